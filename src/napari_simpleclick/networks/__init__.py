@@ -1,0 +1,50 @@
+"""Networks: image and prompt to mask logits. Tensors in, tensors out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from napari_simpleclick.networks.disks import draw_disks
+from napari_simpleclick.networks.simpleclick import SimpleClick, SimpleClickConfig
+
+__all__ = ["NETWORKS", "SimpleClick", "SimpleClickConfig", "build", "draw_disks"]
+
+NETWORKS = {
+    "simpleclick-xtiny": SimpleClickConfig(16, 160, 8, 4, (96, 192, 288, 384), 128),
+    "simpleclick-base": SimpleClickConfig(16, 768, 12, 12, (128, 256, 512, 1024), 256),
+    "simpleclick-large": SimpleClickConfig(
+        16, 1024, 24, 16, (192, 384, 768, 1536), 256
+    ),
+    "simpleclick-huge": SimpleClickConfig(
+        14, 1280, 32, 16, (240, 480, 960, 1920), 256
+    ),
+}
+"""The published configurations by name."""
+
+
+def build(name: str, image_size: int | tuple[int, int] = 448) -> SimpleClick:
+    """Build a network with fresh weights.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`NETWORKS`.
+    image_size : int or tuple of int
+        Side, or (height, width), in px that the position embedding is made for.
+
+    Returns
+    -------
+    SimpleClick
+        A ``torch.nn.Module`` in training mode.
+
+    Raises
+    ------
+    ValueError
+        If no network has this name.
+    """
+    if name not in NETWORKS:
+        raise ValueError(
+            f"There is no network '{name}'; choose one of {', '.join(NETWORKS)}."
+        )
+    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    return SimpleClick(replace(NETWORKS[name], image_size=size))

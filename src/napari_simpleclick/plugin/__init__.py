@@ -1,0 +1,41 @@
+"""The napari plugin: panel, controller, layers, keys, workers.
+
+The commands of the manifest; each imports what it needs when it is used.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["em_sample", "mri_sample", "open_panel"]
+
+
+def open_panel() -> None:
+    """Show the dock widget in the current viewer."""
+    import napari
+
+    viewer = napari.current_viewer()
+    if viewer is not None:
+        viewer.window.add_plugin_dock_widget("napari-simpleclick", "SimpleClick")
+
+
+def em_sample() -> list[tuple[Any, dict[str, Any], str]]:
+    """Five EM sections as layer data."""
+    from napari_simpleclick.samples import EM_SCALE_NM, sample_path
+    from napari_simpleclick.volumes.files import read_image
+
+    array = read_image(sample_path("em.tif")).array
+    look = {"name": "EM neurons", "scale": EM_SCALE_NM, "units": ("nm",) * 3}
+    return [(array, look, "image")]
+
+
+def mri_sample() -> list[tuple[Any, dict[str, Any], str]]:
+    """A small T1 MRI volume as layer data; axes are those of the file."""
+    import numpy as np
+
+    from napari_simpleclick.samples import sample_path
+    from napari_simpleclick.volumes.files import read_image
+
+    file = read_image(sample_path("hippocampus.nii.gz"))
+    look = {"name": "Hippocampus MRI", "scale": file.spacing, "units": ("mm",) * 3}
+    return [(np.asarray(file.array), look, "image")]

@@ -1,0 +1,374 @@
+"""From a click in the viewer to pixels in the mask, and back again."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari.qt.threading import create_worker
+from psygnal import Signal
+
+from napari_simpleclick.clicks import Click, check_clicks
+from napari_simpleclick.plugin import keys
+from napari_simpleclick.plugin.keys import Action
+from napari_simpleclick.plugin.layers import KEY, Bench, FoundPoint
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.viewer import Viewer
+
+    from napari_simpleclick.plugin.worker import Answer, Engine
+
+DRAG_PX = 4
+"""Screen pixels that the pointer may move between press and release of a click."""
+
+
+class Controller:
+    """Joins a viewer, the session of its image and the model.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+    """
+
+    status = Signal(str)
+    """What is going on, in a few words."""
+
+    trouble = Signal(str, str)
+    """A sentence for the person, and the details behind it."""
+
+    changed = Signal()
+    """Sign, object or model have changed."""
+
+    answered = Signal(object)
+    """An :class:`Answer` is in the mask."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+        self.bench: Bench | None = None
+        self.engine: Engine | None = None
+        self.positive = True
+        self._model = ""
+        self._working = self._entering = self._wrote = self._closed = False
+        viewer.mouse_drag_callbacks.append(self._on_press)
+        self._zooming = list(viewer.mouse_double_click_callbacks)
+        viewer.mouse_double_click_callbacks[:] = [self._on_double_click]
+        viewer.layers.events.removed.connect(self._on_layer_removed)
+
+    # -- what the panel and the keys ask for -------------------------------------
+
+    def use_image(self, image: Image | None) -> None:
+        """Click on this image from now on; None for no image."""
+        same = self.bench is not None and image is self.bench.image
+        if same or self._entering:
+            return
+        self._leave_bench()
+        if image is None:
+            return
+        if image.ndim < 2 or image.rgb is False and image.ndim > 5:
+            self._complain(f"'{image.name}' is not an image with two axes to show.")
+            return
+        self._entering = True
+        try:
+            self._enter_bench(self._old_bench(image) or Bench(self.viewer, image))
+        finally:
+            self._entering = False
+
+    def use_model(self, name: str) -> None:
+        """Load a model, by catalogue name or path, in the background."""
+        self.engine = None
+        self._model = name
+        self.status.emit("Loading the model…")
+        create_worker(
+            _load_engine,
+            name,
+            _progress={"desc": "Loading the model"},
+            _connect={
+                "returned": partial(self._on_engine, name),
+                "errored": partial(self._on_model_error, name),
+            },
+        )
+
+    def use_sign(self, positive: bool) -> None:
+        """Let the left button make positive or negative clicks."""
+        self.positive = positive
+        self.changed.emit()
+
+    def act(self, action: Action) -> None:
+        """Do what a key stands for."""
+        if action is Action.POSITIVE:
+            self.use_sign(True)
+        elif action is Action.NEGATIVE:
+            self.use_sign(False)
+        elif action is Action.UNDO:
+            self.undo()
+        else:
+            self.new_object()
+
+    def undo(self) -> None:
+        """Take back the last click, move, deletion, clearing or brush stroke."""
+        if self.bench is None:
+            return
+        edit = self.bench.session.undo()
+        if edit is not None and edit.painted:
+            self.bench.mask.undo()
+        self.status.emit("Undone")
+
+    def clear(self) -> None:
+        """Remove the current object's clicks and mask on the displayed slice."""
+        if self.bench is None:
+            return
+        try:
+            spot = self.bench.session.spot(self.bench.current_plane())
+        except ValueError as error:
+            self._complain(str(error))
+            return
+        self.bench.session.change(spot, ())
+        self._pump()
+
+    def new_object(self) -> None:
+        """Go on with the next free label."""
+        if self.bench is None:
+            return
+        session, mask = self.bench.session, self.bench.mask
+        clicked = [spot.label for spot, steps in session.steps.items() if steps]
+        mask.selected_label = max(int(mask.data.max()), *clicked, 0, 0) + 1
+
+    def click(self, position: tuple[float, ...], positive: bool) -> None:
+        """Click at a position in world coordinates."""
+        if self.bench is None:
+            self._complain("Choose an image to click on first.")
+            return
+        place = self.bench.image.world_to_data(position)
+        self.bench.points[positive].add([place])
+
+    def close(self) -> None:
+        """Let go of the viewer; answers that are still to come are dropped."""
+        if self._closed:
+            return
+        self._closed = True
+        self._leave_bench()
+        self.viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        if self._on_press in self.viewer.mouse_drag_callbacks:
+            self.viewer.mouse_drag_callbacks.remove(self._on_press)
+        self.viewer.mouse_double_click_callbacks[:] = self._zooming
+
+    # -- the bench -----------------------------------------------------------------
+
+    def _old_bench(self, image: Image) -> Bench | None:
+        """The bench of an image that was clicked on before."""
+        for layer in self.viewer.layers:
+            bench = layer.metadata.get(KEY)
+            if isinstance(bench, Bench) and bench.image is image and bench.is_whole():
+                return bench
+        return None
+
+    def _enter_bench(self, bench: Bench) -> None:
+        self.bench = bench
+        for layer in bench.points.values():
+            layer.events.data.connect(self._on_points)
+        bench.mask.events.paint.connect(self._on_paint)
+        bench.mask.events.selected_label.connect(self._on_label)
+        bench.image.events.data.connect(self._on_image_data)
+        bench.session.changed.connect(bench.show_steps)
+        bench.mask.selected_label = bench.session.label
+        keys.bind(bench.layers, self.act)
+        self.viewer.layers.selection.active = bench.points[True]
+        self.changed.emit()
+
+    def _leave_bench(self) -> None:
+        bench, self.bench = self.bench, None
+        if bench is None:
+            return
+        for layer in bench.points.values():
+            layer.events.data.disconnect(self._on_points)
+        bench.mask.events.paint.disconnect(self._on_paint)
+        bench.mask.events.selected_label.disconnect(self._on_label)
+        bench.image.events.data.disconnect(self._on_image_data)
+        if bench.is_whole():
+            bench.session.withdraw()
+        bench.session.changed.disconnect(bench.show_steps)
+        keys.unbind(bench.layers)
+        self.changed.emit()
+
+    def _on_layer_removed(self, event: Any) -> None:
+        if self.bench is not None and event.value in self.bench.layers:
+            self._leave_bench()
+            self.status.emit("")
+
+    def _on_image_data(self) -> None:
+        if self.engine is not None:
+            self.engine.forget()
+
+    def _on_label(self) -> None:
+        if self.bench is not None and self.bench.mask.selected_label > 0:
+            self.bench.session.label = int(self.bench.mask.selected_label)
+            self.changed.emit()
+
+    def _on_paint(self) -> None:
+        if self.bench is None:
+            return
+        if self.bench.quiet:
+            self._wrote = True
+            return
+        session = self.bench.session
+        deep = self.bench.mask.n_edit_dimensions > 2
+        try:
+            plane = self.bench.current_plane()
+        except ValueError:
+            deep = True
+        session.paint([s for s in session.steps if deep or s.plane == plane])
+
+    # -- clicks --------------------------------------------------------------------
+
+    def _on_press(self, viewer: Viewer, event: Any) -> Iterator[None]:
+        """A press that is released where it began is a click; a drag still pans."""
+        start = event.pos
+        position, button = event.position, event.button
+        other = "Control" in event.modifiers or button == 2
+        moved = False
+        yield
+        while event.type == "mouse_move":
+            moved = moved or max(abs(event.pos - start)) > DRAG_PX
+            yield
+        if not moved and button in (1, 2) and self._takes_clicks():
+            self.click(position, self.positive != other)
+
+    def _on_double_click(self, viewer: Viewer, event: Any) -> None:
+        """The second of two quick clicks is a click like any other."""
+        if self._takes_clicks():
+            other = "Control" in event.modifiers or event.button == 2
+            self.click(event.position, self.positive != other)
+            return
+        for callback in self._zooming:
+            callback(viewer, event)
+
+    def _takes_clicks(self) -> bool:
+        """Whether a click on the canvas is for this tool and not for a napari mode."""
+        active = self.viewer.layers.selection.active
+        return (
+            self.bench is not None
+            and active in self.bench.layers
+            and str(active.mode) == "pan_zoom"
+        )
+
+    def _on_points(self, event: Any) -> None:
+        """Take over points that were added, moved or deleted."""
+        bench = self.bench
+        if bench is None or bench.quiet:
+            return
+        if str(event.action) not in ("added", "removed", "changed"):
+            return
+        orders: dict[int, FoundPoint] = {}
+        fresh: list[FoundPoint] = []
+        for point in bench.found_points():
+            if point.order and point.order not in orders:
+                orders[point.order] = point
+            else:
+                fresh.append(point)
+        try:
+            self._move_clicks(bench, orders)
+            for point in fresh:
+                self._add_click(bench, point)
+        except ValueError as error:
+            bench.show_steps()
+            self._complain(str(error))
+        self._pump()
+
+    def _move_clicks(self, bench: Bench, orders: dict[int, FoundPoint]) -> None:
+        session = bench.session
+        for spot, steps in list(session.steps.items()):
+            places = {}
+            for step in steps:
+                point = orders.get(step.order)
+                if point is not None:
+                    row, column = spot.plane.point(point.position)
+                    places[step.order] = Click(row, column, point.sign)
+            moved = [places[order] for order in places]
+            if moved:
+                check_clicks(moved, spot.plane.size(bench.mask.data.shape))
+            session.move(spot, places)
+
+    def _add_click(self, bench: Bench, point: FoundPoint) -> None:
+        plane = bench.plane(point.position)
+        click = Click(*plane.point(point.position), point.sign)
+        check_clicks([click], plane.size(bench.mask.data.shape))
+        session = bench.session
+        spot = session.spot(plane)
+        base = None
+        if session.wants_base(spot):
+            mask = bench.object_mask(plane, spot.label)
+            base = mask if mask.any() else None
+        step = session.add(spot, click, base)
+        bench.tag(point.sign, point.row, spot, step.order)
+
+    # -- predictions ---------------------------------------------------------------
+
+    def _on_engine(self, name: str, engine: Engine) -> None:
+        if self._closed or name != self._model:
+            return
+        self.engine = engine
+        self.status.emit(f"Ready: {engine.card.name}")
+        self.changed.emit()
+        self._pump()
+
+    def _on_model_error(self, name: str, error: Exception) -> None:
+        if not self._closed and name == self._model:
+            self.status.emit("No model")
+            self._complain(str(error), error)
+
+    def _pump(self) -> None:
+        """Start on the next request, if nothing is being worked on."""
+        bench, engine = self.bench, self.engine
+        if self._working or bench is None or engine is None:
+            return
+        request = bench.session.pending
+        if request is None:
+            return
+        from napari_simpleclick.plugin.worker import Job
+
+        job = Job(request, bench.source(), bool(bench.image.rgb), bench.window())
+        self._working = True
+        create_worker(
+            engine.answer,
+            job,
+            _connect={
+                "returned": partial(self._on_answer, bench),
+                "errored": partial(self._on_error, bench, request.number),
+            },
+        )
+
+    def _on_answer(self, bench: Bench, answer: Answer) -> None:
+        self._working = False
+        request = answer.request
+        if not self._closed and bench is self.bench:
+            if bench.session.finish(request.number):
+                self._wrote = False
+                with bench.silence():
+                    bench.write(request.spot.plane, request.spot.label, answer.mask)
+                bench.session.record(request, self._wrote)
+                self.answered.emit(answer)
+        self._pump()
+
+    def _on_error(self, bench: Bench, number: int, error: Exception) -> None:
+        self._working = False
+        if not self._closed and bench is self.bench:
+            bench.session.withdraw()
+            self._complain(str(error), error)
+
+    def _complain(self, sentence: str, error: Exception | None = None) -> None:
+        details = "".join(traceback.format_exception(error)) if error else sentence
+        self.trouble.emit(sentence, details)
+
+
+def _load_engine(name: str) -> Engine:
+    """Load a model; runs in a worker, as torch takes seconds to import."""
+    from napari_simpleclick.plugin.worker import Engine
+    from napari_simpleclick.predict import Predictor
+    from napari_simpleclick.weights import load_weights
+
+    network, card = load_weights(name)
+    return Engine(Predictor(network), card)

@@ -1,0 +1,69 @@
+"""The demo: the EM sample, ready to click, or clicking by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+DEMO_SLICE = 2
+DEMO_CLICKS = ((150.0, 155.0, True), (120.0, 205.0, True), (60.0, 60.0, False))
+"""Row, column and sign on section 2: two mitochondria, and the cell around them."""
+
+PATIENCE_S = 120.0
+"""Longest wait for the model or an answer."""
+
+
+def run_demo(screenshot: Path | None) -> Path | None:
+    """Open the EM sample in napari.
+
+    Parameters
+    ----------
+    screenshot : Path or None
+        If given, click three times, save a picture of the window there, and close.
+
+    Returns
+    -------
+    Path or None
+        The picture, if one was asked for.
+
+    Raises
+    ------
+    ValueError
+        If a prediction fails or takes longer than two minutes.
+    """
+    import napari
+
+    viewer = napari.Viewer()
+    viewer.open_sample("napari-simpleclick", "em")
+    viewer.dims.set_point(0, DEMO_SLICE * viewer.layers[0].scale[0])
+    _, panel = viewer.window.add_plugin_dock_widget("napari-simpleclick", "SimpleClick")
+    if screenshot is None:
+        napari.run()
+        return None
+    controller = panel.controller
+    answers: list[object] = []
+    troubles: list[str] = []
+    controller.answered.connect(answers.append)
+    controller.trouble.connect(lambda sentence, _: troubles.append(sentence))
+    _wait(lambda: controller.engine is not None, troubles)
+    for count, (row, column, positive) in enumerate(DEMO_CLICKS, start=1):
+        place = (DEMO_SLICE, row, column)
+        controller.click(controller.bench.image.data_to_world(place), positive)
+        _wait(lambda wanted=count: len(answers) >= wanted, troubles)
+    viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
+    viewer.close()
+    return screenshot.resolve()
+
+
+def _wait(done: Callable[[], bool], troubles: list[str]) -> None:
+    """Keep the window alive until something has happened."""
+    from qtpy.QtWidgets import QApplication
+
+    end = time.monotonic() + PATIENCE_S
+    while not done():
+        if troubles or time.monotonic() > end:
+            raise ValueError(troubles[0] if troubles else "The demo took too long.")
+        QApplication.processEvents()
+        time.sleep(0.01)
+    QApplication.processEvents()

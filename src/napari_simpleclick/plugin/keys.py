@@ -1,0 +1,42 @@
+"""The keys, in one table."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Action(Enum):
+    """What a key can do, in the words of the panel."""
+
+    POSITIVE = "Left click adds to the object"
+    NEGATIVE = "Left click removes from the object"
+    UNDO = "Undo"
+    NEW_OBJECT = "New object"
+
+
+KEYS = {
+    "Q": Action.POSITIVE,
+    "W": Action.NEGATIVE,
+    "N": Action.NEW_OBJECT,
+    "Control-Z": Action.UNDO,
+}
+"""None of them is taken by napari on image or Points layers; undo replaces that of the
+mask layer, so that clicks and mask go back together."""
+
+
+def bind(layers: tuple[Any, ...], run: Callable[[Action], None]) -> None:
+    """Bind the keys on layers; ``run`` is called with the action."""
+    for layer in layers:
+        for key, action in KEYS.items():
+            layer.bind_key(key, lambda _, a=action: run(a), overwrite=True)
+
+
+def unbind(layers: tuple[Any, ...]) -> None:
+    """Give the keys back."""
+    for layer in layers:
+        for key in KEYS:
+            layer.bind_key(key, None, overwrite=True)

@@ -1,0 +1,207 @@
+"""The napari layers of one image: its clicks and its mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_simpleclick.annotate import Session, Spot, Step
+from napari_simpleclick.volumes import Plane, Window
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels, Points
+    from napari.viewer import Viewer
+
+COLOURS = {True: "#2ecc40", False: "#ff4136"}
+"""Green for positive, red for negative clicks."""
+
+NAMES = {True: "positive clicks", False: "negative clicks"}
+
+KEY = "napari-simpleclick"
+"""Key under which a mask layer's metadata hold its bench."""
+
+
+class FoundPoint(NamedTuple):
+    """A point in one of the Points layers.
+
+    Parameters
+    ----------
+    sign : bool
+        Whether it is in the positive layer.
+    row : int
+        Its row in the layer's data.
+    position : tuple of float
+        In image coordinates, px.
+    order : int
+        Number of its click; 0 if it was added by hand.
+    """
+
+    sign: bool
+    row: int
+    position: tuple[float, ...]
+    order: int
+
+
+class Bench:
+    """An image layer with its two Points layers, its mask and its session.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer that shows the image.
+    image : napari.layers.Image
+        The image; the new layers take over its transform and units.
+    """
+
+    def __init__(self, viewer: Viewer, image: Image) -> None:
+        self.viewer, self.image = viewer, image
+        self.session = Session()
+        self.quiet = False
+        look = _transform(image)
+        shape = data_shape(image)
+        self.mask: Labels = viewer.add_labels(
+            np.zeros(shape, np.uint16), name=f"{image.name} mask", opacity=0.5, **look
+        )
+        self.mask.metadata[KEY] = self
+        self.points: dict[bool, Points] = {
+            sign: viewer.add_points(
+                np.zeros((0, image.ndim)),
+                ndim=image.ndim,
+                name=f"{image.name} {NAMES[sign]}",
+                face_color=COLOURS[sign],
+                border_color="white",
+                size=_point_size(shape),
+                symbol="disc",
+                features=_features([]),
+                feature_defaults=_features([(0, 0, 0)]),
+                **look,
+            )
+            for sign in (False, True)
+        }
+
+    @property
+    def layers(self) -> tuple[Any, ...]:
+        """The image and the three layers that belong to it."""
+        return self.image, self.mask, self.points[True], self.points[False]
+
+    def is_whole(self) -> bool:
+        """Whether all layers are still in the viewer."""
+        return all(layer in self.viewer.layers for layer in self.layers)
+
+    @contextmanager
+    def silence(self) -> Iterator[None]:
+        """Change layers without taking the change for the person's."""
+        before, self.quiet = self.quiet, True
+        try:
+            yield
+        finally:
+            self.quiet = before
+
+    def plane(self, position: tuple[float, ...]) -> Plane:
+        """The displayed slice through a position in image coordinates.
+
+        Raises
+        ------
+        ValueError
+            If the view is 3-D, or does not show two axes of the image.
+        """
+        if self.viewer.dims.ndisplay != 2:
+            raise ValueError("Switch to the 2-D view to click (Ctrl+Y).")
+        skipped = self.viewer.dims.ndim - self.image.ndim
+        axes = tuple(axis - skipped for axis in self.viewer.dims.displayed)
+        return Plane.at(data_shape(self.image), axes, position)
+
+    def current_plane(self) -> Plane:
+        """The displayed slice."""
+        return self.plane(tuple(self.image.world_to_data(self.viewer.dims.point)))
+
+    def window(self) -> Window | None:
+        """What the layer shows as black and white; None for colour."""
+        if self.image.rgb:
+            return None
+        low, high = self.image.contrast_limits
+        return Window(float(low), float(high), float(self.image.gamma))
+
+    def source(self) -> Any:
+        """The image's data at full resolution."""
+        return self.image.data[0] if self.image.multiscale else self.image.data
+
+    def object_mask(self, plane: Plane, label: int) -> NDArray[np.bool_]:
+        """(H, W) bool mask of an object on a slice."""
+        return plane.read(self.mask.data) == label
+
+    def write(self, plane: Plane, label: int, mask: NDArray[np.bool_]) -> None:
+        """Write an object's mask on a slice; other objects keep their pixels."""
+        now = plane.read(self.mask.data)
+        gained, lost = mask & (now == 0), ~mask & (now == label)
+        indices = plane.indices(gained | lost)
+        if indices[0].size:
+            values = np.where(gained[gained | lost], label, 0).astype(now.dtype)
+            self.mask.data_setitem(indices, values)
+
+    def found_points(self) -> list[FoundPoint]:
+        """All points that are in the layers now."""
+        return [
+            FoundPoint(sign, row, tuple(float(x) for x in place), int(order))
+            for sign, layer in self.points.items()
+            for row, (place, order) in enumerate(
+                zip(layer.data, layer.features["order"], strict=True)
+            )
+        ]
+
+    def tag(self, sign: bool, row: int, spot: Spot, order: int) -> None:
+        """Write object, slice and order of a click that the person just added."""
+        layer = self.points[sign]
+        table = layer.features.copy()
+        table.loc[row] = (spot.label, _slice_number(spot.plane), order)
+        with self.silence():
+            layer.features = table.astype(int)
+
+    def show_steps(self) -> None:
+        """Make the Points layers show the session's clicks."""
+        rows: dict[bool, list[tuple[tuple[float, ...], Step, int, int]]]
+        rows = {True: [], False: []}
+        for spot, steps in self.session.steps.items():
+            depth = _slice_number(spot.plane)
+            for step in steps:
+                place = spot.plane.position(step.click.row, step.click.column)
+                rows[step.click.positive].append((place, step, spot.label, depth))
+        with self.silence():
+            for sign, layer in self.points.items():
+                layer.selected_data = set()
+                places = [row[0] for row in rows[sign]]
+                if len(places) != len(layer.data) or len(places):
+                    layer.data = np.array(places).reshape(-1, self.image.ndim)
+                layer.features = _features(
+                    [(label, depth, step.order) for _, step, label, depth in rows[sign]]
+                )
+
+
+def data_shape(image: Image) -> tuple[int, ...]:
+    """Shape of an image layer at full resolution, without its colour axis."""
+    data = image.data[0] if image.multiscale else image.data
+    return tuple(data.shape[: image.ndim])
+
+
+def _slice_number(plane: Plane) -> int:
+    others = [i for axis, i in enumerate(plane.index) if axis not in plane.axes]
+    return others[-1] if others else 0
+
+
+def _features(rows: list[tuple[int, int, int]]) -> dict[str, NDArray[np.int64]]:
+    """Feature table of points: object, slice and order of the click."""
+    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    return dict(zip(("object", "slice", "order"), table.T, strict=True))
+
+
+def _point_size(shape: tuple[int, ...]) -> float:
+    return max(1.0, min(12.0, min(shape[-2:]) / 40))
+
+
+def _transform(image: Image) -> dict[str, Any]:
+    names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+    return {name: getattr(image, name) for name in names}

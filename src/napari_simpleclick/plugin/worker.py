@@ -1,0 +1,136 @@
+"""What runs off the main thread: answering one request."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_simpleclick.annotate import Request, Spot
+from napari_simpleclick.predict import THRESHOLD, Box, Predictor
+from napari_simpleclick.volumes import Plane, Window
+from napari_simpleclick.weights import Card
+
+REMEMBERED = 8
+"""Answers kept to go on from; others are computed again from their clicks."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A request with a snapshot of all that its answer depends on.
+
+    Parameters
+    ----------
+    request : Request
+        The clicks.
+    source : array_like
+        The image's data; only the slice is read.
+    rgb : bool
+        Whether the last axis of the data is colour.
+    window : Window or None
+        Intensities shown as black and white; None for colour.
+    """
+
+    request: Request
+    source: Any
+    rgb: bool
+    window: Window | None
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The answer to a request.
+
+    Parameters
+    ----------
+    request : Request
+        What was asked.
+    mask : ndarray
+        (H, W) bool.
+    milliseconds : float
+        Time of the last prediction, reading the slice included.
+    """
+
+    request: Request
+    mask: NDArray[np.bool_]
+    milliseconds: float
+
+
+class Engine:
+    """A predictor that alternates between slices and objects.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    card : Card
+        Where its weights come from.
+    """
+
+    def __init__(self, predictor: Predictor, card: Card) -> None:
+        self.predictor, self.card = predictor, card
+        self._shown: tuple[int, Plane, Window | None] | None = None
+        self._latest: OrderedDict[Spot, tuple[int, NDArray[np.float32], Box | None]]
+        self._latest = OrderedDict()
+
+    def forget(self) -> None:
+        """Read the slice anew next time, because its pixels have changed."""
+        self._shown = None
+        self._latest.clear()
+
+    def answer(self, job: Job) -> Answer:
+        """Predict; clicks whose answers are not remembered are gone through again."""
+        start = time.perf_counter()
+        request = job.request
+        shape = self._show(job)
+        steps = request.steps
+        clicks = [step.click for step in steps]
+        probability: NDArray[np.float32] | None = None
+        first = self._first_open(request)
+        if first > 0:
+            _, probability, crop = self._latest[request.spot]
+            self.predictor.crop = crop
+        for count in range(first, len(steps)):
+            base = steps[count].base
+            if base is not None:
+                probability, self.predictor.crop = base.astype(np.float32), None
+            probability = self.predictor.predict(clicks[: count + 1], probability)
+        if probability is None:
+            mask = np.zeros(shape, bool)
+            self._latest.pop(request.spot, None)
+        else:
+            mask = probability > THRESHOLD
+            last = steps[-1].order, probability, self.predictor.crop
+            self._latest[request.spot] = last
+            self._latest.move_to_end(request.spot)
+        while len(self._latest) > REMEMBERED:
+            self._latest.popitem(last=False)
+        return Answer(request, mask, 1000 * (time.perf_counter() - start))
+
+    def _show(self, job: Job) -> tuple[int, int]:
+        """Show the predictor the job's slice, unless it has seen it."""
+        plane = job.request.spot.plane
+        key = id(job.source), plane, job.window
+        if key != self._shown:
+            picture = plane.read(job.source)
+            if job.rgb:
+                picture = picture[..., :3]
+            self.predictor.set_image(picture, job.window)
+            if self._shown is None or self._shown[0] != key[0]:
+                self._latest.clear()
+            self._shown = key
+            self._size = picture.shape[0], picture.shape[1]
+        return self._size
+
+    def _first_open(self, request: Request) -> int:
+        """Index of the first click that has to be predicted."""
+        steps = request.steps
+        known = self._latest.get(request.spot)
+        extends = len(steps) == len(request.before) + 1
+        if known and extends and request.before and known[0] == request.before[-1].order:
+            return len(steps) - 1
+        return 0

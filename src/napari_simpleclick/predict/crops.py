@@ -1,0 +1,194 @@
+"""Zoom-in: the part of the image that the network looks at.
+
+Source: the released evaluation code of RITM and SimpleClick; boxes are inclusive and
+rounded half to even, as there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_simpleclick.clicks import Click
+
+
+class Box(NamedTuple):
+    """Rows and columns of a crop, both ends inclusive, px."""
+
+    row_min: int
+    row_max: int
+    column_min: int
+    column_max: int
+
+    @property
+    def height(self) -> int:
+        """Number of rows."""
+        return self.row_max - self.row_min + 1
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return self.column_max - self.column_min + 1
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """What to index an image with to get the crop."""
+        return (
+            slice(self.row_min, self.row_max + 1),
+            slice(self.column_min, self.column_max + 1),
+        )
+
+    def holds(self, click: Click) -> bool:
+        """Whether a click counts as inside; the last row and column do not."""
+        return (
+            self.row_min <= click.row < self.row_max
+            and self.column_min <= click.column < self.column_max
+        )
+
+
+@dataclass(frozen=True)
+class ZoomIn:
+    """How crops are chosen.
+
+    Parameters
+    ----------
+    size : tuple of int
+        (height, width) in px that every crop is resized to; the aspect ratio is not
+        kept.
+    expansion : float
+        Crop side over object side.
+    min_side : int
+        Shortest crop side, px.
+    renew_below : float
+        The crop moves when it overlaps the newly wanted one less than this.
+    threshold : float
+        Probability above which a pixel of the prior belongs to the object.
+    """
+
+    size: tuple[int, int] = (448, 448)
+    expansion: float = 1.4
+    min_side: int = 200
+    renew_below: float = 0.5
+    threshold: float = 0.5
+
+    def choose(
+        self, prior: NDArray[np.float32] | None, clicks: Sequence[Click],
+        shape: tuple[int, int], current: Box | None,
+    ) -> Box:
+        """Choose the crop for the next prediction.
+
+        Parameters
+        ----------
+        prior : ndarray or None
+            (H, W) prior mask probability, or None for a new object.
+        clicks : sequence of Click
+            All clicks so far, the new one included.
+        shape : tuple of int
+            (H, W) of the image.
+        current : Box or None
+            The crop of the last prediction.
+
+        Returns
+        -------
+        Box
+            The whole image while there is no object; then the current crop, until a
+            positive click falls outside it or the object has outgrown it.
+        """
+        wanted = Box(0, shape[0] - 1, 0, shape[1] - 1)
+        if prior is not None:
+            wanted = self.around(prior > self.threshold, clicks) or wanted
+        if (
+            current is None
+            or any(click.positive and not current.holds(click) for click in clicks)
+            or box_iou(wanted, current) < self.renew_below
+        ):
+            return wanted
+        return current
+
+    def around(self, mask: NDArray[np.bool_], clicks: Sequence[Click]) -> Box | None:
+        """Expanded box around a mask and the positive clicks; None if it is empty."""
+        if not mask.any():
+            return None
+        extent = [np.flatnonzero(mask.any(axis=axis))[[0, -1]] for axis in (1, 0)]
+        sides: list[int] = []
+        inside = [(int(c.row), int(c.column)) for c in clicks if c.positive]
+        for axis, span in enumerate(extent):
+            points = [place[axis] for place in inside]
+            low, high = min([span[0], *points]), max([span[1], *points])
+            side = max(self.expansion * float(high - low + 1), self.min_side)
+            centre = 0.5 * float(low + high)
+            sides.append(max(0, round(centre - side / 2)))
+            sides.append(min(mask.shape[axis] - 1, round(centre + side / 2)))
+        return Box(*sides)
+
+
+def box_iou(first: Box, second: Box) -> float:
+    """Product of the overlaps of rows and of columns, with hulls as unions."""
+    result = 1.0
+    for low, high in ((0, 1), (2, 3)):
+        inner = min(first[high], second[high]) - max(first[low], second[low]) + 1
+        outer = max(first[high], second[high]) - min(first[low], second[low]) + 1
+        result *= max(0, inner) / max(1e-6, outer)
+    return result
+
+
+def map_click(click: Click, box: Box, size: tuple[int, int]) -> tuple[float, float]:
+    """Row and column of a click in a crop that is resized to ``size``, unrounded."""
+    return (
+        size[0] * (click.row - box.row_min) / box.height,
+        size[1] * (click.column - box.column_min) / box.width,
+    )
+
+
+def resize_crop(
+    image: NDArray[Any],
+    box: Box,
+    size: tuple[int, int],
+    convert: Callable[[NDArray[Any]], NDArray[np.float32]] = np.float32,
+) -> NDArray[np.float32]:
+    """Resize a crop with bilinear interpolation and aligned corners.
+
+    Only the pixels that the result depends on are read, so a crop of a very large
+    image costs little more than one of a small image.
+
+    Parameters
+    ----------
+    image : ndarray
+        (H, W) or (H, W, C), any number type.
+    box : Box
+        The crop.
+    size : tuple of int
+        (height, width) of the result.
+    convert : callable
+        Maps pixel values to finite float32 before they are mixed.
+
+    Returns
+    -------
+    ndarray
+        (height, width) or (height, width, C) float32.
+    """
+    crop = image[box.slices]
+    top, bottom, down = _lattice(box.height, size[0])
+    left, right, across = _lattice(box.width, size[1])
+    tail = (1,) * (image.ndim - 2)
+    down, across = down.reshape(-1, 1, *tail), across.reshape(1, -1, *tail)
+    upper, lower = (
+        (1 - across) * convert(line[:, left]) + across * convert(line[:, right])
+        for line in (crop[top], crop[bottom])
+    )
+    return np.asarray((1 - down) * upper + down * lower, np.float32)
+
+
+def _lattice(
+    length: int, count: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    """Lower and upper neighbour and weight of ``count`` samples along one axis."""
+    scale = np.float32((length - 1) / (count - 1) if count > 1 else 0)
+    place = np.arange(count, dtype=np.float32) * scale
+    lower = np.minimum(place.astype(np.intp), length - 1)
+    upper = np.minimum(lower + 1, length - 1)
+    return lower, upper, place - lower.astype(np.float32)

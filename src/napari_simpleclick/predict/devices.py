@@ -1,0 +1,91 @@
+"""Where and how precisely a network computes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def choose_device(name: str) -> torch.device:
+    """Turn a device name into a device.
+
+    Parameters
+    ----------
+    name : str
+        A torch device such as ``cpu``, ``cuda`` or ``mps``; ``auto`` is the first of
+        cuda, mps and cpu that this computer has.
+
+    Raises
+    ------
+    ValueError
+        If this computer has no such device.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"This computer has no device '{name}'; choose 'cpu' or 'auto'."
+        ) from error
+    return device
+
+
+def choose_precision(name: Precision, device: torch.device) -> torch.dtype:
+    """Number type for matrix products.
+
+    Parameters
+    ----------
+    name : {"auto", "float32", "bfloat16"}
+        ``auto`` is bfloat16 where the device computes it fast (AVX512-BF16 or AMX on
+        a CPU, any GPU that says so), else float32.
+    device : torch.device
+        Where the network is.
+
+    Raises
+    ------
+    ValueError
+        If the name is none of the three.
+    """
+    if name not in ("auto", "float32", "bfloat16"):
+        raise ValueError(
+            f"There is no precision '{name}'; choose auto, float32 or bfloat16."
+        )
+    if name != "auto":
+        return torch.bfloat16 if name == "bfloat16" else torch.float32
+    fast = False
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
+        features = torch.cpu.get_capabilities()
+        fast = bool(features.get("avx512_bf16") or features.get("amx_bf16"))
+    return torch.bfloat16 if fast else torch.float32
+
+
+def spare_threads() -> int:
+    """Cores to compute on so that one stays free for the window, at least 1."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:
+        cores = os.cpu_count() or 1
+    return max(1, cores - 1)
+
+
+@contextmanager
+def limited_threads(count: int) -> Iterator[None]:
+    """Compute on ``count`` CPU threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,118 @@
+"""One slice of an image file, from clicks to a mask of the file's shape."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_simpleclick.clicks import Click, check_clicks
+from napari_simpleclick.predict.predictor import THRESHOLD, Predictor
+from napari_simpleclick.volumes.files import ImageFile, read_image
+from napari_simpleclick.volumes.planes import Plane
+from napari_simpleclick.weights import load_weights
+
+
+@dataclass(frozen=True)
+class SliceMask:
+    """A segmented slice.
+
+    Parameters
+    ----------
+    mask : ndarray
+        (H, W) uint8, 0 or 1.
+    volume : ndarray
+        uint8 of the file's shape with the mask in its slice; the mask for a 2-D file.
+    affine : ndarray or None
+        (4, 4) voxel to world matrix of a NIfTI file.
+    milliseconds : list of float
+        Time of each click.
+    """
+
+    mask: NDArray[np.uint8]
+    volume: NDArray[np.uint8]
+    affine: NDArray[np.float64] | None
+    milliseconds: list[float]
+
+
+def segment_slice(
+    image: Path,
+    clicks: Sequence[Click],
+    axis: int | None = None,
+    index: int | None = None,
+    prior: Path | None = None,
+    weights: str = "bundled",
+) -> SliceMask:
+    """Segment one slice of an image file from clicks, one after the other.
+
+    Parameters
+    ----------
+    image : Path
+        PNG, JPEG, TIFF or NIfTI.
+    clicks : sequence of Click
+        On the slice: its rows and columns are the other two axes, in file order.
+    axis, index : int or None
+        For volumes: the axis that slices follow, and the slice.
+    prior : Path or None
+        Mask to start from, of the slice's or the volume's shape.
+    weights : str
+        Name in the catalogue, or a file.
+
+    Returns
+    -------
+    SliceMask
+        The mask, alone and in place.
+
+    Raises
+    ------
+    ValueError
+        If anything about the input cannot be used; nothing has been written then.
+    """
+    file = read_image(image)
+    plane = _find_plane(file, axis, index)
+    picture = plane.read(file.array)
+    check_clicks(clicks, picture.shape[:2])
+    start = None if prior is None else _read_prior(prior, plane, file.shape)
+    predictor = Predictor(load_weights(weights)[0])
+    predictor.set_image(picture)
+    times, probability = [], np.zeros(picture.shape[:2], np.float32)
+    began = time.perf_counter()
+    for probability in predictor.replay(clicks, start):
+        times.append(1000 * (time.perf_counter() - began))
+        began = time.perf_counter()
+    mask = (probability > THRESHOLD).astype(np.uint8)
+    volume = np.zeros(file.shape, np.uint8)
+    volume[plane.indexer] = mask
+    return SliceMask(mask, volume, file.affine, times)
+
+
+def _find_plane(file: ImageFile, axis: int | None, index: int | None) -> Plane:
+    shape = file.shape
+    if len(shape) == 2:
+        if axis is not None or index is not None:
+            raise ValueError("A 2-D image has no slices; leave --axis and --slice out.")
+        return Plane((0, 1), (0, 0))
+    if len(shape) != 3:
+        raise ValueError(
+            f"An image of shape {tuple(file.array.shape)} cannot be segmented; give a "
+            "2-D image or a 3-D volume with one or three channels."
+        )
+    if axis is None or index is None:
+        raise ValueError(
+            f"A volume of shape {shape} needs --axis (0, 1 or 2) and --slice."
+        )
+    if not 0 <= axis < 3:
+        raise ValueError(f"Axis {axis} is out of range: a volume has axes 0, 1 and 2.")
+    position = tuple(index if number == axis else 0 for number in range(3))
+    return Plane.at(shape, tuple({0, 1, 2} - {axis}), position)
+
+
+def _read_prior(path: Path, plane: Plane, shape: tuple[int, ...]) -> NDArray[Any]:
+    array = read_image(path)
+    mask = array.array[..., 0] if array.rgb else np.asarray(array.array)
+    return (plane.read(mask) if mask.shape == shape else mask) > 0

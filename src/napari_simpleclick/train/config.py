@@ -1,0 +1,89 @@
+"""A training run in one file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class Stage(BaseModel):
+    """A stretch of training at one crop size, with one cycle of the learning rate.
+
+    Parameters
+    ----------
+    size : int
+        Side of the crops, px.
+    batch : int
+        Samples per step.
+    steps : int
+        Number of optimiser steps.
+    rate : float
+        Peak learning rate, reached after the warm-up.
+    final_rate : float
+        Learning rate at the end of the stage, as a share of the peak.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: int = Field(gt=0)
+    batch: int = Field(gt=0)
+    steps: int = Field(gt=0)
+    rate: float = Field(gt=0)
+    final_rate: float = Field(0.1, ge=0, le=1)
+
+
+class TrainConfig(BaseModel):
+    """Everything that a run depends on, besides the images.
+
+    Parameters
+    ----------
+    network : str
+        Name of a network in :data:`napari_simpleclick.networks.NETWORKS`.
+    stages : tuple of Stage
+        Run one after the other; the position embedding is resized in between.
+    weights : dict
+        Share of each image set, 1 where not named; ``synthetic`` is 0 if not named.
+    single_click : float
+        Probability that a sample starts with a single positive click.
+    weight_decay : float
+        Of AdamW.
+    average : float
+        Decay of the exponential moving average that is shipped.
+    save_every : int
+        Steps between checkpoints.
+    seed : int
+        Seed of data and initialisation.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: str
+    stages: tuple[Stage, ...]
+    weights: dict[str, float] = {}
+    single_click: float = Field(0.6, ge=0, le=1)
+    weight_decay: float = 0.02
+    average: float = 0.999
+    save_every: int = 200
+    seed: int = 0
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Read a run from a TOML file.
+
+    Raises
+    ------
+    ValueError
+        If the file is not valid TOML, or a key or value is wrong.
+    """
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text())
+        return TrainConfig(**values)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"'{path}' is not valid TOML: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"'{path}': {place}: {first['msg']}.") from error

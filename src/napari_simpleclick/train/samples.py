@@ -1,0 +1,164 @@
+"""Training samples: a crop around an object, its mask and its first clicks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from napari_simpleclick.train.augment import vary_intensity
+from napari_simpleclick.train.images import LabelledImage
+from napari_simpleclick.train.simulate import first_points
+from napari_simpleclick.train.synthetic import draw_image
+
+SMALLEST_TARGET_PX = 14
+"""Shortest extent of a target at network resolution that crops are drawn for."""
+
+
+class Samples(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """Endless training samples, each a function of the seed and its number alone.
+
+    Parameters
+    ----------
+    sets : mapping of str to sequence of LabelledImage
+        Images by set.
+    weights : mapping of str to float
+        Relative share of each set; sets that are not named have the share 1. The
+        share of ``synthetic`` is that of freshly drawn images.
+    size : int
+        Side of a sample, px.
+    single : float
+        Probability of starting with a single click.
+    seed : int
+        Seed of all draws.
+    """
+
+    def __init__(
+        self,
+        sets: Mapping[str, Sequence[LabelledImage]],
+        weights: Mapping[str, float],
+        size: int,
+        single: float,
+        seed: int,
+    ) -> None:
+        self.size, self.single, self.seed = size, single, seed
+        self._images = [list(images) for images in sets.values()]
+        self._objects = [[image.objects() for image in group] for group in self._images]
+        shares = [weights.get(name, 1.0) for name in sets]
+        shares.append(weights.get("synthetic", 0.0))
+        self._shares = np.array(shares) / sum(shares)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Sample ``number``: image (3,S,S), target (1,S,S), points (48,2)."""
+        rng = np.random.default_rng((self.seed, number))
+        while True:
+            image, boxes = self._draw_image(rng)
+            cut = self._cut(image, boxes, rng)
+            if cut is not None:
+                break
+        picture, target, others = cut
+        points = first_points(target.numpy(), others.numpy(), rng, self.single)
+        return (
+            vary_intensity(picture, rng),
+            target[None].float(),
+            torch.from_numpy(points),
+        )
+
+    def _draw_image(
+        self, rng: np.random.Generator
+    ) -> tuple[LabelledImage, dict[int, tuple[slice, slice]]]:
+        group = int(rng.choice(len(self._shares), p=self._shares))
+        if group == len(self._images):
+            image = draw_image(rng)
+            return image, image.objects()
+        index = int(rng.integers(len(self._images[group])))
+        return self._images[group][index], self._objects[group][index]
+
+    def _cut(
+        self,
+        image: LabelledImage,
+        boxes: dict[int, tuple[slice, slice]],
+        rng: np.random.Generator,
+    ) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Picture, target and other objects of one crop; None if the target is lost."""
+        if not boxes:
+            return None
+        labels = list(boxes)
+        label = labels[int(rng.integers(len(labels)))]
+        window = crop_window(boxes[label], image.labels.shape, self.size, rng)
+        region = image.labels[window]
+        target = region == label
+        if rng.random() < 0.1 and len(labels) > 1:
+            target |= region == labels[int(rng.integers(len(labels)))]
+        elif rng.random() < 0.85:
+            target = one_component(target, rng)
+        layers = np.stack([target, (region > 0) & ~target]).astype(np.float32)
+        picture = image.image[window]
+        if picture.ndim == 2:
+            picture = np.repeat(picture[..., None], 3, axis=2)
+        tensor = torch.from_numpy(picture.transpose(2, 0, 1).astype(np.float32) / 255)
+        grid = sampling_grid(self.size, rng)
+        picture = _resample(tensor, grid, "bilinear")
+        masks = _resample(torch.from_numpy(layers), grid, "nearest") > 0.5
+        area = int(masks[0].sum())
+        if not 20 <= area <= 0.95 * self.size**2:
+            return None
+        return picture, masks[0], masks[1]
+
+
+def crop_window(
+    box: tuple[slice, slice],
+    shape: tuple[int, ...],
+    size: int,
+    rng: np.random.Generator,
+) -> tuple[slice, slice]:
+    """Draw a window in which the object's extent is log-uniform.
+
+    From about 14 px at network resolution to somewhat more than the whole window;
+    the two sides differ a little, as zoomed crops do at inference.
+    """
+    extent = max(side.stop - side.start for side in box)
+    share = np.exp(rng.uniform(np.log(SMALLEST_TARGET_PX / size), np.log(1.1)))
+    centred = rng.random() < 0.5
+    window = []
+    for side, length in zip(box, shape[:2], strict=True):
+        wanted = max(16.0, extent / share * np.exp(rng.uniform(-0.2, 0.2)))
+        span = int(min(wanted, length))
+        middle = (side.start + side.stop) / 2
+        if not centred:
+            reach = 0.5 * max(span, side.stop - side.start) * 0.8
+            middle += rng.uniform(-reach, reach)
+        start = int(np.clip(middle - span / 2, 0, length - span))
+        window.append(slice(start, start + span))
+    return window[0], window[1]
+
+
+def one_component(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """One 8-connected part of a mask, drawn by area."""
+    parts, count = ndimage.label(mask, np.ones((3, 3)))
+    if count < 2:
+        return mask
+    areas = np.bincount(parts.ravel())[1:]
+    return np.asarray(parts == 1 + rng.choice(count, p=areas / areas.sum()))
+
+
+def sampling_grid(size: int, rng: np.random.Generator) -> Tensor:
+    """Grid (1,S,S,2) of a random flip, quarter turn and, at times, slight rotation."""
+    angle = np.pi / 2 * rng.integers(4)
+    if rng.random() < 0.3:
+        angle += rng.uniform(-0.35, 0.35)
+    flip = rng.choice((-1.0, 1.0))
+    cos, sin = np.cos(angle), np.sin(angle)
+    theta = torch.tensor([[[flip * cos, -sin, 0], [flip * sin, cos, 0]]])
+    return functional.affine_grid(theta.float(), [1, 1, size, size], align_corners=True)
+
+
+def _resample(layers: Tensor, grid: Tensor, mode: str) -> Tensor:
+    """Resample (C,h,w) to (C,S,S) with aligned corners, as crops are at inference."""
+    return functional.grid_sample(layers[None], grid, mode=mode, align_corners=True)[0]

@@ -1,0 +1,127 @@
+"""Simulated clicks: those a sample starts with, and those that answer a mistake."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+
+SLOTS = 24
+"""Slots per sign, the published maximum."""
+
+GAMMA = 0.8
+"""P(i + 1 clicks) / P(i clicks) in the published multi-point sampler."""
+
+Mask = NDArray[np.bool_]
+
+
+def inner_distance(mask: Mask, kernel: int = cv2.DIST_MASK_PRECISE) -> NDArray[Any]:
+    """Distance to the border of ``mask`` in px, the image border included."""
+    padded = np.pad(mask, 1).astype(np.uint8)
+    return cv2.distanceTransform(padded, cv2.DIST_L2, kernel)[1:-1, 1:-1]
+
+
+def draw_count(rng: np.random.Generator, most: int) -> int:
+    """Draw 0..most with P(i) proportional to 0.8**i."""
+    weights = GAMMA ** np.arange(most + 1)
+    return int(rng.choice(most + 1, p=weights / weights.sum()))
+
+
+def first_points(
+    target: Mask, others: Mask, rng: np.random.Generator, single: float
+) -> NDArray[np.float32]:
+    """Draw the clicks that a training sample starts with.
+
+    With probability ``single`` one positive click well inside the target, as the
+    robot annotator and most people begin; else the published multi-point draw.
+
+    Parameters
+    ----------
+    target : ndarray
+        (S, S) bool, not empty.
+    others : ndarray
+        (S, S) bool, the other objects of the image.
+    rng : numpy.random.Generator
+        Source of every draw.
+    single : float
+        Probability of a single first click, 0 to 1.
+
+    Returns
+    -------
+    ndarray
+        (48, 2) float32: row and column of 24 positive, then 24 negative slots;
+        empty slots are -1.
+    """
+    points = np.full((2 * SLOTS, 2), -1, np.float32)
+    if rng.random() < single:
+        distance = inner_distance(target)
+        points[0] = _pick(distance > distance.max() / 1.7, rng)
+        return points
+    candidates = _eroded(target) if rng.random() < 0.9 else target
+    for slot in range(1 + draw_count(rng, SLOTS - 1)):
+        points[slot] = _pick(candidates, rng)
+    background = ~target
+    margin = math.ceil(0.1 * math.sqrt(target.sum()))
+    border = ndimage.binary_dilation(target, np.ones((3, 3)), margin) & background
+    strategies = (background, others & background, border)
+    for slot in range(draw_count(rng, SLOTS)):
+        where = strategies[rng.choice(3, p=(0.1, 0.4, 0.5))]
+        if where.any():
+            points[SLOTS + slot] = _pick(where, rng)
+    return points
+
+
+def _eroded(mask: Mask) -> Mask:
+    inner = ndimage.binary_erosion(mask, np.ones((3, 3)), 3, border_value=1)
+    return inner if inner.sum() > 10 else mask
+
+
+def _pick(mask: Mask, rng: np.random.Generator) -> tuple[int, int]:
+    """Draw one pixel of ``mask`` uniformly."""
+    flat = np.flatnonzero(mask)
+    row, column = divmod(int(flat[rng.integers(flat.size)]), mask.shape[1])
+    return row, column
+
+
+def add_next_points(
+    points: Tensor,
+    probability: Tensor,
+    target: Tensor,
+    turn: int,
+    rng: np.random.Generator,
+) -> None:
+    """Add one click per sample inside its largest mistake, in place.
+
+    The click is drawn from the pixels whose distance to the border of the mistake
+    exceeds half the maximum, and written from the end of its block of slots, as
+    published. Large crops are searched on every second pixel.
+
+    Parameters
+    ----------
+    points : Tensor
+        (B, 48, 2) as :func:`first_points` makes them.
+    probability, target : Tensor
+        (B, 1, S, S); prediction in [0, 1], and truth as 0 or 1.
+    turn : int
+        1 for the first correction.
+    rng : numpy.random.Generator
+        Source of every draw.
+    """
+    step = 2 if target.shape[-1] > 160 else 1
+    guess = probability[:, 0, ::step, ::step].float().numpy()
+    truth = target[:, 0, ::step, ::step].numpy() > 0.5
+    for index in range(len(points)):
+        missed = inner_distance(truth[index] & (guess[index] < 0.49), cv2.DIST_MASK_5)
+        extra = inner_distance(~truth[index] & (guess[index] > 0.49), cv2.DIST_MASK_5)
+        positive = missed.max() > extra.max()
+        distance = missed if positive else extra
+        if distance.max() > 0:
+            row, column = _pick(distance > distance.max() / 2, rng)
+            slot = (SLOTS if positive else 2 * SLOTS) - turn
+            points[index, slot] = torch.tensor((row * step, column * step))

@@ -1,0 +1,104 @@
+"""Intensities of any image type to what the networks see: RGB in [0, 1]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+PERCENTILES = (0.5, 99.5)
+"""Window of images that are neither 8-bit nor already in [0, 1]."""
+
+PROBES_PER_AXIS = 512
+"""The window is estimated on at most this many rows and columns."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Intensities that become 0 and 1.
+
+    Parameters
+    ----------
+    low, high : float
+        In the image's own units; values outside are clipped.
+    gamma : float
+        Exponent applied between them; 1 is linear.
+    """
+
+    low: float
+    high: float
+    gamma: float = 1.0
+
+    def apply(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Map intensities to float32 in [0, 1]; NaN becomes 0, infinities clip."""
+        values = np.nan_to_num(
+            values.astype(np.float32, copy=False),
+            nan=self.low,
+            posinf=self.high,
+            neginf=self.low,
+        )
+        span = self.high - self.low
+        if (self.low, self.high, self.gamma) == (0.0, 255.0, 1.0):
+            return values / np.float32(255)
+        unit = np.clip((values - self.low) / (span if span > 0 else 1.0), 0, 1)
+        return np.asarray(unit**self.gamma if self.gamma != 1 else unit, np.float32)
+
+
+def default_window(image: NDArray[Any]) -> Window:
+    """Choose the window of an image.
+
+    Parameters
+    ----------
+    image : ndarray
+        (H, W) or (H, W, 3).
+
+    Returns
+    -------
+    Window
+        0 to 255 for uint8, 0 to 1 for bool and for floats within [0, 1], else the
+        0.5 and 99.5 percentiles of the finite values.
+    """
+    if image.dtype == np.uint8:
+        return Window(0.0, 255.0)
+    if image.dtype == np.bool_:
+        return Window(0.0, 1.0)
+    steps = [max(1, side // PROBES_PER_AXIS) for side in image.shape[:2]]
+    probe = image[:: steps[0], :: steps[1]]
+    finite = probe[np.isfinite(probe)]
+    if finite.size == 0:
+        return Window(0.0, 1.0)
+    floating = np.issubdtype(image.dtype, np.floating)
+    if floating and finite.min() >= 0 and finite.max() <= 1:
+        return Window(0.0, 1.0)
+    low, high = np.percentile(finite, PERCENTILES)
+    return Window(float(low), float(high))
+
+
+def check_image(image: NDArray[Any]) -> None:
+    """Refuse what is not one gray or RGB image.
+
+    Raises
+    ------
+    ValueError
+        If the shape or type is not that of a gray or RGB image.
+    """
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
+        hint = "take one slice of it"
+        if image.ndim == 3 and image.shape[2] in (2, 4):
+            hint = "choose one or three of its channels"
+        elif image.ndim < 2:
+            hint = "a row of numbers cannot be segmented"
+        raise ValueError(
+            f"An image must have shape (H, W) or (H, W, 3), not {image.shape}; {hint}."
+        )
+    if 0 in image.shape:
+        raise ValueError(f"The image of shape {image.shape} holds no pixels.")
+    if not (image.dtype == np.bool_ or np.issubdtype(image.dtype, np.number)) or (
+        np.issubdtype(image.dtype, np.complexfloating)
+    ):
+        raise ValueError(
+            f"An image of type {image.dtype} cannot be segmented; convert it to "
+            "integers or floats."
+        )

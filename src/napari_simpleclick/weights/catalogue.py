@@ -1,0 +1,62 @@
+"""The weights that the program knows by name."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+OFFICIAL_PAGE = (
+    "https://drive.google.com/drive/folders/1qpK0gtAPkVMF7VC42UA9XF4xMWr5KJmL"
+)
+"""Folder linked from the SimpleClick README; it has no stable file addresses."""
+
+OFFICIAL_ORIGIN = "Liu et al., SimpleClick (ICCV 2023), github.com/uncbiag/SimpleClick"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known about a set of weights.
+
+    Parameters
+    ----------
+    name : str
+        Name in the catalogue, or of the file.
+    network : str
+        Name in :data:`napari_simpleclick.networks.NETWORKS`.
+    file : str
+        File name.
+    origin, training_data, licence : str
+        Who made the weights, from what, and the terms of use.
+    bytes : int
+        Size of the file; 0 where unknown.
+    sha256 : str
+        Checksum; empty where unknown.
+    url : str
+        Address of the file; empty where only a person can fetch it.
+    page : str
+        Page on which a person finds the file.
+    """
+
+    name: str
+    network: str
+    file: str
+    origin: str = OFFICIAL_ORIGIN
+    training_data: str = "unknown"
+    licence: str = "unknown"
+    bytes: int = 0
+    sha256: str = ""
+    url: str = ""
+    page: str = ""
+
+
+@cache
+def catalogue() -> dict[str, Card]:
+    """All known weights by name, the bundled ones first."""
+    text = files("napari_simpleclick.weights").joinpath("catalogue.toml").read_text()
+    cards = {}
+    for name, fields in tomllib.loads(text).items():
+        page = "" if name == "bundled" else OFFICIAL_PAGE
+        cards[name] = Card(name=name, page=page, **fields)
+    return cards

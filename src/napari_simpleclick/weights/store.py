@@ -1,0 +1,191 @@
+"""Where weights are on this computer, and how they get there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pooch
+
+from napari_simpleclick.networks import SimpleClick
+from napari_simpleclick.weights.catalogue import Card, catalogue
+from napari_simpleclick.weights.checkpoints import network_from, read_checkpoint
+from napari_simpleclick.weights.errors import WeightsError
+
+RETRIES = 3
+"""Attempts at a download that breaks off or arrives damaged."""
+
+
+def cache_folder() -> Path:
+    """Folder for downloads; ``NAPARI_SIMPLECLICK_CACHE`` overrides the user cache."""
+    name = "napari-simpleclick"
+    return Path(os.environ.get("NAPARI_SIMPLECLICK_CACHE") or pooch.os_cache(name))
+
+
+def load_weights(name_or_path: str | Path = "bundled") -> tuple[SimpleClick, Card]:
+    """Load a network with its weights.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A name in the catalogue, or a ``.safetensors`` or official ``.pth`` file. An
+        official file is recognised by its name, and found again by its catalogue
+        name from then on.
+
+    Returns
+    -------
+    SimpleClick
+        In evaluation mode, on the CPU.
+    Card
+        Where the weights come from and their licence.
+
+    Raises
+    ------
+    WeightsError
+        If the weights cannot be found, trusted or used.
+    MemoryError
+        If they do not fit into memory.
+    """
+    known = catalogue().get(str(name_or_path))
+    path = locate(known) if known else Path(name_or_path).expanduser()
+    if known is None and not path.exists() and path.suffix == "":
+        raise WeightsError(
+            f"'{name_or_path}' is neither a file nor known weights; choose one of "
+            f"{', '.join(catalogue())}, or give the path of a file."
+        )
+    state, about = read_checkpoint(path)
+    network, kind = network_from(state, about, path)
+    if known is None:
+        known = _describe(path, kind, about)
+    elif known.network != kind:
+        raise WeightsError(
+            f"'{path}' holds a {kind}, but '{known.name}' is a {known.network}; "
+            "fetch the right file."
+        )
+    return network, known
+
+
+def _describe(path: Path, kind: str, about: dict[str, Any]) -> Card:
+    """Card of a file that was loaded by path; official files are remembered."""
+    if "card" in about:
+        return replace(Card(**json.loads(about["card"])), file=path.name)
+    for card in catalogue().values():
+        if card.file == path.name and card.network == kind:
+            return _remember(card, path)
+    return Card(path.stem, kind, path.name, origin=f"file {path.name}")
+
+
+def locate(card: Card) -> Path:
+    """Path of known weights on this computer, downloading them if need be.
+
+    Raises
+    ------
+    WeightsError
+        If only a person can fetch them, the download failed, or a file that was
+        recognised before has changed since.
+    """
+    if card.name == "bundled":
+        return Path(str(files("napari_simpleclick.weights").joinpath(card.file)))
+    seen = _remembered().get(card.name)
+    if seen and Path(seen["path"]).exists():
+        path = Path(seen["path"])
+        if checksum(path) != seen["sha256"]:
+            raise WeightsError(
+                f"'{path}' has changed since it was recognised as {card.name}; fetch "
+                "it again and load it by its path."
+            )
+        return path
+    return download(card)
+
+
+def download(card: Card, progress: bool = False) -> Path:
+    """Download weights into the cache, or find them there.
+
+    Parameters
+    ----------
+    card : Card
+        With an address and a checksum.
+    progress : bool
+        Show a progress bar on stderr.
+
+    Returns
+    -------
+    Path
+        The file; its checksum has been verified.
+
+    Raises
+    ------
+    WeightsError
+        If there is no address, or the download failed.
+    """
+    if not card.url:
+        raise WeightsError(
+            f"'{card.name}' has to be fetched by hand: 1. download '{card.file}' from "
+            f"{card.page}; 2. load that file once, and it is known by name from then "
+            "on."
+        )
+    try:
+        path = pooch.create(
+            cache_folder(),
+            base_url="",
+            registry={card.file: f"sha256:{card.sha256}"},
+            urls={card.file: card.url},
+            retry_if_failed=RETRIES,
+        ).fetch(card.file, progressbar=progress)
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"'{card.name}' could not be downloaded from {card.url} ({error}); check "
+            "the connection and try again."
+        ) from error
+    return Path(path)
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remembered() -> dict[str, dict[str, Any]]:
+    try:
+        found: dict[str, dict[str, Any]] = json.loads(_memory().read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _memory() -> Path:
+    return cache_folder() / "recognised.json"
+
+
+def _remember(card: Card, path: Path) -> Card:
+    """Note an official file's place and checksum for the next time."""
+    digest, size = checksum(path), path.stat().st_size
+    known = _remembered()
+    known[card.name] = {"path": str(path.resolve()), "sha256": digest, "bytes": size}
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    partial = _memory().with_suffix(".part")
+    partial.write_text(json.dumps(known, indent=2))
+    partial.replace(_memory())
+    return replace(card, sha256=digest, bytes=size)
+
+
+def described(card: Card) -> Card:
+    """A card completed with what this computer has learnt about the file."""
+    seen = _remembered().get(card.name)
+    return replace(card, sha256=seen["sha256"], bytes=seen["bytes"]) if seen else card
+
+
+def is_local(card: Card) -> bool:
+    """Whether the weights are on this computer."""
+    seen = _remembered().get(card.name)
+    return (
+        card.name == "bundled"
+        or (cache_folder() / card.file).exists()
+        or bool(seen and Path(seen["path"]).exists())
+    )
