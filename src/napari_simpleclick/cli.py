@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import sys
 import time
 import webbrowser
 from collections.abc import Callable
@@ -57,7 +56,10 @@ WeightsOption = Annotated[
 
 
 @app.command(
-    epilog=_example("segment scan.nii.gz --click 60,82 --click=-40,82 --axis 2 --slice 31 -o mask.nii.gz")
+    epilog=_example(
+        "segment scan.nii.gz --click 60,82 --click=-40,82 "
+        "--axis 2 --slice 31 -o mask.nii.gz"
+    )
 )
 @_one_sentence
 def segment(
@@ -250,4 +252,4 @@ def benchmark(weights: WeightsOption = "bundled", clicks: int = 10) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

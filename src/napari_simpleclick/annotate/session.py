@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_simpleclick.clicks import Click
-from napari_simpleclick.volumes.planes import Plane
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_simpleclick.clicks import Click
+    from napari_simpleclick.volumes.planes import Plane
 
 UNDO_STEPS = 100
 """As many as napari's Labels layer remembers."""
@@ -116,7 +119,7 @@ class Session:
     """Emitted when the clicks have changed other than by adding one."""
 
     def spot(self, plane: Plane) -> Spot:
-        """The current object on a slice."""
+        """Name the current object on a slice."""
         return Spot(self.label, plane)
 
     def clicks(self, spot: Spot) -> Steps:

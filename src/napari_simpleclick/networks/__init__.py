@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
+
 from napari_simpleclick.networks.disks import draw_disks
 from napari_simpleclick.networks.simpleclick import SimpleClick, SimpleClickConfig
+from napari_simpleclick.networks.vit import resize_positions
 
-__all__ = ["NETWORKS", "SimpleClick", "SimpleClickConfig", "build", "draw_disks"]
+__all__ = [
+    "NETWORKS",
+    "SimpleClick",
+    "SimpleClickConfig",
+    "build",
+    "channels_last",
+    "draw_disks",
+]
 
 NETWORKS = {
     "simpleclick-xtiny": SimpleClickConfig(16, 160, 8, 4, (96, 192, 288, 384), 128),
@@ -15,11 +25,15 @@ NETWORKS = {
     "simpleclick-large": SimpleClickConfig(
         16, 1024, 24, 16, (192, 384, 768, 1536), 256
     ),
-    "simpleclick-huge": SimpleClickConfig(
-        14, 1280, 32, 16, (240, 480, 960, 1920), 256
-    ),
+    "simpleclick-huge": SimpleClickConfig(14, 1280, 32, 16, (240, 480, 960, 1920), 256),
 }
 """The published configurations by name."""
+
+
+def channels_last(network: SimpleClick) -> SimpleClick:
+    """Lay out a network's weights so that convolutions run fastest, in place."""
+    moved: SimpleClick = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return moved
 
 
 def build(name: str, image_size: int | tuple[int, int] = 448) -> SimpleClick:

@@ -20,7 +20,7 @@ def open_panel() -> None:
 
 
 def em_sample() -> list[tuple[Any, dict[str, Any], str]]:
-    """Five EM sections as layer data."""
+    """Provide five EM sections as layer data."""
     from napari_simpleclick.samples import EM_SCALE_NM, sample_path
     from napari_simpleclick.volumes.files import read_image
 
@@ -30,7 +30,7 @@ def em_sample() -> list[tuple[Any, dict[str, Any], str]]:
 
 
 def mri_sample() -> list[tuple[Any, dict[str, Any], str]]:
-    """A small T1 MRI volume as layer data; axes are those of the file."""
+    """Provide a small T1 MRI volume as layer data; axes are those of the file."""
     import numpy as np
 
     from napari_simpleclick.samples import sample_path

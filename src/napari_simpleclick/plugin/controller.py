@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,8 @@ from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.layers import KEY, Bench, FoundPoint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari.layers import Image
     from napari.viewer import Viewer
 
@@ -68,7 +69,7 @@ class Controller:
         self._leave_bench()
         if image is None:
             return
-        if image.ndim < 2 or image.rgb is False and image.ndim > 5:
+        if image.ndim < 2:
             self._complain(f"'{image.name}' is not an image with two axes to show.")
             return
         self._entering = True
@@ -159,7 +160,7 @@ class Controller:
     # -- the bench -----------------------------------------------------------------
 
     def _old_bench(self, image: Image) -> Bench | None:
-        """The bench of an image that was clicked on before."""
+        """Find the bench of an image that was clicked on before."""
         for layer in self.viewer.layers:
             bench = layer.metadata.get(KEY)
             if isinstance(bench, Bench) and bench.image is image and bench.is_whole():
@@ -225,7 +226,7 @@ class Controller:
     # -- clicks --------------------------------------------------------------------
 
     def _on_press(self, viewer: Viewer, event: Any) -> Iterator[None]:
-        """A press that is released where it began is a click; a drag still pans."""
+        """Take a press released where it began as a click; a drag still pans."""
         start = event.pos
         position, button = event.position, event.button
         other = "Control" in event.modifiers or button == 2
@@ -238,7 +239,7 @@ class Controller:
             self.click(position, self.positive != other)
 
     def _on_double_click(self, viewer: Viewer, event: Any) -> None:
-        """The second of two quick clicks is a click like any other."""
+        """Take the second of two quick clicks as a click like any other."""
         if self._takes_clicks():
             other = "Control" in event.modifiers or event.button == 2
             self.click(event.position, self.positive != other)
@@ -344,13 +345,13 @@ class Controller:
     def _on_answer(self, bench: Bench, answer: Answer) -> None:
         self._working = False
         request = answer.request
-        if not self._closed and bench is self.bench:
-            if bench.session.finish(request.number):
-                self._wrote = False
-                with bench.silence():
-                    bench.write(request.spot.plane, request.spot.label, answer.mask)
-                bench.session.record(request, self._wrote)
-                self.answered.emit(answer)
+        current = not self._closed and bench is self.bench
+        if current and bench.session.finish(request.number):
+            self._wrote = False
+            with bench.silence():
+                bench.write(request.spot.plane, request.spot.label, answer.mask)
+            bench.session.record(request, self._wrote)
+            self.answered.emit(answer)
         self._pump()
 
     def _on_error(self, bench: Bench, number: int, error: Exception) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from pathlib import Path
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 DEMO_SLICE = 2
 DEMO_CLICKS = ((150.0, 155.0, True), (120.0, 205.0, True), (60.0, 60.0, False))
@@ -50,10 +54,14 @@ def run_demo(screenshot: Path | None) -> Path | None:
     for count, (row, column, positive) in enumerate(DEMO_CLICKS, start=1):
         place = (DEMO_SLICE, row, column)
         controller.click(controller.bench.image.data_to_world(place), positive)
-        _wait(lambda wanted=count: len(answers) >= wanted, troubles)
+        _wait(partial(_reached, answers, count), troubles)
     viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
     viewer.close()
     return screenshot.resolve()
+
+
+def _reached(answers: list[object], count: int) -> bool:
+    return len(answers) >= count
 
 
 def _wait(done: Callable[[], bool], troubles: list[str]) -> None:

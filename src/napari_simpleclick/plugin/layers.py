@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_simpleclick.annotate import Session, Spot, Step
 from napari_simpleclick.volumes import Plane, Window
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari.layers import Image, Labels, Points
     from napari.viewer import Viewer
+    from numpy.typing import NDArray
 
 COLOURS = {True: "#2ecc40", False: "#ff4136"}
 """Green for positive, red for negative clicks."""
@@ -102,7 +103,7 @@ class Bench:
             self.quiet = before
 
     def plane(self, position: tuple[float, ...]) -> Plane:
-        """The displayed slice through a position in image coordinates.
+        """Find the displayed slice through a position in image coordinates.
 
         Raises
         ------
@@ -116,23 +117,23 @@ class Bench:
         return Plane.at(data_shape(self.image), axes, position)
 
     def current_plane(self) -> Plane:
-        """The displayed slice."""
+        """Find the displayed slice."""
         return self.plane(tuple(self.image.world_to_data(self.viewer.dims.point)))
 
     def window(self) -> Window | None:
-        """What the layer shows as black and white; None for colour."""
+        """Tell what the layer shows as black and white; None for colour."""
         if self.image.rgb:
             return None
         low, high = self.image.contrast_limits
         return Window(float(low), float(high), float(self.image.gamma))
 
     def source(self) -> Any:
-        """The image's data at full resolution."""
+        """Give the image's data at full resolution."""
         return self.image.data[0] if self.image.multiscale else self.image.data
 
     def object_mask(self, plane: Plane, label: int) -> NDArray[np.bool_]:
         """(H, W) bool mask of an object on a slice."""
-        return plane.read(self.mask.data) == label
+        return np.asarray(plane.read(self.mask.data) == label)
 
     def write(self, plane: Plane, label: int, mask: NDArray[np.bool_]) -> None:
         """Write an object's mask on a slice; other objects keep their pixels."""

@@ -38,7 +38,7 @@ STOPPED = "A layer of this tool was removed, so clicks do nothing now."
 KEY_OF = {action: key.replace("Control-", "Ctrl+") for key, action in KEYS.items()}
 
 
-class Panel(QWidget):
+class Panel(QWidget):  # type: ignore[misc]
     """Choice of image and model, the sign of clicks, undo, clear, next object.
 
     Parameters
@@ -98,7 +98,7 @@ class Panel(QWidget):
     def _make_signs(self) -> tuple[QPushButton, QPushButton]:
         self._group = QButtonGroup(self)
         made = []
-        for sign, text in ((True, "+ Add"), (False, "− Remove")):
+        for sign, text in ((True, "+ Add"), (False, "\N{MINUS SIGN} Remove")):
             action = Action.POSITIVE if sign else Action.NEGATIVE
             button = self._button(text, action.value, action)
             button.setCheckable(True)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_simpleclick.annotate import Request, Spot
 from napari_simpleclick.predict import THRESHOLD, Box, Predictor
-from napari_simpleclick.volumes import Plane, Window
-from napari_simpleclick.weights import Card
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_simpleclick.annotate import Request, Spot
+    from napari_simpleclick.volumes import Plane, Window
+    from napari_simpleclick.weights import Card
 
 REMEMBERED = 8
 """Answers kept to go on from; others are computed again from their clicks."""
@@ -131,6 +134,11 @@ class Engine:
         steps = request.steps
         known = self._latest.get(request.spot)
         extends = len(steps) == len(request.before) + 1
-        if known and extends and request.before and known[0] == request.before[-1].order:
+        if (
+            known
+            and extends
+            and request.before
+            and known[0] == request.before[-1].order
+        ):
             return len(steps) - 1
         return 0

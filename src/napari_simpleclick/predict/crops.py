@@ -6,14 +6,17 @@ rounded half to even, as there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_simpleclick.clicks import Click
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_simpleclick.clicks import Click
 
 
 class Box(NamedTuple):
@@ -76,8 +79,11 @@ class ZoomIn:
     threshold: float = 0.5
 
     def choose(
-        self, prior: NDArray[np.float32] | None, clicks: Sequence[Click],
-        shape: tuple[int, int], current: Box | None,
+        self,
+        prior: NDArray[np.float32] | None,
+        clicks: Sequence[Click],
+        shape: tuple[int, int],
+        current: Box | None,
     ) -> Box:
         """Choose the crop for the next prediction.
 
@@ -110,7 +116,7 @@ class ZoomIn:
         return current
 
     def around(self, mask: NDArray[np.bool_], clicks: Sequence[Click]) -> Box | None:
-        """Expanded box around a mask and the positive clicks; None if it is empty."""
+        """Expand the box around a mask and the positive clicks; None if it is empty."""
         if not mask.any():
             return None
         extent = [np.flatnonzero(mask.any(axis=axis))[[0, -1]] for axis in (1, 0)]
@@ -148,7 +154,7 @@ def resize_crop(
     image: NDArray[Any],
     box: Box,
     size: tuple[int, int],
-    convert: Callable[[NDArray[Any]], NDArray[np.float32]] = np.float32,
+    convert: Callable[[NDArray[Any]], NDArray[np.float32]] | None = None,
 ) -> NDArray[np.float32]:
     """Resize a crop with bilinear interpolation and aligned corners.
 
@@ -164,7 +170,8 @@ def resize_crop(
     size : tuple of int
         (height, width) of the result.
     convert : callable
-        Maps pixel values to finite float32 before they are mixed.
+        Maps pixel values to finite float32 before they are mixed; None for values
+        that are finite as they are.
 
     Returns
     -------
@@ -172,6 +179,7 @@ def resize_crop(
         (height, width) or (height, width, C) float32.
     """
     crop = image[box.slices]
+    convert = convert or _to_float
     top, bottom, down = _lattice(box.height, size[0])
     left, right, across = _lattice(box.width, size[1])
     tail = (1,) * (image.ndim - 2)
@@ -181,6 +189,10 @@ def resize_crop(
         for line in (crop[top], crop[bottom])
     )
     return np.asarray((1 - down) * upper + down * lower, np.float32)
+
+
+def _to_float(values: NDArray[Any]) -> NDArray[np.float32]:
+    return values.astype(np.float32, copy=False)
 
 
 def _lattice(

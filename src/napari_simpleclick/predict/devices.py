@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -41,7 +43,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: Precision, device: torch.device) -> torch.dtype:
-    """Number type for matrix products.
+    """Choose the number type for matrix products.
 
     Parameters
     ----------

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from napari_simpleclick.clicks import Click, check_clicks
-from napari_simpleclick.networks import SimpleClick, draw_disks
+from napari_simpleclick.networks import SimpleClick, channels_last, draw_disks
 from napari_simpleclick.predict.crops import Box, ZoomIn, map_click, resize_crop
 from napari_simpleclick.predict.devices import (
     Precision,
@@ -22,6 +20,11 @@ from napari_simpleclick.predict.devices import (
     spare_threads,
 )
 from napari_simpleclick.volumes.intensity import Window, check_image, default_window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
 
 THRESHOLD = 0.49
 """Probability above which the published evaluation counts a pixel as object."""
@@ -75,9 +78,7 @@ class Predictor:
         self.zoom = zoom or ZoomIn(size=network.config.image_size)
         self.threads = threads or spare_threads()
         self.crop: Box | None = None
-        self._network = network.to(
-            self.device, memory_format=torch.channels_last
-        ).eval()
+        self._network = channels_last(network.to(self.device)).eval()
         self._image: NDArray[Any] | None = None
         self._window = Window(0.0, 1.0)
         self._seen: tuple[Box, Tensor] | None = None
@@ -176,7 +177,7 @@ class Predictor:
             yield prior
 
     def _look(self, box: Box) -> Tensor:
-        """The crop as (1,3,h,w); prepared once while clicks stay in it."""
+        """Give the crop as (1,3,h,w); prepared once while clicks stay in it."""
         if self._seen is None or self._seen[0] != box:
             assert self._image is not None
             crop = resize_crop(self._image, box, self.zoom.size, self._window.apply)

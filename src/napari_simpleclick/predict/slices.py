@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_simpleclick.clicks import Click, check_clicks
 from napari_simpleclick.predict.predictor import THRESHOLD, Predictor
 from napari_simpleclick.volumes.files import ImageFile, read_image
 from napari_simpleclick.volumes.planes import Plane
 from napari_simpleclick.weights import load_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -80,15 +84,14 @@ def segment_slice(
     start = None if prior is None else _read_prior(prior, plane, file.shape)
     predictor = Predictor(load_weights(weights)[0])
     predictor.set_image(picture)
-    times, probability = [], np.zeros(picture.shape[:2], np.float32)
-    began = time.perf_counter()
+    times = [time.perf_counter()]
     for probability in predictor.replay(clicks, start):
-        times.append(1000 * (time.perf_counter() - began))
-        began = time.perf_counter()
-    mask = (probability > THRESHOLD).astype(np.uint8)
+        times.append(time.perf_counter())
+        mask = (probability > THRESHOLD).astype(np.uint8)
     volume = np.zeros(file.shape, np.uint8)
     volume[plane.indexer] = mask
-    return SliceMask(mask, volume, file.affine, times)
+    milliseconds = [1000 * (end - begin) for begin, end in pairwise(times)]
+    return SliceMask(mask, volume, file.affine, milliseconds)
 
 
 def _find_plane(file: ImageFile, axis: int | None, index: int | None) -> Plane:

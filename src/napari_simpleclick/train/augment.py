@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from napari_simpleclick.train.synthetic import smooth_noise
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def vary_intensity(image: Tensor, rng: np.random.Generator) -> Tensor:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nibabel
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
-from skimage import io
+from skimage.io import imread
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 MIN_OBJECT_PX = 12
 """Smaller labels are not used as targets."""
@@ -81,7 +85,7 @@ def _read_set(folder: Path) -> list[LabelledImage]:
 
 
 def _image(path: Path, mask: Path) -> list[LabelledImage]:
-    image, labels = io.imread(path), io.imread(mask)
+    image, labels = imread(path), imread(mask)
     if labels.ndim != 2 or image.shape[:2] != labels.shape:
         raise ValueError(
             f"'{mask}' has shape {labels.shape}, its image {image.shape}; "

@@ -6,11 +6,9 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,13 +17,22 @@ from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
 from napari_simpleclick import networks
-from napari_simpleclick.networks import SimpleClick, draw_disks
-from napari_simpleclick.networks.simpleclick import resize_positions
-from napari_simpleclick.train.config import Stage, TrainConfig
+from napari_simpleclick.networks import (
+    SimpleClick,
+    channels_last,
+    draw_disks,
+    resize_positions,
+)
 from napari_simpleclick.train.images import read_sets
 from napari_simpleclick.train.loss import normalized_focal_loss
 from napari_simpleclick.train.samples import Samples
 from napari_simpleclick.train.simulate import add_next_points
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from napari_simpleclick.train.config import Stage, TrainConfig
 
 MOST_CORRECTIONS = 3
 """Iterative clicks per batch are drawn uniformly from 0 to this number."""
@@ -107,7 +114,8 @@ def train(
             if run.progress.step % config.save_every == 0:
                 run.save()
     run.save()
-    return run.average.eval()
+    network: SimpleClick = run.average.eval()
+    return network
 
 
 def _batches(samples: Samples, stage: Stage, progress: Progress) -> Iterator[Batch]:
@@ -132,8 +140,7 @@ class _Run:
             self._load()
 
     def _build(self, size: int) -> None:
-        network = networks.build(self.config.network, size)
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = channels_last(networks.build(self.config.network, size))
         self.average = deepcopy(self.network).requires_grad_(False)
         self._optimise()
 
@@ -141,7 +148,9 @@ class _Run:
         used = [
             (name, parameter)
             for name, parameter in self.network.named_parameters()
-            if not name.startswith(("backbone.cls", "backbone.fc_norm", "backbone.head"))
+            if not name.startswith(
+                ("backbone.cls", "backbone.fc_norm", "backbone.head")
+            )
             and "up_conv" not in name
         ]
         plain = [p for n, p in used if p.ndim < 2 or n.endswith("pos_embed")]
@@ -177,7 +186,7 @@ class _Run:
         logits = logits.float()
         loss = normalized_focal_loss(logits, target).mean()
         self.optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self._follow()

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
 from napari_simpleclick.train.augment import vary_intensity
-from napari_simpleclick.train.images import LabelledImage
 from napari_simpleclick.train.simulate import first_points
 from napari_simpleclick.train.synthetic import draw_image
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_simpleclick.train.images import LabelledImage
 
 SMALLEST_TARGET_PX = 14
 """Shortest extent of a target at network resolution that crops are drawn for."""
@@ -99,10 +104,10 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor]]):
         elif rng.random() < 0.85:
             target = one_component(target, rng)
         layers = np.stack([target, (region > 0) & ~target]).astype(np.float32)
-        picture = image.image[window]
-        if picture.ndim == 2:
-            picture = np.repeat(picture[..., None], 3, axis=2)
-        tensor = torch.from_numpy(picture.transpose(2, 0, 1).astype(np.float32) / 255)
+        pixels = image.image[window]
+        if pixels.ndim == 2:
+            pixels = np.repeat(pixels[..., None], 3, axis=2)
+        tensor = torch.from_numpy(pixels.transpose(2, 0, 1).astype(np.float32) / 255)
         grid = sampling_grid(self.size, rng)
         picture = _resample(tensor, grid, "bilinear")
         masks = _resample(torch.from_numpy(layers), grid, "nearest") > 0.5
@@ -139,7 +144,9 @@ def crop_window(
     return window[0], window[1]
 
 
-def one_component(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
+def one_component(
+    mask: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[np.bool_]:
     """One 8-connected part of a mask, drawn by area."""
     parts, count = ndimage.label(mask, np.ones((3, 3)))
     if count < 2:

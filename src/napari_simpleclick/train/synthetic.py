@@ -6,13 +6,17 @@ intensities, textures, membranes, bias and blur are drawn anew for each image.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy import ndimage
 from torch.nn import functional
 
 from napari_simpleclick.train.images import LabelledImage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def smooth_noise(
@@ -65,11 +69,11 @@ def _regions(rng: np.random.Generator, size: int) -> NDArray[np.int64]:
             wobble = 0.3 * fields[0]
             inside = (along / axes[0]) ** 2 + (across / axes[1]) ** 2 + wobble < 1
             regions[inside] = classes + int(rng.integers(0, 3))
-    return regions
+    return np.asarray(regions)
 
 
 def _number(regions: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Connected components of all classes, numbered from 1."""
+    """Give each connected part of each class a number, from 1."""
     labels = np.zeros(regions.shape, np.int32)
     for region in np.unique(regions):
         parts, _ = ndimage.label(regions == region)
@@ -83,4 +87,4 @@ def _membranes(
     """Lines of random width along the borders between objects, 0 to 1."""
     edge = ndimage.grey_dilation(labels, 3) != labels
     blurred = ndimage.gaussian_filter(edge.astype(np.float32), rng.uniform(0.5, 2))
-    return blurred / max(float(blurred.max()), 1e-6)
+    return np.asarray(blurred / max(float(blurred.max()), 1e-6), np.float32)

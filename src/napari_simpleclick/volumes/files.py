@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nibabel
 import numpy as np
 import tifffile
-from numpy.typing import NDArray
-from skimage import io
+from skimage.io import imread, imsave
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 NIFTI = (".nii", ".nii.gz")
 TIFF = (".tif", ".tiff")
@@ -87,7 +90,7 @@ def read_image(path: Path) -> ImageFile:
     try:
         if suffix in NIFTI:
             return _read_nifti(path)
-        array = tifffile.imread(path) if suffix in TIFF else io.imread(path)
+        array = tifffile.imread(path) if suffix in TIFF else imread(path)
     except Exception as error:  # each of the three readers has its own errors
         raise ValueError(f"'{path}' cannot be read as an image: {error}.") from error
     rgb = array.ndim >= 3 and array.shape[-1] in (3, 4)
@@ -153,7 +156,7 @@ def write_mask(
         elif suffix in TIFF:
             tifffile.imwrite(partial, mask, compression="zlib")
         elif mask.ndim == 2:
-            io.imsave(partial, mask * np.uint8(255), check_contrast=False)
+            imsave(partial, mask * np.uint8(255), check_contrast=False)
         else:
             raise ValueError(f"'{path}' cannot hold a volume; use .tif or .nii.gz.")
         partial.replace(path)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 PERCENTILES = (0.5, 99.5)
 """Window of images that are neither 8-bit nor already in [0, 1]."""
@@ -41,7 +43,7 @@ class Window:
         )
         span = self.high - self.low
         if (self.low, self.high, self.gamma) == (0.0, 255.0, 1.0):
-            return values / np.float32(255)
+            return np.asarray(values / np.float32(255), np.float32)
         unit = np.clip((values - self.low) / (span if span > 0 else 1.0), 0, 1)
         return np.asarray(unit**self.gamma if self.gamma != 1 else unit, np.float32)
 

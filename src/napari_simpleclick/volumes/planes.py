@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Plane:
         return shape[self.axes[0]], shape[self.axes[1]]
 
     def read(self, array: Any) -> NDArray[Any]:
-        """The slice of an array-like; of a lazy array, nothing else is read."""
+        """Read the slice of an array-like; of a lazy array, nothing else is read."""
         return np.asarray(array[self.indexer])
 
     def point(self, position: tuple[float, ...]) -> tuple[float, float]:

@@ -7,19 +7,26 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from napari_simpleclick.networks import NETWORKS, SimpleClick, SimpleClickConfig
-from napari_simpleclick.networks.simpleclick import resize_positions
-from napari_simpleclick.weights.catalogue import Card
+from napari_simpleclick.networks import (
+    NETWORKS,
+    SimpleClick,
+    SimpleClickConfig,
+    resize_positions,
+)
 from napari_simpleclick.weights.errors import WeightsError, enough_memory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_simpleclick.weights.catalogue import Card
 
 UNUSED = re.compile(r"backbone\.(cls_token|fc_norm\.|head\.)|head\.up_conv[12]\.")
 """Tensors that take no part in the computation; files may lack them."""
@@ -32,7 +39,9 @@ class _Inert:
 
 
 _LOSS = "isegm.model.modeling.transformer_helper.cross_entropy_loss"
-_STAND_INS = [(_Inert, f"{_LOSS}.{name}") for name in ("CrossEntropyLoss", "cross_entropy")]
+_STAND_INS: list[Any] = [
+    (_Inert, f"{_LOSS}.{name}") for name in ("CrossEntropyLoss", "cross_entropy")
+]
 
 
 def read_checkpoint(path: Path) -> tuple[State, dict[str, Any]]:
@@ -80,7 +89,8 @@ def read_checkpoint(path: Path) -> tuple[State, dict[str, Any]]:
 def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
-            state = {key: file.get_tensor(key).float() for key in file.keys()}
+            names = list(file.keys())
+            state = {name: file.get_tensor(name).float() for name in names}
             return state, dict(file.metadata() or {})
     except SafetensorError as error:
         raise WeightsError(
@@ -152,10 +162,12 @@ def network_from(
     own = network.state_dict()
     missing = [key for key in own if key not in state and not UNUSED.match(key)]
     extra = [key for key in state if key not in own and not UNUSED.match(key)]
-    wrong = [
-        key for key in own if key in state and own[key].shape != state[key].shape
-    ]
-    for keys, problem in ((missing, "lacks"), (extra, "has an unknown"), (wrong, "has a wrong shape for")):
+    wrong = [key for key in own if key in state and own[key].shape != state[key].shape]
+    for keys, problem in (
+        (missing, "lacks"),
+        (extra, "has an unknown"),
+        (wrong, "has a wrong shape for"),
+    ):
         if keys:
             raise WeightsError(
                 f"'{path}' is not a checkpoint of SimpleClick: it {problem} "
@@ -176,7 +188,7 @@ def _infer_config(
     try:
         width = state["backbone.pos_embed"].shape[2]
         patch = state["backbone.patch_embed.proj.weight"].shape[2]
-        levels = [state[f"neck.{key}.weight"].shape[0] for key in _LEVEL_KEYS]
+        a, b, c, d = (state[f"neck.{key}.weight"].shape[0] for key in _LEVEL_KEYS)
         head = state["head.convs.0.conv.weight"].shape[0]
         tokens = state["backbone.pos_embed"].shape[1] - 1
     except (KeyError, IndexError) as error:
@@ -195,7 +207,7 @@ def _infer_config(
     side = math.isqrt(tokens) * patch
     size = tuple(backbone.get("img_size") or (side, side))
     return SimpleClickConfig(
-        patch, width, depth, heads, tuple(levels), head, (size[0], size[1])
+        patch, width, depth, heads, (a, b, c, d), head, (size[0], size[1])
     )
 
 

@@ -8,14 +8,16 @@ import os
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pooch
 
-from napari_simpleclick.networks import SimpleClick
 from napari_simpleclick.weights.catalogue import Card, catalogue
 from napari_simpleclick.weights.checkpoints import network_from, read_checkpoint
 from napari_simpleclick.weights.errors import WeightsError
+
+if TYPE_CHECKING:
+    from napari_simpleclick.networks import SimpleClick
 
 RETRIES = 3
 """Attempts at a download that breaks off or arrives damaged."""
@@ -176,7 +178,7 @@ def _remember(card: Card, path: Path) -> Card:
 
 
 def described(card: Card) -> Card:
-    """A card completed with what this computer has learnt about the file."""
+    """Complete a card with what this computer has learnt about the file."""
     seen = _remembered().get(card.name)
     return replace(card, sha256=seen["sha256"], bytes=seen["bytes"]) if seen else card
 
