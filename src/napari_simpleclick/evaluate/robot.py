@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_simpleclick.clicks import Click
-from napari_simpleclick.predict import THRESHOLD, Predictor
+from napari_simpleclick.predict import THRESHOLD, Box, Predictor
 
 Mask = NDArray[np.bool_]
 
@@ -30,11 +30,14 @@ class Turn:
         Of the mask after the click, 0 to 1.
     probability : ndarray
         (H, W) float32 answer of the predictor.
+    crop : Box or None
+        What the network looked at.
     """
 
     click: Click
     iou: float
     probability: NDArray[np.float32]
+    crop: Box | None
 
 
 def next_click(truth: NDArray[np.signedinteger], mask: Mask, fresh: Mask) -> Click:
@@ -120,5 +123,5 @@ def annotate(
         prior = turns[-1].probability if turns else None
         probability = predictor.predict([*made, click], prior)
         mask = probability > threshold
-        turns.append(Turn(click, iou(mask, truth), probability))
+        turns.append(Turn(click, iou(mask, truth), probability, predictor.crop))
     return turns

@@ -17,6 +17,7 @@ __all__ = [
     "build",
     "channels_last",
     "draw_disks",
+    "resize_positions",
 ]
 
 NETWORKS = {

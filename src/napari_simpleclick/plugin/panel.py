@@ -145,7 +145,7 @@ class Panel(QWidget):  # type: ignore[misc]
         self.clear.clicked.connect(controller.clear)
         self.start.clicked.connect(self._on_image)
         self.copy_details.clicked.connect(self._on_copy)
-        controller.status.connect(self.status.setText)
+        controller.status.connect(self._on_status)
         controller.trouble.connect(self._on_trouble)
         controller.changed.connect(self._on_changed)
         controller.answered.connect(self._on_answer)
@@ -189,6 +189,9 @@ class Panel(QWidget):  # type: ignore[misc]
         device = engine.predictor.device.type if engine else ""
         clicks = "1 click" if count == 1 else f"{count} clicks"
         self.status.setText(f"{clicks} · {answer.milliseconds:.0f} ms · {device}")
+
+    def _on_status(self, text: str) -> None:
+        self.status.setText(text)
 
     def _on_trouble(self, sentence: str, details: str) -> None:
         self._details = details

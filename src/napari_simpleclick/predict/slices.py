@@ -107,7 +107,8 @@ def _find_plane(file: ImageFile, axis: int | None, index: int | None) -> Plane:
         )
     if axis is None or index is None:
         raise ValueError(
-            f"A volume of shape {shape} needs --axis (0, 1 or 2) and --slice."
+            f"A file of shape {shape} is taken for a volume and needs --axis (0, 1 or "
+            "2) and --slice; images have one or three channels."
         )
     if not 0 <= axis < 3:
         raise ValueError(f"Axis {axis} is out of range: a volume has axes 0, 1 and 2.")

@@ -64,7 +64,7 @@ def read_image(path: Path) -> ImageFile:
     Parameters
     ----------
     path : Path
-        The file. An alpha channel is dropped.
+        The file. The alpha channel of a PNG is dropped.
 
     Returns
     -------
@@ -93,9 +93,9 @@ def read_image(path: Path) -> ImageFile:
         array = tifffile.imread(path) if suffix in TIFF else imread(path)
     except Exception as error:  # each of the three readers has its own errors
         raise ValueError(f"'{path}' cannot be read as an image: {error}.") from error
-    rgb = array.ndim >= 3 and array.shape[-1] in (3, 4)
-    if rgb:
-        array = array[..., :3]
+    if suffix in PICTURE and array.ndim == 3:
+        array = array[..., 0] if array.shape[-1] == 2 else array[..., :3]
+    rgb = array.ndim >= 3 and array.shape[-1] == 3
     return ImageFile(array, rgb, (1.0,) * (array.ndim - rgb))
 
 

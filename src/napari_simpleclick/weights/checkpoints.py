@@ -117,7 +117,8 @@ def read_pickle(path: Path) -> Any:
                 "which weights never need; do not trust this file."
             ) from None
         raise WeightsError(
-            f"'{path}' is damaged or not a torch checkpoint; fetch it again."
+            f"'{path}' was refused: it holds something other than weights, or is "
+            "damaged; fetch it again from where its authors put it."
         ) from error
     except (EOFError, OSError, RuntimeError, ValueError, KeyError) as error:
         if "allocate memory" in str(error):

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+from napari_simpleclick import Click
+from napari_simpleclick.annotate import Session, Spot
+from napari_simpleclick.volumes import Plane
+
+PLANE = Plane((1, 2), (3, 0, 0))
+OTHER = Plane((0, 2), (0, 5, 0))
+
+
+@pytest.fixture
+def session():
+    return Session()
+
+
+def answer(session, painted=True):
+    request = session.pending
+    assert session.finish(request.number)
+    session.record(request, painted)
+    return request
+
+
+def test_clicks_queue_in_order_and_are_never_merged(session):
+    spot = session.spot(PLANE)
+    for row in range(3):
+        session.add(spot, Click(row, 0))
+    counts = [len(answer(session).steps) for _ in range(3)]
+    assert counts == [1, 2, 3]
+    assert session.pending is None
+
+
+def test_undo_goes_back_click_by_click(session):
+    spot = session.spot(PLANE)
+    for row in range(2):
+        session.add(spot, Click(row, 0))
+        answer(session)
+    edit = session.undo()
+    assert edit.painted
+    assert [step.click.row for step in session.clicks(spot)] == [0]
+    session.undo()
+    assert session.clicks(spot) == ()
+    assert session.undo() is None
+
+
+def test_undo_withdraws_a_waiting_click_first(session):
+    spot = session.spot(PLANE)
+    session.add(spot, Click(0, 0))
+    answer(session)
+    session.add(spot, Click(1, 0))
+    running = session.pending
+    assert session.undo() is None
+    assert not session.finish(running.number)
+    assert len(session.clicks(spot)) == 1
+
+
+def test_objects_and_slices_keep_their_own_clicks(session):
+    session.add(session.spot(PLANE), Click(0, 0))
+    session.add(session.spot(OTHER), Click(1, 1))
+    session.label = 2
+    session.add(session.spot(PLANE), Click(2, 2))
+    assert {spot: len(steps) for spot, steps in session.steps.items()} == {
+        Spot(1, PLANE): 1,
+        Spot(1, OTHER): 1,
+        Spot(2, PLANE): 1,
+    }
+
+
+def test_painting_makes_the_mask_the_start_of_the_next_click(session):
+    spot = session.spot(PLANE)
+    assert session.wants_base(spot)
+    session.add(spot, Click(0, 0))
+    assert not session.wants_base(spot)
+    session.paint([spot])
+    assert session.wants_base(spot)
+    mask = np.ones((2, 2), bool)
+    step = session.add(spot, Click(1, 1), mask)
+    assert step.base is mask
+    assert not session.wants_base(spot)
+
+
+def test_moved_and_deleted_points_are_one_request(session):
+    spot = session.spot(PLANE)
+    orders = [session.add(spot, Click(row, 0)).order for row in range(3)]
+    while session.pending:
+        answer(session)
+    places = {orders[0]: Click(9, 9), orders[2]: Click(2, 0)}
+    assert session.move(spot, places)
+    request = answer(session)
+    assert [step.click.row for step in request.steps] == [9, 2]
+    assert not session.move(spot, places)
+    session.undo()
+    assert len(session.clicks(spot)) == 3
+
+
+def test_withdrawing_everything_takes_waiting_clicks_back(session):
+    spot = session.spot(PLANE)
+    session.add(spot, Click(0, 0))
+    answer(session)
+    session.add(spot, Click(1, 0))
+    session.add(spot, Click(2, 0))
+    session.withdraw()
+    assert len(session.clicks(spot)) == 1
+    assert session.pending is None

@@ -1,0 +1,143 @@
+"""A real window with the panel in it, and a hand that clicks and types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QWidget
+
+PATIENCE_MS = 60_000
+
+
+@dataclass
+class Hand:
+    """Works on a viewer as a person does, through Qt events on the canvas."""
+
+    viewer: Any
+    panel: Any
+    qtbot: Any
+    answers: list[Any] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    @property
+    def controller(self):
+        return self.panel.controller
+
+    @property
+    def bench(self):
+        return self.controller.bench
+
+    @property
+    def canvas(self) -> QWidget:
+        for widget in QApplication.allWidgets():
+            if type(widget).__name__ == "CanvasBackendDesktop" and widget.isVisible():
+                return widget
+        raise AssertionError("no canvas")
+
+    def wait(self, count: int) -> None:
+        """Wait until so many answers have arrived in all."""
+        self.qtbot.waitUntil(
+            lambda: len(self.answers) >= count or bool(self.troubles), timeout=PATIENCE_MS
+        )
+        assert not self.troubles
+
+    def settle(self) -> None:
+        """Let the window lay itself out, then fit the view to it."""
+        for _ in range(3):
+            QTest.qWait(30)
+            self.viewer.reset_view()
+
+    def pixel(self, *place: float) -> QPoint:
+        """Place on the canvas of a position in image coordinates."""
+        world = np.array(self.viewer.layers[0].data_to_world(place))
+        skipped = self.viewer.dims.ndim - len(world)
+        shown = [axis - skipped for axis in self.viewer.dims.displayed]
+        row, column = world[shown]
+        camera, canvas = self.viewer.camera, self.canvas
+        x = canvas.width() / 2 + (column - camera.center[2]) * camera.zoom
+        y = canvas.height() / 2 + (row - camera.center[1]) * camera.zoom
+        return QPoint(round(x), round(y))
+
+    def click(self, *place: float, button="left", modifier=None) -> None:
+        names = {"left": Qt.MouseButton.LeftButton, "right": Qt.MouseButton.RightButton}
+        keys = Qt.KeyboardModifier.NoModifier
+        if modifier == "control":
+            keys = Qt.KeyboardModifier.ControlModifier
+        at = self.pixel(*place)
+        QTest.mouseMove(self.canvas, at)
+        QTest.mouseClick(self.canvas, names[button], keys, at)
+        QApplication.processEvents()
+
+    def double_click(self, *place: float) -> None:
+        self.click(*place)
+        at = QPointF(self.pixel(*place))
+        glob = QPointF(self.canvas.mapToGlobal(at.toPoint()))
+        left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        event = QMouseEvent(
+            QEvent.Type.MouseButtonDblClick, at, glob, left, left, none
+        )
+        QApplication.sendEvent(self.canvas, event)
+        QTest.mouseRelease(self.canvas, left, none, at.toPoint())
+        QApplication.processEvents()
+
+    def drag(self, start, end) -> None:
+        left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        first, last = self.pixel(*start), self.pixel(*end)
+        QTest.mousePress(self.canvas, left, none, first)
+        for step in range(1, 6):
+            at = QPointF(first + (last - first) * (step / 5))
+            glob = QPointF(self.canvas.mapToGlobal(at.toPoint()))
+            event = QMouseEvent(
+                QEvent.Type.MouseMove, at, glob, Qt.MouseButton.NoButton, left, none
+            )
+            QApplication.sendEvent(self.canvas, event)
+            QTest.qWait(30)
+        QTest.mouseRelease(self.canvas, left, none, last)
+        QApplication.processEvents()
+
+    def key(self, key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
+        QTest.keyClick(self.canvas, key, modifier)
+        QApplication.processEvents()
+
+    def press(self, button) -> None:
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+        QApplication.processEvents()
+
+
+@pytest.fixture
+def open_window(make_napari_viewer, qtbot):
+    """Open a window on an image, with the panel docked and the model loaded."""
+
+    def build(data, **look) -> Hand:
+        viewer = make_napari_viewer(show=True)
+        viewer.add_image(data, **look)
+        viewer.window.resize(1100, 800)
+        _, panel = viewer.window.add_plugin_dock_widget(
+            "napari-simpleclick", "SimpleClick"
+        )
+        hand = Hand(viewer, panel, qtbot)
+        panel.controller.answered.connect(hand.answers.append)
+        panel.controller.trouble.connect(lambda text, _: hand.troubles.append(text))
+        qtbot.waitUntil(lambda: panel.controller.engine is not None, timeout=PATIENCE_MS)
+        hand.settle()
+        return hand
+
+    return build
+
+
+@pytest.fixture
+def discs():
+    """A volume with a bright ball in each half, and where their centres are."""
+    grid = np.indices((24, 100, 120))
+    volume = np.full(grid.shape[1:], 40.0)
+    for centre in ((12, 30, 30), (12, 60, 90)):
+        far = sum(((g - c) / r) ** 2 for g, c, r in zip(grid, centre, (9, 16, 16), strict=True))
+        volume[far <= 1] = 200
+    noise = np.random.default_rng(0).normal(0, 5, volume.shape)
+    return np.clip(volume + noise, 0, 255).astype(np.uint8)

@@ -1,0 +1,148 @@
+import json
+import os
+import sys
+
+import nibabel
+import numpy as np
+import pytest
+import tifffile
+from skimage.io import imread, imsave
+from typer.testing import CliRunner
+
+from napari_simpleclick.cli import app
+from napari_simpleclick.samples import sample_path
+
+runner = CliRunner()
+EM = str(sample_path("em.tif"))
+MRI = str(sample_path("hippocampus.nii.gz"))
+CLICKS = ["--click", "150,155", "--click=-60,60"]
+
+
+def run(*words):
+    return runner.invoke(app, [str(word) for word in words])
+
+
+def test_segment_a_stack(tmp_path):
+    out = tmp_path / "mask.tif"
+    stack = ["segment", EM, *CLICKS, "--axis", "0", "--slice", "2"]
+    result = run(*stack, "-o", out, "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    mask = tifffile.imread(out)
+    assert mask.shape == (5, 250, 250)
+    assert mask[2, 150, 155] == 1
+    assert mask[2, 60, 60] == 0
+    assert mask.sum() == mask[2].sum() == report["area_px"]
+    assert len(report["milliseconds_per_click"]) == 2
+    picture = tmp_path / "slice.png"
+    assert run(*stack, "-o", picture).exit_code == 0
+    np.testing.assert_array_equal(imread(picture) > 0, mask[2] > 0)
+
+
+def test_segment_a_nifti_volume_from_a_prior(tmp_path):
+    image = nibabel.load(MRI)
+    prior = np.zeros(image.shape, np.uint8)
+    prior[15:25, 20:30, 22] = 1
+    nibabel.save(nibabel.Nifti1Image(prior, image.affine), tmp_path / "prior.nii.gz")
+    out = tmp_path / "mask.nii.gz"
+    result = run(
+        *("segment", MRI, "--click", "20,25", "--axis", 2, "--slice", 22),
+        *("--prior", tmp_path / "prior.nii.gz", "-o", out),
+    )
+    assert result.exit_code == 0, result.output
+    mask = nibabel.load(out)
+    assert mask.shape == image.shape
+    np.testing.assert_array_equal(mask.affine, image.affine)
+    assert np.asarray(mask.dataobj)[20, 25, 22] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([EM, *CLICKS, "--axis", "0", "--slice", "7"], "Slice 7 is out of range"),
+        ([EM, *CLICKS, "--axis", "3", "--slice", "0"], "Axis 3 is out of range"),
+        ([EM, *CLICKS], "needs --axis"),
+        ([EM, "--axis", "0", "--slice", "2"], "There is no click yet"),
+        ([EM, "--click", "999,3", "--axis", "0", "--slice", "2"], "outside the image"),
+        ([EM, "--click", "middle"], "is not a click"),
+        (["nothing.png", *CLICKS], "There is no file"),
+        ([EM, *CLICKS, "--axis", "0", "--slice", "2", "-w", "big"], "neither a file"),
+        (
+            [EM, *CLICKS, "--axis", "0", "--slice", "2", "--prior", MRI],
+            "The prior mask has shape",
+        ),
+    ],
+)
+def test_mistakes_end_in_one_sentence(words, sentence, tmp_path):
+    result = run("segment", *words, "-o", tmp_path / "out.tif")
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_four_channels_are_not_guessed(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((40, 50, 4), np.uint8))
+    result = run("segment", tmp_path / "a.tif", "--click", "5,5", "--json")
+    assert result.exit_code == 2
+    assert "--axis" in result.stderr or "channels" in result.stderr
+
+
+def test_one_dimension_is_not_an_image(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros(40, np.uint8))
+    result = run("segment", tmp_path / "a.tif", "--click", "5,5", "--json")
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() == 0, reason="root may write anywhere"
+)
+def test_a_folder_without_write_permission(tmp_path):
+    tmp_path.chmod(0o500)
+    result = run("segment", EM, *CLICKS, "-o", tmp_path / "a.tif")
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    result = run("segment", EM, *CLICKS, "-o", tmp_path / "no" / "a.tif")
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr
+
+
+def test_picture_in_mask_out(tmp_path):
+    imsave(tmp_path / "a.png", tifffile.imread(EM)[2])
+    out = tmp_path / "m.png"
+    assert run("segment", tmp_path / "a.png", *CLICKS, "-o", out).exit_code == 0
+    assert imread(out)[150, 155] == 255
+
+
+def test_weights_commands(monkeypatch):
+    listing = run("weights", "list")
+    assert listing.exit_code == 0
+    for name in ("bundled", "cocolvis_vit_huge", "sbd_vit_base"):
+        assert name in listing.stdout
+    assert "simpleclick-xtiny" in run("weights", "info", "bundled").stdout
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    result = run("weights", "get", "cocolvis_vit_base")
+    assert result.exit_code == 2
+    assert "1. download" in result.stderr
+    assert opened == ["https://drive.google.com/drive/folders/1qpK0gtAPkVMF7VC42UA9XF4xMWr5KJmL"]
+    assert run("weights", "get", "bundled").stdout.strip().endswith(".safetensors")
+    assert run("weights", "get", "nothing").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "command", ["segment", "demo", "train", "benchmark", "weights list", "weights get"]
+)
+def test_help_shows_an_example(command):
+    result = run(*command.split(), "--help")
+    assert result.exit_code == 0
+    assert f"napari-simpleclick {command}" in " ".join(result.stdout.split())
+
+
+def test_benchmark():
+    result = run("benchmark", "--clicks", "1")
+    assert "ms per click" in result.stdout

@@ -1,0 +1,22 @@
+import torch
+
+from napari_simpleclick.train.loss import normalized_focal_loss
+
+
+def test_loss_is_the_published_one():
+    t = torch.arange(40)
+    logits = (4 * torch.sin(t.double())).float().view(2, 1, 4, 5)
+    target = (t % 3 == 0).float().view(2, 1, 4, 5)
+    target[0, 0, 0, 1] = target[1, 0, 3, 3] = -1
+    expected = {0.5: (1.3666835, 1.5041442), 0.25: (1.6823862, 1.4989657)}
+    for alpha, values in expected.items():
+        loss = normalized_focal_loss(logits, target, alpha)
+        torch.testing.assert_close(loss, torch.tensor(values), atol=1e-5, rtol=1e-5)
+
+
+def test_ignored_pixels_have_no_gradient():
+    logits = torch.zeros(1, 1, 2, 2, requires_grad=True)
+    target = torch.tensor([[[[1.0, 0.0], [-1.0, 0.0]]]])
+    torch.autograd.backward(normalized_focal_loss(logits, target).sum())
+    assert logits.grad[0, 0, 1, 0] == 0
+    assert (logits.grad != 0).sum() == 3

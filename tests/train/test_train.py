@@ -1,0 +1,153 @@
+import json
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from skimage.io import imsave
+
+from napari_simpleclick.train import TrainConfig, read_config, train
+from napari_simpleclick.train.images import LabelledImage, read_sets
+from napari_simpleclick.train.samples import Samples
+from napari_simpleclick.train.simulate import SLOTS, add_next_points, first_points
+from napari_simpleclick.train.synthetic import draw_image
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Two squares per image, bright on dark."""
+    for kind in ("images", "masks"):
+        (tmp_path / "data" / "squares" / kind).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        labels = np.zeros((60, 80), np.uint8)
+        labels[5:25, 10:30], labels[30:55, 45:75] = 1, 2
+        image = (labels > 0) * 120 + rng.integers(0, 60, labels.shape)
+        folder = tmp_path / "data" / "squares"
+        imsave(folder / "images" / f"{number}.png", image.astype(np.uint8))
+        imsave(folder / "masks" / f"{number}.png", labels, check_contrast=False)
+    return tmp_path / "data"
+
+
+CONFIG = {
+    "network": "simpleclick-xtiny",
+    "save_every": 2,
+    "stages": [
+        {"size": 32, "batch": 2, "steps": 3, "rate": 1e-3},
+        {"size": 64, "batch": 2, "steps": 2, "rate": 1e-3},
+    ],
+}
+
+
+def test_a_run_that_is_stopped_goes_on_to_the_same_weights(data, tmp_path):
+    config = TrainConfig(**CONFIG)
+    straight = train(config, data, tmp_path / "a")
+    assert straight.config.image_size == (64, 64)
+
+    def stop(now):
+        if now.stage == 0 and now.step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, tmp_path / "b", stop)
+    resumed = train(config, data, tmp_path / "b")
+    for one, other in zip(straight.parameters(), resumed.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+    log = (tmp_path / "b" / "log.jsonl").read_text().splitlines()
+    assert json.loads(log[-1])["samples"] == 10
+
+
+def test_a_checkpoint_of_another_network_is_refused(data, tmp_path):
+    small = {**CONFIG, "stages": CONFIG["stages"][:1]}
+    train(TrainConfig(**small), data, tmp_path / "a")
+    other = TrainConfig(**{**small, "network": "simpleclick-base"})
+    with pytest.raises(ValueError, match="choose another output folder"):
+        train(other, data, tmp_path / "a")
+
+
+def test_samples_are_functions_of_their_number(data):
+    sets = read_sets(data)
+    samples = Samples(sets, {"synthetic": 1.0}, 64, 0.5, seed=3)
+    again = Samples(sets, {"synthetic": 1.0}, 64, 0.5, seed=3)
+    for number in range(20):
+        image, target, points = samples[number]
+        assert image.shape == (3, 64, 64)
+        assert 0 <= image.min() <= image.max() <= 1
+        assert set(target.unique().tolist()) <= {0.0, 1.0}
+        rows, columns = points[:SLOTS][points[:SLOTS, 0] >= 0].long().T
+        assert len(rows) >= 1
+        assert (target[0, rows, columns] == 1).all()
+        for one, other in zip((image, target, points), again[number], strict=True):
+            assert torch.equal(one, other)
+
+
+def test_corrections_lie_in_the_larger_mistake():
+    rng = np.random.default_rng(0)
+    target = torch.zeros(2, 1, 64, 64)
+    target[:, :, 10:40, 10:40] = 1
+    guess = torch.zeros(2, 1, 64, 64)
+    guess[1, :, 5:45, 5:60] = 1
+    points = torch.full((2, 2 * SLOTS, 2), -1.0)
+    add_next_points(points, guess, target, 1, rng)
+    row, column = points[0, SLOTS - 1].long()
+    assert target[0, 0, row, column] == 1
+    row, column = points[1, 2 * SLOTS - 1].long()
+    assert target[1, 0, row, column] == 0
+    assert guess[1, 0, row, column] == 1
+    assert (points >= 0).all(-1).sum() == 2
+
+
+def test_first_points_start_with_one_click_or_many():
+    rng = np.random.default_rng(0)
+    target = np.zeros((64, 64), bool)
+    target[20:40, 20:40] = True
+    nothing = np.zeros_like(target)
+    single = first_points(target, nothing, rng, single=1.0)
+    assert (single >= 0).all(-1).sum() == 1
+    many = [first_points(target, nothing, rng, single=0.0) for _ in range(300)]
+    positives = np.mean([(p[:SLOTS] >= 0).all(-1).sum() for p in many])
+    negatives = np.mean([(p[SLOTS:] >= 0).all(-1).sum() for p in many])
+    assert positives == pytest.approx(4.886, abs=0.8)
+    assert negatives == pytest.approx(3.905, abs=0.8)
+
+
+def test_synthetic_images_have_objects():
+    for seed in range(5):
+        image = draw_image(np.random.default_rng(seed))
+        assert isinstance(image, LabelledImage)
+        assert image.image.shape == image.labels.shape == (256, 256)
+        assert image.objects()
+
+
+def test_volumes_are_cut_on_all_axes(tmp_path):
+    for kind in ("images", "masks"):
+        (tmp_path / "set" / kind).mkdir(parents=True)
+        volume = np.ones((12, 14, 16), np.uint8)
+        nibabel.save(
+            nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / "set" / kind / "a.nii.gz"
+        )
+    shapes = {pair.labels.shape for pair in read_sets(tmp_path)["set"]}
+    assert shapes == {(14, 16), (12, 16), (12, 14)}
+
+
+def test_data_that_cannot_be_used(data, tmp_path):
+    with pytest.raises(ValueError, match="holds no image sets"):
+        read_sets(tmp_path / "nothing")
+    (data / "squares" / "masks" / "0.png").unlink()
+    with pytest.raises(ValueError, match="has no mask"):
+        read_sets(data)
+    imsave(data / "squares" / "masks" / "0.png", np.zeros((5, 5), np.uint8))
+    with pytest.raises(ValueError, match="same height and width"):
+        read_sets(data)
+
+
+def test_configs_that_cannot_be_used(tmp_path):
+    path = tmp_path / "run.toml"
+    for text, sentence in (
+        ("network = ", "not valid TOML"),
+        ('network = "simpleclick-xtiny"', "stages: Field required"),
+        ('netwrok = "a"\nstages = []', "netwrok: Extra inputs"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=sentence):
+            read_config(path)

@@ -1,0 +1,238 @@
+import http.server
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from napari_simpleclick import load_weights, networks
+from napari_simpleclick.weights import (
+    Card,
+    WeightsError,
+    catalogue,
+    download,
+    is_local,
+    load_mae,
+    save_weights,
+)
+from napari_simpleclick.weights.store import checksum, described, locate
+
+
+def test_bundled_weights_are_those_of_the_catalogue():
+    card = catalogue()["bundled"]
+    path = locate(card)
+    assert path.stat().st_size == card.bytes < 10e6
+    assert checksum(path) == card.sha256
+    network, loaded = load_weights("bundled")
+    assert loaded == card
+    assert not network.training
+
+
+def test_official_checkpoint_loads_and_is_known_from_then_on(golden, tmp_path):
+    path = tmp_path / "sbd_vit_xtiny.pth"
+    shutil.copy(golden / "official_format_xtiny.pth", path)
+    card = catalogue()["sbd_vit_xtiny"]
+    assert not is_local(card)
+    network, loaded = load_weights(path)
+    assert loaded.name == "sbd_vit_xtiny"
+    assert loaded.sha256 == checksum(path)
+    assert is_local(card)
+    assert described(card).bytes == path.stat().st_size
+    again, _ = load_weights("sbd_vit_xtiny")
+    for one, other in zip(network.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(WeightsError, match="has changed since"):
+        load_weights("sbd_vit_xtiny")
+
+
+def test_our_files_keep_their_card(tmp_path):
+    network = networks.build("simpleclick-xtiny", 64)
+    card = Card("mine", "simpleclick-xtiny", "a.safetensors", licence="CC0")
+    save_weights(network, tmp_path / "a.safetensors", card)
+    loaded, found = load_weights(tmp_path / "a.safetensors")
+    assert (found.name, found.licence) == ("mine", "CC0")
+    assert loaded.config.image_size == (64, 64)
+    torch.testing.assert_close(
+        loaded.head.conv_seg.weight, network.head.conv_seg.weight, atol=1e-3, rtol=1e-3
+    )
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_file_that_runs_code_is_refused_unopened(tmp_path, protocol):
+    trap = tmp_path / "trap"
+    torch.save({"state_dict": Bomb(trap)}, tmp_path / "a.pth", pickle_protocol=protocol)
+    named = r"wants to run '\w+\.mkdir'" if protocol == 2 else "was refused"
+    with pytest.raises(WeightsError, match=named):
+        load_weights(tmp_path / "a.pth")
+    (tmp_path / "b.pth").write_bytes(pickle.dumps(Bomb(trap), protocol))
+    with pytest.raises(WeightsError, match="was refused"):
+        load_weights(tmp_path / "b.pth")
+    assert not trap.exists()
+
+
+def test_damaged_files(golden, tmp_path):
+    whole = (golden / "official_format_xtiny.pth").read_bytes()
+    path = tmp_path / "a.pth"
+    for content, sentence in (
+        (b"", "is empty"),
+        (whole[: len(whole) // 2], "damaged or incomplete"),
+        (b"not a checkpoint at all" * 99, "damaged"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(WeightsError, match=sentence):
+            load_weights(path)
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(whole[:5000])
+    with pytest.raises(WeightsError, match="not a safetensors file"):
+        load_weights(path)
+
+
+def test_checkpoints_of_other_networks(tmp_path):
+    path = tmp_path / "a.pth"
+    torch.save({"state_dict": {"conv1.weight": torch.zeros(1)}}, path)
+    with pytest.raises(WeightsError, match=r"lacks 'backbone\.pos_embed'"):
+        load_weights(path)
+    torch.save({"model": {}}, path)
+    with pytest.raises(WeightsError, match="it has no 'state_dict'"):
+        load_weights(path)
+    state = networks.build("simpleclick-xtiny").state_dict()
+    torch.save({"state_dict": {**state, "extra.weight": torch.zeros(1)}}, path)
+    with pytest.raises(WeightsError, match=r"an unknown 'extra\.weight'"):
+        load_weights(path)
+    state["neck.down_8.2.bias"] = torch.zeros(3)
+    torch.save({"state_dict": state}, path)
+    with pytest.raises(WeightsError, match="wrong shape"):
+        load_weights(path)
+
+
+def test_places_that_hold_no_weights(tmp_path):
+    with pytest.raises(WeightsError, match="is a folder"):
+        load_weights(tmp_path)
+    with pytest.raises(WeightsError, match="There is no file"):
+        load_weights(tmp_path / "no.pth")
+    with pytest.raises(WeightsError, match="choose one of bundled"):
+        load_weights("nothing")
+
+
+def test_official_models_say_how_to_fetch_them():
+    for name, card in catalogue().items():
+        if name == "bundled":
+            continue
+        with pytest.raises(WeightsError, match=r"1\. download .* 2\. load that file"):
+            load_weights(name)
+        assert card.page in str(pytest.raises(WeightsError, download, card).value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+def test_weights_that_do_not_fit_into_memory():
+    code = """
+import resource, torch
+from napari_simpleclick.networks import NETWORKS
+from napari_simpleclick.weights.checkpoints import network_from
+from pathlib import Path
+shapes = {k: v.shape for k, v in torch.nn.Module.state_dict(
+    __import__("napari_simpleclick").networks.build("simpleclick-xtiny")).items()}
+state = {k: torch.empty(s, device="meta") for k, s in shapes.items()}
+wide = 8192
+state["backbone.pos_embed"] = torch.empty(1, 785, wide, device="meta")
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**29, used + 2**29))
+about = {"params": {"backbone_params": {"value": {"num_heads": 16}}}}
+try:
+    network_from(state, about, Path("huge.pth"))
+except MemoryError as error:
+    print(error)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "not enough memory for the network in 'huge.pth'" in run.stdout
+
+
+class Flaky(http.server.SimpleHTTPRequestHandler):
+    """Serves a file, but breaks off the first ``failures`` times."""
+
+    failures = 1
+    content = b""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+        if type(self).failures > 0:
+            type(self).failures -= 1
+            self.wfile.write(self.content[:100])
+            return
+        self.wfile.write(self.content)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    handler = type("Handler", (Flaky,), {"content": b"weights" * 1000})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as service:
+        threading.Thread(target=service.serve_forever, daemon=True).start()
+        yield service, handler
+        service.shutdown()
+
+
+def remote_card(service, handler, tmp_path) -> Card:
+    (tmp_path / "sum").write_bytes(handler.content)
+    return Card(
+        "remote",
+        "simpleclick-xtiny",
+        "remote.safetensors",
+        sha256=checksum(tmp_path / "sum"),
+        url=f"http://127.0.0.1:{service.server_port}/remote.safetensors",
+    )
+
+
+def test_download_survives_a_broken_connection(server, tmp_path, cache):
+    card = remote_card(*server, tmp_path)
+    path = download(card)
+    assert path.read_bytes() == server[1].content
+    assert path.parent == Path(cache)
+    server[0].shutdown()
+    assert download(card) == path
+
+
+def test_a_download_with_a_wrong_checksum_is_not_kept(server, tmp_path, cache):
+    server[1].failures = 0
+    card = replace(remote_card(*server, tmp_path), sha256="0" * 64)
+    with pytest.raises(WeightsError, match="could not be downloaded"):
+        download(card)
+    assert not (Path(cache) / card.file).exists()
+
+
+def test_mae_initialises_the_backbone(tmp_path):
+    source = networks.build("simpleclick-xtiny", 224).backbone.state_dict()
+    encoder = {k: v for k, v in source.items() if not k.startswith(("fc_norm", "head"))}
+    encoder["norm.weight"] = torch.ones(160)
+    torch.save({"model": encoder}, tmp_path / "mae.pth")
+    network = networks.build("simpleclick-xtiny", 448)
+    load_mae(network, tmp_path / "mae.pth")
+    assert torch.equal(
+        network.backbone.blocks[7].mlp.fc2.weight, encoder["blocks.7.mlp.fc2.weight"]
+    )
+    assert network.backbone.pos_embed.shape == (1, 785, 160)
+    assert torch.equal(network.backbone.pos_embed[:, 0], encoder["pos_embed"][:, 0])
+    other = networks.build("simpleclick-base")
+    with pytest.raises(WeightsError, match="does not fit this network"):
+        load_mae(other, tmp_path / "mae.pth")
