@@ -129,7 +129,9 @@ def test_weights_commands(monkeypatch):
     result = run("weights", "get", "cocolvis_vit_base")
     assert result.exit_code == 2
     assert "1. download" in result.stderr
-    assert opened == ["https://drive.google.com/drive/folders/1qpK0gtAPkVMF7VC42UA9XF4xMWr5KJmL"]
+    assert opened == [
+        "https://drive.google.com/drive/folders/1qpK0gtAPkVMF7VC42UA9XF4xMWr5KJmL"
+    ]
     assert run("weights", "get", "bundled").stdout.strip().endswith(".safetensors")
     assert run("weights", "get", "nothing").exit_code == 2
 

@@ -19,7 +19,8 @@ ROUNDING_CASE = 24
 def test_next_clicks_are_those_of_the_official_robot(golden, number):
     if number == ROUNDING_CASE and platform.machine() not in ("x86_64", "AMD64"):
         pytest.skip("the order of equally deep pixels is that of OpenCV on x86")
-    case = json.loads(gzip.open(golden / "next_click.json.gz").read())[number]
+    with gzip.open(golden / "next_click.json.gz") as file:
+        case = json.load(file)[number]
     truth, mask = np.array(case["gt"]), np.array(case["pred"]).astype(bool)
     fresh = np.ones(truth.shape, bool)
     for positive, row, column in case["clicks"]:

@@ -43,7 +43,8 @@ class Hand:
     def wait(self, count: int) -> None:
         """Wait until so many answers have arrived in all."""
         self.qtbot.waitUntil(
-            lambda: len(self.answers) >= count or bool(self.troubles), timeout=PATIENCE_MS
+            lambda: len(self.answers) >= count or bool(self.troubles),
+            timeout=PATIENCE_MS,
         )
         assert not self.troubles
 
@@ -79,9 +80,7 @@ class Hand:
         at = QPointF(self.pixel(*place))
         glob = QPointF(self.canvas.mapToGlobal(at.toPoint()))
         left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-        event = QMouseEvent(
-            QEvent.Type.MouseButtonDblClick, at, glob, left, left, none
-        )
+        event = QMouseEvent(QEvent.Type.MouseButtonDblClick, at, glob, left, left, none)
         QApplication.sendEvent(self.canvas, event)
         QTest.mouseRelease(self.canvas, left, none, at.toPoint())
         QApplication.processEvents()
@@ -124,7 +123,9 @@ def open_window(make_napari_viewer, qtbot):
         hand = Hand(viewer, panel, qtbot)
         panel.controller.answered.connect(hand.answers.append)
         panel.controller.trouble.connect(lambda text, _: hand.troubles.append(text))
-        qtbot.waitUntil(lambda: panel.controller.engine is not None, timeout=PATIENCE_MS)
+        qtbot.waitUntil(
+            lambda: panel.controller.engine is not None, timeout=PATIENCE_MS
+        )
         hand.settle()
         return hand
 
@@ -137,7 +138,10 @@ def discs():
     grid = np.indices((24, 100, 120))
     volume = np.full(grid.shape[1:], 40.0)
     for centre in ((12, 30, 30), (12, 60, 90)):
-        far = sum(((g - c) / r) ** 2 for g, c, r in zip(grid, centre, (9, 16, 16), strict=True))
+        far = sum(
+            ((g - c) / r) ** 2
+            for g, c, r in zip(grid, centre, (9, 16, 16), strict=True)
+        )
         volume[far <= 1] = 200
     noise = np.random.default_rng(0).normal(0, 5, volume.shape)
     return np.clip(volume + noise, 0, 255).astype(np.uint8)

@@ -26,7 +26,8 @@ def test_samples_open(make_napari_viewer):
 
 
 @pytest.mark.parametrize(
-    "look", [{"rotate": 20}, {"shear": [0.2]}, {"affine": [[0, 2, 5], [2, 0, 1], [0, 0, 1]]}]
+    "look",
+    [{"rotate": 20}, {"shear": [0.2]}, {"affine": [[0, 2, 5], [2, 0, 1], [0, 0, 1]]}],
 )
 def test_clicks_land_where_they_are_made_in_moved_layers(open_window, discs, look):
     hand = open_window(discs[12], **look)

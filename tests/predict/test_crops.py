@@ -4,7 +4,13 @@ import torch
 from torch.nn import functional
 
 from napari_simpleclick import Click
-from napari_simpleclick.predict.crops import Box, ZoomIn, box_iou, map_click, resize_crop
+from napari_simpleclick.predict.crops import (
+    Box,
+    ZoomIn,
+    box_iou,
+    map_click,
+    resize_crop,
+)
 
 
 def filled(box, shape):
@@ -68,6 +74,4 @@ def test_resizing_a_crop_is_torchs_aligned_bilinear(shape, size):
     expected = functional.interpolate(
         crop.permute(2, 0, 1)[None], size=size, mode="bilinear", align_corners=True
     )[0].permute(1, 2, 0)
-    np.testing.assert_allclose(
-        got.reshape(*size, -1), expected.numpy(), atol=1e-3
-    )
+    np.testing.assert_allclose(got.reshape(*size, -1), expected.numpy(), atol=1e-3)

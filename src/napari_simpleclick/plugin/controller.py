@@ -52,7 +52,7 @@ class Controller:
         self.bench: Bench | None = None
         self.engine: Engine | None = None
         self.positive = True
-        self._model = ""
+        self.model = self._loaded = ""
         self._working = self._entering = self._wrote = self._closed = False
         viewer.mouse_drag_callbacks.append(self._on_press)
         self._zooming = list(viewer.mouse_double_click_callbacks)
@@ -79,9 +79,11 @@ class Controller:
             self._entering = False
 
     def use_model(self, name: str) -> None:
-        """Load a model, by catalogue name or path, in the background."""
-        self.engine = None
-        self._model = name
+        """Load a model, by catalogue name or path, in the background.
+
+        The present one stays in use until the new one is there.
+        """
+        self.model = name
         self.status.emit("Loading the model…")
         create_worker(
             _load_engine,
@@ -309,17 +311,19 @@ class Controller:
     # -- predictions ---------------------------------------------------------------
 
     def _on_engine(self, name: str, engine: Engine) -> None:
-        if self._closed or name != self._model:
+        if self._closed or name != self.model:
             return
-        self.engine = engine
+        self.engine, self._loaded = engine, name
         self.status.emit(f"Ready: {engine.card.name}")
         self.changed.emit()
         self._pump()
 
     def _on_model_error(self, name: str, error: Exception) -> None:
-        if not self._closed and name == self._model:
-            self.status.emit("No model")
+        if not self._closed and name == self.model:
+            self.model = self._loaded
+            self.status.emit(f"Still with {self.model}" if self.model else "No model")
             self._complain(str(error), error)
+            self.changed.emit()
 
     def _pump(self) -> None:
         """Start on the next request, if nothing is being worked on."""

@@ -42,6 +42,8 @@ def run_demo(screenshot: Path | None) -> Path | None:
     viewer.open_sample("napari-simpleclick", "em")
     viewer.dims.set_point(0, DEMO_SLICE * viewer.layers[0].scale[0])
     _, panel = viewer.window.add_plugin_dock_widget("napari-simpleclick", "SimpleClick")
+    viewer.window.resize(1280, 820)
+    viewer.reset_view()
     if screenshot is None:
         napari.run()
         return None
@@ -55,6 +57,7 @@ def run_demo(screenshot: Path | None) -> Path | None:
         place = (DEMO_SLICE, row, column)
         controller.click(controller.bench.image.data_to_world(place), positive)
         _wait(partial(_reached, answers, count), troubles)
+    viewer.reset_view()
     viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
     viewer.close()
     return screenshot.resolve()

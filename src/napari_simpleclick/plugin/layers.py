@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from napari.utils.colormaps import CyclicLabelColormap
 
 from napari_simpleclick.annotate import Session, Spot, Step
 from napari_simpleclick.volumes import Plane, Window
@@ -19,6 +20,18 @@ if TYPE_CHECKING:
 
 COLOURS = {True: "#2ecc40", False: "#ff4136"}
 """Green for positive, red for negative clicks."""
+
+OBJECT_COLOURS = (
+    "#ff9f1c",
+    "#2ec4ff",
+    "#e056fd",
+    "#ffe119",
+    "#00d1b2",
+    "#ff6f91",
+    "#9bff4d",
+    "#7c83ff",
+)
+"""Masks in turn; bright on gray images, and none is that of a click."""
 
 NAMES = {True: "positive clicks", False: "negative clicks"}
 
@@ -65,7 +78,11 @@ class Bench:
         look = _transform(image)
         shape = data_shape(image)
         self.mask: Labels = viewer.add_labels(
-            np.zeros(shape, np.uint16), name=f"{image.name} mask", opacity=0.5, **look
+            np.zeros(shape, np.uint16),
+            name=f"{image.name} mask",
+            opacity=0.5,
+            colormap=CyclicLabelColormap(colors=["transparent", *OBJECT_COLOURS]),
+            **look,
         )
         self.mask.metadata[KEY] = self
         self.points: dict[bool, Points] = {
@@ -175,7 +192,7 @@ class Bench:
             for sign, layer in self.points.items():
                 layer.selected_data = set()
                 places = [row[0] for row in rows[sign]]
-                if len(places) != len(layer.data) or len(places):
+                if places or len(layer.data):
                     layer.data = np.array(places).reshape(-1, self.image.ndim)
                 layer.features = _features(
                     [(label, depth, step.order) for _, step, label, depth in rows[sign]]

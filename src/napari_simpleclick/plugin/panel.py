@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ OPEN_FILE = "Open a weights file…"
 NO_IMAGE = "Open an image, or try one from File ▸ Open Sample ▸ SimpleClick."
 FIRST_CLICK = "Click on the object. Right-click on what does not belong to it."
 STOPPED = "A layer of this tool was removed, so clicks do nothing now."
+LINK = re.compile(r"https://[^\s;,]+")
 KEY_OF = {action: key.replace("Control-", "Ctrl+") for key, action in KEYS.items()}
 
 
@@ -134,6 +136,7 @@ class Panel(QWidget):  # type: ignore[misc]
             label.setWordWrap(True)
             layout.addWidget(label)
         self.trouble.setStyleSheet("color: #ff6b5e;")
+        self.trouble.setOpenExternalLinks(True)
         layout.addWidget(self.copy_details)
         layout.addStretch()
         self._forgive()
@@ -165,10 +168,9 @@ class Panel(QWidget):  # type: ignore[misc]
                 self, "Open weights", "", "Weights (*.safetensors *.pth)"
             )
             if not name:
-                self.model_choice.setCurrentIndex(0)
+                self._on_changed()
                 return
             self.model_choice.insertItem(0, Path(name).name, name)
-            self.model_choice.setCurrentIndex(0)
         self.controller.use_model(name)
 
     def _on_changed(self) -> None:
@@ -178,6 +180,8 @@ class Panel(QWidget):  # type: ignore[misc]
         self.new_object.setEnabled(bench is not None)
         chosen = self.positive if self.controller.positive else self.negative
         chosen.setChecked(True)
+        known = self.model_choice.findData(self.controller.model)
+        self.model_choice.setCurrentIndex(max(0, known))
         self.object_text.setText(str(bench.session.label) if bench else "—")
         waiting = bench is None and self._offered is not None
         self.start.setVisible(waiting)
@@ -195,7 +199,7 @@ class Panel(QWidget):  # type: ignore[misc]
 
     def _on_trouble(self, sentence: str, details: str) -> None:
         self._details = details
-        self.trouble.setText(sentence)
+        self.trouble.setText(LINK.sub(r'<a href="\g<0>">the page</a>', sentence))
         self.trouble.show()
         self.copy_details.show()
 

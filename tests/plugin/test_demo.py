@@ -1,0 +1,31 @@
+import subprocess
+import sys
+
+import numpy as np
+from skimage.io import imread
+
+
+def test_demo_clicks_by_itself_and_saves_a_picture(tmp_path):
+    """The picture of the whole window shows the mask's colour at the clicks."""
+    picture = tmp_path / "demo.png"
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "napari_simpleclick.cli",
+            "demo",
+            "--screenshot",
+            picture,
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert str(picture) in run.stdout
+    shot = imread(picture)[..., :3].astype(int)
+    canvas = shot[:, shot.shape[1] // 3 : -shot.shape[1] // 3]
+    orange = (canvas[..., 0] > canvas[..., 2] + 50) & (canvas[..., 1] > canvas[..., 2])
+    green = np.abs(canvas - (46, 204, 64)).sum(-1) < 40
+    assert orange.sum() > 500
+    assert green.sum() > 10
