@@ -102,3 +102,24 @@ def test_withdrawing_everything_takes_waiting_clicks_back(session):
     session.withdraw()
     assert len(session.clicks(spot)) == 1
     assert session.pending is None
+
+
+def test_redo_until_something_else_is_done(session):
+    spot = session.spot(PLANE)
+    session.add(spot, Click(0, 0))
+    answer(session)
+    session.undo()
+    assert session.redo().after == session.clicks(spot)
+    assert len(session.clicks(spot)) == 1
+    session.undo()
+    session.paint([])
+    assert session.redo() is None
+
+
+def test_free_label_follows_clicks_and_paint(session):
+    assert session.free_label() == 1
+    session.label = 4
+    session.paint([])
+    assert session.free_label() == 5
+    session.add(Spot(9, PLANE), Click(0, 0))
+    assert session.free_label() == 10

@@ -77,3 +77,23 @@ def test_clear_empties_the_slice_and_can_be_undone(open_window, discs):
     hand.press(hand.panel.undo)
     np.testing.assert_array_equal(hand.bench.mask.data, before)
     assert len(hand.bench.points[True].data) == 2
+
+
+def test_redo_brings_click_and_mask_back(open_window, discs):
+    hand = open_window(discs)
+    hand.viewer.dims.set_point(0, 12)
+    hand.click(12, 30, 30)
+    hand.wait(1)
+    hand.click(12, 60, 90)
+    hand.wait(2)
+    after = hand.bench.mask.data.copy()
+    press_undo(hand)
+    press_undo(hand)
+    both = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+    hand.key(Qt.Key.Key_Z, both)
+    hand.key(Qt.Key.Key_Z, both)
+    np.testing.assert_array_equal(hand.bench.mask.data, after)
+    assert len(hand.bench.points[True].data) == 2
+    hand.key(Qt.Key.Key_Z, both)
+    press_undo(hand)
+    assert len(hand.bench.points[True].data) == 1

@@ -86,8 +86,8 @@ class Edit:
     ----------
     spot : Spot or None
         Whose clicks changed; None for painting by hand.
-    before : tuple of Step
-        The clicks to go back to.
+    before, after : tuple of Step
+        The clicks to go back to, and those to return to.
     painted : bool
         Whether mask pixels changed, that is, whether the mask's own history has an
         entry for it.
@@ -95,6 +95,7 @@ class Edit:
 
     spot: Spot | None
     before: Steps
+    after: Steps
     painted: bool
 
 
@@ -111,6 +112,8 @@ class Session:
     steps: dict[Spot, Steps] = field(default_factory=dict)
     _waiting: list[Request] = field(default_factory=list)
     _edits: deque[Edit] = field(default_factory=lambda: deque(maxlen=UNDO_STEPS))
+    _undone: list[Edit] = field(default_factory=list)
+    _used: set[int] = field(default_factory=set)
     _painted: set[Spot] = field(default_factory=set)
     _order: int = 0
     _number: int = 0
@@ -145,6 +148,7 @@ class Session:
             (H, W) bool mask to start from if :meth:`wants_base`.
         """
         self._order += 1
+        self._used.add(spot.label)
         step = Step(self._order, click, base)
         self._painted.discard(spot)
         self._queue(spot, (*self.clicks(spot), step))
@@ -180,12 +184,21 @@ class Session:
 
     def record(self, request: Request, painted: bool) -> None:
         """Put an answered request on the undo stack."""
-        self._edits.append(Edit(request.spot, request.before, painted))
+        self._do(Edit(request.spot, request.before, request.steps, painted))
 
     def paint(self, spots: list[Spot]) -> None:
         """Note that the person painted on the mask at these spots."""
-        self._edits.append(Edit(None, (), True))
+        self._used.add(self.label)
+        self._do(Edit(None, (), (), True))
         self._painted.update(spots)
+
+    def _do(self, edit: Edit) -> None:
+        self._edits.append(edit)
+        self._undone.clear()
+
+    def free_label(self) -> int:
+        """Find the label after the highest that has been clicked or painted with."""
+        return max(self._used, default=0) + 1
 
     def withdraw(self) -> None:
         """Withdraw every request; their clicks go, their masks were never shown."""
@@ -209,8 +222,26 @@ class Session:
             self.steps[request.spot] = request.before
         elif self._edits:
             edit = self._edits.pop()
+            self._undone.append(edit)
             if edit.spot is not None:
                 self.steps[edit.spot] = edit.before
+        self.changed.emit()
+        return edit
+
+    def redo(self) -> Edit | None:
+        """Do again what was taken back last, unless something else was done since.
+
+        Returns
+        -------
+        Edit or None
+            The entry, whose mask change is to be redone; None if there is none.
+        """
+        if self._waiting or not self._undone:
+            return None
+        edit = self._undone.pop()
+        self._edits.append(edit)
+        if edit.spot is not None:
+            self.steps[edit.spot] = edit.after
         self.changed.emit()
         return edit
 

@@ -108,6 +108,8 @@ class Controller:
             self.use_sign(False)
         elif action is Action.UNDO:
             self.undo()
+        elif action is Action.REDO:
+            self.redo()
         else:
             self.new_object()
 
@@ -119,6 +121,14 @@ class Controller:
         if edit is not None and edit.painted:
             self.bench.mask.undo()
         self.status.emit("Undone")
+
+    def redo(self) -> None:
+        """Do again what was taken back last."""
+        if self.bench is None:
+            return
+        edit = self.bench.session.redo()
+        if edit is not None and edit.painted:
+            self.bench.mask.redo()
 
     def clear(self) -> None:
         """Remove the current object's clicks and mask on the displayed slice."""
@@ -136,9 +146,7 @@ class Controller:
         """Go on with the next free label."""
         if self.bench is None:
             return
-        session, mask = self.bench.session, self.bench.mask
-        clicked = [spot.label for spot, steps in session.steps.items() if steps]
-        mask.selected_label = max(int(mask.data.max()), *clicked, 0, 0) + 1
+        self.bench.mask.selected_label = self.bench.session.free_label()
 
     def click(self, position: tuple[float, ...], positive: bool) -> None:
         """Click at a position in world coordinates."""
@@ -157,7 +165,9 @@ class Controller:
         self.viewer.layers.events.removed.disconnect(self._on_layer_removed)
         if self._on_press in self.viewer.mouse_drag_callbacks:
             self.viewer.mouse_drag_callbacks.remove(self._on_press)
-        self.viewer.mouse_double_click_callbacks[:] = self._zooming
+        callbacks = self.viewer.mouse_double_click_callbacks
+        others = [one for one in callbacks if one != self._on_double_click]
+        callbacks[:] = [*self._zooming, *others]
 
     # -- the bench -----------------------------------------------------------------
 
@@ -252,11 +262,8 @@ class Controller:
     def _takes_clicks(self) -> bool:
         """Whether a click on the canvas is for this tool and not for a napari mode."""
         active = self.viewer.layers.selection.active
-        return (
-            self.bench is not None
-            and active in self.bench.layers
-            and str(active.mode) == "pan_zoom"
-        )
+        mode = "pan_zoom" if active is None else getattr(active, "mode", "pan_zoom")
+        return self.bench is not None and str(mode) == "pan_zoom"
 
     def _on_points(self, event: Any) -> None:
         """Take over points that were added, moved or deleted."""

@@ -15,6 +15,7 @@ class Action(Enum):
     POSITIVE = "Left click adds to the object"
     NEGATIVE = "Left click removes from the object"
     UNDO = "Undo"
+    REDO = "Redo"
     NEW_OBJECT = "New object"
 
 
@@ -23,9 +24,10 @@ KEYS = {
     "W": Action.NEGATIVE,
     "N": Action.NEW_OBJECT,
     "Control-Z": Action.UNDO,
+    "Control-Shift-Z": Action.REDO,
 }
-"""None of them is taken by napari on image or Points layers; undo replaces that of the
-mask layer, so that clicks and mask go back together."""
+"""None of them is taken by napari on image or Points layers; undo and redo replace
+those of the mask layer, so that clicks and mask go together."""
 
 
 def bind(layers: tuple[Any, ...], run: Callable[[Action], None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from napari_simpleclick.predict import THRESHOLD, Box, Predictor
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_simpleclick.annotate import Request, Spot
+    from napari_simpleclick.annotate import Request, Spot, Steps
     from napari_simpleclick.volumes import Plane, Window
     from napari_simpleclick.weights import Card
 
@@ -63,6 +63,14 @@ class Answer:
     milliseconds: float
 
 
+class Latest(NamedTuple):
+    """The answer to go on from at a spot: its clicks, probability and crop."""
+
+    steps: Steps
+    probability: NDArray[np.float32]
+    crop: Box | None
+
+
 class Engine:
     """A predictor that alternates between slices and objects.
 
@@ -76,14 +84,14 @@ class Engine:
 
     def __init__(self, predictor: Predictor, card: Card) -> None:
         self.predictor, self.card = predictor, card
-        self._shown: tuple[int, Plane, Window | None] | None = None
-        self._latest: OrderedDict[Spot, tuple[int, NDArray[np.float32], Box | None]]
-        self._latest = OrderedDict()
+        self._source: Any = None
+        self._shown: tuple[Plane, Window | None] | None = None
+        self._latest: OrderedDict[Spot, Latest] = OrderedDict()
+        self._outdated = False
 
     def forget(self) -> None:
         """Read the slice anew next time, because its pixels have changed."""
-        self._shown = None
-        self._latest.clear()
+        self._outdated = True
 
     def answer(self, job: Job) -> Answer:
         """Predict; clicks whose answers are not remembered are gone through again."""
@@ -95,8 +103,8 @@ class Engine:
         probability: NDArray[np.float32] | None = None
         first = self._first_open(request)
         if first > 0:
-            _, probability, crop = self._latest[request.spot]
-            self.predictor.crop = crop
+            last = self._latest[request.spot]
+            probability, self.predictor.crop = last.probability, last.crop
         for count in range(first, len(steps)):
             base = steps[count].base
             if base is not None:
@@ -107,7 +115,7 @@ class Engine:
             self._latest.pop(request.spot, None)
         else:
             mask = probability > THRESHOLD
-            last = steps[-1].order, probability, self.predictor.crop
+            last = Latest(steps, probability, self.predictor.crop)
             self._latest[request.spot] = last
             self._latest.move_to_end(request.spot)
         while len(self._latest) > REMEMBERED:
@@ -117,28 +125,20 @@ class Engine:
     def _show(self, job: Job) -> tuple[int, int]:
         """Show the predictor the job's slice, unless it has seen it."""
         plane = job.request.spot.plane
-        key = id(job.source), plane, job.window
-        if key != self._shown:
+        if self._outdated or job.source is not self._source:
+            self._latest.clear()
+            self._shown, self._source, self._outdated = None, job.source, False
+        if self._shown != (plane, job.window):
             picture = plane.read(job.source)
             if job.rgb:
                 picture = picture[..., :3]
             self.predictor.set_image(picture, job.window)
-            if self._shown is None or self._shown[0] != key[0]:
-                self._latest.clear()
-            self._shown = key
+            self._shown = plane, job.window
             self._size = picture.shape[0], picture.shape[1]
         return self._size
 
     def _first_open(self, request: Request) -> int:
         """Index of the first click that has to be predicted."""
-        steps = request.steps
         known = self._latest.get(request.spot)
-        extends = len(steps) == len(request.before) + 1
-        if (
-            known
-            and extends
-            and request.before
-            and known[0] == request.before[-1].order
-        ):
-            return len(steps) - 1
-        return 0
+        goes_on = known is not None and known.steps == request.steps[:-1]
+        return len(request.steps) - 1 if goes_on and request.steps else 0
