@@ -19,7 +19,7 @@ RANK = {
     "evaluate": 4,
     "train": 4,
     "plugin": 5,
-    "cli": 5,
+    "cli": 6,
 }
 FREE = {"volumes", "samples"}
 """Rooms that import no other room, and that every room may import."""

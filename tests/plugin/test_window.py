@@ -106,29 +106,45 @@ def test_deleting_a_layer_while_a_prediction_runs(open_window, discs, victim):
         hand.wait(1)
 
 
+def close_dock(hand):
+    """Do what the cross of the dock does."""
+    hand.panel.parent().destroyOnClose()
+    hand.qtbot.waitUntil(lambda: hand.controller._closed)
+    hand.qtbot.wait(300)
+
+
 def test_closing_the_panel_lets_go_of_the_viewer(open_window, discs):
     hand = open_window(discs)
     hand.click(0, 30, 30)
-    dock = hand.panel.parent()
-    hand.viewer.window.remove_dock_widget(dock)
-    hand.panel.deleteLater()
-    hand.qtbot.waitUntil(lambda: hand.controller._closed)
-    assert hand.controller._on_press not in hand.viewer.mouse_drag_callbacks
-    hand.qtbot.wait(300)
+    controller, points = hand.controller, hand.bench.points[True]
+    close_dock(hand)
+    hand.click(0, 60, 60)
+    hand.double_click(0, 60, 60)
+    assert len(points.data) == 0
+    assert controller.bench is None
+    assert controller.mouse._on_press not in hand.viewer.mouse_drag_callbacks
+    assert hand.viewer.camera.zoom > 0
 
 
 def test_reopened_panel_goes_on_with_the_same_layers(open_window, discs):
     hand = open_window(discs)
-    hand.click(0, 30, 30)
+    hand.viewer.dims.set_point(0, 12)
+    hand.click(12, 30, 30)
     hand.wait(1)
-    names = [layer.name for layer in hand.viewer.layers]
-    bench = hand.bench
-    hand.controller.close()
-    hand.controller.__init__(hand.viewer)
-    hand.controller.use_image(hand.viewer.layers[0])
-    assert hand.bench is bench
+    names, bench = [layer.name for layer in hand.viewer.layers], hand.bench
+    close_dock(hand)
+    _, panel = hand.viewer.window.add_plugin_dock_widget(
+        "napari-simpleclick", "SimpleClick"
+    )
+    again = type(hand)(hand.viewer, panel, hand.qtbot)
+    panel.controller.answered.connect(again.answers.append)
+    again.settle()
+    assert again.bench is bench
     assert [layer.name for layer in hand.viewer.layers] == names
-    assert len(bench.session.steps) == 1
+    again.click(12, 60, 90)
+    again.wait(1)
+    assert len(bench.points[True].data) == 2
+    assert len(again.answers[0].request.steps) == 2
 
 
 def test_two_images_have_their_own_layers(open_window, discs):

@@ -13,17 +13,13 @@ from napari_simpleclick.clicks import Click, check_clicks
 from napari_simpleclick.plugin import keys
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.layers import KEY, Bench, FoundPoint
+from napari_simpleclick.plugin.mouse import Mouse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from napari.layers import Image
     from napari.viewer import Viewer
 
     from napari_simpleclick.plugin.worker import Answer, Engine
-
-DRAG_PX = 4
-"""Screen pixels that the pointer may move between press and release of a click."""
 
 
 class Controller:
@@ -54,9 +50,7 @@ class Controller:
         self.positive = True
         self.model = self._loaded = ""
         self._working = self._entering = self._wrote = self._closed = False
-        viewer.mouse_drag_callbacks.append(self._on_press)
-        self._zooming = list(viewer.mouse_double_click_callbacks)
-        viewer.mouse_double_click_callbacks[:] = [self._on_double_click]
+        self.mouse = Mouse(viewer, self._wants_clicks, self._on_click)
         viewer.layers.events.removed.connect(self._on_layer_removed)
 
     # -- what the panel and the keys ask for -------------------------------------
@@ -163,11 +157,7 @@ class Controller:
         self._closed = True
         self._leave_bench()
         self.viewer.layers.events.removed.disconnect(self._on_layer_removed)
-        if self._on_press in self.viewer.mouse_drag_callbacks:
-            self.viewer.mouse_drag_callbacks.remove(self._on_press)
-        callbacks = self.viewer.mouse_double_click_callbacks
-        others = [one for one in callbacks if one != self._on_double_click]
-        callbacks[:] = [*self._zooming, *others]
+        self.mouse.close()
 
     # -- the bench -----------------------------------------------------------------
 
@@ -237,33 +227,11 @@ class Controller:
 
     # -- clicks --------------------------------------------------------------------
 
-    def _on_press(self, viewer: Viewer, event: Any) -> Iterator[None]:
-        """Take a press released where it began as a click; a drag still pans."""
-        start = event.pos
-        position, button = event.position, event.button
-        other = "Control" in event.modifiers or button == 2
-        moved = False
-        yield
-        while event.type == "mouse_move":
-            moved = moved or max(abs(event.pos - start)) > DRAG_PX
-            yield
-        if not moved and button in (1, 2) and self._takes_clicks():
-            self.click(position, self.positive != other)
+    def _wants_clicks(self) -> bool:
+        return self.bench is not None
 
-    def _on_double_click(self, viewer: Viewer, event: Any) -> None:
-        """Take the second of two quick clicks as a click like any other."""
-        if self._takes_clicks():
-            other = "Control" in event.modifiers or event.button == 2
-            self.click(event.position, self.positive != other)
-            return
-        for callback in self._zooming:
-            callback(viewer, event)
-
-    def _takes_clicks(self) -> bool:
-        """Whether a click on the canvas is for this tool and not for a napari mode."""
-        active = self.viewer.layers.selection.active
-        mode = "pan_zoom" if active is None else getattr(active, "mode", "pan_zoom")
-        return self.bench is not None and str(mode) == "pan_zoom"
+    def _on_click(self, position: tuple[float, ...], other: bool) -> None:
+        self.click(position, self.positive != other)
 
     def _on_points(self, event: Any) -> None:
         """Take over points that were added, moved or deleted."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import create_widget
 from napari.layers import Image
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
     QButtonGroup,
@@ -66,6 +66,7 @@ class Panel(QWidget):  # type: ignore[misc]
         self.copy_details = QPushButton("Copy details")
         self.start = QPushButton("Start on this image")
         self._details = ""
+        self._docked = False
         self._offered: Image | None = None
         self._lay_out()
         self._connect()
@@ -84,6 +85,15 @@ class Panel(QWidget):  # type: ignore[misc]
         """Find the viewer's images as soon as the panel has a window."""
         super().showEvent(event)
         self.reset_choices()
+
+    def event(self, event: QEvent) -> bool:
+        """Let go of the viewer when napari takes the panel out of its dock."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None and self._docked:
+                self.controller.close()
+                self.deleteLater()
+            self._docked = self.parent() is not None
+        return bool(super().event(event))
 
     # -- building ------------------------------------------------------------------
 

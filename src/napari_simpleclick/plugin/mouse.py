@@ -1,0 +1,77 @@
+"""Telling clicks from drags on the canvas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari.viewer import Viewer
+
+DRAG_PX = 4
+"""Screen pixels that the pointer may move between press and release of a click."""
+
+LEFT, RIGHT = 1, 2
+
+
+class Mouse:
+    """Reports clicks on the canvas while napari is in a pan and zoom mode.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+    wanted : callable
+        Whether clicks are wanted at all.
+    report : callable
+        Called with the position in world coordinates and whether the click is the
+        other kind: made with the right button or with Ctrl held down.
+    """
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        wanted: Callable[[], bool],
+        report: Callable[[tuple[float, ...], bool], None],
+    ) -> None:
+        self._viewer, self._wanted, self._report = viewer, wanted, report
+        viewer.mouse_drag_callbacks.append(self._on_press)
+        self._zooming = list(viewer.mouse_double_click_callbacks)
+        viewer.mouse_double_click_callbacks[:] = [self._on_double_click]
+
+    def close(self) -> None:
+        """Give the viewer its own callbacks back."""
+        presses = self._viewer.mouse_drag_callbacks
+        if self._on_press in presses:
+            presses.remove(self._on_press)
+        doubles = self._viewer.mouse_double_click_callbacks
+        others = [one for one in doubles if one != self._on_double_click]
+        doubles[:] = [*self._zooming, *others]
+
+    def _listens(self) -> bool:
+        """Whether a click is for this tool and not for a mode of the active layer."""
+        active = self._viewer.layers.selection.active
+        mode = "pan_zoom" if active is None else getattr(active, "mode", "pan_zoom")
+        return str(mode) == "pan_zoom" and self._wanted()
+
+    def _on_press(self, viewer: Viewer, event: Any) -> Iterator[None]:
+        """Take a press released where it began as a click; a drag still pans."""
+        start, position, button = event.pos, tuple(event.position), event.button
+        other = button == RIGHT or "Control" in event.modifiers
+        moved = False
+        yield
+        while event.type == "mouse_move":
+            moved = moved or max(abs(event.pos - start)) > DRAG_PX
+            yield
+        if not moved and button in (LEFT, RIGHT) and self._listens():
+            self._report(position, other)
+
+    def _on_double_click(self, viewer: Viewer, event: Any) -> None:
+        """Take the second of two quick clicks as a click like any other."""
+        if self._listens():
+            other = event.button == RIGHT or "Control" in event.modifiers
+            self._report(tuple(event.position), other)
+            return
+        for callback in self._zooming:
+            callback(viewer, event)
