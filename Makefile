@@ -10,7 +10,7 @@ ifneq ($(wildcard constraints.txt),)
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 endif
 ifeq ($(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname -s)),)
-HEADLESS := LIBGL_ALWAYS_SOFTWARE=1 xvfb-run -a -s "-screen 0 1400x900x24"
+HEADLESS := LIBGL_ALWAYS_SOFTWARE=1 xvfb-run -a -s '-screen 0 1400x900x24'
 DEMO := demo --screenshot demo.png
 else
 DEMO := demo

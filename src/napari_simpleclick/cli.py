@@ -39,7 +39,7 @@ def _one_sentence(command: Callable[..., None]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
-        except (ValueError, MemoryError) as error:
+        except (ValueError, MemoryError, OSError, ImportError) as error:
             typer.echo(f"napari-simpleclick: {error}", err=True)
             raise typer.Exit(2) from error
 

@@ -97,3 +97,43 @@ def test_redo_brings_click_and_mask_back(open_window, discs):
     hand.key(Qt.Key.Key_Z, both)
     press_undo(hand)
     assert len(hand.bench.points[True].data) == 1
+
+
+def test_a_stroke_between_clicks_survives_undo(open_window, discs):
+    hand = open_window(discs)
+    hand.viewer.dims.set_point(0, 12)
+    hand.click(12, 30, 30)
+    hand.wait(1)
+    hand.bench.mask.paint((12, 80, 20), 1)
+    hand.click(12, 32, 32)
+    hand.wait(2)
+    press_undo(hand)
+    assert hand.bench.mask.data[12, 80, 20] == 1
+    hand.click(12, 32, 32)
+    hand.wait(3)
+    steps = hand.answers[-1].request.steps
+    assert steps[-1].base[80, 20]
+
+
+def test_strokes_made_while_the_panel_is_closed_stay_in_step(open_window, discs):
+    hand = open_window(discs)
+    hand.viewer.dims.set_point(0, 12)
+    hand.click(12, 30, 30)
+    hand.wait(1)
+    clicked = hand.bench.mask.data.copy()
+    bench = hand.bench
+    hand.controller.use_image(None)
+    bench.mask.paint((12, 80, 20), 1)
+    hand.controller.use_image(bench.image)
+    press_undo(hand)
+    np.testing.assert_array_equal(bench.mask.data, clicked)
+    assert len(bench.points[True].data) == 1
+
+
+def test_a_mask_painted_while_the_answer_is_on_its_way(open_window, discs):
+    hand = open_window(discs)
+    hand.viewer.dims.set_point(0, 12)
+    hand.click(12, 30, 30)
+    hand.bench.mask.paint((12, 80, 20), 1)
+    hand.wait(1)
+    assert hand.answers[0].request.steps[0].base[80, 20]

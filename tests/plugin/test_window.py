@@ -4,14 +4,16 @@ import pytest
 
 from napari_simpleclick.plugin import em_sample, mri_sample
 from napari_simpleclick.plugin.keys import KEYS
+from napari_simpleclick.plugin.layers import Bench
 
 
-def test_panel_without_an_image_says_what_to_do(make_napari_viewer):
+def test_panel_without_an_image_says_what_to_do(make_napari_viewer, qtbot):
     viewer = make_napari_viewer(show=True)
     _, panel = viewer.window.add_plugin_dock_widget("napari-simpleclick", "SimpleClick")
     assert "Open an image" in panel.hint.text()
     assert not panel.undo.isEnabled()
     viewer.add_image(np.zeros((30, 40)))
+    qtbot.waitUntil(lambda: panel.controller.bench is not None)
     assert "Click on the object" in panel.hint.text()
     assert panel.undo.isEnabled()
 
@@ -99,7 +101,7 @@ def test_deleting_a_layer_while_a_prediction_runs(open_window, discs, victim):
     assert hand.answers == []
     assert hand.troubles == []
     if victim != "image":
-        assert hand.panel.start.isVisible()
+        hand.qtbot.waitUntil(hand.panel.start.isVisible)
         hand.press(hand.panel.start)
         hand.viewer.layers.selection.active = hand.bench.points[True]
         hand.click(0, 30, 30)
@@ -109,7 +111,7 @@ def test_deleting_a_layer_while_a_prediction_runs(open_window, discs, victim):
 def close_dock(hand):
     """Do what the cross of the dock does."""
     hand.panel.parent().destroyOnClose()
-    hand.qtbot.waitUntil(lambda: hand.controller._closed)
+    hand.qtbot.waitUntil(lambda: hand.controller.closed)
     hand.qtbot.wait(300)
 
 
@@ -180,3 +182,73 @@ def test_keys_are_not_naparis_own(make_napari_viewer):
     ours = {key.upper() for key in KEYS if key != "Control-Z"}
     assert not ours & taken
     assert not ours & {str(key).upper() for key in viewer.keymap}
+
+
+def test_oblique_volume_the_click_is_on_the_slice_that_is_shown(open_window, discs):
+    """An affine that mixes the hidden axis with a shown one, as oblique scans have."""
+    angle = np.deg2rad(15)
+    affine = np.eye(4)
+    affine[0, 0] = affine[2, 2] = np.cos(angle)
+    affine[0, 2], affine[2, 0] = -np.sin(angle), np.sin(angle)
+    hand = open_window(discs, affine=affine)
+    hand.viewer.dims.set_point(0, 5)
+    plane = hand.bench.current_plane()
+    for column in (10, 60, 110):
+        hand.controller.click((hand.viewer.dims.point[0], 50, column), True)
+    hand.wait(3)
+    assert {spot.plane for spot in hand.bench.session.steps} == {plane}
+    for data in hand.bench.points[True].data:
+        assert round(data[0]) == plane.index[0]
+
+
+def test_clicks_and_mask_follow_an_image_that_is_moved(open_window, discs):
+    hand = open_window(discs)
+    hand.bench.image.scale = (4, 2, 2)
+    hand.bench.image.translate = (0, 10, 20)
+    hand.viewer.dims.set_point(0, 0)
+    hand.settle()
+    for layer in hand.bench.layers[1:]:
+        np.testing.assert_allclose(layer.scale, (4, 2, 2))
+        np.testing.assert_allclose(layer.translate, (0, 10, 20))
+    hand.click(0, 30, 30)
+    hand.wait(1)
+    np.testing.assert_allclose(hand.bench.points[True].data, [[0, 30, 30]], atol=1)
+
+
+def test_data_of_another_shape_end_the_work_on_them(open_window, discs):
+    hand = open_window(discs)
+    hand.bench.image.data = discs[:5, :50]
+    assert "another shape" in hand.troubles[0]
+    assert hand.bench is None
+
+
+def test_a_hidden_mask_is_shown_and_written(open_window, discs):
+    hand = open_window(discs)
+    hand.bench.mask.visible = False
+    hand.viewer.dims.set_point(0, 12)
+    hand.viewer.dims.transpose()
+    hand.settle()
+    hand.click(12, 30, 30)
+    hand.wait(1)
+    assert hand.bench.mask.visible
+    assert hand.bench.mask.data[12, 30, 30] == 1
+
+
+def test_no_room_for_a_mask_is_explained(open_window, discs, monkeypatch):
+    hand = open_window(discs)
+
+    def refuse(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Bench, "__init__", refuse)
+    hand.controller.use_image(hand.viewer.add_image(discs, name="vast"))
+    assert "not enough memory for a mask of 'vast'" in hand.troubles[0]
+
+
+def test_menu_opens_the_panel(make_napari_viewer):
+    from napari_simpleclick.plugin import open_panel
+
+    viewer = make_napari_viewer(show=True)
+    open_panel()
+    names = list(viewer.window.dock_widgets)
+    assert any("SimpleClick" in name for name in names)

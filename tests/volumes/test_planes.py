@@ -24,6 +24,10 @@ def test_every_plane_of_a_volume_there_and_back(ndim):
         assert (copy == -1).sum() == mask.sum()
         point = plane.position(2.5, 3.0)
         assert plane.point(point) == (2.5, 3.0)
+        assert plane.holds(point)
+        hidden = next(axis for axis in range(ndim) if axis not in axes)
+        off = tuple(x + 1 if axis == hidden else x for axis, x in enumerate(point))
+        assert not plane.holds(off)
 
 
 def test_transposed_view_is_the_same_plane():
@@ -46,9 +50,10 @@ def test_only_the_slice_of_a_lazy_array_is_read():
     assert lazy.index == (4, slice(None), slice(None))
 
 
-def test_positions_round_to_the_nearest_slice():
-    assert Plane.at((5, 6, 7), (1, 2), (2.5, 0, 0)).index[0] == 3
-    assert Plane.at((5, 6, 7), (1, 2), (-0.5, 0, 0)).index[0] == 0
+def test_positions_round_as_napari_does():
+    """Half to even, so that the slice is the one on the screen."""
+    for place, index in ((2.5, 2), (3.5, 4), (2.6, 3), (-0.5, 0)):
+        assert Plane.at((5, 6, 7), (1, 2), (place, 0, 0)).index[0] == index
 
 
 def test_what_is_not_a_slice_is_refused():

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
 from psygnal import Signal
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from napari_simpleclick.clicks import Click
     from napari_simpleclick.volumes.planes import Plane
+
+Mask = NDArray[np.bool_]
 
 UNDO_STEPS = 100
 """As many as napari's Labels layer remembers."""
@@ -52,10 +54,17 @@ class Step:
 
     order: int
     click: Click
-    base: NDArray[np.bool_] | None = None
+    base: Mask | None = None
 
 
 Steps = tuple[Step, ...]
+
+
+def fingerprint(mask: Mask) -> bytes:
+    """Digest of a mask, to notice that someone has painted; empty for no pixels."""
+    if not mask.any():
+        return b""
+    return hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).digest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +79,15 @@ class Request:
         Where.
     before, steps : tuple of Step
         The spot's clicks without and with the change.
+    rest : ndarray or None
+        (H, W) bool mask to leave if no click is left; None for an empty one.
     """
 
     number: int
     spot: Spot
     before: Steps
     steps: Steps
+    rest: Mask | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,12 +103,16 @@ class Edit:
     painted : bool
         Whether mask pixels changed, that is, whether the mask's own history has an
         entry for it.
+    seen_before, seen_after : bytes
+        Fingerprint of the spot's mask as it was last answered, then and now.
     """
 
     spot: Spot | None
-    before: Steps
-    after: Steps
-    painted: bool
+    before: Steps = ()
+    after: Steps = ()
+    painted: bool = True
+    seen_before: bytes = b""
+    seen_after: bytes = b""
 
 
 @dataclass
@@ -114,7 +130,7 @@ class Session:
     _edits: deque[Edit] = field(default_factory=lambda: deque(maxlen=UNDO_STEPS))
     _undone: list[Edit] = field(default_factory=list)
     _used: set[int] = field(default_factory=set)
-    _painted: set[Spot] = field(default_factory=set)
+    _seen: dict[Spot, bytes] = field(default_factory=dict)
     _order: int = 0
     _number: int = 0
 
@@ -129,13 +145,11 @@ class Session:
         """Clicks at a spot, oldest first."""
         return self.steps.get(spot, ())
 
-    def wants_base(self, spot: Spot) -> bool:
-        """Whether the next click has to start from the mask that is there."""
-        return not self.clicks(spot) or spot in self._painted
+    def is_painted(self, spot: Spot, mask: Mask) -> bool:
+        """Whether a spot's present mask is not the one that was last answered."""
+        return fingerprint(mask) != self._seen.get(spot, b"")
 
-    def add(
-        self, spot: Spot, click: Click, base: NDArray[np.bool_] | None = None
-    ) -> Step:
+    def add(self, spot: Spot, click: Click, mask: Mask) -> Step:
         """Add a click and queue its request.
 
         Parameters
@@ -144,24 +158,26 @@ class Session:
             Where.
         click : Click
             The click.
-        base : ndarray or None
-            (H, W) bool mask to start from if :meth:`wants_base`.
+        mask : ndarray
+            (H, W) bool, the object's present mask on the slice. The click starts from
+            it if it is not what the click before was answered with.
         """
         self._order += 1
         self._used.add(spot.label)
+        base = mask if self.is_painted(spot, mask) else None
         step = Step(self._order, click, base)
-        self._painted.discard(spot)
         self._queue(spot, (*self.clicks(spot), step))
         return step
 
-    def change(self, spot: Spot, steps: Steps) -> None:
-        """Replace the clicks at a spot, as after moving or deleting one."""
-        self._queue(spot, steps)
+    def clear(self, spot: Spot) -> None:
+        """Remove all clicks at a spot, and its mask."""
+        self._queue(spot, ())
         self.changed.emit()
 
-    def _queue(self, spot: Spot, steps: Steps) -> None:
+    def _queue(self, spot: Spot, steps: Steps, rest: Mask | None = None) -> None:
         self._number += 1
-        self._waiting.append(Request(self._number, spot, self.clicks(spot), steps))
+        before = self.clicks(spot)
+        self._waiting.append(Request(self._number, spot, before, steps, rest))
         self.steps[spot] = steps
 
     @property
@@ -169,28 +185,76 @@ class Session:
         """The request to answer next; it stays until it is finished or withdrawn."""
         return self._waiting[0] if self._waiting else None
 
-    def finish(self, number: int) -> bool:
-        """Take an answered request off the queue.
+    def is_pending(self, request: Request) -> bool:
+        """Whether an answer is still wanted; if not, it must not be shown."""
+        return bool(self._waiting) and self._waiting[0].number == request.number
 
-        Returns
-        -------
-        bool
-            False if it has been withdrawn; its answer must not be shown.
+    def is_outdated(self, request: Request, mask: Mask) -> bool:
+        """Whether someone painted while the answer was on its way.
+
+        Parameters
+        ----------
+        request : Request
+            The pending request.
+        mask : ndarray
+            (H, W) bool, the present mask of the object on the slice.
         """
-        if self._waiting and self._waiting[0].number == number:
-            self._waiting.pop(0)
-            return True
-        return False
+        if not request.steps or not self.is_painted(request.spot, mask):
+            return False
+        base = request.steps[-1].base
+        return base is None or fingerprint(base) != fingerprint(mask)
 
-    def record(self, request: Request, painted: bool) -> None:
-        """Put an answered request on the undo stack."""
-        self._do(Edit(request.spot, request.before, request.steps, painted))
+    def finish(self, request: Request) -> None:
+        """Take the pending request off the queue."""
+        self._waiting.remove(request)
 
-    def paint(self, spots: list[Spot]) -> None:
-        """Note that the person painted on the mask at these spots."""
+    def restart(self, request: Request, mask: Mask) -> None:
+        """Ask again from a mask that was painted while the answer was on its way.
+
+        Parameters
+        ----------
+        request : Request
+            The pending request.
+        mask : ndarray
+            (H, W) bool, the present mask.
+        """
+        old = request.steps[-1]
+        new = replace(old, base=mask)
+
+        def swap(steps: Steps) -> Steps:
+            return tuple(new if step is old else step for step in steps)
+
+        for index, waiting in enumerate(self._waiting):
+            self._number += 1
+            self._waiting[index] = replace(
+                waiting,
+                number=self._number,
+                before=swap(waiting.before),
+                steps=swap(waiting.steps),
+            )
+        self.steps[request.spot] = swap(self.steps[request.spot])
+
+    def record(self, request: Request, painted: bool, mask: Mask) -> None:
+        """Put an answered request on the undo stack.
+
+        Parameters
+        ----------
+        request : Request
+            The request.
+        painted : bool
+            Whether pixels of the mask layer changed.
+        mask : ndarray
+            (H, W) bool, the object's mask on the slice now.
+        """
+        spot = request.spot
+        before, after = self._seen.get(spot, b""), fingerprint(mask)
+        self._seen[spot] = after
+        self._do(Edit(spot, request.before, request.steps, painted, before, after))
+
+    def paint(self) -> None:
+        """Note that the person painted on the mask."""
         self._used.add(self.label)
-        self._do(Edit(None, (), (), True))
-        self._painted.update(spots)
+        self._do(Edit(None))
 
     def _do(self, edit: Edit) -> None:
         self._edits.append(edit)
@@ -225,6 +289,7 @@ class Session:
             self._undone.append(edit)
             if edit.spot is not None:
                 self.steps[edit.spot] = edit.before
+                self._seen[edit.spot] = edit.seen_before
         self.changed.emit()
         return edit
 
@@ -242,10 +307,11 @@ class Session:
         self._edits.append(edit)
         if edit.spot is not None:
             self.steps[edit.spot] = edit.after
+            self._seen[edit.spot] = edit.seen_after
         self.changed.emit()
         return edit
 
-    def move(self, spot: Spot, places: dict[int, Click]) -> bool:
+    def move(self, spot: Spot, places: dict[int, Click], mask: Mask) -> None:
         """Match the clicks at a spot to points that were moved or deleted by hand.
 
         Parameters
@@ -254,21 +320,21 @@ class Session:
             Where.
         places : dict
             Order to click of the points that are there now.
-
-        Returns
-        -------
-        bool
-            Whether anything differed.
+        mask : ndarray
+            (H, W) bool, the object's present mask on the slice.
         """
         old = self.clicks(spot)
-        new = tuple(
-            replace(step, click=places[step.order])
-            for step in old
-            if step.order in places
-        )
-        same = len(new) == len(old) and all(
-            a.click == b.click for a, b in zip(old, new, strict=True)
-        )
-        if not same:
-            self.change(spot, new)
-        return not same
+        if all(places.get(step.order) == step.click for step in old):
+            return
+        kept: list[Step] = []
+        base: Mask | None = None
+        for step in old:
+            base = step.base if step.base is not None else base
+            if step.order in places:
+                kept.append(replace(step, click=places[step.order], base=base))
+                base = None
+        if self.is_painted(spot, mask):
+            base = mask
+            kept[-1:] = [replace(step, base=mask) for step in kept[-1:]]
+        self._queue(spot, tuple(kept), rest=base)
+        self.changed.emit()

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import create_worker
 from psygnal import Signal
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QApplication
 
 from napari_simpleclick.clicks import Click, check_clicks
 from napari_simpleclick.plugin import keys
 from napari_simpleclick.plugin.keys import Action
-from napari_simpleclick.plugin.layers import KEY, Bench, FoundPoint
+from napari_simpleclick.plugin.layers import KEY, Bench, FoundPoint, data_shape
 from napari_simpleclick.plugin.mouse import Mouse
 
 if TYPE_CHECKING:
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_simpleclick.plugin.worker import Answer, Engine
+
+
+STROKE_MS = 30
+"""How often to look whether a brush stroke has ended."""
 
 
 class Controller:
@@ -49,7 +55,7 @@ class Controller:
         self.engine: Engine | None = None
         self.positive = True
         self.model = self._loaded = ""
-        self._working = self._entering = self._wrote = self._closed = False
+        self.closed = self._working = self._entering = False
         self.mouse = Mouse(viewer, self._wants_clicks, self._on_click)
         viewer.layers.events.removed.connect(self._on_layer_removed)
 
@@ -69,6 +75,11 @@ class Controller:
         self._entering = True
         try:
             self._enter_bench(self._old_bench(image) or Bench(self.viewer, image))
+        except MemoryError:
+            self._complain(
+                f"There is not enough memory for a mask of '{image.name}'; crop it "
+                "first."
+            )
         finally:
             self._entering = False
 
@@ -100,29 +111,11 @@ class Controller:
             self.use_sign(True)
         elif action is Action.NEGATIVE:
             self.use_sign(False)
-        elif action is Action.UNDO:
-            self.undo()
-        elif action is Action.REDO:
-            self.redo()
+        elif self.bench is not None and action in keys.HISTORY:
+            self.bench.act(action)
+            self.status.emit(f"{action.value}: done")
         else:
             self.new_object()
-
-    def undo(self) -> None:
-        """Take back the last click, move, deletion, clearing or brush stroke."""
-        if self.bench is None:
-            return
-        edit = self.bench.session.undo()
-        if edit is not None and edit.painted:
-            self.bench.mask.undo()
-        self.status.emit("Undone")
-
-    def redo(self) -> None:
-        """Do again what was taken back last."""
-        if self.bench is None:
-            return
-        edit = self.bench.session.redo()
-        if edit is not None and edit.painted:
-            self.bench.mask.redo()
 
     def clear(self) -> None:
         """Remove the current object's clicks and mask on the displayed slice."""
@@ -133,7 +126,7 @@ class Controller:
         except ValueError as error:
             self._complain(str(error))
             return
-        self.bench.session.change(spot, ())
+        self.bench.session.clear(spot)
         self._pump()
 
     def new_object(self) -> None:
@@ -147,14 +140,13 @@ class Controller:
         if self.bench is None:
             self._complain("Choose an image to click on first.")
             return
-        place = self.bench.image.world_to_data(position)
-        self.bench.points[positive].add([place])
+        self.bench.points[positive].add([self.bench.place(position)])
 
     def close(self) -> None:
         """Let go of the viewer; answers that are still to come are dropped."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
         self._leave_bench()
         self.viewer.layers.events.removed.disconnect(self._on_layer_removed)
         self.mouse.close()
@@ -173,13 +165,12 @@ class Controller:
         self.bench = bench
         for layer in bench.points.values():
             layer.events.data.connect(self._on_points)
-        bench.mask.events.paint.connect(self._on_paint)
         bench.mask.events.selected_label.connect(self._on_label)
         bench.image.events.data.connect(self._on_image_data)
-        bench.session.changed.connect(bench.show_steps)
         bench.mask.selected_label = bench.session.label
         keys.bind(bench.layers, self.act)
         self.viewer.layers.selection.active = bench.points[True]
+        self._take_over_points(bench)
         self.changed.emit()
 
     def _leave_bench(self) -> None:
@@ -188,13 +179,12 @@ class Controller:
             return
         for layer in bench.points.values():
             layer.events.data.disconnect(self._on_points)
-        bench.mask.events.paint.disconnect(self._on_paint)
         bench.mask.events.selected_label.disconnect(self._on_label)
         bench.image.events.data.disconnect(self._on_image_data)
         if bench.is_whole():
             bench.session.withdraw()
-        bench.session.changed.disconnect(bench.show_steps)
         keys.unbind(bench.layers)
+        keys.bind(bench.layers[1:], bench.act, keys.HISTORY)
         self.changed.emit()
 
     def _on_layer_removed(self, event: Any) -> None:
@@ -205,25 +195,18 @@ class Controller:
     def _on_image_data(self) -> None:
         if self.engine is not None:
             self.engine.forget()
+        bench = self.bench
+        if bench is not None and data_shape(bench.image) != bench.mask.data.shape:
+            self._leave_bench()
+            self._complain(
+                f"'{bench.image.name}' has another shape now; start on it again for a "
+                "new mask."
+            )
 
     def _on_label(self) -> None:
         if self.bench is not None and self.bench.mask.selected_label > 0:
             self.bench.session.label = int(self.bench.mask.selected_label)
             self.changed.emit()
-
-    def _on_paint(self) -> None:
-        if self.bench is None:
-            return
-        if self.bench.quiet:
-            self._wrote = True
-            return
-        session = self.bench.session
-        deep = self.bench.mask.n_edit_dimensions > 2
-        try:
-            plane = self.bench.current_plane()
-        except ValueError:
-            deep = True
-        session.paint([s for s in session.steps if deep or s.plane == plane])
 
     # -- clicks --------------------------------------------------------------------
 
@@ -234,12 +217,14 @@ class Controller:
         self.click(position, self.positive != other)
 
     def _on_points(self, event: Any) -> None:
-        """Take over points that were added, moved or deleted."""
         bench = self.bench
         if bench is None or bench.quiet:
             return
-        if str(event.action) not in ("added", "removed", "changed"):
-            return
+        if str(event.action) in ("added", "removed", "changed"):
+            self._take_over_points(bench)
+
+    def _take_over_points(self, bench: Bench) -> None:
+        """Make the session's clicks those of the Points layers."""
         orders: dict[int, FoundPoint] = {}
         fresh: list[FoundPoint] = []
         for point in bench.found_points():
@@ -257,36 +242,37 @@ class Controller:
         self._pump()
 
     def _move_clicks(self, bench: Bench, orders: dict[int, FoundPoint]) -> None:
-        session = bench.session
-        for spot, steps in list(session.steps.items()):
+        strayed = False
+        for spot, steps in list(bench.session.steps.items()):
+            if not steps:
+                continue
             places = {}
             for step in steps:
                 point = orders.get(step.order)
                 if point is not None:
+                    strayed = strayed or not spot.plane.holds(point.position)
                     row, column = spot.plane.point(point.position)
                     places[step.order] = Click(row, column, point.sign)
-            moved = [places[order] for order in places]
-            if moved:
-                check_clicks(moved, spot.plane.size(bench.mask.data.shape))
-            session.move(spot, places)
+            if places:
+                check_clicks(places.values(), spot.plane.size(bench.mask.data.shape))
+            mask = bench.object_mask(spot.plane, spot.label)
+            bench.session.move(spot, places, mask)
+        if strayed:
+            bench.show_steps()
 
     def _add_click(self, bench: Bench, point: FoundPoint) -> None:
         plane = bench.plane(point.position)
         click = Click(*plane.point(point.position), point.sign)
         check_clicks([click], plane.size(bench.mask.data.shape))
-        session = bench.session
-        spot = session.spot(plane)
-        base = None
-        if session.wants_base(spot):
-            mask = bench.object_mask(plane, spot.label)
-            base = mask if mask.any() else None
-        step = session.add(spot, click, base)
+        spot = bench.session.spot(plane)
+        mask = bench.object_mask(plane, spot.label)
+        step = bench.session.add(spot, click, mask)
         bench.tag(point.sign, point.row, spot, step.order)
 
     # -- predictions ---------------------------------------------------------------
 
     def _on_engine(self, name: str, engine: Engine) -> None:
-        if self._closed or name != self.model:
+        if self.closed or name != self.model:
             return
         self.engine, self._loaded = engine, name
         self.status.emit(f"Ready: {engine.card.name}")
@@ -294,7 +280,7 @@ class Controller:
         self._pump()
 
     def _on_model_error(self, name: str, error: Exception) -> None:
-        if not self._closed and name == self.model:
+        if not self.closed and name == self.model:
             self.model = self._loaded
             self.status.emit(f"Still with {self.model}" if self.model else "No model")
             self._complain(str(error), error)
@@ -317,31 +303,55 @@ class Controller:
             job,
             _connect={
                 "returned": partial(self._on_answer, bench),
-                "errored": partial(self._on_error, bench, request.number),
+                "errored": partial(self._on_error, bench),
             },
         )
 
     def _on_answer(self, bench: Bench, answer: Answer) -> None:
+        if _is_painting(bench):  # its stroke would take the answer into its undo step
+            QTimer.singleShot(STROKE_MS, partial(self._on_answer, bench, answer))
+            return
         self._working = False
-        request = answer.request
-        current = not self._closed and bench is self.bench
-        if current and bench.session.finish(request.number):
-            self._wrote = False
-            with bench.silence():
-                bench.write(request.spot.plane, request.spot.label, answer.mask)
-            bench.session.record(request, self._wrote)
-            self.answered.emit(answer)
+        if not self.closed and bench is self.bench:
+            self._show(bench, answer)
         self._pump()
 
-    def _on_error(self, bench: Bench, number: int, error: Exception) -> None:
+    def _show(self, bench: Bench, answer: Answer) -> None:
+        """Put an answer into the mask, unless it was withdrawn or painted over."""
+        request = answer.request
+        spot = request.spot
+        if not bench.session.is_pending(request):
+            return
+        present = bench.object_mask(spot.plane, spot.label)
+        if bench.session.is_outdated(request, present):
+            bench.session.restart(request, present)
+            return
+        bench.session.finish(request)
+        try:
+            with bench.silence():
+                bench.write(spot.plane, spot.label, answer.mask)
+        except Exception as error:
+            self._complain(f"The mask could not be written: {error}.", error)
+        now = bench.object_mask(spot.plane, spot.label)
+        bench.session.record(request, bench.wrote, now)
+        self.answered.emit(answer)
+
+    def _on_error(self, bench: Bench, error: Exception) -> None:
         self._working = False
-        if not self._closed and bench is self.bench:
+        if not self.closed and bench is self.bench:
             bench.session.withdraw()
             self._complain(str(error), error)
+        self._pump()
 
     def _complain(self, sentence: str, error: Exception | None = None) -> None:
         details = "".join(traceback.format_exception(error)) if error else sentence
         self.trouble.emit(sentence, details)
+
+
+def _is_painting(bench: Bench) -> bool:
+    """Whether a brush stroke on the mask is under way."""
+    brush = str(bench.mask.mode) != "pan_zoom"
+    return brush and QApplication.mouseButtons() != Qt.MouseButton.NoButton
 
 
 def _load_engine(name: str) -> Engine:

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
 
 class Action(Enum):
@@ -30,11 +30,19 @@ KEYS = {
 those of the mask layer, so that clicks and mask go together."""
 
 
-def bind(layers: tuple[Any, ...], run: Callable[[Action], None]) -> None:
-    """Bind the keys on layers; ``run`` is called with the action."""
+HISTORY = (Action.UNDO, Action.REDO)
+
+
+def bind(
+    layers: tuple[Any, ...],
+    run: Callable[[Action], None],
+    actions: Container[Action] = tuple(Action),
+) -> None:
+    """Bind the keys of some actions on layers; ``run`` is called with the action."""
     for layer in layers:
         for key, action in KEYS.items():
-            layer.bind_key(key, lambda _, a=action: run(a), overwrite=True)
+            if action in actions:
+                layer.bind_key(key, lambda _, a=action: run(a), overwrite=True)
 
 
 def unbind(layers: tuple[Any, ...]) -> None:

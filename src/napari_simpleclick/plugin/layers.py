@@ -9,6 +9,7 @@ import numpy as np
 from napari.utils.colormaps import CyclicLabelColormap
 
 from napari_simpleclick.annotate import Session, Spot, Step
+from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.volumes import Plane, Window
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ OBJECT_COLOURS = (
 """Masks in turn; bright on gray images, and none is that of a click."""
 
 NAMES = {True: "positive clicks", False: "negative clicks"}
+
+MOVES = ("scale", "translate", "rotate", "shear", "affine", "units")
+"""What places a layer in the world."""
 
 KEY = "napari-simpleclick"
 """Key under which a mask layer's metadata hold its bench."""
@@ -74,7 +78,7 @@ class Bench:
     def __init__(self, viewer: Viewer, image: Image) -> None:
         self.viewer, self.image = viewer, image
         self.session = Session()
-        self.quiet = False
+        self.quiet = self.wrote = False
         look = _transform(image)
         shape = data_shape(image)
         self.mask: Labels = viewer.add_labels(
@@ -101,6 +105,11 @@ class Bench:
             for sign in (False, True)
         }
 
+        self.mask.events.paint.connect(self._on_paint)
+        for name in MOVES:
+            getattr(image.events, name).connect(self._follow)
+        self.session.changed.connect(self.show_steps)
+
     @property
     def layers(self) -> tuple[Any, ...]:
         """The image and the three layers that belong to it."""
@@ -119,6 +128,53 @@ class Bench:
         finally:
             self.quiet = before
 
+    def _on_paint(self) -> None:
+        """Keep the session's undo stack in step with the mask's own history."""
+        if self.quiet:
+            self.wrote = True
+        else:
+            self.session.paint()
+
+    def _follow(self) -> None:
+        """Move the clicks and the mask to where the image is."""
+        for layer in self.layers[1:]:
+            for name in MOVES:
+                setattr(layer, name, getattr(self.image, name))
+
+    def act(self, action: Action) -> None:
+        """Undo or redo the last click, move, deletion, clearing or brush stroke."""
+        undo = action is Action.UNDO
+        edit = self.session.undo() if undo else self.session.redo()
+        if edit is not None and edit.painted:
+            with self.silence():
+                self.mask.undo() if undo else self.mask.redo()
+
+    def place(self, position: tuple[float, ...]) -> tuple[float, ...]:
+        """Image coordinates of a position in the world.
+
+        As napari shows slices: the hidden axes are taken back by their part of the
+        transform alone, and the shown ones by theirs, even where an affine mixes the
+        two.
+        """
+        image, dims = self.image, self.viewer.dims
+        count = image.ndim
+        world = np.asarray(position, float)[-count:] * _unit_factors(dims, image)
+        origin = np.array(image.data_to_world(np.zeros(count)))
+        columns = [
+            np.array(image.data_to_world(axis)) - origin for axis in np.eye(count)
+        ]
+        forward = np.stack(columns, axis=1)
+        back = np.linalg.inv(forward)
+        skipped = dims.ndim - count
+        hidden = [a - skipped for a in dims.not_displayed if a >= skipped]
+        shown = [a - skipped for a in dims.displayed if a >= skipped]
+        data = np.empty(count)
+        data[hidden] = back[np.ix_(hidden, hidden)] @ world[hidden]
+        data[hidden] -= (back @ origin)[hidden]
+        part = forward[np.ix_(shown, shown)]
+        data[shown] = np.linalg.solve(part, world[shown] - origin[shown])
+        return tuple(float(value) for value in data)
+
     def plane(self, position: tuple[float, ...]) -> Plane:
         """Find the displayed slice through a position in image coordinates.
 
@@ -135,7 +191,7 @@ class Bench:
 
     def current_plane(self) -> Plane:
         """Find the displayed slice."""
-        return self.plane(tuple(self.image.world_to_data(self.viewer.dims.point)))
+        return self.plane(self.place(self.viewer.dims.point))
 
     def window(self) -> Window | None:
         """Tell what the layer shows as black and white; None for colour."""
@@ -157,6 +213,9 @@ class Bench:
         now = plane.read(self.mask.data)
         gained, lost = mask & (now == 0), ~mask & (now == label)
         indices = plane.indices(gained | lost)
+        self.wrote = False
+        if not self.mask.visible:
+            self.mask.visible = True  # napari writes through its view of the layer
         if indices[0].size:
             values = np.where(gained[gained | lost], label, 0).astype(now.dtype)
             self.mask.data_setitem(indices, values)
@@ -221,5 +280,19 @@ def _point_size(shape: tuple[int, ...]) -> float:
 
 
 def _transform(image: Image) -> dict[str, Any]:
-    names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
-    return {name: getattr(image, name) for name in names}
+    return {name: getattr(image, name) for name in (*MOVES, "axis_labels")}
+
+
+def _unit_factors(dims: Any, image: Image) -> NDArray[np.float64]:
+    """Factors from the viewer's units, where it has them, to the image's."""
+    factors = np.ones(image.ndim)
+    for axis, (shown, own) in enumerate(
+        zip(
+            (getattr(dims, "units", None) or ())[-image.ndim :],
+            image.units,
+            strict=False,
+        )
+    ):
+        if shown.is_compatible_with(own):
+            factors[axis] = (1 * shown).to(own).magnitude
+    return factors

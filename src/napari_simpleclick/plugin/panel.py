@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import create_widget
 from napari.layers import Image
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
     QButtonGroup,
@@ -76,7 +76,13 @@ class Panel(QWidget):  # type: ignore[misc]
 
     def reset_choices(self, event: Any = None) -> None:
         """Follow the viewer's layers; napari calls this when they change."""
-        self.image_choice.reset_choices()
+        if not self.controller.closed:
+            self.image_choice.reset_choices()
+            QTimer.singleShot(0, self._follow)  # when all layers have come or gone
+
+    def _follow(self) -> None:
+        if self.controller.closed:
+            return
         if self.image_choice.value is not self._offered:
             self._on_image()
         self._on_changed()

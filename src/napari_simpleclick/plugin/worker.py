@@ -64,11 +64,11 @@ class Answer:
 
 
 class Latest(NamedTuple):
-    """The answer to go on from at a spot: its clicks, probability and crop."""
+    """The answer to go on from at a spot: clicks, crop, and the probability in it."""
 
     steps: Steps
-    probability: NDArray[np.float32]
-    crop: Box | None
+    crop: Box
+    inside: NDArray[np.float32]
 
 
 class Engine:
@@ -104,23 +104,29 @@ class Engine:
         first = self._first_open(request)
         if first > 0:
             last = self._latest[request.spot]
-            probability, self.predictor.crop = last.probability, last.crop
+            probability = np.zeros(shape, np.float32)
+            probability[last.crop.slices] = last.inside
+            self.predictor.crop = last.crop
         for count in range(first, len(steps)):
             base = steps[count].base
             if base is not None:
                 probability, self.predictor.crop = base.astype(np.float32), None
             probability = self.predictor.predict(clicks[: count + 1], probability)
         if probability is None:
-            mask = np.zeros(shape, bool)
+            mask = np.zeros(shape, bool) if request.rest is None else request.rest
             self._latest.pop(request.spot, None)
         else:
             mask = probability > THRESHOLD
-            last = Latest(steps, probability, self.predictor.crop)
-            self._latest[request.spot] = last
+            self._latest[request.spot] = self._cut(steps, probability)
             self._latest.move_to_end(request.spot)
         while len(self._latest) > REMEMBERED:
             self._latest.popitem(last=False)
         return Answer(request, mask, 1000 * (time.perf_counter() - start))
+
+    def _cut(self, steps: Steps, probability: NDArray[np.float32]) -> Latest:
+        crop = self.predictor.crop
+        assert crop is not None
+        return Latest(steps, crop, probability[crop.slices].copy())
 
     def _show(self, job: Job) -> tuple[int, int]:
         """Show the predictor the job's slice, unless it has seen it."""

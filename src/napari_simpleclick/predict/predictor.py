@@ -20,6 +20,7 @@ from napari_simpleclick.predict.devices import (
     spare_threads,
 )
 from napari_simpleclick.volumes.intensity import Window, check_image, default_window
+from napari_simpleclick.weights.errors import enough_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -78,7 +79,8 @@ class Predictor:
         self.zoom = zoom or ZoomIn(size=network.config.image_size)
         self.threads = threads or spare_threads()
         self.crop: Box | None = None
-        self._network = channels_last(network.to(self.device)).eval()
+        with enough_memory("the network"):
+            self._network = channels_last(network.to(self.device)).eval()
         self._image: NDArray[Any] | None = None
         self._window = Window(0.0, 1.0)
         self._seen: tuple[Box, Tensor] | None = None
@@ -139,7 +141,8 @@ class Predictor:
             self.crop = None
         self.crop = self.zoom.choose(before, clicks, (height, width), self.crop)
         image = self._look(self.crop)
-        with torch.inference_mode(), limited_threads(self.threads):
+        memory = enough_memory("a prediction")
+        with memory, torch.inference_mode(), limited_threads(self.threads):
             prompt = self._prompt(clicks, before, self.crop)
             probability = self._forward(image, prompt).sigmoid()
             answer = _resize(probability, (self.crop.height, self.crop.width))

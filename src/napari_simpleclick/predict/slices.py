@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,7 @@ def segment_slice(
     """
     file = read_image(image)
     plane = _find_plane(file, axis, index)
-    picture = plane.read(file.array)
+    picture = _read_slice(image, plane, file)
     check_clicks(clicks, picture.shape[:2])
     start = None if prior is None else _read_prior(prior, plane, file.shape)
     predictor = Predictor(load_weights(weights)[0])
@@ -116,7 +117,15 @@ def _find_plane(file: ImageFile, axis: int | None, index: int | None) -> Plane:
     return Plane.at(shape, tuple({0, 1, 2} - {axis}), position)
 
 
+def _read_slice(path: Path, plane: Plane | None, file: ImageFile) -> NDArray[Any]:
+    """Read a slice, or all of the file; damage may show only now."""
+    try:
+        return plane.read(file.array) if plane else np.asarray(file.array)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"'{path}' is damaged or incomplete: {error}.") from error
+
+
 def _read_prior(path: Path, plane: Plane, shape: tuple[int, ...]) -> NDArray[Any]:
-    array = read_image(path)
-    mask = array.array[..., 0] if array.rgb else np.asarray(array.array)
-    return (plane.read(mask) if mask.shape == shape else mask) > 0
+    file = read_image(path)
+    mask = _read_slice(path, plane if file.shape == shape else None, file)
+    return np.asarray(mask[..., 0] if file.rgb else mask) > 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import nibabel
 import numpy as np
 import tifffile
+from PIL import Image
 from skimage.io import imread, imsave
 
 if TYPE_CHECKING:
@@ -90,13 +91,22 @@ def read_image(path: Path) -> ImageFile:
     try:
         if suffix in NIFTI:
             return _read_nifti(path)
-        array = tifffile.imread(path) if suffix in TIFF else imread(path)
+        array = tifffile.imread(path) if suffix in TIFF else _read_picture(path)
     except Exception as error:  # each of the three readers has its own errors
         raise ValueError(f"'{path}' cannot be read as an image: {error}.") from error
     if suffix in PICTURE and array.ndim == 3:
         array = array[..., 0] if array.shape[-1] == 2 else array[..., :3]
     rgb = array.ndim >= 3 and array.shape[-1] == 3
     return ImageFile(array, rgb, (1.0,) * (array.ndim - rgb))
+
+
+def _read_picture(path: Path) -> NDArray[Any]:
+    """Read a picture of any size; Pillow's limit is meant for untrusted uploads."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        return np.asarray(imread(path))
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def _read_nifti(path: Path) -> ImageFile:

@@ -35,6 +35,8 @@ class Window:
 
     def apply(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Map intensities to float32 in [0, 1]; NaN becomes 0, infinities clip."""
+        if values.dtype == np.uint8 and self == Window(0.0, 255.0):
+            return np.asarray(values / np.float32(255), np.float32)
         values = np.nan_to_num(
             values.astype(np.float32, copy=False),
             nan=self.low,
@@ -42,8 +44,6 @@ class Window:
             neginf=self.low,
         )
         span = self.high - self.low
-        if (self.low, self.high, self.gamma) == (0.0, 255.0, 1.0):
-            return np.asarray(values / np.float32(255), np.float32)
         unit = np.clip((values - self.low) / (span if span > 0 else 1.0), 0, 1)
         return np.asarray(unit**self.gamma if self.gamma != 1 else unit, np.float32)
 

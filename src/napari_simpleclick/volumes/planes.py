@@ -56,7 +56,7 @@ class Plane:
         first, second = sorted(axes)
         index = []
         for axis, (length, place) in enumerate(zip(shape, position, strict=True)):
-            here = 0 if axis in (first, second) else int(np.floor(place + 0.5))
+            here = 0 if axis in (first, second) else int(np.round(place))
             if not 0 <= here < length:
                 raise ValueError(
                     f"Slice {here} is out of range: axis {axis} has slices 0 to "
@@ -80,6 +80,13 @@ class Plane:
     def read(self, array: Any) -> NDArray[Any]:
         """Read the slice of an array-like; of a lazy array, nothing else is read."""
         return np.asarray(array[self.indexer])
+
+    def holds(self, position: tuple[float, ...]) -> bool:
+        """Whether an n-D position lies on the slice."""
+        return all(
+            axis in self.axes or round(place) == here
+            for axis, (place, here) in enumerate(zip(position, self.index, strict=True))
+        )
 
     def point(self, position: tuple[float, ...]) -> tuple[float, float]:
         """Row and column of an n-D position."""

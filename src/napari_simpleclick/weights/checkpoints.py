@@ -120,7 +120,9 @@ def read_pickle(path: Path) -> Any:
             f"'{path}' was refused: it holds something other than weights, or is "
             "damaged; fetch it again from where its authors put it."
         ) from error
-    except (EOFError, OSError, RuntimeError, ValueError, KeyError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged pickle can fail in any way
         if "allocate memory" in str(error):
             raise
         raise WeightsError(
@@ -192,7 +194,7 @@ def _infer_config(
         a, b, c, d = (state[f"neck.{key}.weight"].shape[0] for key in _LEVEL_KEYS)
         head = state["head.convs.0.conv.weight"].shape[0]
         tokens = state["backbone.pos_embed"].shape[1] - 1
-    except (KeyError, IndexError) as error:
+    except (KeyError, IndexError, AttributeError) as error:
         raise WeightsError(
             f"'{path}' is not a checkpoint of SimpleClick: it lacks {error}."
         ) from error

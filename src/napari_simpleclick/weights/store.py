@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,7 +76,9 @@ def load_weights(name_or_path: str | Path = "bundled") -> tuple[SimpleClick, Car
 def _describe(path: Path, kind: str, about: dict[str, Any]) -> Card:
     """Card of a file that was loaded by path; official files are remembered."""
     if "card" in about:
-        return replace(Card(**json.loads(about["card"])), file=path.name)
+        known = {field.name for field in fields(Card)}
+        told = json.loads(about["card"]).items()
+        return Card(**{k: v for k, v in told if k in known} | {"file": path.name})
     for card in catalogue().values():
         if card.file == path.name and card.network == kind:
             return _remember(card, path)
@@ -170,10 +173,11 @@ def _remember(card: Card, path: Path) -> Card:
     digest, size = checksum(path), path.stat().st_size
     known = _remembered()
     known[card.name] = {"path": str(path.resolve()), "sha256": digest, "bytes": size}
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    partial = _memory().with_suffix(".part")
-    partial.write_text(json.dumps(known, indent=2))
-    partial.replace(_memory())
+    with suppress(OSError):  # a cache that cannot be written is no reason to fail
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        partial = _memory().with_suffix(".part")
+        partial.write_text(json.dumps(known, indent=2))
+        partial.replace(_memory())
     return replace(card, sha256=digest, bytes=size)
 
 
@@ -188,6 +192,6 @@ def is_local(card: Card) -> bool:
     seen = _remembered().get(card.name)
     return (
         card.name == "bundled"
-        or (cache_folder() / card.file).exists()
+        or bool(card.url and (cache_folder() / card.file).exists())
         or bool(seen and Path(seen["path"]).exists())
     )
