@@ -16,7 +16,7 @@ import time
 from itertools import pairwise
 
 import napari
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QEventLoop, Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
 CLICKS = [(2, 150, 155), (2, 120, 205), (2, 135, 180), (2, 170, 150), (2, 110, 215)] * 2
@@ -29,7 +29,9 @@ def main() -> None:
     _, panel = viewer.window.add_plugin_dock_widget("napari-simpleclick", "SimpleClick")
     controller = panel.controller
     answers = []
+    loop = QEventLoop()
     controller.answered.connect(answers.append)
+    controller.answered.connect(lambda _: loop.quit())
     while controller.engine is None:
         QApplication.processEvents()
     ticks: list[float] = []
@@ -42,9 +44,8 @@ def main() -> None:
         start = time.perf_counter()
         controller.click(controller.bench.image.data_to_world(place), True)
         clicked = time.perf_counter()
-        while len(answers) < count:
-            QApplication.processEvents()
-            time.sleep(0.001)
+        if len(answers) < count:
+            loop.exec()
         end = time.perf_counter()
         seconds.append(end - start)
         window = [t for t in ticks if clicked <= t <= end]

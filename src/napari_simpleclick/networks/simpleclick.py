@@ -218,19 +218,16 @@ class Head(nn.Module):
         size = levels[0].shape[2:]
         fusion = self.fusion_conv.conv
         parts = fusion.weight.chunk(len(levels), dim=1)
-        biases = (fusion.bias, None, None, None)
-        maps = []
-        for conv, level, part, bias in zip(
-            self.convs, levels, parts, biases, strict=True
-        ):
+        fused: Tensor | None = None
+        for conv, level, part in zip(self.convs, levels, parts, strict=True):
+            bias = fusion.bias if fused is None else None
             mixed = functional.conv2d(functional.relu(conv(level)), part, bias)
-            maps.append(
-                functional.interpolate(
-                    mixed, size=size, mode="bilinear", align_corners=False
-                )
+            mixed = functional.interpolate(
+                mixed, size=size, mode="bilinear", align_corners=False
             )
-        fused = functional.relu(torch.stack(maps).sum(0))
-        logits: Tensor = self.conv_seg(self.dropout(fused))
+            fused = mixed if fused is None else fused + mixed
+        assert fused is not None
+        logits: Tensor = self.conv_seg(self.dropout(functional.relu(fused)))
         return logits
 
 
