@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from napari_simpleclick.clicks import Click
 
@@ -135,7 +135,8 @@ def weights_list() -> None:
     from napari_simpleclick.weights.catalogue import catalogue
     from napari_simpleclick.weights.store import described, is_local
 
-    table = Table("Name", "Network", "On this computer", "Size", "Licence")
+    names = [Column(name, no_wrap=True) for name in ("Name", "Network", "Here", "Size")]
+    table = Table(*names, "Licence")
     for card in catalogue().values():
         size = described(card).bytes
         table.add_row(

@@ -36,6 +36,9 @@ OBJECT_COLOURS = (
 
 NAMES = {True: "positive clicks", False: "negative clicks"}
 
+POINT_PX = (9, 40)
+"""Smallest and largest diameter of a click on the screen, px."""
+
 MOVES = ("scale", "translate", "rotate", "shear", "affine", "units")
 """What places a layer in the world."""
 
@@ -97,6 +100,7 @@ class Bench:
                 face_color=COLOURS[sign],
                 border_color="white",
                 size=_point_size(shape),
+                canvas_size_limits=POINT_PX,
                 symbol="disc",
                 features=_features([]),
                 feature_defaults=_features([(0, 0, 0)]),

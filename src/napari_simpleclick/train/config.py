@@ -86,6 +86,9 @@ def read_config(path: Path) -> TrainConfig:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"'{path}' is not valid TOML: {error}.") from error
     except ValidationError as error:
-        first = error.errors()[0]
+        unknown_first = sorted(
+            error.errors(), key=lambda one: one["type"] != "extra_forbidden"
+        )
+        first = unknown_first[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ValueError(f"'{path}': {place}: {first['msg']}.") from error

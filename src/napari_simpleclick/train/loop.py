@@ -180,6 +180,7 @@ class _Run:
         image, target, points = batch
         image = image.contiguous(memory_format=torch.channels_last)
         rng = np.random.default_rng((self.config.seed, self.progress.samples))
+        torch.manual_seed(int(rng.integers(2**63)))  # dropout repeats after a resume
         prompt = _correct(self.network, image, target, points, rng)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = self.network(image, prompt)

@@ -69,7 +69,8 @@ def first_points(
     background = ~target
     margin = math.ceil(0.1 * math.sqrt(target.sum()))
     border = ndimage.binary_dilation(target, np.ones((3, 3)), margin) & background
-    strategies = (background, others & background, border)
+    others = others & background
+    strategies = (background, others if others.any() else background, border)
     for slot in range(draw_count(rng, SLOTS)):
         where = strategies[rng.choice(3, p=(0.1, 0.4, 0.5))]
         if where.any():
