@@ -311,6 +311,10 @@ class Session:
         self.changed.emit()
         return edit
 
+    def is_moved(self, spot: Spot, places: dict[int, Click]) -> bool:
+        """Whether points, by the order of their click, differ from the clicks."""
+        return any(places.get(step.order) != step.click for step in self.clicks(spot))
+
     def move(self, spot: Spot, places: dict[int, Click], mask: Mask) -> None:
         """Match the clicks at a spot to points that were moved or deleted by hand.
 
@@ -323,9 +327,9 @@ class Session:
         mask : ndarray
             (H, W) bool, the object's present mask on the slice.
         """
-        old = self.clicks(spot)
-        if all(places.get(step.order) == step.click for step in old):
+        if not self.is_moved(spot, places):
             return
+        old = self.clicks(spot)
         kept: list[Step] = []
         base: Mask | None = None
         for step in old:

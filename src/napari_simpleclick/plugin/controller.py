@@ -244,8 +244,6 @@ class Controller:
     def _move_clicks(self, bench: Bench, orders: dict[int, FoundPoint]) -> None:
         strayed = False
         for spot, steps in list(bench.session.steps.items()):
-            if not steps:
-                continue
             places = {}
             for step in steps:
                 point = orders.get(step.order)
@@ -253,6 +251,8 @@ class Controller:
                     strayed = strayed or not spot.plane.holds(point.position)
                     row, column = spot.plane.point(point.position)
                     places[step.order] = Click(row, column, point.sign)
+            if not bench.session.is_moved(spot, places):
+                continue  # the usual case, and reading a mask takes time
             if places:
                 check_clicks(places.values(), spot.plane.size(bench.mask.data.shape))
             mask = bench.object_mask(spot.plane, spot.label)
