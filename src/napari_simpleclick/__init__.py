@@ -6,25 +6,22 @@ nor Qt.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 from napari_simpleclick.clicks import Click
 
 if TYPE_CHECKING:
-    from napari_simpleclick import networks
+    from napari_simpleclick import evaluate, networks
     from napari_simpleclick.predict import Predictor
     from napari_simpleclick.weights import load_weights
 
 __version__ = "0.1.0"
-__all__ = ["Click", "Predictor", "__version__", "load_weights", "networks"]
+__all__ = ["Click", "Predictor", "__version__", "evaluate", "load_weights", "networks"]
 
-_HOMES = {"Predictor": "predict", "load_weights": "weights"}
-
-
-def __getattr__(name: str) -> Any:
-    if name == "networks":
-        return import_module("napari_simpleclick.networks")
-    if name in _HOMES:
-        return getattr(import_module(f"napari_simpleclick.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'napari_simpleclick' has no attribute '{name}'")
+__getattr__, _, _ = lazy_loader.attach(
+    __name__,
+    submodules=["evaluate", "networks"],
+    submod_attrs={"predict": ["Predictor"], "weights": ["load_weights"]},
+)

@@ -70,14 +70,14 @@ def test_samples_are_functions_of_their_number(data):
     samples = Samples(sets, {"synthetic": 1.0}, 64, 0.5, seed=3)
     again = Samples(sets, {"synthetic": 1.0}, 64, 0.5, seed=3)
     for number in range(20):
-        image, target, points = samples[number]
+        image, target, _, points = samples[number]
         assert image.shape == (3, 64, 64)
         assert 0 <= image.min() <= image.max() <= 1
         assert set(target.unique().tolist()) <= {0.0, 1.0}
         rows, columns = points[:SLOTS][points[:SLOTS, 0] >= 0].long().T
         assert len(rows) >= 1
         assert (target[0, rows, columns] == 1).all()
-        for one, other in zip((image, target, points), again[number], strict=True):
+        for one, other in zip(samples[number], again[number], strict=True):
             assert torch.equal(one, other)
 
 

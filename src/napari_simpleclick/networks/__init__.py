@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from napari_simpleclick.networks.disks import draw_disks
 from napari_simpleclick.networks.simpleclick import SimpleClick, SimpleClickConfig
@@ -20,6 +22,8 @@ __all__ = [
     "resize_positions",
 ]
 
+T = TypeVar("T", bound=nn.Module)
+
 NETWORKS = {
     "simpleclick-xtiny": SimpleClickConfig(16, 160, 8, 4, (96, 192, 288, 384), 128),
     "simpleclick-base": SimpleClickConfig(16, 768, 12, 12, (128, 256, 512, 1024), 256),
@@ -31,9 +35,9 @@ NETWORKS = {
 """The published configurations by name."""
 
 
-def channels_last(network: SimpleClick) -> SimpleClick:
+def channels_last(network: T) -> T:
     """Lay out a network's weights so that convolutions run fastest, in place."""
-    moved: SimpleClick = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    moved: T = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return moved
 
 

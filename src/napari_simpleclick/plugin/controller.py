@@ -46,6 +46,9 @@ class Controller:
     changed = Signal()
     """Sign, object or model have changed."""
 
+    clicked = Signal(object, object)
+    """A :class:`Spot` has a new :class:`Step`; its answer is still to come."""
+
     answered = Signal(object)
     """An :class:`Answer` is in the mask."""
 
@@ -268,6 +271,7 @@ class Controller:
         mask = bench.object_mask(plane, spot.label)
         step = bench.session.add(spot, click, mask)
         bench.tag(point.sign, point.row, spot, step.order)
+        self.clicked.emit(spot, step)
 
     # -- predictions ---------------------------------------------------------------
 

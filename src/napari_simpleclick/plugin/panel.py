@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import create_widget
 from napari.layers import Image
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
     QButtonGroup,
@@ -19,12 +19,13 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QVBoxLayout,
-    QWidget,
 )
 
 from napari_simpleclick.plugin.controller import Controller
+from napari_simpleclick.plugin.docked import Docked
 from napari_simpleclick.plugin.keys import KEYS, Action
 from napari_simpleclick.plugin.layers import COLOURS
+from napari_simpleclick.plugin.reference import Reference
 from napari_simpleclick.weights.catalogue import catalogue
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ LINK = re.compile(r"https://[^\s;,]+")
 KEY_OF = {action: key.replace("Control-", "Ctrl+") for key, action in KEYS.items()}
 
 
-class Panel(QWidget):  # type: ignore[misc]
+class Panel(Docked):
     """Choice of image and model, the sign of clicks, undo, clear, next object.
 
     Parameters
@@ -65,8 +66,8 @@ class Panel(QWidget):  # type: ignore[misc]
         self.trouble = QLabel()
         self.copy_details = QPushButton("Copy details")
         self.start = QPushButton("Start on this image")
+        self.reference = Reference(controller)
         self._details = ""
-        self._docked = False
         self._offered: Image | None = None
         self._lay_out()
         self._connect()
@@ -78,6 +79,7 @@ class Panel(QWidget):  # type: ignore[misc]
         """Follow the viewer's layers; napari calls this when they change."""
         if not self.controller.closed:
             self.image_choice.reset_choices()
+            self.reference.choice.reset_choices()
             QTimer.singleShot(0, self._follow)  # when all layers have come or gone
 
     def _follow(self) -> None:
@@ -92,14 +94,9 @@ class Panel(QWidget):  # type: ignore[misc]
         super().showEvent(event)
         self.reset_choices()
 
-    def event(self, event: QEvent) -> bool:
-        """Let go of the viewer when napari takes the panel out of its dock."""
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is None and self._docked:
-                self.controller.close()
-                self.deleteLater()
-            self._docked = self.parent() is not None
-        return bool(super().event(event))
+    def leave(self) -> None:
+        """Let go of the viewer."""
+        self.controller.close()
 
     # -- building ------------------------------------------------------------------
 
@@ -154,6 +151,7 @@ class Panel(QWidget):  # type: ignore[misc]
         self.trouble.setStyleSheet("color: #ff6b5e;")
         self.trouble.setOpenExternalLinks(True)
         layout.addWidget(self.copy_details)
+        layout.addWidget(self.reference)
         layout.addStretch()
         self._forgive()
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_simpleclick.predict.baselines import Baseline
+
 THRESHOLD = 0.49
 """Probability above which the published evaluation counts a pixel as object."""
 
@@ -36,7 +38,7 @@ class Predictor:
 
     Parameters
     ----------
-    network : SimpleClick
+    network : SimpleClick or Baseline
         The network, as :func:`napari_simpleclick.load_weights` returns it. It is
         moved to the device and set to evaluation mode.
     device : str
@@ -66,7 +68,7 @@ class Predictor:
 
     def __init__(
         self,
-        network: SimpleClick,
+        network: SimpleClick | Baseline,
         device: str = "auto",
         precision: Precision = "auto",
         flip: bool = False,
@@ -109,7 +111,10 @@ class Predictor:
         self._seen = self.crop = None
 
     def predict(
-        self, clicks: Sequence[Click], prior: ArrayLike | None = None
+        self,
+        clicks: Sequence[Click],
+        prior: ArrayLike | None = None,
+        focus: ArrayLike | None = None,
     ) -> NDArray[np.float32]:
         """Predict the object that the clicks are on.
 
@@ -120,6 +125,9 @@ class Predictor:
         prior : array_like or None
             (H, W) probability or mask to start from: what the click before returned,
             or any mask to be corrected. None starts a new object.
+        focus : array_like or None
+            (H, W) probability or mask that the crop is chosen around; None chooses
+            it around the prior. An empty one shows the network the whole image.
 
         Returns
         -------
@@ -139,7 +147,8 @@ class Predictor:
         before = None if prior is None else _check_prior(prior, (height, width))
         if before is None:
             self.crop = None
-        self.crop = self.zoom.choose(before, clicks, (height, width), self.crop)
+        seen = before if focus is None else _check_prior(focus, (height, width))
+        self.crop = self.zoom.choose(seen, clicks, (height, width), self.crop)
         image = self._look(self.crop)
         memory = enough_memory("a prediction")
         with memory, torch.inference_mode(), limited_threads(self.threads):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -44,12 +44,23 @@ class TrainConfig(BaseModel):
     ----------
     network : str
         Name of a network in :data:`napari_simpleclick.networks.NETWORKS`.
+    start : str
+        Weights to start from, a catalogue name or a file; empty for random ones.
     stages : tuple of Stage
         Run one after the other; the position embedding is resized in between.
     weights : dict
-        Share of each image set, 1 where not named; ``synthetic`` is 0 if not named.
+        Share of each image set, 1 where not named; ``synthetic`` (drawn images) and
+        ``lesions`` (drawn into images of the sets) are 0 if not named.
+    wholes : dict
+        By set, probability that all labels of an image are one object (the whole
+        tumour instead of its parts).
     single_click : float
         Probability that a sample starts with a single positive click.
+    correction : float
+        Probability that a sample starts with a damaged mask instead.
+    clicks : {"last", "every"}
+        Learn from the answer to the last of 1 to 4 clicks, as published, or from each
+        of 4 clicks, one optimiser step each, on the same crops.
     weight_decay : float
         Of AdamW.
     average : float
@@ -63,9 +74,13 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     network: str
+    start: str = ""
     stages: tuple[Stage, ...]
     weights: dict[str, float] = {}
+    wholes: dict[str, float] = {}
     single_click: float = Field(0.6, ge=0, le=1)
+    correction: float = Field(0.0, ge=0, le=1)
+    clicks: Literal["last", "every"] = "last"
     weight_decay: float = 0.02
     average: float = 0.999
     save_every: int = 200

@@ -27,6 +27,7 @@ from napari_simpleclick.train.images import read_sets
 from napari_simpleclick.train.loss import normalized_focal_loss
 from napari_simpleclick.train.samples import Samples
 from napari_simpleclick.train.simulate import add_next_points
+from napari_simpleclick.weights import load_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,10 +38,10 @@ if TYPE_CHECKING:
 MOST_CORRECTIONS = 3
 """Iterative clicks per batch are drawn uniformly from 0 to this number."""
 
-WARM_UP = 200
+WARM_UP = 100
 """Steps over which the learning rate rises at the start of a stage."""
 
-Batch = tuple[Tensor, Tensor, Tensor]
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 @dataclass
@@ -106,7 +107,13 @@ def train(
             continue
         run.enter(index)
         samples = Samples(
-            sets, config.weights, stage.size, config.single_click, config.seed
+            sets,
+            config.weights,
+            stage.size,
+            config.single_click,
+            config.seed,
+            config.wholes,
+            config.correction,
         )
         for batch in _batches(samples, stage, run.progress):
             run.step(stage, batch)
@@ -134,8 +141,11 @@ class _Run:
     def __init__(self, config: TrainConfig, out: Path) -> None:
         self.config, self.out = config, out
         self.progress = Progress()
+        self._loss = math.nan
         torch.manual_seed(config.seed)
         self._build(config.stages[0].size)
+        if config.start:
+            self._start_from(config.start)
         if (out / "checkpoint.pt").exists():
             self._load()
 
@@ -143,6 +153,17 @@ class _Run:
         self.network = channels_last(networks.build(self.config.network, size))
         self.average = deepcopy(self.network).requires_grad_(False)
         self._optimise()
+
+    def _start_from(self, source: str) -> None:
+        started, card = load_weights(source)
+        if card.network != self.config.network:
+            raise ValueError(
+                f"start: '{source}' holds weights of {card.network}, but the run "
+                f"trains {self.config.network}; name other weights or that network."
+            )
+        resize(started, self.config.stages[0].size)
+        for network in (self.network, self.average):
+            network.load_state_dict(started.state_dict())
 
     def _optimise(self) -> None:
         used = [
@@ -173,17 +194,32 @@ class _Run:
             self._optimise()
 
     def step(self, stage: Stage, batch: Batch) -> None:
-        """One optimiser step on one batch."""
+        """Learn from one batch."""
         start = time.perf_counter()
         for group in self.optimizer.param_groups:
             group["lr"] = _rate(stage, self.progress.step)
-        image, target, points = batch
+        image, target, prior, points = batch
         image = image.contiguous(memory_format=torch.channels_last)
         rng = np.random.default_rng((self.config.seed, self.progress.samples))
         torch.manual_seed(int(rng.integers(2**63)))  # dropout repeats after a resume
-        prompt = _correct(self.network, image, target, points, rng)
+        every = self.config.clicks == "every"
+        last = MOST_CORRECTIONS if every else int(rng.integers(MOST_CORRECTIONS + 1))
+        for turn in range(last + 1):
+            if turn:
+                add_next_points(points, prior, target, turn, rng)
+            prompt = torch.cat([prior, draw_disks(points, (stage.size, stage.size))], 1)
+            if every or turn == last:
+                logits = self._learn(image, prompt, target)
+            else:
+                logits = _answer(self.network, image, prompt)
+            prior = logits.sigmoid()
+        self._count(len(image), self._loss, _iou(logits, target), start)
+
+    def _learn(self, image: Tensor, prompt: Tensor, target: Tensor) -> Tensor:
+        """One optimiser step; the logits (B,1,S,S) before it."""
+        self.network.train()
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = self.network(image, prompt)
+            logits: Tensor = self.network(image, prompt)
         logits = logits.float()
         loss = normalized_focal_loss(logits, target).mean()
         self.optimizer.zero_grad()
@@ -191,7 +227,8 @@ class _Run:
         clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self._follow()
-        self._count(len(image), loss.item(), _iou(logits, target), start)
+        self._loss = loss.item()
+        return logits.detach()
 
     def _follow(self) -> None:
         """Move the average towards the network, quickly while it is young."""
@@ -256,30 +293,19 @@ def resize(network: SimpleClick, size: int) -> None:
     network.config = backbone.config = config
 
 
-def _correct(
-    network: SimpleClick,
-    image: Tensor,
-    target: Tensor,
-    points: Tensor,
-    rng: np.random.Generator,
-) -> Tensor:
-    """Prompt (B,3,S,S) after 0 to 3 rounds of predicting and clicking on mistakes."""
-    size = (image.shape[2], image.shape[3])
-    prior = torch.zeros_like(target)
+def _answer(network: SimpleClick, image: Tensor, prompt: Tensor) -> Tensor:
+    """Logits (B,1,S,S) in evaluation mode, without gradient."""
     network.eval()
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        for turn in range(1, int(rng.integers(MOST_CORRECTIONS + 1)) + 1):
-            prompt = torch.cat([prior, draw_disks(points, size)], 1)
-            prior = network(image, prompt).float().sigmoid()
-            add_next_points(points, prior, target, turn, rng)
-    network.train()
-    return torch.cat([prior, draw_disks(points, size)], 1)
+        logits: Tensor = network(image, prompt)
+    return logits.float()
 
 
 def _rate(stage: Stage, step: int) -> float:
     """Linear warm-up, then a half cosine down to the final rate."""
-    if step < min(WARM_UP, stage.steps // 2):
-        return stage.rate * (step + 1) / min(WARM_UP, stage.steps // 2)
+    rise = min(WARM_UP, stage.steps // 4)
+    if step < rise:
+        return stage.rate * (step + 1) / rise
     cosine = 0.5 + 0.5 * math.cos(math.pi * step / stage.steps)
     return stage.rate * (stage.final_rate + (1 - stage.final_rate) * cosine)
 

@@ -11,22 +11,25 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from napari_simpleclick.evaluate.initial import damage
 from napari_simpleclick.train.augment import vary_intensity
-from napari_simpleclick.train.simulate import first_points
-from napari_simpleclick.train.synthetic import draw_image
+from napari_simpleclick.train.images import LabelledImage
+from napari_simpleclick.train.simulate import correcting_point, first_points
+from napari_simpleclick.train.synthetic import add_lesion, draw_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from napari_simpleclick.train.images import LabelledImage
-
 SMALLEST_TARGET_PX = 14
 """Shortest extent of a target at network resolution that crops are drawn for."""
 
+LARGEST_ZOOM = 2.5
+"""Crops are enlarged no further: at inference 200 px become 448 px at most."""
 
-class Samples(Dataset[tuple[Tensor, Tensor, Tensor]]):
+
+class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     """Endless training samples, each a function of the seed and its number alone.
 
     Parameters
@@ -35,13 +38,18 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor]]):
         Images by set.
     weights : mapping of str to float
         Relative share of each set; sets that are not named have the share 1. The
-        share of ``synthetic`` is that of freshly drawn images.
+        shares of ``synthetic`` and ``lesions`` are those of freshly drawn images, and
+        of lesions drawn into images of the sets.
     size : int
         Side of a sample, px.
     single : float
         Probability of starting with a single click.
     seed : int
         Seed of all draws.
+    wholes : mapping of str to float
+        By set, probability that all labels of an image are one object.
+    correction : float
+        Probability of starting with a damaged mask and a click on its worst mistake.
     """
 
     def __init__(
@@ -51,16 +59,21 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor]]):
         size: int,
         single: float,
         seed: int,
+        wholes: Mapping[str, float] | None = None,
+        correction: float = 0.0,
     ) -> None:
         self.size, self.single, self.seed = size, single, seed
+        self.correction = correction
+        self._wholes = [(wholes or {}).get(name, 0.0) for name in sets]
         self._images = [list(images) for images in sets.values()]
         self._objects = [[image.objects() for image in group] for group in self._images]
         shares = [weights.get(name, 1.0) for name in sets]
-        shares.append(weights.get("synthetic", 0.0))
+        self._real = np.array(shares) / sum(shares)
+        shares += [weights.get(name, 0.0) for name in ("synthetic", "lesions")]
         self._shares = np.array(shares) / sum(shares)
 
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Sample ``number``: image (3,S,S), target (1,S,S), points (48,2)."""
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Sample ``number``: image (3,S,S), target and prior (1,S,S), points (48,2)."""
         rng = np.random.default_rng((self.seed, number))
         while True:
             image, boxes = self._draw_image(rng)
@@ -68,10 +81,16 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor]]):
             if cut is not None:
                 break
         picture, target, others = cut
-        points = first_points(target.numpy(), others.numpy(), rng, self.single)
+        prior = np.zeros(target.shape, bool)
+        if rng.random() < self.correction:
+            prior = damage(target.numpy(), rng, 0.4, 0.95)
+            points = correcting_point(target.numpy(), prior, rng)
+        else:
+            points = first_points(target.numpy(), others.numpy(), rng, self.single)
         return (
             vary_intensity(picture, rng),
             target[None].float(),
+            torch.from_numpy(prior)[None].float(),
             torch.from_numpy(points),
         )
 
@@ -79,11 +98,24 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self, rng: np.random.Generator
     ) -> tuple[LabelledImage, dict[int, tuple[slice, slice]]]:
         group = int(rng.choice(len(self._shares), p=self._shares))
+        if group < len(self._images):
+            return self._draw_real(group, rng)
         if group == len(self._images):
             image = draw_image(rng)
-            return image, image.objects()
+        else:
+            group = int(rng.choice(len(self._real), p=self._real))
+            image = add_lesion(rng, self._draw_real(group, rng)[0].image)
+        return image, image.objects()
+
+    def _draw_real(
+        self, group: int, rng: np.random.Generator
+    ) -> tuple[LabelledImage, dict[int, tuple[slice, slice]]]:
         index = int(rng.integers(len(self._images[group])))
-        return self._images[group][index], self._objects[group][index]
+        image, boxes = self._images[group][index], self._objects[group][index]
+        if len(boxes) > 1 and rng.random() < self._wholes[group]:
+            image = LabelledImage(image.image, (image.labels > 0).astype(np.int32))
+            boxes = image.objects()
+        return image, boxes
 
     def _cut(
         self,
@@ -125,15 +157,19 @@ def crop_window(
 ) -> tuple[slice, slice]:
     """Draw a window in which the object's extent is log-uniform.
 
-    From about 14 px at network resolution to somewhat more than the whole window;
-    the two sides differ a little, as zoomed crops do at inference.
+    From about 14 px at network resolution to somewhat more than the whole window, or
+    around the share that the zoom-in of inference gives (1 / 1.4); the two sides
+    differ a little, as zoomed crops do.
     """
     extent = max(side.stop - side.start for side in box)
     share = np.exp(rng.uniform(np.log(SMALLEST_TARGET_PX / size), np.log(1.1)))
+    if rng.random() < 0.35:
+        share = rng.uniform(0.45, 0.85)
     centred = rng.random() < 0.5
     window = []
     for side, length in zip(box, shape[:2], strict=True):
-        wanted = max(16.0, extent / share * np.exp(rng.uniform(-0.2, 0.2)))
+        wanted = extent / share * np.exp(rng.uniform(-0.2, 0.2))
+        wanted = max(wanted, size / LARGEST_ZOOM)
         span = int(min(wanted, length))
         middle = (side.start + side.stop) / 2
         if not centred:

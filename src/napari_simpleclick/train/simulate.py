@@ -78,6 +78,25 @@ def first_points(
     return points
 
 
+def correcting_point(
+    target: Mask, prior: Mask, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Draw the first click on a given mask: on its worst mistake, or on the object.
+
+    Returns
+    -------
+    ndarray
+        (48, 2) float32 as :func:`first_points`, with one click.
+    """
+    points = np.full((2 * SLOTS, 2), -1, np.float32)
+    missed, extra = inner_distance(target & ~prior), inner_distance(~target & prior)
+    distance, slot = (missed, 0) if missed.max() > extra.max() else (extra, SLOTS)
+    if distance.max() == 0 or rng.random() < 0.4:
+        distance, slot = inner_distance(target), 0
+    points[slot] = _pick(distance > distance.max() / 2, rng)
+    return points
+
+
 def _eroded(mask: Mask) -> Mask:
     inner = ndimage.binary_erosion(mask, np.ones((3, 3)), 3, border_value=1)
     return inner if inner.sum() > 10 else mask

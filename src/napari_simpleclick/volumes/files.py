@@ -116,16 +116,23 @@ def _read_nifti(path: Path) -> ImageFile:
     return ImageFile(image.dataobj, False, spacing, image.affine)
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, kinds: tuple[str, ...] = WRITABLE) -> None:
     """Refuse a target that cannot be written, before any work is done.
+
+    Parameters
+    ----------
+    path : Path
+        The target.
+    kinds : tuple of str
+        Extensions that it may have.
 
     Raises
     ------
     ValueError
         If the kind is not supported or the folder cannot be written to.
     """
-    if suffix_of(path) not in WRITABLE:
-        raise ValueError(f"'{path}' cannot be written; use {', '.join(WRITABLE)}.")
+    if suffix_of(path) not in kinds:
+        raise ValueError(f"'{path}' cannot be written; use {', '.join(kinds)}.")
     if path.is_dir():
         raise ValueError(f"'{path}' is a folder; give a file name.")
     try:

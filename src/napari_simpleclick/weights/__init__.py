@@ -3,7 +3,13 @@
 from napari_simpleclick.weights.catalogue import Card, catalogue
 from napari_simpleclick.weights.checkpoints import load_mae, save_weights
 from napari_simpleclick.weights.errors import WeightsError
-from napari_simpleclick.weights.store import download, is_local, load_weights, locate
+from napari_simpleclick.weights.store import (
+    download,
+    is_local,
+    load_weights,
+    locate,
+    locate_weights,
+)
 
 __all__ = [
     "Card",
@@ -14,5 +20,6 @@ __all__ = [
     "load_mae",
     "load_weights",
     "locate",
+    "locate_weights",
     "save_weights",
 ]

@@ -55,12 +55,7 @@ def load_weights(name_or_path: str | Path = "bundled") -> tuple[SimpleClick, Car
         If they do not fit into memory.
     """
     known = catalogue().get(str(name_or_path))
-    path = locate(known) if known else Path(name_or_path).expanduser()
-    if known is None and not path.exists() and path.suffix == "":
-        raise WeightsError(
-            f"'{name_or_path}' is neither a file nor known weights; choose one of "
-            f"{', '.join(catalogue())}, or give the path of a file."
-        )
+    path = locate_weights(name_or_path)
     state, about = read_checkpoint(path)
     network, kind = network_from(state, about, path)
     if known is None:
@@ -71,6 +66,24 @@ def load_weights(name_or_path: str | Path = "bundled") -> tuple[SimpleClick, Car
             "fetch the right file."
         )
     return network, known
+
+
+def locate_weights(name_or_path: str | Path) -> Path:
+    """Path of weights by name or path, downloading known ones if need be.
+
+    Raises
+    ------
+    WeightsError
+        If there are no such weights.
+    """
+    known = catalogue().get(str(name_or_path))
+    path = locate(known) if known else Path(name_or_path).expanduser()
+    if known is None and not path.exists() and path.suffix == "":
+        raise WeightsError(
+            f"'{name_or_path}' is neither a file nor known weights; choose one of "
+            f"{', '.join(catalogue())}, or give the path of a file."
+        )
+    return path
 
 
 def _describe(path: Path, kind: str, about: dict[str, Any]) -> Card:

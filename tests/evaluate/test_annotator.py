@@ -7,7 +7,7 @@ import pytest
 from skimage.io import imread
 
 from napari_simpleclick import Click, Predictor, load_weights, networks
-from napari_simpleclick.evaluate.robot import annotate, iou, next_click
+from napari_simpleclick.evaluate.annotator import annotate, next_click
 from napari_simpleclick.predict import THRESHOLD, ZoomIn
 from tests.helpers import fill_from_keys
 
@@ -63,11 +63,6 @@ def test_trace_with_trained_weights(shared, golden, name):
     check_trace(predictor, record, record["prob_stride16"], 16)
 
 
-def test_iou_leaves_ignored_pixels_out():
-    truth = np.array([[1, 1, 0, -1]])
-    assert iou(np.array([[True, False, True, True]]), truth) == pytest.approx(1 / 3)
-
-
 def test_robot_stops_at_the_target():
     network = networks.build("simpleclick-xtiny", 64)
     predictor = Predictor(network, device="cpu", precision="float32")
@@ -76,3 +71,46 @@ def test_robot_stops_at_the_target():
     truth[10:20, 10:20] = 1
     assert len(annotate(predictor, truth, clicks=5, target=0.0)) == 1
     assert len(annotate(predictor, truth, clicks=5)) == 5
+
+
+class Oracle:
+    """Knows the object, and notes what it was shown."""
+
+    def __init__(self, truth):
+        self.answer = (truth == 1).astype(np.float32)
+        self.crop, self.seen = None, []
+
+    def predict(self, clicks, prior=None, focus=None):
+        self.seen.append((list(clicks), prior, focus))
+        return self.answer
+
+
+def test_an_initial_mask_is_corrected_part_by_part():
+    truth = np.zeros((60, 60), int)
+    truth[10:30, 10:30] = 1
+    initial = truth == 1
+    initial[10:16, 10:16] = False  # a part is missing,
+    initial[40:50, 40:50] = True  # and a larger one does not belong to it
+    oracle = Oracle(truth)
+    turns = annotate(oracle, truth, clicks=2, initial=initial)
+    first, second = turns
+    assert first.click == Click(44, 44, positive=False)
+    assert not first.mask[40:50, 40:50].any()
+    assert not first.mask[10:16, 10:16].any()
+    assert second.click.positive
+    assert (first.iou, second.iou) == (pytest.approx(364 / 400), 1)
+    clicks, prior, focus = oracle.seen[0]
+    np.testing.assert_array_equal(prior, initial)
+    assert not focus.any()  # the whole image first
+    clicks, prior, focus = oracle.seen[1]
+    assert clicks == [first.click, second.click]
+    np.testing.assert_array_equal(prior, oracle.answer)  # not the merged mask
+    np.testing.assert_array_equal(focus, first.mask)
+
+
+def test_clicks_can_be_made_again():
+    truth = np.zeros((60, 60), int)
+    truth[10:30, 10:30] = 1
+    script = [Click(12, 12), Click(40, 40, positive=False)]
+    turns = annotate(Oracle(truth), truth, script=script)
+    assert [turn.click for turn in turns] == script

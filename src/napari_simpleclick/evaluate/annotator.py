@@ -7,13 +7,18 @@ the deepest pixel of the larger mistake.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_simpleclick.clicks import Click
-from napari_simpleclick.predict import THRESHOLD, Box, Predictor
+from napari_simpleclick.evaluate.metrics import iou
+from napari_simpleclick.predict import THRESHOLD, Box, Predictor, progressive_merge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Mask = NDArray[np.bool_]
 
@@ -31,6 +36,8 @@ class Turn:
         The click.
     iou : float
         Of the mask after the click, 0 to 1.
+    mask : ndarray
+        (H, W) bool, after the click.
     probability : ndarray
         (H, W) float32 answer of the predictor.
     crop : Box or None
@@ -39,6 +46,7 @@ class Turn:
 
     click: Click
     iou: float
+    mask: Mask
     probability: NDArray[np.float32]
     crop: Box | None
 
@@ -89,19 +97,14 @@ def depth(mask: Mask) -> NDArray[np.float32]:
     return distance[1:-1, 1:-1]
 
 
-def iou(mask: Mask, truth: NDArray[np.signedinteger]) -> float:
-    """Intersection over union of a mask and the object, where not ignored."""
-    inside, valid = truth == 1, truth != -1
-    union = np.count_nonzero((mask | inside) & valid)
-    return np.count_nonzero(mask & inside & valid) / union if union else float("nan")
-
-
 def annotate(
     predictor: Predictor,
     truth: NDArray[np.signedinteger],
     clicks: int = 20,
     target: float = 1.01,
     threshold: float = THRESHOLD,
+    initial: Mask | None = None,
+    script: Sequence[Click] | None = None,
 ) -> list[Turn]:
     """Click on one object of the predictor's image until it is good enough.
 
@@ -117,20 +120,38 @@ def annotate(
         IoU to stop at; above 1, all clicks are made.
     threshold : float
         Probability above which a pixel belongs to the mask.
+    initial : ndarray or None
+        (H, W) bool, a mask to be corrected. As in the DAVIS-585 protocol, every answer
+        is merged progressively into the mask before it, and the network is shown the
+        whole image first and its own answers as prior.
+    script : sequence of Click or None
+        Clicks that were made before, to be made again instead of the robot's own.
 
     Returns
     -------
     list of Turn
         One per click.
     """
+    if script is not None:
+        clicks = min(clicks, len(script))
     fresh = np.ones(truth.shape, bool)
-    mask = np.zeros(truth.shape, bool)
+    mask = np.zeros(truth.shape, bool) if initial is None else initial
+    prior: NDArray[np.float32] | None = None
+    focus: Mask | None = None
+    if initial is not None:
+        prior, focus = initial.astype(np.float32), np.zeros(truth.shape, bool)
+    predictor.crop = None
+    made: list[Click] = []
     turns: list[Turn] = []
     while len(turns) < clicks and not (turns and turns[-1].iou >= target):
-        click = next_click(truth, mask, fresh)
-        made = [turn.click for turn in turns]
-        prior = turns[-1].probability if turns else None
-        probability = predictor.predict([*made, click], prior)
-        mask = probability > threshold
-        turns.append(Turn(click, iou(mask, truth), probability, predictor.crop))
+        made.append(script[len(made)] if script else next_click(truth, mask, fresh))
+        click = made[-1]
+        prior = predictor.predict(made, prior, focus)
+        answer = prior > threshold
+        if initial is not None:
+            place = int(click.row), int(click.column)
+            answer = progressive_merge(answer, mask, *place, as_published=True)
+            focus = answer
+        mask = answer
+        turns.append(Turn(click, iou(mask, truth), mask, prior, predictor.crop))
     return turns

@@ -1,0 +1,49 @@
+"""What the commands share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+console = Console()
+
+
+def progress_bar() -> Progress:
+    """Bar with counts and the time left, on stderr."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+
+
+def one_sentence(command: Callable[..., None]) -> Callable[..., None]:
+    """End a user's mistake with its sentence on stderr and exit code 2."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except (ValueError, MemoryError, OSError, ImportError) as error:
+            typer.echo(f"napari-simpleclick: {error}", err=True)
+            raise typer.Exit(2) from error
+
+    return run
+
+
+def example(text: str) -> str:
+    """Format the last line of a command's help."""
+    return f"[dim]Example:[/dim] napari-simpleclick {text}"
+
+
+WeightsOption = Annotated[
+    str, typer.Option("--weights", "-w", help="Name in the catalogue, or a file.")
+]

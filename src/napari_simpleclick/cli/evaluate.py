@@ -1,0 +1,237 @@
+"""Commands that measure: the published protocol, and comparisons of its results."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.box import SIMPLE
+from rich.table import Column, Table
+
+from napari_simpleclick.cli.common import (
+    WeightsOption,
+    console,
+    example,
+    one_sentence,
+    progress_bar,
+)
+
+if TYPE_CHECKING:
+    from napari_simpleclick.evaluate import Result
+
+app = typer.Typer()
+
+DATA = "Data sets 'folder' and 'volume'"
+PROTOCOL = "Protocol"
+WORKERS = "Workers"
+MOST_JOBS = 8
+"""Processes started unless told otherwise; each holds a model of its own."""
+
+
+@app.command(
+    epilog=example("evaluate --dataset sstem --root stack1 --json a.json --report out")
+)
+@one_sentence
+def evaluate(
+    dataset: Annotated[str, typer.Option(help="Name of the data set, see below.")],
+    root: Annotated[Path, typer.Option(help="Folder of the data set.")],
+    weights: WeightsOption = "bundled",
+    limit: Annotated[int | None, typer.Option(help="Draw this many objects.")] = None,
+    seed: Annotated[
+        int, typer.Option(help="Of --limit and of damaged initial masks.")
+    ] = 0,
+    initial_masks: Annotated[
+        str,
+        typer.Option(
+            help="Start from masks: 'damaged', 'sp' or 'stm' (DAVIS-585), or a folder."
+        ),
+    ] = "",
+    baseline: Annotated[
+        str,
+        typer.Option(help="random-walker, grabcut or geodesic instead of weights."),
+    ] = "",
+    json_: Annotated[
+        Path | None, typer.Option("--json", help="Where to write every number.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for a web page with pictures.")
+    ] = None,
+    stop_at: Annotated[
+        float | None,
+        typer.Option(
+            help="Stop at this IoU, as published NoC runs do.",
+            rich_help_panel=PROTOCOL,
+        ),
+    ] = None,
+    clicks: Annotated[
+        int, typer.Option(help="Most clicks.", rich_help_panel=PROTOCOL)
+    ] = 20,
+    threshold: Annotated[
+        float, typer.Option(help="Of the mask.", rich_help_panel=PROTOCOL)
+    ] = 0.49,
+    flip: Annotated[
+        bool,
+        typer.Option(help="Average with the mirrored image.", rich_help_panel=PROTOCOL),
+    ] = True,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Side of the network's input, px; 672 for DAVIS, else 448.",
+            rich_help_panel=PROTOCOL,
+        ),
+    ] = None,
+    ignore: Annotated[
+        int | None,
+        typer.Option(help="Label to leave out, such as 255.", rich_help_panel=DATA),
+    ] = None,
+    whole: Annotated[
+        bool, typer.Option(help="All labels are one object.", rich_help_panel=DATA)
+    ] = False,
+    min_area: Annotated[
+        int, typer.Option(help="Smallest object, px.", rich_help_panel=DATA)
+    ] = 1,
+    axis: Annotated[
+        int, typer.Option(help="Axis that slices follow.", rich_help_panel=DATA)
+    ] = 2,
+    every: Annotated[
+        int, typer.Option(help="Every n-th slice.", rich_help_panel=DATA)
+    ] = 1,
+    image: Annotated[
+        str,
+        typer.Option(help="Pattern of volumes below root.", rich_help_panel=DATA),
+    ] = "",
+    mask: Annotated[
+        str,
+        typer.Option(help="Pattern of their masks.", rich_help_panel=DATA),
+    ] = "",
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, mps.", rich_help_panel=WORKERS)
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="float32 or bfloat16.", rich_help_panel=WORKERS)
+    ] = "auto",
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Processes; one per core.", rich_help_panel=WORKERS),
+    ] = None,
+    scheduler: Annotated[
+        str,
+        typer.Option(help="Address of a Dask scheduler.", rich_help_panel=WORKERS),
+    ] = "",
+) -> None:
+    """Measure clicks to a mask with the robot annotator, as published.
+
+    Data sets: grabcut, berkeley, davis, pascalvoc, sbd, coco_mval, davis585, sstem,
+    brats, oaizib in their official layouts; 'folder' (images and masks of equal
+    names) and 'volume' (NIfTI images with masks, slice by slice). A run that was
+    stopped goes on with the same command.
+    """
+    from napari_simpleclick.evaluate.datasets import Options, find_cases
+    from napari_simpleclick.evaluate.report import write_report
+    from napari_simpleclick.evaluate.run import (
+        choose_cases,
+        draw_strips,
+        published_side,
+        robot,
+    )
+    from napari_simpleclick.evaluate.worker import Settings
+    from napari_simpleclick.volumes.files import check_writable
+
+    if json_ is not None:
+        check_writable(json_, (".json",))
+    options = Options(ignore, whole, axis, every, min_area, image, mask)
+    cases = choose_cases(find_cases(dataset, root, options), limit, seed)
+    side = size or published_side(dataset)
+    settings = Settings(
+        weights=weights,
+        baseline=baseline,
+        clicks=clicks,
+        stop_at=stop_at,
+        threshold=threshold,
+        flip=flip,
+        size=(side, side),
+        device=device,
+        precision=precision,
+        initial=initial_masks,
+        seed=seed,
+    )
+    jobs = jobs or _jobs(settings.resolved().device)
+    with progress_bar() as bar:
+        task = bar.add_task(dataset, total=len(cases))
+        result = robot(
+            dataset,
+            cases,
+            settings,
+            jobs=jobs,
+            scheduler=scheduler,
+            out=json_,
+            about={"options": options, "limit": limit},
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    _show([result])
+    if report is not None:
+        with progress_bar() as bar:
+            bar.add_task("pictures of the best and worst", total=None)
+            strips = draw_strips(
+                result, cases, settings, jobs=jobs, scheduler=scheduler
+            )
+        typer.echo(f"Saved {write_report([result], report, strips)}")
+
+
+@app.command(epilog=example("compare ours.json theirs.json --report out"))
+@one_sentence
+def compare(
+    results: Annotated[list[Path], typer.Argument(help="Files that --json wrote.")],
+    report: Annotated[Path | None, typer.Option(help="Folder for a web page.")] = None,
+) -> None:
+    """Compare results on the objects that they share, with paired tests."""
+    from napari_simpleclick import evaluate as room
+    from napari_simpleclick.evaluate.report import write_report
+
+    found = [room.Result.read(path) for path in results]
+    _show(found)
+    for other in found[1:]:
+        table = Table("Metric", found[0].weights, other.weights, "Difference", "p")
+        for test in room.compare(found[0], other):
+            low, high = test.interval
+            table.add_row(
+                test.metric,
+                f"{test.first:.2f}",
+                f"{test.second:.2f}",
+                f"{test.difference:+.2f} ({low:+.2f} to {high:+.2f})",
+                f"{test.p_value:.2g}",
+            )
+        console.print(table)
+    if report is not None:
+        typer.echo(f"Saved {write_report(found, report)}")
+
+
+def _jobs(device: str) -> int:
+    """One process per core, or one alone where a GPU does the work."""
+    if not device.startswith("cpu"):
+        return 1
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:
+        cores = os.cpu_count() or 1
+    return min(cores, MOST_JOBS)
+
+
+def _show(results: list[Result]) -> None:
+    """Print the summary."""
+    shown = (1, 2, 3, 5, 10, 20)
+    names = [f"@{count}" for count in shown]
+    heads = ["Objects", "NoC@80", "@85", "@90", "mIoU@1", *names[1:]]
+    columns = [Column(head, no_wrap=True, justify="right") for head in heads]
+    table = Table("Weights", *columns, box=SIMPLE, padding=(0, 1, 0, 0))
+    for result in results:
+        counts = [result.noc[name] for name in ("80", "85", "90")]
+        curve = [
+            f"{100 * result.miou[count - 1]:.1f}" if count <= len(result.miou) else "-"
+            for count in shown
+        ]
+        numbers = ["-" if count is None else f"{count:.2f}" for count in counts]
+        table.add_row(result.weights, str(result.instances), *numbers, *curve)
+    console.print(table)

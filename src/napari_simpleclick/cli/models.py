@@ -1,0 +1,70 @@
+"""Commands that train a model and time it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_simpleclick.cli.common import (
+    WeightsOption,
+    example,
+    one_sentence,
+    progress_bar,
+)
+from napari_simpleclick.clicks import Click
+
+app = typer.Typer()
+
+
+@app.command(epilog=example("train run.toml --data images --out run1"))
+@one_sentence
+def train(
+    config: Annotated[Path, typer.Argument(help="TOML file that describes the run.")],
+    data: Annotated[Path, typer.Option(help="Folder of NAME/images and NAME/masks.")],
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints and weights.")],
+) -> None:
+    """Train a network, or go on with a run that was stopped."""
+    from napari_simpleclick import train as room
+    from napari_simpleclick.weights import Card, save_weights
+
+    run = room.read_config(config)
+    with progress_bar() as bar:
+        task = bar.add_task("reading images", total=run.stages[0].steps)
+
+        def show(now: room.Progress) -> None:
+            text = f"stage {now.stage + 1}, loss {now.loss:.3f}, IoU {now.iou:.3f}"
+            total = run.stages[now.stage].steps
+            bar.update(task, description=text, completed=now.step, total=total)
+
+        network = room.train(run, data, out, show)
+    target = out / "weights.safetensors"
+    name = config.stem
+    save_weights(network, target, Card(name, run.network, target.name, origin=name))
+    typer.echo(f"Saved {target}")
+
+
+@app.command(epilog=example("benchmark --weights bundled"))
+@one_sentence
+def benchmark(weights: WeightsOption = "bundled", clicks: int = 10) -> None:
+    """Measure milliseconds per click on the EM sample, on this computer."""
+    import statistics
+
+    from napari_simpleclick import Predictor, load_weights
+    from napari_simpleclick.samples import sample_path
+    from napari_simpleclick.volumes.files import read_image
+
+    predictor = Predictor(load_weights(weights)[0])
+    predictor.set_image(read_image(sample_path("em.tif")).array[2])
+    times = []
+    answers = predictor.replay([Click(120, 150)] * (clicks + 1))
+    for _ in range(clicks + 1):
+        start = time.perf_counter()
+        next(answers)
+        times.append(1000 * (time.perf_counter() - start))
+    typer.echo(
+        f"{statistics.median(times[1:]):.0f} ms per click "
+        f"({predictor.device}, {predictor.threads} threads, {predictor.dtype})"
+    )

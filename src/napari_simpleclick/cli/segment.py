@@ -1,0 +1,88 @@
+"""Commands that segment: from clicks to a mask, and the demo."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_simpleclick.cli.common import WeightsOption, example, one_sentence
+from napari_simpleclick.clicks import Click
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog=example(
+        "segment scan.nii.gz --click 60,82 --click=-40,82 "
+        "--axis 2 --slice 31 -o mask.nii.gz"
+    )
+)
+@one_sentence
+def segment(
+    image: Annotated[Path, typer.Argument(help="PNG, JPEG, TIFF or NIfTI file.")],
+    click: Annotated[
+        list[str] | None,
+        typer.Option(help="ROW,COL in pixels; --click=-ROW,COL is a negative click."),
+    ] = None,
+    axis: Annotated[
+        int | None, typer.Option(help="Axis of a volume that the slices follow.")
+    ] = None,
+    slice_: Annotated[
+        int | None, typer.Option("--slice", help="Slice of a volume, from 0.")
+    ] = None,
+    prior: Annotated[
+        Path | None, typer.Option(help="Mask to start from, of the slice or volume.")
+    ] = None,
+    weights: WeightsOption = "bundled",
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Where to write the mask.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print milliseconds per click and area.")
+    ] = False,
+) -> None:
+    """Segment one object of an image, or of a slice of a volume, from clicks.
+
+    A volume gives a mask of the volume's size in which the other slices are empty; a
+    PNG target gets the slice alone.
+    """
+    from napari_simpleclick.predict.slices import segment_slice
+    from napari_simpleclick.volumes import files
+
+    clicks = [Click.parse(text) for text in click or []]
+    if out is None and not as_json:
+        raise ValueError("There is nothing to do; give -o FILE or --json.")
+    if out is not None:
+        files.check_writable(out)
+    result = segment_slice(image, clicks, axis, slice_, prior, weights)
+    if out is not None:
+        picture = files.suffix_of(out) == ".png"
+        mask = result.mask if picture else result.volume
+        files.write_mask(out, mask, result.affine)
+    if as_json:
+        report = {
+            "milliseconds_per_click": [round(t, 1) for t in result.milliseconds],
+            "area_px": int(result.mask.sum()),
+            "weights": weights,
+            "output": None if out is None else str(out),
+        }
+        typer.echo(json.dumps(report))
+
+
+@app.command(epilog=example("demo --screenshot demo.png"))
+@one_sentence
+def demo(
+    screenshot: Annotated[
+        Path | None,
+        typer.Option(help="Click three times by itself, save a picture, and close."),
+    ] = None,
+) -> None:
+    """Open the EM sample in napari, ready to click."""
+    from napari_simpleclick.plugin.demo import run_demo
+
+    saved = run_demo(screenshot)
+    if saved:
+        typer.echo(f"Saved {saved}")

@@ -1,0 +1,250 @@
+"""Data sets to evaluate on: published ones, folders of images, and volumes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_simpleclick.evaluate.layouts import LAYOUTS, Pair
+from napari_simpleclick.evaluate.readers import (
+    IGNORED,
+    Labels,
+    bright,
+    volume,
+    volume_labels,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+DATASETS = tuple(LAYOUTS)
+"""Names of the data sets and layouts; case, ``_`` and ``-`` do not matter."""
+
+INITIAL_KINDS = ("sp", "stm")
+"""Masks to be corrected: damaged by superpixels, or of a network for videos."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What ``folder`` and ``volume`` leave open; published data sets ignore it.
+
+    Parameters
+    ----------
+    ignore : int or None
+        Label of pixels that are neither object nor background, as -1 always is.
+    whole : bool
+        Whether all labels of an image are one object, which is then instance 1.
+    axis : int
+        Axis of a volume, in file order, that it is cut along.
+    every : int
+        Distance between slices; the first has the index 0.
+    min_area : int
+        Smallest object, px in its image or slice.
+    image, mask : str
+        Globs below the root of volumes and their masks; a mask lies in the folder of
+        its image. Without them, folders and names of the files decide.
+
+    Raises
+    ------
+    ValueError
+        If ``axis`` is not 0, 1 or 2, or ``every`` is below 1.
+    """
+
+    ignore: int | None = None
+    whole: bool = False
+    axis: int = 2
+    every: int = 1
+    min_area: int = 1
+    image: str = ""
+    mask: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse slices that no volume has."""
+        if self.axis not in range(3):
+            raise ValueError(f"The axis must be 0, 1 or 2, not {self.axis}.")
+        if self.every < 1:
+            raise ValueError(f"The slice distance must be 1 or more, not {self.every}.")
+
+    def apply(self, labels: Labels) -> Labels:
+        """Labels (H, W) with the ignored ones -1, and one object if ``whole``."""
+        if self.ignore is not None:
+            labels = np.where(labels == self.ignore, np.int32(IGNORED), labels)
+        return np.minimum(labels, 1) if self.whole else labels
+
+
+DEFAULTS = Options()
+"""Every label is an object, and every slice is used."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One object of one image; small, so that it can be sent to other processes.
+
+    Parameters
+    ----------
+    name : str
+        Stem of the image, after its folder where stems are not unique; for a slice
+        followed by its place, as in ``knee axis 2 slice 35``.
+    instance : int
+        Label of the object in its mask.
+    image, mask : Path
+        The files.
+    layout : str
+        Key of ``LAYOUTS``.
+    axis, index : int or None
+        The slice of a volume.
+    options : Options
+        Those that the case was found with.
+    """
+
+    name: str
+    instance: int
+    image: Path
+    mask: Path
+    layout: str
+    axis: int | None = None
+    index: int | None = None
+    options: Options = DEFAULTS
+
+    def load(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
+        """Read the image and the object.
+
+        Returns
+        -------
+        image : ndarray
+            (H, W), or (H, W, 3) RGB; values and dtype of the file, but uint8 RGB for
+            published data sets, as released.
+        truth : ndarray
+            (H, W) int32: 1 object, 0 background and other objects, -1 ignored.
+
+        Raises
+        ------
+        ValueError
+            If a file cannot be read, the two differ in size, or the slice is none.
+        """
+        layout = LAYOUTS[self.layout]
+        image, labels = layout.image(self.image), layout.labels(self.mask)
+        if image.shape[: labels.ndim] != labels.shape:
+            raise ValueError(
+                f"'{self.image}' and its mask '{self.mask}' differ in size: "
+                f"{image.shape[: labels.ndim]} and {labels.shape}."
+            )
+        if self.axis is not None and self.index is not None:
+            if self.index >= labels.shape[self.axis]:
+                raise ValueError(
+                    f"'{self.mask}' has no slice {self.index} on axis {self.axis}, "
+                    f"only {labels.shape[self.axis]}."
+                )
+            image = _slice(image, self.axis, self.index)
+            labels = _slice(labels, self.axis, self.index)
+        labels = self.options.apply(labels)
+        truth = np.asarray(labels == self.instance, np.int32)
+        truth[labels == IGNORED] = IGNORED
+        return image, truth
+
+    def initial(self, kind: str) -> NDArray[np.bool_]:
+        """Read the mask of DAVIS-585 that is to be corrected.
+
+        Parameters
+        ----------
+        kind : str
+            ``sp`` or ``stm``.
+
+        Returns
+        -------
+        ndarray
+            (H, W) bool.
+
+        Raises
+        ------
+        ValueError
+            If the data set or the kind is another one, or there is no such file.
+        """
+        if self.layout != "davis585" or kind not in INITIAL_KINDS:
+            raise ValueError(
+                f"There are no initial masks '{kind}' of '{self.layout}'; "
+                f"davis585 has {' and '.join(INITIAL_KINDS)}."
+            )
+        path = self.mask.with_name(f"init_{kind}_{self.mask.name}")
+        return np.asarray(bright(path), bool)
+
+
+def find_cases(dataset: str, root: Path, options: Options = DEFAULTS) -> list[Case]:
+    """Find every object of a data set.
+
+    Parameters
+    ----------
+    dataset : str
+        One of ``DATASETS``.
+    root : Path
+        Folder of the data set.
+    options : Options
+        For ``folder`` and ``volume``.
+
+    Returns
+    -------
+    list of Case
+        At least one; by image, slice and label.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, the folder has another layout, a mask is missing or
+        cannot be read, or there is no object.
+    """
+    key = _key(dataset)
+    volume.cache_clear()  # files may have changed since
+    volume_labels.cache_clear()
+    options = options if LAYOUTS[key].general else DEFAULTS
+    pairs = LAYOUTS[key].pairs(root, options)
+    cases = [case for pair in pairs for case in _cases(key, pair, options)]
+    if not cases:
+        raise ValueError(
+            f"The masks in '{root}' hold no object of {options.min_area} px or more."
+        )
+    return cases
+
+
+def _key(dataset: str) -> str:
+    plain = {key.replace("_", ""): key for key in LAYOUTS}
+    name = dataset.lower().replace("_", "").replace("-", "")
+    if name not in plain:
+        raise ValueError(
+            f"There is no data set '{dataset}'; choose one of {', '.join(DATASETS)}."
+        )
+    return plain[name]
+
+
+def _cases(key: str, pair: Pair, options: Options) -> Iterator[Case]:
+    for axis, index, labels in _planes(LAYOUTS[key].labels(pair.mask), options):
+        labels = options.apply(labels)
+        if labels.min() < IGNORED:
+            raise ValueError(
+                f"'{pair.mask}' has the label {labels.min()}; give it as the one to "
+                "ignore, or use labels from 0."
+            )
+        name = pair.name if index is None else f"{pair.name} axis {axis} slice {index}"
+        instances, areas = np.unique(labels[labels > 0], return_counts=True)
+        for instance in instances[areas >= options.min_area].tolist():
+            found = name, instance, pair.image, pair.mask, key
+            yield Case(*found, axis, index, options)
+
+
+def _planes(
+    labels: Labels, options: Options
+) -> Iterator[tuple[int | None, int | None, Labels]]:
+    """Axis, index and labels of each slice; an image is a slice of nothing."""
+    if labels.ndim == 2:
+        yield None, None, labels
+        return
+    for index in range(0, labels.shape[options.axis], options.every):
+        yield options.axis, index, _slice(labels, options.axis, index)
+
+
+def _slice(volume: NDArray[Any], axis: int, index: int) -> NDArray[Any]:
+    return np.asarray(volume.take(index, axis))

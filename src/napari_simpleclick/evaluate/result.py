@@ -1,0 +1,130 @@
+"""What an evaluation found: the JSON that `evaluate` writes and reports read."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VERSION: Literal[1] = 1
+"""Of the JSON; raised when a field changes its meaning."""
+
+
+class CaseResult(BaseModel):
+    """One object, annotated click by click.
+
+    Parameters
+    ----------
+    name : str
+        Image, and slice of a volume.
+    instance : int
+        Label of the object in its mask.
+    clicks : tuple
+        (row, column, positive) of each click, px.
+    ious : tuple of float
+        IoU of the mask after each click, 0 to 1, of float32 precision.
+    seconds : float
+        Wall time of the whole object, loading of the image included.
+    times : tuple of float
+        For a person: seconds from the start of the case to each click, without
+        pauses.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    instance: int
+    clicks: tuple[tuple[int, int, bool], ...]
+    ious: tuple[float, ...]
+    seconds: float
+    times: tuple[float, ...] = ()
+
+
+class Result(BaseModel):
+    """An evaluation: the summary first, then every case.
+
+    Parameters
+    ----------
+    version : int
+        Of this format.
+    dataset : str
+        Name of the data set.
+    annotator : str
+        ``robot``, or the code of a person.
+    instances : int
+        Number of objects.
+    noc : dict
+        Mean number of clicks to an IoU of 80, 85 and 90 percent; objects that never
+        reach it count as the most clicks. None where clicking stopped before.
+    noc_interval : dict
+        Bootstrap 95 percent intervals of ``noc``.
+    failures : dict
+        Number of objects that never reach it (NoF).
+    at_limit : dict
+        Number of objects whose NoC is the most clicks, reached or not, as published
+        tables count.
+    miou : list of float
+        Mean IoU after 1, 2, ... clicks, over the clicks that every object has.
+    seconds_per_click : float
+        Wall time of all objects divided by their clicks.
+    pie : float or None
+        Seconds per click and pixel of the network's input (InterFormer); None for
+        baselines.
+    weights : str
+        Name or file of the weights, or the baseline.
+    settings : dict
+        Everything else that the numbers depend on.
+    cases : tuple of CaseResult
+        Every object, in the order of the data set.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Literal[1] = VERSION
+    dataset: str
+    annotator: str = "robot"
+    instances: int
+    noc: dict[str, float | None]
+    noc_interval: dict[str, tuple[float, float] | None]
+    failures: dict[str, int | None]
+    at_limit: dict[str, int | None]
+    miou: tuple[float, ...]
+    seconds_per_click: float
+    pie: float | None = None
+    weights: str
+    settings: dict[str, Any]
+    cases: tuple[CaseResult, ...]
+
+    def save(self, path: Path) -> None:
+        """Write the JSON, a line per case; an old file stays whole until then."""
+        values = self.model_dump()
+        cases = ",\n  ".join(json.dumps(case) for case in values.pop("cases"))
+        top = json.dumps(values, indent=1).removesuffix("\n}")
+        partial = path.with_name(path.name + ".part")
+        partial.write_text(f'{top},\n "cases": [\n  {cases}\n ]\n}}\n')
+        os.replace(partial, path)
+
+    @classmethod
+    def read(cls, path: Path) -> Result:
+        """Read a JSON file.
+
+        Raises
+        ------
+        ValueError
+            If there is no such file or it is not such a result.
+        """
+        try:
+            return cls.model_validate_json(path.read_text())
+        except FileNotFoundError as error:
+            raise ValueError(f"There is no file '{path}'; check the name.") from error
+        except ValidationError as error:
+            place = ".".join(str(part) for part in error.errors()[0]["loc"])
+            raise ValueError(
+                f"'{path}' is not a result of evaluate ({place or 'no JSON'}: "
+                f"{error.errors()[0]['msg']}); choose the file that --json wrote."
+            ) from error

@@ -1,0 +1,314 @@
+"""The record of a person who annotates cases: what was clicked, when, how well."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import zlib
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_simpleclick.evaluate.datasets import Case, Options
+from napari_simpleclick.evaluate.metrics import dice, summarise
+from napari_simpleclick.evaluate.result import CaseResult, Result
+from napari_simpleclick.volumes.files import NIFTI, suffix_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+COLUMNS = ("image", "mask")
+"""Columns that a list of cases must have; label, axis and slice may follow."""
+
+CODE = re.compile(r"[A-Za-z0-9_-]{1,16}")
+"""What a participant may be called: a code, so that nobody's name is recorded."""
+
+
+def read_cases(path: Path) -> list[Case]:
+    """Read a list of cases.
+
+    Parameters
+    ----------
+    path : Path
+        CSV with the columns ``image`` and ``mask`` (files, relative to the CSV), and
+        at will ``label`` (of the object, 1 if empty), and for volumes ``axis`` (2 if
+        empty) and ``slice``.
+
+    Returns
+    -------
+    list of Case
+        In the order of the file.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, a column is missing, or a row cannot be used.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file)
+            missing = [c for c in COLUMNS if c not in (table.fieldnames or ())]
+            rows = list(table)
+    except OSError as error:
+        raise ValueError(f"'{path}' cannot be read: {error.strerror}.") from error
+    if missing:
+        raise ValueError(
+            f"'{path}' has no column '{missing[0]}'; expected image,mask and at will "
+            "label,axis,slice."
+        )
+    if not rows:
+        raise ValueError(f"'{path}' lists no cases; add a row for each object.")
+    return [_case(path, number, row) for number, row in enumerate(rows, start=2)]
+
+
+def _case(path: Path, line: int, row: dict[str, str | None]) -> Case:
+    files = {column: path.parent / (row[column] or "") for column in COLUMNS}
+    for column, file in files.items():
+        if not file.is_file():
+            raise ValueError(
+                f"'{path}', line {line}: there is no {column} '{file}'; correct the "
+                "path, which is relative to the list."
+            )
+    numbers: dict[str, int | None] = {}
+    for column in ("label", "axis", "slice"):
+        text = (row.get(column) or "").strip()
+        if text and not re.fullmatch(r"\d+", text):
+            raise ValueError(
+                f"'{path}', line {line}: {column} '{text}' is not a whole number."
+            )
+        numbers[column] = int(text) if text else None
+    label = 1 if numbers["label"] is None else numbers["label"]
+    stem = files["image"].name.split(".")[0]
+    if suffix_of(files["image"]) not in NIFTI:
+        return Case(stem, label, files["image"], files["mask"], "folder")
+    axis = 2 if numbers["axis"] is None else numbers["axis"]
+    index = numbers["slice"]
+    if index is None:
+        raise ValueError(
+            f"'{path}', line {line}: a volume needs a slice; fill in that column."
+        )
+    name = f"{stem} axis {axis} slice {index}"
+    options = Options(axis=axis)
+    return Case(
+        name, label, files["image"], files["mask"], "volume", axis, index, options
+    )
+
+
+class Study:
+    """Cases in random order, with a record on disk of all that a person does.
+
+    The record, ``CODE.jsonl``, is written line by line. Opening the same study again
+    goes on after the last finished case; a case that was cut off starts anew, its
+    earlier clicks stay in the record.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        At least one.
+    participant : str
+        A code of up to 16 letters, digits, ``-`` and ``_``.
+    folder : Path
+        Where the record is, or will be.
+
+    Raises
+    ------
+    ValueError
+        If the code cannot be used, the folder cannot be written, or the record there
+        is of other cases.
+    """
+
+    def __init__(self, cases: Sequence[Case], participant: str, folder: Path) -> None:
+        if not CODE.fullmatch(participant):
+            raise ValueError(
+                f"'{participant}' is not a participant code; use up to 16 letters, "
+                "digits, - and _, and no name."
+            )
+        self.participant = participant
+        rng = np.random.default_rng(zlib.crc32(participant.encode()))
+        self.cases = [cases[index] for index in rng.permutation(len(cases))]
+        self.path = folder / f"{participant}.jsonl"
+        self.finished: list[CaseResult] = []
+        self._clear()
+        keys = [[case.name, case.instance] for case in self.cases]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if self.path.exists():
+                self._load(keys)
+            self._write("open", cases=keys)
+        except OSError as error:
+            raise ValueError(
+                f"'{folder}' cannot be written to: {error.strerror}; choose another "
+                "folder."
+            ) from error
+
+    def _clear(self) -> None:
+        self._clicks: list[tuple[int, int, bool]] = []
+        self._ious: list[float] = []
+        self._times: list[float] = []
+        self._active = 0.0
+        self._since: float | None = None
+
+    # -- where it stands ------------------------------------------------------------
+
+    @property
+    def current(self) -> Case | None:
+        """The case to annotate now; None when all are done."""
+        done = len(self.finished)
+        return self.cases[done] if done < len(self.cases) else None
+
+    @property
+    def paused(self) -> bool:
+        """Whether the clock stands still."""
+        return self._since is None
+
+    @property
+    def seconds(self) -> float:
+        """Time spent on the current case, without pauses."""
+        running = 0.0 if self._since is None else monotonic() - self._since
+        return self._active + running
+
+    # -- what happens ---------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start the clock: the current case is in front of the person."""
+        self._clear()
+        self._since = monotonic()
+        case = self.current
+        assert case is not None
+        self._write("begin", case=case.name, instance=case.instance)
+
+    def pause(self) -> None:
+        """Stop the clock."""
+        if self._since is not None:
+            self._active = self.seconds
+            self._since = None
+            self._write("pause")
+
+    def resume(self) -> None:
+        """Let the clock go on."""
+        if self._since is None:
+            self._since = monotonic()
+            self._write("resume")
+
+    def click(
+        self,
+        row: int,
+        column: int,
+        positive: bool,
+        iou: float,
+        seconds: float,
+        **about: Any,
+    ) -> None:
+        """Record a click with its answer.
+
+        Parameters
+        ----------
+        row, column : int
+            Where, px.
+        positive : bool
+            Its sign.
+        iou : float
+            Of the mask after it, 0 to 1.
+        seconds : float
+            When it was made, on the clock of the case.
+        **about
+            Whatever else is worth keeping: slice, zoom, model.
+        """
+        self._clicks.append((row, column, positive))
+        self._ious.append(float(np.float32(iou)))
+        self._times.append(round(seconds, 3))
+        self._write(
+            "click",
+            row=row,
+            column=column,
+            positive=positive,
+            iou=iou,
+            dice=dice(iou),
+            seconds=round(seconds, 3),
+            **about,
+        )
+
+    def finish(self, iou: float) -> None:
+        """Go on, as the person is content with the current case.
+
+        Parameters
+        ----------
+        iou : float
+            Of the final mask, painting included, 0 to 1.
+
+        Raises
+        ------
+        ValueError
+            If nothing was clicked yet.
+        """
+        case = self.current
+        if case is None or not self._clicks:
+            raise ValueError("Click on the object first; there is no mask yet.")
+        found = CaseResult(
+            name=case.name,
+            instance=case.instance,
+            clicks=tuple(self._clicks),
+            ious=tuple(self._ious),
+            seconds=round(self.seconds, 3),
+            times=tuple(self._times),
+        )
+        self._write("finish", iou=iou, dice=dice(iou), result=found.model_dump())
+        self.finished.append(found)
+        self._clear()
+
+    def result(self, weights: str, most: int = 20) -> Result:
+        """Sum up the finished cases.
+
+        Parameters
+        ----------
+        weights : str
+            The model that was clicked with.
+        most : int
+            Clicks that a missed target counts as.
+
+        Raises
+        ------
+        ValueError
+            If no case is finished.
+        """
+        if not self.finished:
+            raise ValueError("No case is finished yet, so there is nothing to report.")
+        settings = {"clicks": most, "order": [case.name for case in self.cases]}
+        return summarise(
+            "study",
+            self.finished,
+            weights=weights,
+            settings=settings,
+            most=most,
+            annotator=self.participant,
+        )
+
+    # -- the record -----------------------------------------------------------------
+
+    def _load(self, keys: list[list[Any]]) -> None:
+        text = self.path.read_text()
+        if not text.endswith("\n"):
+            with self.path.open("a") as file:
+                file.write("\n")
+        for line in text.splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue  # cut off by a crash
+            if event["event"] == "open" and event["cases"] != keys:
+                raise ValueError(
+                    f"'{self.path}' is the record of other cases; choose another "
+                    "folder or another code."
+                )
+            if event["event"] == "finish":
+                self.finished.append(CaseResult(**event["result"]))
+
+    def _write(self, event: str, **about: Any) -> None:
+        with self.path.open("a") as file:
+            file.write(json.dumps({"event": event, **about}) + "\n")
+            file.flush()
+            os.fsync(file.fileno())

@@ -1,0 +1,194 @@
+"""One object of a data set, annotated by the robot: what a worker process does."""
+
+from __future__ import annotations
+
+import threading
+import time
+import zlib
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_simpleclick.clicks import Click
+from napari_simpleclick.evaluate.annotator import Turn, annotate
+from napari_simpleclick.evaluate.initial import Mask, damage
+from napari_simpleclick.evaluate.report import Strip
+from napari_simpleclick.evaluate.result import CaseResult
+from napari_simpleclick.predict import THRESHOLD, Predictor, ZoomIn
+from napari_simpleclick.predict.baselines import SIDE, Baseline
+from napari_simpleclick.predict.devices import (
+    Precision,
+    choose_device,
+    choose_precision,
+)
+from napari_simpleclick.volumes.files import read_image
+from napari_simpleclick.volumes.intensity import default_window
+from napari_simpleclick.weights import load_weights
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_simpleclick.evaluate.datasets import Case
+
+_one_at_a_time = threading.Lock()
+"""A predictor has a state; Dask may give a process more than one thread."""
+
+SHOWN = (1, 2, 3, 5, 10, 20)
+"""Clicks after which the report shows the mask."""
+
+
+class Settings(BaseModel):
+    """What the numbers depend on, besides the data; defaults as published.
+
+    Parameters
+    ----------
+    weights : str
+        Catalogue name or file.
+    baseline : str
+        A classical method instead of weights, one of
+        :data:`napari_simpleclick.predict.baselines.BASELINES`; sees 256 x 256 px.
+    clicks : int
+        Most clicks per object.
+    stop_at : float or None
+        IoU to stop at, as the published NoC runs do; None makes all clicks, so that
+        NoC and mIoU come from one run.
+    threshold : float
+        Probability above which a pixel belongs to the mask.
+    flip : bool
+        Average with the mirrored image.
+    size : tuple of int
+        (height, width) of the network's input, px.
+    device, precision : str
+        As of :class:`napari_simpleclick.Predictor`.
+    initial : str
+        Masks to start from: empty for none, ``damaged`` for true masks damaged to an
+        IoU of 0.75 to 0.85, ``sp`` or ``stm`` (DAVIS-585), or a folder of label
+        images named as the images.
+    seed : int
+        Of damaged masks.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weights: str = "bundled"
+    baseline: str = ""
+    clicks: int = Field(20, ge=1)
+    stop_at: float | None = Field(None, gt=0, le=1)
+    threshold: float = Field(THRESHOLD, gt=0, lt=1)
+    flip: bool = True
+    size: tuple[int, int] = (448, 448)
+    device: str = "auto"
+    precision: Precision = "auto"
+    initial: str = ""
+    seed: int = 0
+
+    def resolved(self) -> Settings:
+        """Replace ``auto`` by what this computer has, so that all workers agree.
+
+        Raises
+        ------
+        ValueError
+            If the device, the precision, the weights or the baseline cannot be used.
+        """
+        if self.baseline:
+            Baseline(self.baseline)
+            told: dict[str, Any] = {"flip": False, "size": (SIDE, SIDE)}
+            told |= {"device": "cpu", "precision": "float32", "weights": ""}
+        else:
+            load_weights(self.weights)
+            device = choose_device(self.device)
+            number = str(choose_precision(self.precision, device))
+            told = {"device": str(device), "precision": number.removeprefix("torch.")}
+        return self.model_copy(update=told)
+
+
+def annotate_case(case: Case, settings: Settings) -> CaseResult:
+    """Annotate one object as the robot."""
+    start = time.perf_counter()
+    turns = _turns(case, *case.load(), settings)
+    clicks = [turn.click for turn in turns]
+    return CaseResult(
+        name=case.name,
+        instance=case.instance,
+        clicks=tuple((int(c.row), int(c.column), c.positive) for c in clicks),
+        ious=tuple(float(np.float32(turn.iou)) for turn in turns),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def picture_case(case: Case, found: CaseResult, settings: Settings) -> Strip:
+    """Make the clicks of a result again, a person's or the robot's, for its masks."""
+    image, truth = case.load()
+    turns = _turns(case, image, truth, settings, [Click(*c) for c in found.clicks])
+    picture = (default_window(image).apply(image) * 255).astype(np.uint8)
+    masks = {count: turns[count - 1].mask for count in SHOWN if count <= len(turns)}
+    return Strip(found, picture, truth, masks)
+
+
+def _turns(
+    case: Case,
+    image: NDArray[Any],
+    truth: NDArray[np.int32],
+    settings: Settings,
+    script: list[Click] | None = None,
+) -> list[Turn]:
+    with _one_at_a_time:
+        predictor = _predictor(settings)
+        predictor.set_image(image)
+        return annotate(
+            predictor,
+            truth,
+            settings.clicks,
+            1.01 if settings.stop_at is None else settings.stop_at,
+            settings.threshold,
+            _initial(case, truth, settings),
+            script,
+        )
+
+
+@lru_cache(maxsize=1)
+def _predictor(settings: Settings) -> Predictor:
+    """Give the predictor of this process; loaded once per settings."""
+    network = (
+        Baseline(settings.baseline)
+        if settings.baseline
+        else load_weights(settings.weights)[0]
+    )
+    zoom = ZoomIn(settings.size)
+    return Predictor(
+        network, settings.device, settings.precision, settings.flip, zoom, threads=1
+    )
+
+
+def _initial(case: Case, truth: NDArray[np.int32], settings: Settings) -> Mask | None:
+    """Find the mask that a case starts from."""
+    if not settings.initial:
+        return None
+    if settings.initial == "damaged":
+        key = zlib.crc32(f"{case.name}/{case.instance}".encode())
+        return damage(truth == 1, np.random.default_rng((settings.seed, key)))
+    if settings.initial in ("sp", "stm"):
+        return case.initial(settings.initial)
+    return _from_folder(Path(settings.initial), case, truth.shape)
+
+
+def _from_folder(folder: Path, case: Case, shape: tuple[int, ...]) -> Mask:
+    stem = case.image.name.split(".")[0]
+    found = sorted(folder.glob(f"{stem}.*"))
+    if not found:
+        raise ValueError(
+            f"'{folder}' has no initial mask for '{case.image.name}'; expected "
+            f"'{stem}.png' with the labels of the true masks."
+        )
+    labels = np.asarray(read_image(found[0]).array)
+    if case.axis is not None and case.index is not None and labels.ndim == 3:
+        labels = labels.take(case.index, case.axis)
+    if labels.shape != shape:
+        raise ValueError(
+            f"'{found[0]}' has shape {labels.shape}, its image {shape}; give masks of "
+            "the same size."
+        )
+    return np.asarray(labels == case.instance)

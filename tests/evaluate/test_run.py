@@ -1,0 +1,189 @@
+"""Whole runs: workers, resuming, settings and what cannot be run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from skimage.io import imread, imsave
+
+from napari_simpleclick.evaluate import Result, draw_strips, find_cases, robot
+from napari_simpleclick.evaluate.run import choose_cases, published_side
+from tests.evaluate.conftest import QUICK
+
+
+def without_times(result):
+    plain = result.model_dump()
+    for key in ("seconds_per_click", "pie"):
+        plain.pop(key)
+    for case in plain["cases"]:
+        case.pop("seconds")
+    return plain
+
+
+def test_the_number_of_workers_does_not_change_the_numbers(discs, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    cases = find_cases("folder", discs)
+    alone = robot("folder", cases, QUICK, out=tmp_path / "out.json")
+    assert Result.read(tmp_path / "out.json") == alone
+    two = robot("folder", cases, QUICK, jobs=2)
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None
+    )
+    with cluster:
+        dask = robot("folder", cases, QUICK, scheduler=cluster.scheduler_address)
+    assert without_times(alone) == without_times(two) == without_times(dask)
+    assert alone.instances == 6
+    assert len(alone.miou) == 4
+    assert all(len(case.clicks) == 4 for case in alone.cases)
+    assert max(alone.cases[0].ious) > 0.5
+
+
+def test_a_killed_run_goes_on_to_the_same_result(discs, tmp_path):
+    out, record = tmp_path / "out.json", tmp_path / "out.json.unfinished"
+    command = [sys.executable, "-m", "napari_simpleclick.cli", "evaluate"]
+    command += ["--dataset", "folder", "--root", str(discs), "--json", str(out)]
+    command += ["--clicks", "4", "--size", "64", "--no-flip", "--jobs", "1"]
+    run = subprocess.Popen(command)
+    for _ in range(6000):
+        if record.exists() and len(record.read_text().splitlines()) >= 3:
+            break
+        time.sleep(0.01)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    assert not out.exists()
+    with record.open("a") as file:
+        file.write('{"name": "cut o')
+    kept = record.read_text().splitlines()[1:3]
+
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "NoC@80" in again.stdout
+    assert not record.exists()
+    resumed = Result.read(out)
+    straight = robot("folder", find_cases("folder", discs), QUICK)
+    mine, other = without_times(resumed), without_times(straight)
+    mine["settings"], other["settings"] = None, None
+    assert mine == other
+    seconds = {(case.name, case.instance): case.seconds for case in resumed.cases}
+    for line in kept:
+        case = json.loads(line)
+        assert seconds[case["name"], case["instance"]] == case["seconds"]
+
+
+def test_an_unfinished_run_with_other_settings_is_not_mixed_up(discs, tmp_path):
+    cases = find_cases("folder", discs)
+
+    def stop(done, total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        robot("folder", cases, QUICK, out=tmp_path / "a.json", progress=stop)
+    other = QUICK.model_copy(update={"threshold": 0.6})
+    with pytest.raises(ValueError, match="other settings"):
+        robot("folder", cases, other, out=tmp_path / "a.json")
+
+
+def test_stopping_at_a_target(discs):
+    cases = find_cases("folder", discs)
+    easy = QUICK.model_copy(update={"stop_at": 0.05})
+    result = robot("folder", cases, easy)
+    assert result.noc == {"80": None, "85": None, "90": None}
+    full = robot("folder", cases, QUICK)
+    for stopped, whole in zip(result.cases, full.cases, strict=True):
+        count = len(stopped.ious)
+        assert stopped.ious == whole.ious[:count]
+        assert stopped.ious[-1] >= 0.05 or count == 4
+
+
+@pytest.mark.parametrize("name", ["random-walker", "grabcut", "geodesic"])
+def test_baselines_find_bright_discs(discs, name):
+    cases = find_cases("folder", discs)[:2]
+    settings = QUICK.model_copy(update={"baseline": name, "clicks": 8})
+    result = robot("folder", cases, settings)
+    assert result.weights == name
+    assert "sha256" not in result.settings
+    assert result.miou[-1] > 0.6
+    assert result.pie is not None
+
+
+def test_initial_masks_are_corrected(discs, tmp_path):
+    cases = find_cases("folder", discs)
+    damaged = QUICK.model_copy(update={"initial": "damaged", "clicks": 2})
+    result = robot("folder", cases, damaged)
+    assert without_times(result) == without_times(robot("folder", cases, damaged))
+    other = robot("folder", cases, damaged.model_copy(update={"seed": 1}))
+    first = [case.clicks[0] for case in result.cases]
+    assert first != [case.clicks[0] for case in other.cases]
+
+    folder = tmp_path / "initial"
+    folder.mkdir()
+    for path in (discs / "masks").iterdir():
+        imsave(folder / path.name, imread(path), check_contrast=False)
+    perfect = QUICK.model_copy(update={"initial": str(folder), "clicks": 1})
+    for case in robot("folder", cases, perfect).cases:
+        assert case.clicks == ((0, 0, False),)  # nothing is wrong with these masks
+    (folder / "1.png").unlink()
+    with pytest.raises(ValueError, match="no initial mask for"):
+        robot("folder", cases, perfect)
+    with pytest.raises(ValueError, match="no initial masks 'sp'"):
+        robot("folder", cases, QUICK.model_copy(update={"initial": "sp"}))
+
+
+def test_pictures_show_the_recorded_masks(discs):
+    cases = find_cases("folder", discs)
+    result = robot("folder", cases, QUICK)
+    groups = draw_strips(result, cases, QUICK)
+    shown = [*groups["best"], *groups["worst"]]
+    assert len({(s.case.name, s.case.instance) for s in shown}) == len(shown) == 6
+    for strip in shown:
+        assert set(strip.masks) == {1, 2, 3}
+        inside = strip.truth == 1
+        for count, mask in strip.masks.items():
+            iou = (mask & inside).sum() / (mask | inside).sum()
+            assert iou == pytest.approx(strip.case.ious[count - 1], abs=1e-6)
+
+
+def test_cases_are_drawn_by_seed(discs):
+    cases = find_cases("folder", discs)
+    drawn = choose_cases(cases, 3, seed=1)
+    assert drawn == choose_cases(cases, 3, seed=1)
+    assert drawn == [case for case in cases if case in drawn]
+    assert choose_cases(cases, None) == choose_cases(cases, 99) == cases
+    assert len({tuple(choose_cases(cases, 2, seed)) for seed in range(20)}) > 3
+    with pytest.raises(ValueError, match="leaves no cases"):
+        choose_cases(cases, 0)
+
+
+def test_what_cannot_be_run(discs, tmp_path):
+    cases = find_cases("folder", discs)
+    with pytest.raises(ValueError, match="no cases"):
+        robot("folder", [])
+    with pytest.raises(ValueError, match="no baseline 'magic'"):
+        robot("folder", cases, QUICK.model_copy(update={"baseline": "magic"}))
+    with pytest.raises(ValueError, match="neither a file nor known weights"):
+        robot("folder", cases, QUICK.model_copy(update={"weights": "magic"}))
+    pytest.importorskip("distributed")
+    with pytest.raises(ValueError, match="No Dask scheduler answers"):
+        robot("folder", cases, QUICK, scheduler="tcp://127.0.0.1:9")
+    (discs / "images" / "0.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match="cannot be read as an image"):
+        robot("folder", cases, QUICK)
+
+
+def test_davis_is_evaluated_at_672_px():
+    assert published_side("DAVIS") == 672
+    assert published_side("davis585") == published_side("GrabCut") == 448
+
+
+def test_masks_have_their_true_size_when_the_image_is_cropped(discs):
+    result = robot("folder", find_cases("folder", discs), QUICK)
+    for case in result.cases:
+        for row, column, _ in case.clicks:
+            assert 0 <= row < 80
+            assert 0 <= column < 100
+    assert np.isfinite(result.miou).all()

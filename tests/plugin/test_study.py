@@ -1,0 +1,160 @@
+"""A study, driven by real mouse and key events."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from skimage.draw import disk
+from skimage.io import imsave
+
+from napari_simpleclick.evaluate import Result
+from napari_simpleclick.plugin.study import TASK
+from tests.plugin.conftest import PATIENCE_MS, Hand
+
+PLACES = [(30, 40), (70, 80), (50, 60), (40, 90), (75, 35), (60, 70)]
+
+
+@pytest.fixture
+def case_list(tmp_path):
+    """Six bright discs, each in an image of its own, and their list."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for number, place in enumerate(PLACES):
+        mask = np.zeros((110, 130), np.uint8)
+        mask[disk(place, 18, shape=mask.shape)] = 3
+        image = 40 + 160 * (mask > 0) + rng.normal(0, 5, mask.shape)
+        imsave(tmp_path / f"i{number}.png", image.clip(0, 255).astype(np.uint8))
+        imsave(tmp_path / f"m{number}.png", mask, check_contrast=False)
+        rows.append((f"i{number}.png", f"m{number}.png", 3))
+    path = tmp_path / "cases.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("image", "mask", "label"), *rows])
+    return path
+
+
+@pytest.fixture
+def open_study(make_napari_viewer, qtbot):
+    """Open a window with the study docked, as from the plugin menu."""
+
+    def build():
+        viewer = make_napari_viewer(show=True)
+        viewer.window.resize(1200, 850)
+        _, study = viewer.window.add_plugin_dock_widget(
+            "napari-simpleclick", "SimpleClick study"
+        )
+        return viewer, study
+
+    return build
+
+
+def begin(viewer, study, path, qtbot, code="P01"):
+    study.list.clear()
+    study.participant.clear()
+    QTest.keyClicks(study.list, str(path))
+    QTest.keyClicks(study.participant, code)
+    QTest.mouseClick(study.begin, Qt.MouseButton.LeftButton)
+    if study.panel is None:
+        return None
+    qtbot.waitUntil(lambda: "case" in str(viewer.layers), timeout=PATIENCE_MS)
+    hand = Hand(viewer, study.panel, qtbot)
+    study.panel.controller.answered.connect(hand.answers.append)
+    study.panel.controller.trouble.connect(lambda text, _: hand.troubles.append(text))
+    return hand
+
+
+def press(button):
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def click_case(hand, study, shift=0):
+    """Click on the disc of the case that is shown."""
+    hand.settle()
+    number = int(study.study.current.name[1:])
+    row, column = PLACES[number]
+    count = len(hand.answers)
+    hand.click(row + shift, column)
+    hand.wait(count + 1)
+
+
+def test_six_cases_a_restart_and_the_report(open_study, case_list, qtbot):
+    viewer, study = open_study()
+    hand = begin(viewer, study, case_list, qtbot)
+    assert study.progress.text() == "Case 1 of 6"
+    assert study.study.path.name == "P01.jsonl"
+    for _ in range(2):
+        click_case(hand, study)
+        press(study.next)
+        assert study.status.text() == TASK
+    click_case(hand, study)
+    viewer.close()
+
+    viewer, study = open_study()
+    hand = begin(viewer, study, case_list, qtbot)
+    assert study.progress.text() == "Case 3 of 6"
+    for _ in range(2):
+        click_case(hand, study)
+        click_case(hand, study, shift=-10)
+        press(study.next)
+    press(study.pause)
+    assert not viewer.layers["case 5"].visible
+    assert not study.next.isEnabled()
+    seconds = study.study.seconds
+    QTest.qWait(50)
+    assert study.study.seconds == seconds
+    press(study.pause)
+    click_case(hand, study)
+    press(study.next)
+    click_case(hand, study)
+    pages = []
+    study.reported.connect(pages.append)
+    press(study.next)
+    qtbot.waitUntil(lambda: bool(pages), timeout=3 * PATIENCE_MS)
+    page = pages[0]
+    assert "report" in study.status.text()
+    assert page.exists()
+
+    person = Result.read(page.with_name("person.json"))
+    robot = Result.read(page.with_name("robot.json"))
+    assert person.annotator == "P01"
+    assert person.instances == robot.instances == 6
+    assert [len(case.clicks) for case in person.cases] == [1, 1, 2, 2, 1, 1]
+    for case in person.cases:
+        number = int(case.name[1:])
+        row, column, positive = case.clicks[0]
+        assert abs(row - PLACES[number][0]) <= 1
+        assert abs(column - PLACES[number][1]) <= 1
+        assert positive
+        assert 0 < case.times[0] < case.seconds
+    lines = study.study.path.read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    clicks = [event for event in events if event["event"] == "click"]
+    assert len(clicks) == 9  # one of them in the case that was cut off
+    assert {"zoom", "model", "seconds", "iou", "dice"} <= clicks[0].keys()
+
+
+def test_the_reference_is_never_shown(open_study, case_list, qtbot):
+    viewer, study = open_study()
+    begin(viewer, study, case_list, qtbot)
+    for layer in viewer.layers:
+        if type(layer).__name__ == "Labels":
+            assert not np.asarray(layer.data).any()
+
+
+def test_what_cannot_be_begun(open_study, case_list, tmp_path, qtbot):
+    viewer, study = open_study()
+    begin(viewer, study, tmp_path / "none.csv", qtbot)
+    assert "cannot be read" in study.status.text()
+    begin(viewer, study, case_list, qtbot, code="Ada Lovelace")
+    assert "is not a participant code" in study.status.text()
+    assert study.begin.isEnabled()
+
+
+def test_a_case_without_a_click_is_not_finished(open_study, case_list, qtbot):
+    viewer, study = open_study()
+    begin(viewer, study, case_list, qtbot)
+    press(study.next)
+    assert "Click on the object first" in study.status.text()
+    assert study.progress.text() == "Case 1 of 6"
