@@ -133,7 +133,11 @@ def test_weights_commands(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "command", ["segment", "demo", "train", "benchmark", "weights list", "weights get"]
+    "command",
+    [
+        *("segment", "demo", "train", "benchmark", "evaluate", "compare"),
+        *("weights list", "weights get"),
+    ],
 )
 def test_help_shows_an_example(command):
     result = run(*command.split(), "--help")
@@ -144,3 +148,67 @@ def test_help_shows_an_example(command):
 def test_benchmark():
     result = run("benchmark", "--clicks", "1")
     assert "ms per click" in result.stdout
+
+
+@pytest.fixture
+def squares(tmp_path):
+    """Two images with a bright square each."""
+    for kind in ("images", "masks"):
+        (tmp_path / "squares" / kind).mkdir(parents=True)
+    for number in range(2):
+        labels = np.zeros((60, 70), np.uint8)
+        labels[10:40, 20 + number : 50] = 1
+        image = labels * 150 + 40
+        imsave(tmp_path / "squares" / "images" / f"{number}.png", image)
+        path = tmp_path / "squares" / "masks" / f"{number}.png"
+        imsave(path, labels, check_contrast=False)
+    return tmp_path / "squares"
+
+
+def evaluate(root, *words):
+    quick = ("--clicks", 3, "--size", 64, "--no-flip", "--jobs", 1)
+    return run("evaluate", "--dataset", "folder", "--root", root, *quick, *words)
+
+
+def test_evaluate_and_compare(squares, tmp_path):
+    out, page = tmp_path / "a.json", tmp_path / "page"
+    result = evaluate(squares, "--json", out, "--report", page)
+    assert result.exit_code == 0, result.output
+    found = json.loads(out.read_text())
+    assert (found["dataset"], found["instances"], found["weights"]) == (
+        *("folder", 2, "bundled"),
+    )
+    assert {"80", "85", "90"} == set(found["noc"]) == set(found["noc_interval"])
+    assert len(found["miou"]) == 3
+    assert len(found["cases"][0]["clicks"]) == len(found["cases"][0]["ious"]) == 3
+    assert f"{100 * found['miou'][0]:.1f}" in result.stdout
+    assert (page / "index.html").stat().st_size > 10_000
+
+    other = tmp_path / "b.json"
+    assert evaluate(squares, "--baseline", "geodesic", "--json", other).exit_code == 0
+    result = run("compare", out, other, "--report", tmp_path / "both")
+    assert result.exit_code == 0, result.output
+    assert "geodesic" in result.stdout
+    assert "geodesic" in (tmp_path / "both" / "index.html").read_text()
+
+
+def test_evaluate_refuses_in_one_sentence(squares, tmp_path):
+    for words, sentence in (
+        (("--json", tmp_path / "a.txt"), "use .json"),
+        (("--dataset", "grabcut"), "does not look like GrabCut"),
+        (("--dataset", "magic"), "There is no data set 'magic'"),
+        (("--root", tmp_path / "none"), "There is no folder"),
+        (("--weights", "magic"), "neither a file nor known weights"),
+        (("--baseline", "magic"), "There is no baseline"),
+        (("--min-area", 9999), "hold no object"),
+        (("--limit", 0), "leaves no cases"),
+        (("--clicks", 0), "--clicks: "),
+        (("--stop-at", 2), "--stop-at: "),
+        (("--size", 50), "does not fit the 16 px patches"),
+    ):
+        result = evaluate(squares, *words)
+        assert result.exit_code == 2, words
+        assert sentence in result.stderr
+        assert result.stderr.strip().count("\n") == 0, result.stderr
+    result = run("compare", squares / "images" / "0.png", tmp_path / "b.json")
+    assert result.exit_code == 2

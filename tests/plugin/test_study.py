@@ -143,13 +143,32 @@ def test_the_reference_is_never_shown(open_study, case_list, qtbot):
             assert not np.asarray(layer.data).any()
 
 
+def test_a_ring_shows_which_of_several_objects(open_study, case_list, qtbot):
+    mask = np.zeros((110, 130), np.uint8)
+    mask[disk((30, 40), 12)], mask[disk((80, 90), 12)] = 3, 4
+    for number in range(len(PLACES)):
+        imsave(case_list.with_name(f"m{number}.png"), mask, check_contrast=False)
+    viewer, study = open_study()
+    hand = begin(viewer, study, case_list, qtbot)
+    ring = viewer.layers["case 1 object"].data[0]
+    assert (ring.min(0) < (18, 28)).all()
+    assert (ring.max(0) < (68, 78)).all()
+    assert "in the ring" in study.status.text()
+    hand.settle()
+    hand.click(30, 40)
+    hand.wait(1)
+    press(study.next)
+    assert "case 1 object" not in viewer.layers
+    assert "case 2 object" in viewer.layers
+
+
 def test_what_cannot_be_begun(open_study, case_list, tmp_path, qtbot):
     viewer, study = open_study()
     begin(viewer, study, tmp_path / "none.csv", qtbot)
     assert "cannot be read" in study.status.text()
     begin(viewer, study, case_list, qtbot, code="Ada Lovelace")
     assert "is not a participant code" in study.status.text()
-    assert study.begin.isEnabled()
+    assert not study.start.isHidden()
 
 
 def test_a_case_without_a_click_is_not_finished(open_study, case_list, qtbot):

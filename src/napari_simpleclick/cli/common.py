@@ -30,8 +30,15 @@ def one_sentence(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
+        from pydantic import ValidationError
+
         try:
             command(*args, **kwargs)
+        except ValidationError as error:
+            first = error.errors()[0]
+            option = "-".join(str(part) for part in first["loc"]).replace("_", "-")
+            typer.echo(f"napari-simpleclick: --{option}: {first['msg']}.", err=True)
+            raise typer.Exit(2) from error
         except (ValueError, MemoryError, OSError, ImportError) as error:
             typer.echo(f"napari-simpleclick: {error}", err=True)
             raise typer.Exit(2) from error

@@ -156,8 +156,8 @@ def evaluate(
         precision=precision,
         initial=initial_masks,
         seed=seed,
-    )
-    jobs = jobs or _jobs(settings.resolved().device)
+    ).resolved()
+    jobs = jobs or _jobs(settings.device)
     with progress_bar() as bar:
         task = bar.add_task(dataset, total=len(cases))
         result = robot(

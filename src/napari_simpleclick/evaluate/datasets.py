@@ -127,6 +127,23 @@ class Case:
         ValueError
             If a file cannot be read, the two differ in size, or the slice is none.
         """
+        image, labels = self._read()
+        truth = np.asarray(labels == self.instance, np.int32)
+        truth[labels == IGNORED] = IGNORED
+        return image, truth
+
+    def others(self) -> bool:
+        """Whether the image or slice holds other objects too.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`load` does.
+        """
+        labels = self._read()[1]
+        return bool(((labels > 0) & (labels != self.instance)).any())
+
+    def _read(self) -> tuple[NDArray[Any], Labels]:
         layout = LAYOUTS[self.layout]
         image, labels = layout.image(self.image), layout.labels(self.mask)
         if image.shape[: labels.ndim] != labels.shape:
@@ -140,12 +157,9 @@ class Case:
                     f"'{self.mask}' has no slice {self.index} on axis {self.axis}, "
                     f"only {labels.shape[self.axis]}."
                 )
-            image = _slice(image, self.axis, self.index)
-            labels = _slice(labels, self.axis, self.index)
-        labels = self.options.apply(labels)
-        truth = np.asarray(labels == self.instance, np.int32)
-        truth[labels == IGNORED] = IGNORED
-        return image, truth
+            image = image.take(self.index, self.axis)
+            labels = labels.take(self.index, self.axis)
+        return image, self.options.apply(labels)
 
     def initial(self, kind: str) -> NDArray[np.bool_]:
         """Read the mask of DAVIS-585 that is to be corrected.

@@ -91,13 +91,13 @@ def entries_of(results: Sequence[Result]) -> list[Entry]:
 
 
 def labels(results: Sequence[Result]) -> list[str]:
-    """Names of results: person and weights, and what differs where those agree."""
+    """Names of results: weights, who clicked, and what differs where those agree."""
+    people = any(result.annotator != ROBOT for result in results)
     names = []
     for result in results:
         weights = PureWindowsPath(result.weights).name or result.weights
         weights = weights.removesuffix(".safetensors").removesuffix(".pth")
-        person = "" if result.annotator == ROBOT else f"{result.annotator}, "
-        names.append(person + weights)
+        names.append(f"{result.annotator}, {weights}" if people else weights)
     return [
         ", ".join([name, *differences(results, names, place)])
         for place, name in enumerate(names)

@@ -91,14 +91,19 @@ class Settings(BaseModel):
         Raises
         ------
         ValueError
-            If the device, the precision, the weights or the baseline cannot be used.
+            If the device, the weights, the size or the baseline cannot be used.
         """
         if self.baseline:
             Baseline(self.baseline)
             told: dict[str, Any] = {"flip": False, "size": (SIDE, SIDE)}
             told |= {"device": "cpu", "precision": "float32", "weights": ""}
         else:
-            load_weights(self.weights)
+            patch = load_weights(self.weights)[0].config.patch
+            if any(side % patch for side in self.size):
+                raise ValueError(
+                    f"A size of {self.size[0]} x {self.size[1]} px does not fit the "
+                    f"{patch} px patches of '{self.weights}'; use multiples of them."
+                )
             device = choose_device(self.device)
             number = str(choose_precision(self.precision, device))
             told = {"device": str(device), "precision": number.removeprefix("torch.")}
@@ -124,7 +129,8 @@ def picture_case(case: Case, found: CaseResult, settings: Settings) -> Strip:
     image, truth = case.load()
     turns = _turns(case, image, truth, settings, [Click(*c) for c in found.clicks])
     picture = (default_window(image).apply(image) * 255).astype(np.uint8)
-    masks = {count: turns[count - 1].mask for count in SHOWN if count <= len(turns)}
+    shown = {*(count for count in SHOWN if count <= len(turns)), len(turns)}
+    masks = {count: turns[count - 1].mask for count in sorted(shown)}
     return Strip(found, picture, truth, masks)
 
 

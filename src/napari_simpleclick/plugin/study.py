@@ -17,15 +17,18 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QPushButton,
     QVBoxLayout,
+    QWidget,
 )
 
 from napari_simpleclick.plugin.docked import Docked
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Shapes
     from napari.viewer import Viewer
+    from numpy.typing import NDArray
 
     from napari_simpleclick.annotate import Spot, Step
+    from napari_simpleclick.evaluate.datasets import Case
     from napari_simpleclick.evaluate.study import Study
     from napari_simpleclick.plugin.panel import Panel
     from napari_simpleclick.plugin.worker import Answer
@@ -35,6 +38,11 @@ WELCOME = (
     "a code for whoever annotates."
 )
 TASK = "Segment the object that you were asked for, then go on to the next case."
+RINGED = "Segment the object in the ring, then go on to the next case."
+
+RING = {"face_color": "transparent", "edge_color": "#ffdc00", "edge_width": 2}
+ROOM = 0.6
+"""Of the ring around an object, as a share of its extent on each side."""
 
 
 class StudyPanel(Docked):
@@ -62,6 +70,7 @@ class StudyPanel(Docked):
         self.next = QPushButton("Done, next case")
         self.progress, self.status = QLabel(), QLabel(WELCOME)
         self._image: Image | None = None
+        self._ring: Shapes | None = None
         self._truth = np.zeros((1, 1), np.int32)
         self._spot: Spot | None = None
         self._model = "bundled"
@@ -81,15 +90,17 @@ class StudyPanel(Docked):
             self._disconnect()
 
     def _lay_out(self) -> None:
-        form = QFormLayout()
+        self.start = QWidget()
+        form = QFormLayout(self.start)
+        form.setContentsMargins(0, 0, 0, 0)
         line = QHBoxLayout()
         line.addWidget(self.list)
         line.addWidget(self.choose)
         form.addRow("Cases", line)
         form.addRow("Participant", self.participant)
+        form.addRow(self.begin)
         layout = QVBoxLayout(self)
-        layout.addLayout(form)
-        layout.addWidget(self.begin)
+        layout.addWidget(self.start)
         layout.addWidget(self.progress)
         layout.addWidget(self.next)
         layout.addWidget(self.pause)
@@ -104,8 +115,7 @@ class StudyPanel(Docked):
         """Show what can be done now."""
         study = self.study
         running = study is not None and study.current is not None
-        for widget in (self.list, self.choose, self.participant, self.begin):
-            widget.setEnabled(not running)
+        self.start.setVisible(not running)
         for widget in (self.pause, self.next, self.progress):
             widget.setVisible(running)
         if study is not None and running:
@@ -122,7 +132,7 @@ class StudyPanel(Docked):
             self.list.setText(name)
 
     def _on_begin(self) -> None:
-        from napari_simpleclick.evaluate.study import Study, read_cases
+        from napari_simpleclick.evaluate import Study, read_cases
 
         path = Path(self.list.text()).expanduser()
         try:
@@ -186,21 +196,32 @@ class StudyPanel(Docked):
             self._waiting = True
             self.status.setText("Loading the model…")
         else:
-            try:
-                picture, self._truth = case.load()
-            except ValueError as error:
-                self.status.setText(str(error))
-                return
-            number = len(self.study.finished) + 1
-            image = self.viewer.add_image(
-                picture, name=f"case {number}", rgb=picture.ndim == 3
-            )
-            self._image = getattr(image, "__wrapped__", image)  # not napari's proxy
-            self.panel.image_choice.value = self._image
-            self.viewer.reset_view()
-            self.status.setText(TASK)
-            self.study.begin()
+            self._show(case)
         self._refresh()
+
+    def _show(self, case: Case) -> None:
+        """Open the image of a case, and point at the object if there are several."""
+        assert self.study is not None
+        assert self.panel is not None
+        try:
+            picture, self._truth = case.load()
+            others = case.others()
+        except ValueError as error:
+            self.status.setText(str(error))
+            return
+        name = f"case {len(self.study.finished) + 1}"
+        image = self.viewer.add_image(picture, name=name, rgb=picture.ndim == 3)
+        self._image = getattr(image, "__wrapped__", image)  # not napari's proxy
+        if others:
+            ring = _ring(self._truth == 1)
+            self._ring = self.viewer.add_shapes(
+                [ring], shape_type="ellipse", name=f"{name} object", **RING
+            )
+        self.panel.image_choice.value = self._image
+        self.viewer.layers.selection.active = self._image
+        self.viewer.reset_view()
+        self.status.setText(RINGED if others else TASK)
+        self.study.begin()
 
     def _take_away(self) -> None:
         """Remove the layers of the case before."""
@@ -210,7 +231,7 @@ class StudyPanel(Docked):
             return
         bench = self.panel.controller.bench
         layers = bench.layers if bench and bench.image is image else (image,)
-        for layer in layers:
+        for layer in (*layers, self._ring):
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
 
@@ -272,9 +293,11 @@ class StudyPanel(Docked):
 
     def _report(self) -> None:
         assert self.study is not None
+        from napari_simpleclick.evaluate import report_study
+
         self.status.setText("All cases are done. The robot annotates them now…")
         create_worker(
-            make_report,
+            report_study,
             self.study,
             self._model,
             _progress={"desc": "Report of the study"},
@@ -290,28 +313,10 @@ class StudyPanel(Docked):
         self.status.setText(f"The report could not be made: {error}.")
 
 
-def make_report(study: Study, model: str) -> Path:
-    """Let the robot annotate a study's cases and compare it with the person.
-
-    Parameters
-    ----------
-    study : Study
-        With at least one finished case.
-    model : str
-        Catalogue name or file of the weights that the person clicked with.
-
-    Returns
-    -------
-    Path
-        The web page; the results are beside it as JSON.
-    """
-    from napari_simpleclick.evaluate import Settings, draw_strips, robot, write_report
-
-    folder = study.path.with_suffix("")
-    folder.mkdir(exist_ok=True)
-    settings = Settings(weights=model, flip=False)
-    person = study.result(model)
-    person.save(folder / "person.json")
-    machine = robot("study", study.cases, settings, out=folder / "robot.json")
-    strips = draw_strips(person, study.cases, settings)
-    return write_report([person, machine], folder, strips)
+def _ring(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Corners (4, 2) of the box of a wide ellipse around an object."""
+    places = np.argwhere(mask) if mask.any() else np.zeros((1, 2))
+    low, high = places.min(0), places.max(0)
+    margin = ROOM * np.maximum(high - low, 20)
+    (top, left), (bottom, right) = low - margin, high + margin
+    return np.array([(top, left), (top, right), (bottom, right), (bottom, left)])

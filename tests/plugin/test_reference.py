@@ -1,0 +1,52 @@
+"""IoU, Dice, clicks and seconds against a reference layer."""
+
+import re
+
+import numpy as np
+from qtpy.QtWidgets import QApplication
+
+
+def test_the_score_appears_after_each_click(open_window, discs):
+    truth = np.where(discs > 120, 1, 0).astype(np.uint8)
+    truth[:, :, 60:] *= 7
+    hand = open_window(discs)
+    layer = hand.viewer.add_labels(truth, name="truth")
+    hand.viewer.layers.selection.active = hand.bench.points[True]
+    box = hand.panel.reference
+    box.expand(animate=False)
+    QApplication.processEvents()
+    assert layer in box.choice.choices
+    box.choice.value = layer
+    box.hide.setChecked(True)
+    assert not layer.visible
+    hand.viewer.dims.set_point(0, 12)
+    hand.settle()
+    hand.click(12, 60, 90)
+    hand.wait(1)
+    mask = hand.bench.mask.data[12] == 1
+    inside = truth[12] == 7
+    iou = (mask & inside).sum() / (mask | inside).sum()
+    shown = box.score.text()
+    assert f"IoU {iou:.3f}" in shown
+    assert f"Dice {2 * iou / (1 + iou):.3f}" in shown
+    assert re.search(r"1 click · \d+ s", shown)
+    hand.click(12, 66, 90)
+    hand.wait(2)
+    assert "2 clicks" in box.score.text()
+    hand.press(hand.panel.new_object)
+    hand.click(12, 5, 5)
+    hand.wait(3)
+    assert "no object under the first click" in box.score.text()
+    box.hide.setChecked(False)
+    assert layer.visible
+
+
+def test_a_reference_of_another_shape_is_named(open_window, discs):
+    hand = open_window(discs)
+    other = hand.viewer.add_labels(np.ones((5, 6), np.uint8), name="other")
+    hand.viewer.layers.selection.active = hand.bench.points[True]
+    hand.panel.reference.choice.reset_choices()
+    hand.panel.reference.choice.value = other
+    hand.click(0, 30, 30)
+    hand.wait(1)
+    assert "choose a reference of the same shape" in hand.panel.reference.score.text()
