@@ -226,9 +226,9 @@ def test_person_is_tested_against_a_robot_with_the_same_objects(tmp_path):
     page = page_of([elsewhere, robot, person(cases(0.1))], tmp_path)
     pairs = [row[0] for row in page.rows if "\u2192" in row[0]]
     assert pairs == [
-        "first \u2192 second",
-        "first \u2192 p07, vit",
-        "second \u2192 p07, vit (4 objects)",
+        "robot, first \u2192 robot, second",
+        "robot, first \u2192 p07, vit",
+        "robot, second \u2192 p07, vit (4 objects)",
     ]
 
 

@@ -8,9 +8,10 @@ from skimage.io import imsave
 
 from napari_simpleclick.train import TrainConfig, read_config, train
 from napari_simpleclick.train.images import LabelledImage, read_sets
-from napari_simpleclick.train.samples import Samples
+from napari_simpleclick.train.samples import LARGEST_ZOOM, Samples, crop_window
 from napari_simpleclick.train.simulate import SLOTS, add_next_points, first_points
-from napari_simpleclick.train.synthetic import draw_image
+from napari_simpleclick.train.synthetic import add_lesion, draw_image
+from napari_simpleclick.weights import load_weights
 
 
 @pytest.fixture
@@ -109,6 +110,87 @@ def test_first_points_start_with_one_click_or_many():
     negatives = np.mean([(p[SLOTS:] >= 0).all(-1).sum() for p in many])
     assert positives == pytest.approx(4.886, abs=0.8)
     assert negatives == pytest.approx(3.905, abs=0.8)
+
+
+def test_learning_from_every_click_resumes_too(data, tmp_path):
+    config = TrainConfig(**CONFIG, clicks="every", correction=0.5)
+    straight = train(config, data, tmp_path / "a")
+
+    def stop(now):
+        if now.stage == 0 and now.step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, tmp_path / "b", stop)
+    resumed = train(config, data, tmp_path / "b")
+    once = train(TrainConfig(**CONFIG, correction=0.5), data, tmp_path / "c")
+    pairs = zip(straight.parameters(), resumed.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+    pairs = zip(straight.parameters(), once.parameters(), strict=True)
+    assert not all(torch.equal(one, other) for one, other in pairs)
+
+
+def test_fine_tuning_starts_from_given_weights(data, tmp_path):
+    stage = {"size": 64, "batch": 2, "steps": 1, "rate": 1e-9}
+    config = TrainConfig(
+        network="simpleclick-xtiny", start="bundled", stages=[stage], weight_decay=0
+    )
+    tuned = train(config, data, tmp_path / "a").state_dict()
+    bundled = load_weights("bundled")[0].state_dict()
+    for name in ("backbone.blocks.3.mlp.fc1.weight", "head.conv_seg.weight"):
+        torch.testing.assert_close(tuned[name], bundled[name], atol=1e-5, rtol=0)
+    other = config.model_copy(update={"network": "simpleclick-base"})
+    with pytest.raises(ValueError, match="holds weights of simpleclick-xtiny"):
+        train(other, data, tmp_path / "b")
+
+
+def test_some_samples_start_from_a_damaged_mask(data):
+    sets = read_sets(data)
+    samples = Samples(sets, {}, 64, 1.0, seed=0, correction=0.5)
+    begun = 0
+    for number in range(40):
+        _, target, prior, points = samples[number]
+        if prior.any():
+            begun += 1
+            assert not torch.equal(prior, target)
+        assert (points >= 0).all(-1).sum() == 1
+    assert 10 <= begun <= 30
+
+
+def test_labels_that_touch_can_be_one_object():
+    labels = np.zeros((60, 60), np.uint8)
+    labels[20:40, 20:30], labels[20:40, 30:40] = 1, 2
+    sets = {"tumours": [LabelledImage(labels * 90, labels)]}
+    largest = []
+    for wholes in ({}, {"tumours": 1.0}):
+        samples = Samples(sets, {}, 64, 1.0, 0, wholes)
+        shares = [float(samples[number][1].mean()) for number in range(60)]
+        largest.append(max(shares))
+    # both are cropped to the same extents; half a square cannot fill them
+    assert largest[0] < 0.45 < largest[1]
+
+
+def test_lesions_are_drawn_into_images_of_any_kind():
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        shape = [(300, 500), (60, 45, 3)][seed % 2]
+        base = rng.integers(0, 200, shape, dtype=np.uint8)
+        found = add_lesion(rng, base)
+        assert found.image.shape == (*found.labels.shape, 3)
+        assert max(found.labels.shape) <= 400
+        assert found.image.dtype == np.uint8
+        inside = found.labels == 1
+        if inside.sum() > 200:
+            change = found.image[inside].astype(float).mean(0) - base.mean()
+            assert np.abs(change).max() > 3
+
+
+def test_crops_are_not_enlarged_beyond_what_inference_does(data):
+    image = read_sets(data)["squares"][0]
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        for side in crop_window(image.objects()[1], (600, 800), 64, rng):
+            assert side.stop - side.start >= int(64 / LARGEST_ZOOM)
 
 
 def test_synthetic_images_have_objects():

@@ -158,7 +158,7 @@ class Case:
                     f"only {labels.shape[self.axis]}."
                 )
             image = image.take(self.index, self.axis)
-            labels = labels.take(self.index, self.axis)
+            labels = np.asarray(labels.take(self.index, self.axis))
         return image, self.options.apply(labels)
 
     def initial(self, kind: str) -> NDArray[np.bool_]:

@@ -52,8 +52,8 @@ class TrainConfig(BaseModel):
         Share of each image set, 1 where not named; ``synthetic`` (drawn images) and
         ``lesions`` (drawn into images of the sets) are 0 if not named.
     wholes : dict
-        By set, probability that all labels of an image are one object (the whole
-        tumour instead of its parts).
+        By set, probability that labels which touch are one object (the whole tumour
+        instead of its parts).
     single_click : float
         Probability that a sample starts with a single positive click.
     correction : float

@@ -47,7 +47,7 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     seed : int
         Seed of all draws.
     wholes : mapping of str to float
-        By set, probability that all labels of an image are one object.
+        By set, probability that labels which touch are one object.
     correction : float
         Probability of starting with a damaged mask and a click on its worst mistake.
     """
