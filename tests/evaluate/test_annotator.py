@@ -106,11 +106,3 @@ def test_an_initial_mask_is_corrected_part_by_part():
     assert clicks == [first.click, second.click]
     np.testing.assert_array_equal(prior, oracle.answer)  # not the merged mask
     np.testing.assert_array_equal(focus, first.mask)
-
-
-def test_clicks_can_be_made_again():
-    truth = np.zeros((60, 60), int)
-    truth[10:30, 10:30] = 1
-    script = [Click(12, 12), Click(40, 40, positive=False)]
-    turns = annotate(Oracle(truth), truth, script=script)
-    assert [turn.click for turn in turns] == script

@@ -14,7 +14,8 @@ def case(name, ious, seconds=1.0, instance=1):
 
 
 def run(cases, **about):
-    return summarise("set", cases, weights="w", settings={}, **about)
+    settings = {"clicks": about.get("most", 20)}
+    return summarise("set", cases, weights="w", settings=settings, **about)
 
 
 def reaching(count, most=20):

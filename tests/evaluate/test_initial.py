@@ -26,6 +26,7 @@ def test_objects_that_touch_the_border_can_be_damaged():
     found = damage(mask, np.random.default_rng(0))
     assert found.shape == mask.shape
     assert found.any()
+    assert damage(np.ones((40, 40), bool), np.random.default_rng(0)).any()
 
 
 def test_noise_is_as_smooth_as_asked():

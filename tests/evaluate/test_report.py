@@ -80,7 +80,10 @@ def run(found, weights="vit", **about):
 def person(found, **about):
     timed = [
         one.model_copy(
-            update={"times": tuple(2.0 * n + 2 for n in range(len(one.ious)))}
+            update={
+                "times": tuple(2.0 * n + 2 for n in range(len(one.ious))),
+                "final_iou": 0.75,
+            }
         )
         for one in found
     ]
@@ -218,6 +221,13 @@ def test_person(tmp_path):
     assert "Annotator p07 segmented 9 objects" in text
     assert "median 4.0 s (quartiles 2.0 and 6.0 s; 9 objects)" in text
     assert "seconds to finish" not in page_of([run(found)], tmp_path).source
+
+
+def test_final_masks_of_a_person_are_told(tmp_path):
+    path = write_report([person(cases())], tmp_path)
+    assert "mean IoU of 0.750" in path.read_text(encoding="utf-8")
+    path = write_report([run(cases())], tmp_path)
+    assert "was content with" not in path.read_text(encoding="utf-8")
 
 
 def test_person_is_tested_against_a_robot_with_the_same_objects(tmp_path):

@@ -1,8 +1,6 @@
 """Whole runs: workers, resuming, settings and what cannot be run."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,8 +9,9 @@ import numpy as np
 import pytest
 from skimage.io import imread, imsave
 
-from napari_simpleclick.evaluate import Result, draw_strips, find_cases, robot
-from napari_simpleclick.evaluate.run import choose_cases, published_side
+from napari_simpleclick.evaluate import Result, Settings, draw_strips, find_cases, robot
+from napari_simpleclick.evaluate.run import choose_cases
+from napari_simpleclick.evaluate.worker import published_side
 from tests.evaluate.conftest import QUICK
 
 
@@ -43,17 +42,18 @@ def test_the_number_of_workers_does_not_change_the_numbers(discs, tmp_path):
     assert max(alone.cases[0].ious) > 0.5
 
 
-def test_a_killed_run_goes_on_to_the_same_result(discs, tmp_path):
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_killed_run_goes_on_to_the_same_result(discs, tmp_path, jobs):
     out, record = tmp_path / "out.json", tmp_path / "out.json.unfinished"
     command = [sys.executable, "-m", "napari_simpleclick.cli", "evaluate"]
     command += ["--dataset", "folder", "--root", str(discs), "--json", str(out)]
-    command += ["--clicks", "4", "--size", "64", "--no-flip", "--jobs", "1"]
+    command += ["--clicks", "4", "--size", "64", "--no-flip", "--jobs", jobs]
     run = subprocess.Popen(command)
     for _ in range(6000):
         if record.exists() and len(record.read_text().splitlines()) >= 3:
             break
         time.sleep(0.01)
-    os.kill(run.pid, signal.SIGKILL)
+    run.kill()
     run.wait()
     assert not out.exists()
     with record.open("a") as file:
@@ -86,6 +86,33 @@ def test_an_unfinished_run_with_other_settings_is_not_mixed_up(discs, tmp_path):
     other = QUICK.model_copy(update={"threshold": 0.6})
     with pytest.raises(ValueError, match="other settings"):
         robot("folder", cases, other, out=tmp_path / "a.json")
+
+
+def test_other_images_of_the_same_names_are_not_mixed_up(discs, tmp_path):
+    def stop(done, total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        robot(
+            "a",
+            find_cases("folder", discs),
+            QUICK,
+            out=tmp_path / "a.json",
+            progress=stop,
+        )
+    for path in (discs / "images").iterdir():
+        imsave(path, 255 - imread(path), check_contrast=False)
+    with pytest.raises(ValueError, match="other settings or images"):
+        robot("a", find_cases("folder", discs), QUICK, out=tmp_path / "a.json")
+
+
+def test_a_finished_run_is_not_made_again(discs, tmp_path):
+    cases, out = find_cases("folder", discs), tmp_path / "a.json"
+    first = robot("folder", cases, QUICK, out=out)
+    assert robot("folder", cases, QUICK, out=out) == first
+    more = QUICK.model_copy(update={"clicks": 5})
+    assert len(robot("folder", cases, more, out=out).miou) == 5
 
 
 def test_stopping_at_a_target(discs):
@@ -128,7 +155,7 @@ def test_initial_masks_are_corrected(discs, tmp_path):
     for case in robot("folder", cases, perfect).cases:
         assert case.clicks == ((0, 0, False),)  # nothing is wrong with these masks
     (folder / "1.png").unlink()
-    with pytest.raises(ValueError, match="no initial mask for"):
+    with pytest.raises(ValueError, match="no initial masks for '1'"):
         robot("folder", cases, perfect)
     with pytest.raises(ValueError, match="no initial masks 'sp'"):
         robot("folder", cases, QUICK.model_copy(update={"initial": "sp"}))
@@ -177,6 +204,7 @@ def test_what_cannot_be_run(discs, tmp_path):
 
 def test_davis_is_evaluated_at_672_px():
     assert published_side("DAVIS") == 672
+    assert Settings().resolved("davis").size == (672, 672)
     assert published_side("davis585") == published_side("GrabCut") == 448
 
 

@@ -1,6 +1,7 @@
 """The record of a study, without a window."""
 
 import json
+import shutil
 
 import nibabel
 import numpy as np
@@ -23,13 +24,22 @@ def cases(discs):
     return read_cases(write_list(discs, *rows))
 
 
+def test_images_of_the_same_name_are_told_apart(discs, tmp_path):
+    for folder in ("p1", "p2"):
+        shutil.copytree(discs / "images", tmp_path / folder)
+    rows = [f"p{n}/0.png,discs/masks/0.png,1" for n in (1, 2)]
+    names = [case.name for case in read_cases(write_list(tmp_path, *rows))]
+    assert names == ["p1/0", "p2/0"]
+
+
 def click(study, iou=0.9):
-    study.click(3, 4, True, iou, study.seconds, model="bundled")
+    mask = np.zeros((80, 100), bool)
+    study.click(3, 4, True, mask, iou, study.seconds, slice=None)
 
 
 def test_a_list_names_images_objects_and_slices(discs, tmp_path):
-    rows = ["images/0.png,masks/0.png,2", "images/1.png,masks/1.png,"]
-    two, one = read_cases(write_list(discs, *rows))
+    rows = ["images/0.png;masks/0.png;2", "images/1.png;masks/1.png;1"]
+    two, one = read_cases(write_list(discs, *rows, head="image;mask;label"))
     assert (two.instance, one.instance) == (2, 1)
     assert two.load()[1].sum() > 500
     volume = np.zeros((6, 7, 8), np.uint8)
@@ -49,26 +59,36 @@ def test_lists_that_cannot_be_used(discs, tmp_path):
         ([], "image,mask", "lists no cases"),
         ([good, "images/9.png,masks/0.png,1"], "image,mask,label", "line 3"),
         (["images/0.png,masks/0.png,one"], "image,mask,label", "not a whole number"),
+        (["images/0.png,masks/0.png,9"], "image,mask,label", "no label 9"),
+        (["images/0.png,masks/0.png,"], "image,mask,label", "no label is given"),
+        (["images/0.png,masks/1.tif,1"], "image,mask,label", "there is no mask"),
+        ([good, good], "image,mask,label", "twice"),
     ):
         with pytest.raises(ValueError, match=sentence):
             read_cases(write_list(discs, *rows, head=head))
     with pytest.raises(ValueError, match="cannot be read"):
         read_cases(tmp_path / "none.csv")
-    volume = nibabel.Nifti1Image(np.zeros((3, 3, 3), np.uint8), np.eye(4))
+    volume = nibabel.Nifti1Image(np.ones((3, 3, 3), np.uint8), np.eye(4))
     nibabel.save(volume, tmp_path / "v.nii")
+    path = write_list(tmp_path, "v.nii,v.nii,1,0,7", head="image,mask,label,axis,slice")
+    with pytest.raises(ValueError, match="no slice 7"):
+        read_cases(path)
+    path.write_bytes("image,mask\nÄ.png,m.png\n".encode("cp1252"))
+    with pytest.raises(ValueError, match="not UTF-8"):
+        read_cases(path)
     with pytest.raises(ValueError, match="needs a slice"):
         read_cases(write_list(tmp_path, "v.nii,v.nii,1"))
 
 
 def test_the_order_is_random_but_the_participants_own(cases, tmp_path):
-    orders = [Study(cases, f"P{n}", tmp_path).cases for n in range(8)]
+    orders = [Study(cases, f"P{n}", tmp_path, "bundled").cases for n in range(8)]
     assert all(sorted(o, key=cases.index) == cases for o in orders)
     assert len({tuple(order) for order in orders}) > 5
-    assert Study(cases, "P3", tmp_path).cases == orders[3]
+    assert Study(cases, "P3", tmp_path, "bundled").cases == orders[3]
 
 
 def test_a_study_goes_on_where_it_was_left(cases, tmp_path):
-    study = Study(cases, "P01", tmp_path)
+    study = Study(cases, "P01", tmp_path, "bundled")
     for _ in range(2):
         study.begin()
         click(study)
@@ -78,14 +98,14 @@ def test_a_study_goes_on_where_it_was_left(cases, tmp_path):
     with study.path.open("a") as file:
         file.write('{"event": "cli')  # a crash
 
-    again = Study(cases, "P01", tmp_path)
+    again = Study(cases, "P01", tmp_path, "bundled")
     assert again.current == study.current
     again.begin()
     with pytest.raises(ValueError, match="Click on the object first"):
         again.finish(0.0)
     click(again, 0.5)
     again.finish(0.5)
-    result = Study(cases, "P01", tmp_path).result("bundled")
+    result = Study(cases, "P01", tmp_path, "bundled").result()
     assert result.annotator == "P01"
     assert [case.ious[0] for case in result.cases] == pytest.approx([0.9, 0.9, 0.5])
     assert [case.name for case in result.cases] == [c.name for c in study.cases[:3]]
@@ -95,7 +115,7 @@ def test_a_study_goes_on_where_it_was_left(cases, tmp_path):
 def test_the_clock_stands_still_in_a_pause(cases, tmp_path, monkeypatch):
     now = [100.0]
     monkeypatch.setattr("napari_simpleclick.evaluate.study.monotonic", lambda: now[0])
-    study = Study(cases, "P01", tmp_path)
+    study = Study(cases, "P01", tmp_path, "bundled")
     study.begin()
     now[0] += 5
     study.pause()
@@ -116,12 +136,14 @@ def test_the_clock_stands_still_in_a_pause(cases, tmp_path, monkeypatch):
 def test_what_cannot_be_recorded(cases, tmp_path):
     for code in ("", "Ada Lovelace", "a/b", "x" * 17):
         with pytest.raises(ValueError, match="not a participant code"):
-            Study(cases, code, tmp_path)
-    Study(cases, "P01", tmp_path)
+            Study(cases, code, tmp_path, "bundled")
+    Study(cases, "P01", tmp_path, "bundled")
+    with pytest.raises(ValueError, match="begun with the model 'bundled'"):
+        Study(cases, "P01", tmp_path, "other")
     with pytest.raises(ValueError, match="record of other cases"):
-        Study(cases[:3], "P01", tmp_path)
+        Study(cases[:3], "P01", tmp_path, "bundled")
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="cannot be written to"):
-        Study(cases, "P01", tmp_path / "file")
+        Study(cases, "P01", tmp_path / "file", "bundled")
     with pytest.raises(ValueError, match="nothing to report"):
-        Study(cases, "P02", tmp_path).result("bundled")
+        Study(cases, "P02", tmp_path, "bundled").result()

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,3 +69,30 @@ def test_sizes_that_do_not_fit_are_explained(image, prompt, sentence):
 def test_unknown_network_names_the_known_ones():
     with pytest.raises(ValueError, match="choose one of simpleclick-xtiny"):
         networks.build("simpleclick-tiny")
+
+
+@pytest.mark.parametrize("levels", ["single", "parallel", "partial"])
+def test_pyramid_variants_have_the_published_tensors_and_another_answer(levels):
+    torch.manual_seed(0)
+    published = networks.build("simpleclick-xtiny", 64).eval()
+    config = replace(published.config, levels=levels)
+    variant = networks.SimpleClick(config).eval()
+    variant.load_state_dict(published.state_dict())
+    image, prompt = torch.rand(2, 1, 3, 64, 64)
+    with torch.no_grad():
+        usual, other = published(image, prompt), variant(image, prompt)
+    assert other.shape == (1, 1, 64, 64)
+    assert not torch.allclose(usual, other, atol=1e-3)
+
+
+def test_single_scale_ignores_the_other_levels():
+    network = networks.SimpleClick(
+        replace(networks.NETWORKS["simpleclick-xtiny"], levels="single")
+    ).eval()
+    image, prompt = torch.rand(2, 1, 3, 64, 64)
+    with torch.no_grad():
+        before = network(image, prompt)
+        network.neck.down_4[0].weight.zero_()
+        torch.testing.assert_close(network(image, prompt), before)
+        network.neck.down_16[0].weight.zero_()
+        assert not torch.allclose(network(image, prompt), before)

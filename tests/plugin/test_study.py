@@ -11,7 +11,7 @@ from skimage.draw import disk
 from skimage.io import imsave
 
 from napari_simpleclick.evaluate import Result
-from napari_simpleclick.plugin.study import TASK
+from napari_simpleclick.plugin.study import RINGED, TASK
 from tests.plugin.conftest import PATIENCE_MS, Hand
 
 PLACES = [(30, 40), (70, 80), (50, 60), (40, 90), (75, 35), (60, 70)]
@@ -99,7 +99,9 @@ def test_six_cases_a_restart_and_the_report(open_study, case_list, qtbot):
         click_case(hand, study, shift=-10)
         press(study.next)
     press(study.pause)
-    assert not viewer.layers["case 5"].visible
+    shown = [layer.name for layer in viewer.layers if layer.visible]
+    assert shown == []
+    hand.click(*PLACES[int(study.study.current.name[1:])])
     assert not study.next.isEnabled()
     seconds = study.study.seconds
     QTest.qWait(50)
@@ -132,7 +134,8 @@ def test_six_cases_a_restart_and_the_report(open_study, case_list, qtbot):
     events = [json.loads(line) for line in lines]
     clicks = [event for event in events if event["event"] == "click"]
     assert len(clicks) == 9  # one of them in the case that was cut off
-    assert {"zoom", "model", "seconds", "iou", "dice"} <= clicks[0].keys()
+    assert {"at", "zoom", "seconds", "iou", "dice"} <= clicks[0].keys()
+    assert all(0 < case.final_iou <= 1 for case in person.cases)
 
 
 def test_the_reference_is_never_shown(open_study, case_list, qtbot):
@@ -153,7 +156,7 @@ def test_a_ring_shows_which_of_several_objects(open_study, case_list, qtbot):
     ring = viewer.layers["case 1 object"].data[0]
     assert (ring.min(0) < (18, 28)).all()
     assert (ring.max(0) < (68, 78)).all()
-    assert "in the ring" in study.status.text()
+    assert study.status.text() == RINGED
     hand.settle()
     hand.click(30, 40)
     hand.wait(1)
@@ -177,3 +180,29 @@ def test_a_case_without_a_click_is_not_finished(open_study, case_list, qtbot):
     press(study.next)
     assert "Click on the object first" in study.status.text()
     assert study.progress.text() == "Case 1 of 6"
+
+
+def test_the_last_click_is_waited_for_and_undo_is_noted(open_study, case_list, qtbot):
+    viewer, study = open_study()
+    hand = begin(viewer, study, case_list, qtbot)
+    click_case(hand, study)
+    hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    row, column = PLACES[int(study.study.current.name[1:])]
+    hand.click(row, column)
+    press(study.next)  # its answer is still to come
+    assert "Waiting" in study.status.text()
+    qtbot.waitUntil(lambda: study.progress.text() == "Case 2 of 6", timeout=PATIENCE_MS)
+    assert len(study.study.finished[0].clicks) == 2
+    events = [json.loads(line) for line in study.study.path.read_text().splitlines()]
+    assert any(e["event"] == "changed" and e["clicks"] == 0 for e in events)
+
+
+def test_the_person_sees_what_the_robot_sees(open_study, case_list, qtbot):
+    for number in range(len(PLACES)):
+        image = np.zeros((110, 130), np.uint16)
+        image[20:90, 20:100] = 1000
+        image[0, 0] = 60000
+        imsave(case_list.with_name(f"i{number}.png"), image, check_contrast=False)
+    viewer, study = open_study()
+    begin(viewer, study, case_list, qtbot)
+    assert viewer.layers["case 1"].contrast_limits[1] <= 1000

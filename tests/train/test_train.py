@@ -1,4 +1,8 @@
 import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -6,7 +10,12 @@ import pytest
 import torch
 from skimage.io import imsave
 
-from napari_simpleclick.train import TrainConfig, read_config, train
+from napari_simpleclick.train import (
+    TrainConfig,
+    read_config,
+    ready_configs,
+    train,
+)
 from napari_simpleclick.train.images import LabelledImage, read_sets
 from napari_simpleclick.train.samples import LARGEST_ZOOM, Samples, crop_window
 from napari_simpleclick.train.simulate import SLOTS, add_next_points, first_points
@@ -33,6 +42,7 @@ def data(tmp_path):
 CONFIG = {
     "network": "simpleclick-xtiny",
     "save_every": 2,
+    "accelerator": "cpu",
     "stages": [
         {"size": 32, "batch": 2, "steps": 3, "rate": 1e-3},
         {"size": 64, "batch": 2, "steps": 2, "rate": 1e-3},
@@ -68,8 +78,8 @@ def test_a_checkpoint_of_another_network_is_refused(data, tmp_path):
 
 def test_samples_are_functions_of_their_number(data):
     sets = read_sets(data)
-    samples = Samples(sets, {"synthetic": 1.0}, 64, 0.5, seed=3)
-    again = Samples(sets, {"synthetic": 1.0}, 64, 0.5, seed=3)
+    config = TrainConfig(**CONFIG, weights={"synthetic": 1.0}, single_click=0.5, seed=3)
+    samples, again = Samples(sets, config, 64), Samples(sets, config, 64)
     for number in range(20):
         image, target, _, points = samples[number]
         assert image.shape == (3, 64, 64)
@@ -133,7 +143,11 @@ def test_learning_from_every_click_resumes_too(data, tmp_path):
 def test_fine_tuning_starts_from_given_weights(data, tmp_path):
     stage = {"size": 64, "batch": 2, "steps": 1, "rate": 1e-9}
     config = TrainConfig(
-        network="simpleclick-xtiny", start="bundled", stages=[stage], weight_decay=0
+        network="simpleclick-xtiny",
+        start="bundled",
+        stages=[stage],
+        weight_decay=0,
+        accelerator="cpu",
     )
     tuned = train(config, data, tmp_path / "a").state_dict()
     bundled = load_weights("bundled")[0].state_dict()
@@ -146,7 +160,8 @@ def test_fine_tuning_starts_from_given_weights(data, tmp_path):
 
 def test_some_samples_start_from_a_damaged_mask(data):
     sets = read_sets(data)
-    samples = Samples(sets, {}, 64, 1.0, seed=0, correction=0.5)
+    config = TrainConfig(**CONFIG, single_click=1, correction=0.5)
+    samples = Samples(sets, config, 64)
     begun = 0
     for number in range(40):
         _, target, prior, points = samples[number]
@@ -163,7 +178,7 @@ def test_labels_that_touch_can_be_one_object():
     sets = {"tumours": [LabelledImage(labels * 90, labels)]}
     largest = []
     for wholes in ({}, {"tumours": 1.0}):
-        samples = Samples(sets, {}, 64, 1.0, 0, wholes)
+        samples = Samples(sets, TrainConfig(**CONFIG, wholes=wholes), 64)
         shares = [float(samples[number][1].mean()) for number in range(60)]
         largest.append(max(shares))
     # both are cropped to the same extents; half a square cannot fill them
@@ -233,3 +248,59 @@ def test_configs_that_cannot_be_used(tmp_path):
         path.write_text(text)
         with pytest.raises(ValueError, match=sentence):
             read_config(path)
+
+
+def test_two_devices_share_the_work(data, tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text(
+        'network = "simpleclick-xtiny"\naccelerator = "cpu"\ndevices = 2\n'
+        'precision = "32-true"\nworkers = 0\n'
+        "[[stages]]\nsize = 32\nbatch = 2\nsteps = 2\nrate = 1e-3\n"
+    )
+    command = [sys.executable, "-m", "napari_simpleclick.cli", "train", str(path)]
+    command += ["--data", str(data), "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Saved") == 1
+    log = (tmp_path / "out" / "log.jsonl").read_text().splitlines()
+    assert json.loads(log[-1])["samples"] == 8  # 2 devices x 2 steps x 2 samples
+    load_weights(tmp_path / "out" / "weights.safetensors")
+
+
+def test_a_run_validates_on_held_out_images(data, tmp_path):
+    for number in range(4, 24):
+        for kind in ("images", "masks"):
+            folder = data / "squares" / kind
+            shutil.copy(folder / "0.png", folder / f"{number}.png")
+    config = TrainConfig(**CONFIG, held_out=0.3, validate_every=3)
+    seen = []
+    train(config, data, tmp_path / "a", lambda now: seen.append(now.noc))
+    assert 1 <= seen[-1] <= 5
+    assert (tmp_path / "a" / "validation" / "index.html").exists()
+    lines = (tmp_path / "a" / "log.jsonl").read_text().splitlines()
+    found = [line for line in map(json.loads, lines) if "miou" in line]
+    assert len(found) == 1
+    assert len(found[0]["miou"]) == 5
+
+
+def test_dropped_priors_change_what_is_learnt(data, tmp_path):
+    learnt = [
+        train(TrainConfig(**CONFIG, seed=1, prior_drop=p), data, tmp_path / str(p))
+        for p in (0.0, 1.0)
+    ]
+    pairs = zip(*(network.parameters() for network in learnt), strict=True)
+    assert not all(torch.equal(one, other) for one, other in pairs)
+
+
+def test_ready_configs_can_be_read_by_name():
+    names = ready_configs()
+    assert {"bundled", "fine-tune", "sbd-xtiny", "coco-lvis-huge"} <= set(names)
+    assert len(names) == 10
+    for name in names:
+        assert read_config(Path(name)).stages
+    published = read_config(Path("coco-lvis-base"))
+    stage = published.stages[0]
+    assert stage.steps // 55 * 140 == pytest.approx(30000, rel=0.01)  # epochs, batch
+    assert stage.drops[0] / stage.steps == pytest.approx(50 / 55)
+    with pytest.raises(ValueError, match="one of bundled"):
+        read_config(Path("nothing"))

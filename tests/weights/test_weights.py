@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from napari_simpleclick import load_weights, networks
 from napari_simpleclick.weights import (
@@ -237,3 +238,17 @@ def test_mae_initialises_the_backbone(tmp_path):
     other = networks.build("simpleclick-base")
     with pytest.raises(WeightsError, match="does not fit this network"):
         load_mae(other, tmp_path / "mae.pth")
+
+
+def test_a_pyramid_variant_is_stored_with_its_weights(tmp_path):
+    config = replace(networks.NETWORKS["simpleclick-xtiny"], levels="parallel")
+    network = networks.SimpleClick(config)
+    path = tmp_path / "a.safetensors"
+    save_weights(network, path, Card("a", "simpleclick-xtiny", path.name))
+    loaded, card = load_weights(path)
+    assert loaded.config.levels == "parallel"
+    assert card.network == "simpleclick-xtiny"
+    state = dict(loaded.state_dict().items())
+    save_file(state, path, {"levels": "spiral"})
+    with pytest.raises(WeightsError, match="a pyramid 'spiral'"):
+        load_weights(path)

@@ -19,10 +19,16 @@ from rich.progress import (
 console = Console()
 
 
-def progress_bar() -> Progress:
+def progress_bar(shown: bool = True) -> Progress:
     """Bar with counts and the time left, on stderr."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+    return Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        speed_estimate_period=3600,
+        disable=not shown,
+    )
 
 
 def one_sentence(command: Callable[..., None]) -> Callable[..., None]:

@@ -133,7 +133,6 @@ def evaluate(
     from napari_simpleclick.evaluate.run import (
         choose_cases,
         draw_strips,
-        published_side,
         robot,
     )
     from napari_simpleclick.evaluate.worker import Settings
@@ -141,9 +140,11 @@ def evaluate(
 
     if json_ is not None:
         check_writable(json_, (".json",))
+    if report is not None:
+        report.mkdir(parents=True, exist_ok=True)
+        check_writable(report / "index.html", (".html",))
     options = Options(ignore, whole, axis, every, min_area, image, mask)
     cases = choose_cases(find_cases(dataset, root, options), limit, seed)
-    side = size or published_side(dataset)
     settings = Settings(
         weights=weights,
         baseline=baseline,
@@ -151,12 +152,12 @@ def evaluate(
         stop_at=stop_at,
         threshold=threshold,
         flip=flip,
-        size=(side, side),
+        size=None if size is None else (size, size),
         device=device,
         precision=precision,
         initial=initial_masks,
         seed=seed,
-    ).resolved()
+    ).resolved(dataset)
     jobs = jobs or _jobs(settings.device)
     with progress_bar() as bar:
         task = bar.add_task(dataset, total=len(cases))
@@ -188,12 +189,14 @@ def compare(
 ) -> None:
     """Compare results on the objects that they share, with paired tests."""
     from napari_simpleclick import evaluate as room
+    from napari_simpleclick.evaluate.entries import labels
     from napari_simpleclick.evaluate.report import write_report
 
     found = [room.Result.read(path) for path in results]
     _show(found)
-    for other in found[1:]:
-        table = Table("Metric", found[0].weights, other.weights, "Difference", "p")
+    first, *names = labels(found)
+    for name, other in zip(names, found[1:], strict=True):
+        table = Table("Metric", first, name, "Difference", "p")
         for test in room.compare(found[0], other):
             low, high = test.interval
             table.add_row(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -22,28 +24,34 @@ app = typer.Typer()
 @app.command(epilog=example("train run.toml --data images --out run1"))
 @one_sentence
 def train(
-    config: Annotated[Path, typer.Argument(help="TOML file that describes the run.")],
-    data: Annotated[Path, typer.Option(help="Folder of NAME/images and NAME/masks.")],
+    config: Annotated[
+        Path,
+        typer.Argument(help="TOML file that describes the run, or a name: fine-tune…"),
+    ],
+    data: Annotated[
+        Path,
+        typer.Option(help="Folder of NAME/images and NAME/masks, SBD or COCO+LVIS."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and weights.")],
 ) -> None:
     """Train a network, or go on with a run that was stopped."""
     from napari_simpleclick import train as room
-    from napari_simpleclick.weights import Card, save_weights
 
     run = room.read_config(config)
-    with progress_bar() as bar:
+    first = os.environ.get("LOCAL_RANK", "0") == "0"  # of several devices
+    with progress_bar(shown=first) as bar:
         task = bar.add_task("reading images", total=run.stages[0].steps)
 
         def show(now: room.Progress) -> None:
             text = f"stage {now.stage + 1}, loss {now.loss:.3f}, IoU {now.iou:.3f}"
+            if not math.isnan(now.noc):
+                text += f", NoC@85 {now.noc:.2f}"
             total = run.stages[now.stage].steps
             bar.update(task, description=text, completed=now.step, total=total)
 
-        network = room.train(run, data, out, show)
-    target = out / "weights.safetensors"
-    name = config.stem
-    save_weights(network, target, Card(name, run.network, target.name, origin=name))
-    typer.echo(f"Saved {target}")
+        room.train(run, data, out, show)
+    if first:
+        typer.echo(f"Saved {out / 'weights.safetensors'}")
 
 
 @app.command(epilog=example("benchmark --weights bundled"))

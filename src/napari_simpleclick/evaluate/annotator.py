@@ -7,7 +7,6 @@ the deepest pixel of the larger mistake.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,9 +15,6 @@ from numpy.typing import NDArray
 from napari_simpleclick.clicks import Click
 from napari_simpleclick.evaluate.metrics import iou
 from napari_simpleclick.predict import THRESHOLD, Box, Predictor, progressive_merge
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Mask = NDArray[np.bool_]
 
@@ -104,7 +100,6 @@ def annotate(
     target: float = 1.01,
     threshold: float = THRESHOLD,
     initial: Mask | None = None,
-    script: Sequence[Click] | None = None,
 ) -> list[Turn]:
     """Click on one object of the predictor's image until it is good enough.
 
@@ -124,16 +119,12 @@ def annotate(
         (H, W) bool, a mask to be corrected. As in the DAVIS-585 protocol, every answer
         is merged progressively into the mask before it, and the network is shown the
         whole image first and its own answers as prior.
-    script : sequence of Click or None
-        Clicks that were made before, to be made again instead of the robot's own.
 
     Returns
     -------
     list of Turn
         One per click.
     """
-    if script is not None:
-        clicks = min(clicks, len(script))
     fresh = np.ones(truth.shape, bool)
     mask = np.zeros(truth.shape, bool) if initial is None else initial
     prior: NDArray[np.float32] | None = None
@@ -144,8 +135,8 @@ def annotate(
     made: list[Click] = []
     turns: list[Turn] = []
     while len(turns) < clicks and not (turns and turns[-1].iou >= target):
-        made.append(script[len(made)] if script else next_click(truth, mask, fresh))
-        click = made[-1]
+        click = next_click(truth, mask, fresh)
+        made.append(click)
         prior = predictor.predict(made, prior, focus)
         answer = prior > threshold
         if initial is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_simpleclick.evaluate.datasets import Case, Options
@@ -17,19 +19,20 @@ COLUMNS = ("image", "mask")
 
 
 def read_cases(path: Path) -> list[Case]:
-    """Read a list of cases.
+    """Read a list of cases, and make sure that each of them can be opened.
 
     Parameters
     ----------
     path : Path
         CSV with the columns ``image`` and ``mask`` (files, relative to the CSV), and
-        at will ``label`` (of the object, 1 if empty), and for volumes ``axis`` (2 if
-        empty) and ``slice``.
+        at will ``label`` (of the object; may be empty where there is one only), and
+        for volumes ``axis`` (2 if empty) and ``slice``. Commas, semicolons or tabs
+        separate them.
 
     Returns
     -------
     list of Case
-        In the order of the file.
+        In the order of the file, each with a name of its own.
 
     Raises
     ------
@@ -37,50 +40,75 @@ def read_cases(path: Path) -> list[Case]:
         If there is no such file, a column is missing, or a row cannot be used.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            missing = [c for c in COLUMNS if c not in (table.fieldnames or ())]
-            rows = list(table)
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ValueError(f"'{path}' cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"'{path}' is not UTF-8 text; save it as 'CSV UTF-8' in the spreadsheet."
+        ) from error
+    head = text.partition("\n")[0]
+    separator = max(",;\t", key=head.count)
+    table = csv.DictReader(text.splitlines(), delimiter=separator)
+    missing = [c for c in COLUMNS if c not in (table.fieldnames or ())]
     if missing:
         raise ValueError(
             f"'{path}' has no column '{missing[0]}'; expected image,mask and at will "
             "label,axis,slice."
         )
-    if not rows:
+    cases = []
+    for line, row in enumerate(table, start=2):
+        try:
+            cases.append(_case(path, row))
+        except ValueError as error:
+            raise ValueError(f"'{path}', line {line}: {error}") from error
+    if not cases:
         raise ValueError(f"'{path}' lists no cases; add a row for each object.")
-    return [_case(path, number, row) for number, row in enumerate(rows, start=2)]
+    counts = Counter((case.name, case.instance) for case in cases)
+    twice = [key for key, count in counts.items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"'{path}' lists object {twice[0][1]} of '{twice[0][0]}' twice; remove one."
+        )
+    return cases
 
 
-def _case(path: Path, line: int, row: dict[str, str | None]) -> Case:
+def _case(path: Path, row: dict[str, str | None]) -> Case:
+    """Find the object of one row; errors do not name the file and line."""
     files = {column: path.parent / (row[column] or "") for column in COLUMNS}
     for column, file in files.items():
         if not file.is_file():
             raise ValueError(
-                f"'{path}', line {line}: there is no {column} '{file}'; correct the "
-                "path, which is relative to the list."
+                f"there is no {column} '{file}'; correct the path, which is relative "
+                "to the list."
             )
-    numbers: dict[str, int | None] = {}
-    for column in ("label", "axis", "slice"):
-        text = (row.get(column) or "").strip()
-        if text and not re.fullmatch(r"\d+", text):
-            raise ValueError(
-                f"'{path}', line {line}: {column} '{text}' is not a whole number."
-            )
-        numbers[column] = int(text) if text else None
-    label = 1 if numbers["label"] is None else numbers["label"]
-    stem = files["image"].name.split(".")[0]
-    if suffix_of(files["image"]) not in NIFTI:
-        return Case(stem, label, files["image"], files["mask"], "folder")
-    axis = 2 if numbers["axis"] is None else numbers["axis"]
-    index = numbers["slice"]
-    if index is None:
-        raise ValueError(
-            f"'{path}', line {line}: a volume needs a slice; fill in that column."
+    label, axis, index = (_number(row, name) for name in ("label", "axis", "slice"))
+    name = (row["image"] or "").removesuffix(suffix_of(files["image"]))
+    case = Case(name, label or 0, files["image"], files["mask"], "folder")
+    if suffix_of(files["image"]) in NIFTI:
+        axis = 2 if axis is None else axis
+        if index is None:
+            raise ValueError("a volume needs a slice; fill in that column.")
+        case = replace(
+            case,
+            name=f"{name} axis {axis} slice {index}",
+            layout="volume",
+            axis=axis,
+            index=index,
+            options=Options(axis=axis),
         )
-    name = f"{stem} axis {axis} slice {index}"
-    options = Options(axis=axis)
-    return Case(
-        name, label, files["image"], files["mask"], "volume", axis, index, options
-    )
+    present = case.labels_there()
+    if label is None and len(present) == 1:
+        return replace(case, instance=present[0])
+    if label not in present:
+        asked = "no label is given" if label is None else f"there is no label {label}"
+        there = ", ".join(map(str, present)) or "none"
+        raise ValueError(f"{asked}; the mask's labels there are {there}.")
+    return case
+
+
+def _number(row: dict[str, str | None], column: str) -> int | None:
+    text = (row.get(column) or "").strip()
+    if text and not re.fullmatch(r"\d+", text):
+        raise ValueError(f"{column} '{text}' is not a whole number.")
+    return int(text) if text else None

@@ -128,15 +128,8 @@ def paired_counts(
 
 
 def most_clicks(result: Result, name: str) -> int | None:
-    """Clicks that an object counts which never reaches an IoU; None without such.
-
-    A result does not record that number, but its mean NoC follows from it.
-    """
-    mean, missed = result.noc[name], result.failures[name]
-    if mean is None or not missed:
-        return None
-    reached = sum(clicks_needed(case.ious, TARGETS[name], 0) for case in result.cases)
-    return round((mean * len(result.cases) - reached) / missed)
+    """Clicks that an object counts which never reaches an IoU; None without such."""
+    return result.settings.get("clicks", 20) if result.failures[name] else None
 
 
 def paired_test(metric: str, first: Values, second: Values) -> PairedTest:

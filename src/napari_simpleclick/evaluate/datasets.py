@@ -132,8 +132,8 @@ class Case:
         truth[labels == IGNORED] = IGNORED
         return image, truth
 
-    def others(self) -> bool:
-        """Whether the image or slice holds other objects too.
+    def labels_there(self) -> list[int]:
+        """Labels of all objects in the image or slice, ascending.
 
         Raises
         ------
@@ -141,7 +141,12 @@ class Case:
             As :meth:`load` does.
         """
         labels = self._read()[1]
-        return bool(((labels > 0) & (labels != self.instance)).any())
+        return [int(label) for label in np.unique(labels[labels > 0])]
+
+    @property
+    def source(self) -> str:
+        """Name of the image, without the slice."""
+        return self.name.partition(" axis ")[0] if self.axis is not None else self.name
 
     def _read(self) -> tuple[NDArray[Any], Labels]:
         layout = LAYOUTS[self.layout]
@@ -211,10 +216,14 @@ def find_cases(dataset: str, root: Path, options: Options = DEFAULTS) -> list[Ca
         If the name is unknown, the folder has another layout, a mask is missing or
         cannot be read, or there is no object.
     """
-    key = _key(dataset)
+    key, root = _key(dataset), root.resolve()
+    if not LAYOUTS[key].general and options != DEFAULTS:
+        raise ValueError(
+            f"'{key}' has rules of its own; choices of axis, slices, labels and areas "
+            "are for 'folder' and 'volume'."
+        )
     volume.cache_clear()  # files may have changed since
     volume_labels.cache_clear()
-    options = options if LAYOUTS[key].general else DEFAULTS
     pairs = LAYOUTS[key].pairs(root, options)
     cases = [case for pair in pairs for case in _cases(key, pair, options)]
     if not cases:

@@ -66,6 +66,13 @@ class Entry:
         return [case.times[-1] for case in self.result.cases if case.times]
 
     @property
+    def content(self) -> float | None:
+        """Mean IoU of the final masks of a person; None where not recorded."""
+        final = [case.final_iou for case in self.result.cases]
+        known = [value for value in final if value is not None]
+        return float(np.mean(known)) if known else None
+
+    @property
     def quartiles(self) -> list[float]:
         """Lower quartile, median and upper quartile of ``finish``, s."""
         return [float(value) for value in np.percentile(self.finish, (25, 50, 75))]

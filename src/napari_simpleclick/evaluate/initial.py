@@ -64,14 +64,16 @@ def signed_distance(mask: Mask) -> NDArray[np.float32]:
     inner, outer = (
         cv2.distanceTransform(kind, cv2.DIST_L2, cv2.DIST_MASK_5) for kind in kinds
     )
-    return np.asarray(inner - outer, np.float32)
+    far = sum(mask.shape)  # where there is no border at all
+    return np.asarray(np.clip(inner - outer, -far, far), np.float32)
 
 
 def _piece(
     inside: NDArray[np.float32], extent: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Bump, positive or negative, around a random place of the border."""
-    border = np.argwhere(np.abs(inside) <= 1.5)
+    near = np.abs(inside)
+    border = np.argwhere(near <= max(1.5, float(near.min())))
     row, column = border[rng.integers(len(border))]
     radius = extent * rng.uniform(0.5, 2.0)
     rows, columns = np.ogrid[: inside.shape[0], : inside.shape[1]]

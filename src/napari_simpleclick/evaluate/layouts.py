@@ -151,7 +151,7 @@ def _by_list(root: Path, globs: tuple[str, ...], _: Options) -> list[Pair]:
     """Take the names from a list, the last of the globs."""
     *patterns, names = globs
     pairs = []
-    for name in (root / names).read_text().split():
+    for name in (root / names).read_text(encoding="utf-8").split():
         image, mask = (root / pattern.replace("*", name) for pattern in patterns)
         for path in (image, mask):
             if not path.is_file():

@@ -94,7 +94,8 @@ def summarise(
         if stop_at is not None and target > stop_at + 1e-9:
             noc[name] = interval[name] = failures[name] = at_limit[name] = None
             continue
-        counts = np.array([clicks_needed(case.ious, target, most) for case in cases])
+        needed = [clicks_needed(case.ious, target, most) for case in cases]
+        counts = np.minimum(needed, most)
         noc[name] = float(counts.mean())
         interval[name] = mean_interval(counts)
         missed = [max(case.ious) < np.float32(target) for case in cases]

@@ -35,7 +35,10 @@ def rgb(path: Path) -> NDArray[np.uint8]:
 
 
 def _bgr(path: Path) -> NDArray[np.uint8]:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    try:  # not imread, which cannot open every path on Windows
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):
+        image = None
     if image is None:
         raise ValueError(f"'{path}' cannot be read as an image; check the file.")
     return np.asarray(image, np.uint8)

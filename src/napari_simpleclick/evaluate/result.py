@@ -33,6 +33,8 @@ class CaseResult(BaseModel):
     times : tuple of float
         For a person: seconds from the start of the case to each click, without
         pauses.
+    final_iou : float or None
+        For a person: of the mask they were content with, painting included.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,6 +45,7 @@ class CaseResult(BaseModel):
     ious: tuple[float, ...]
     seconds: float
     times: tuple[float, ...] = ()
+    final_iou: float | None = None
 
 
 class Result(BaseModel):
@@ -73,8 +76,8 @@ class Result(BaseModel):
     seconds_per_click : float
         Wall time of all objects divided by their clicks.
     pie : float or None
-        Seconds per click and pixel of the network's input (InterFormer); None for
-        baselines.
+        Seconds per click and pixel of the network's input (InterFormer); None for a
+        person.
     weights : str
         Name or file of the weights, or the baseline.
     settings : dict
@@ -106,7 +109,9 @@ class Result(BaseModel):
         cases = ",\n  ".join(json.dumps(case) for case in values.pop("cases"))
         top = json.dumps(values, indent=1).removesuffix("\n}")
         partial = path.with_name(path.name + ".part")
-        partial.write_text(f'{top},\n "cases": [\n  {cases}\n ]\n}}\n')
+        partial.write_text(
+            f'{top},\n "cases": [\n  {cases}\n ]\n}}\n', encoding="utf-8"
+        )
         os.replace(partial, path)
 
     @classmethod
@@ -119,9 +124,14 @@ class Result(BaseModel):
             If there is no such file or it is not such a result.
         """
         try:
-            return cls.model_validate_json(path.read_text())
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise ValueError(f"There is no file '{path}'; check the name.") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(
+                f"'{path}' is not a result of evaluate; choose the file that --json "
+                "wrote."
+            ) from error
         except ValidationError as error:
             place = ".".join(str(part) for part in error.errors()[0]["loc"])
             raise ValueError(

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    ProcessPoolExecutor,
+    as_completed,
+)
 from contextlib import contextmanager
+from functools import lru_cache
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,13 +25,17 @@ from napari_simpleclick import __version__
 from napari_simpleclick.evaluate.metrics import summarise
 from napari_simpleclick.evaluate.report import Strip, extremes
 from napari_simpleclick.evaluate.result import CaseResult, Result
-from napari_simpleclick.evaluate.worker import Settings, annotate_case, picture_case
+from napari_simpleclick.evaluate.worker import (
+    Settings,
+    annotate_case,
+    picture_case,
+    watch_parent,
+)
 from napari_simpleclick.weights import locate_weights
 from napari_simpleclick.weights.store import checksum
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from napari_simpleclick.evaluate.datasets import Case
 
@@ -59,7 +71,7 @@ def robot(
         package; replaces ``jobs``.
     out : Path or None
         JSON file to write. Finished cases are kept beside it meanwhile, and a run
-        that was killed goes on from there.
+        that was killed goes on from there; the same run that is finished is read.
     about : dict or None
         Further settings to record (how the cases were chosen).
     progress : callable
@@ -78,13 +90,16 @@ def robot(
     """
     if not cases:
         raise ValueError("There are no cases; choose a data set that has objects.")
-    chosen = (settings or Settings()).resolved()
-    told = _told(chosen, about or {})
-    record = _Record(out, {"dataset": dataset, "cases": len(cases), **told})
+    chosen = (settings or Settings()).resolved(dataset)
+    told = _told(chosen, about or {}, cases)
+    if out is not None and (known := _finished_before(out, dataset, told)):
+        return known
+    record = _Record(out, {"dataset": dataset, **told})
     left = [case for case in cases if _key(case) not in record.done]
     progress(len(record.done), len(cases))
+    work = _absolute(chosen)
     with executor(jobs if len(left) > 1 else 1, scheduler) as pool:
-        tasks = [(annotate_case, case, chosen) for case in left]
+        tasks = [(annotate_case, case, work) for case in left]
         for found in _finished(pool, tasks):
             record.add(found)
             progress(len(record.done), len(cases))
@@ -110,12 +125,12 @@ def draw_strips(
     jobs: int = 1,
     scheduler: str = "",
 ) -> dict[str, list[Strip]]:
-    """Make the clicks of the best and the worst cases again, for their pictures.
+    """Annotate the best and the worst cases again, for their pictures.
 
     Parameters
     ----------
     result : Result
-        Of :func:`robot`, or of a person.
+        Of :func:`robot`.
     cases, settings, jobs, scheduler
         As given to :func:`robot`.
 
@@ -126,22 +141,14 @@ def draw_strips(
     """
     places = {_key(case): case for case in cases}
     groups = dict(zip(("best", "worst"), extremes(result), strict=True))
-    chosen = (settings or Settings()).resolved()
-    tasks = [
-        (picture_case, places[_key(found)], found, chosen)
-        for group in groups.values()
-        for found in group
-    ]
+    work = _absolute((settings or Settings()).resolved(result.dataset))
+    wanted = [places[_key(found)] for group in groups.values() for found in group]
+    tasks = [(picture_case, case, work) for case in wanted]
     with executor(jobs if len(tasks) > 1 else 1, scheduler) as pool:
         drawn = {_key(strip.case): strip for strip in _finished(pool, tasks)}
     return {
         name: [drawn[_key(found)] for found in group] for name, group in groups.items()
     }
-
-
-def published_side(dataset: str) -> int:
-    """Side of the network's input in the published tables: 672 px for DAVIS."""
-    return 672 if dataset.lower() == "davis" else 448
 
 
 def choose_cases(cases: list[Case], limit: int | None, seed: int = 0) -> list[Case]:
@@ -171,7 +178,7 @@ def executor(jobs: int = 1, scheduler: str = "") -> Iterator[Executor | None]:
     elif jobs == 1:
         yield None
     else:
-        pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+        pool = ProcessPoolExecutor(jobs, get_context("spawn"), watch_parent)
         try:
             yield pool
         finally:
@@ -201,15 +208,23 @@ def _finished(pool: Executor | None, tasks: Sequence[tuple[Any, ...]]) -> Iterat
         for function, *arguments in tasks:
             yield function(*arguments)
         return
-    for future in as_completed([pool.submit(*task) for task in tasks]):
-        yield future.result()
+    try:
+        for future in as_completed([pool.submit(*task) for task in tasks]):
+            yield future.result()
+    except BrokenExecutor as error:
+        raise MemoryError(
+            "A worker process was stopped from outside, most likely for lack of "
+            "memory; use fewer with --jobs."
+        ) from error
 
 
 def _key(case: Case | CaseResult) -> Key:
     return case.name, case.instance
 
 
-def _told(settings: Settings, about: dict[str, Any]) -> dict[str, Any]:
+def _told(
+    settings: Settings, about: dict[str, Any], cases: Sequence[Case]
+) -> dict[str, Any]:
     """Everything that the numbers depend on, as it goes into the JSON."""
     told = settings.model_dump(mode="json")
     if settings.weights:
@@ -217,7 +232,36 @@ def _told(settings: Settings, about: dict[str, Any]) -> dict[str, Any]:
     for name, value in about.items():
         plain = dataclasses.is_dataclass(value) and not isinstance(value, type)
         told[name] = dataclasses.asdict(value) if plain else value
-    return told | {"version": __version__}
+    return told | {"cases": _fingerprint(cases), "version": __version__}
+
+
+def _fingerprint(cases: Sequence[Case]) -> str:
+    """SHA-256 of names, labels and file sizes, to tell data sets apart."""
+    sizes = lru_cache(None)(lambda path: path.stat().st_size)
+    lines = [
+        f"{case.name}\t{case.instance}\t{sizes(case.image)}\t{sizes(case.mask)}\n"
+        for case in cases
+    ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _absolute(settings: Settings) -> Settings:
+    """Name files in full, as workers may run in another folder."""
+    named = {
+        name: str(Path(value).resolve())
+        for name in ("weights", "initial")
+        if (value := getattr(settings, name)) and Path(value).exists()
+    }
+    return settings.model_copy(update=named)
+
+
+def _finished_before(out: Path, dataset: str, told: dict[str, Any]) -> Result | None:
+    """Find the result of the very same run, if it is there already."""
+    try:
+        known = Result.read(out)
+    except ValueError:
+        return None
+    return known if (known.dataset, known.settings) == (dataset, told) else None
 
 
 class _Record:
@@ -230,16 +274,18 @@ class _Record:
             return
         header = json.dumps(about, sort_keys=True)
         if self._path.exists():
-            self._load(header)
+            self._load(self._path, header)
         lines = [header, *(case.model_dump_json() for case in self.done.values())]
-        self._path.write_text("".join(f"{line}\n" for line in lines))
+        partial = self._path.with_suffix(".part")
+        partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        os.replace(partial, self._path)
 
-    def _load(self, header: str) -> None:
-        assert self._path is not None
-        first, *lines = self._path.read_text().splitlines() or [""]
+    def _load(self, path: Path, header: str) -> None:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        first, *lines = text.split("\n")
         if first != header:
             raise ValueError(
-                f"'{self._path}' holds a run with other settings that was not "
+                f"'{path}' holds a run with other settings or images that was not "
                 "finished; delete it, or choose another --json file."
             )
         for line in lines:
@@ -252,7 +298,7 @@ class _Record:
     def add(self, case: CaseResult) -> None:
         self.done[_key(case)] = case
         if self._path is not None:
-            with self._path.open("a") as file:
+            with self._path.open("a", encoding="utf-8") as file:
                 file.write(case.model_dump_json() + "\n")
                 file.flush()
                 os.fsync(file.fileno())

@@ -6,17 +6,21 @@ import json
 import os
 import re
 import zlib
+from datetime import UTC, datetime
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from skimage.io import imsave
 
 from napari_simpleclick.evaluate.metrics import dice, summarise
 from napari_simpleclick.evaluate.result import CaseResult, Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from napari_simpleclick.evaluate.datasets import Case
 
@@ -39,21 +43,25 @@ class Study:
         A code of up to 16 letters, digits, ``-`` and ``_``.
     folder : Path
         Where the record is, or will be.
+    model : str
+        Catalogue name or file of the weights; the same for the whole study.
 
     Raises
     ------
     ValueError
         If the code cannot be used, the folder cannot be written, or the record there
-        is of other cases.
+        is of other cases or another model.
     """
 
-    def __init__(self, cases: Sequence[Case], participant: str, folder: Path) -> None:
+    def __init__(
+        self, cases: Sequence[Case], participant: str, folder: Path, model: str
+    ) -> None:
         if not CODE.fullmatch(participant):
             raise ValueError(
                 f"'{participant}' is not a participant code; use up to 16 letters, "
                 "digits, - and _, and no name."
             )
-        self.participant = participant
+        self.participant, self.model = participant, model
         rng = np.random.default_rng(zlib.crc32(participant.encode()))
         self.cases = [cases[index] for index in rng.permutation(len(cases))]
         self.path = folder / f"{participant}.jsonl"
@@ -61,10 +69,10 @@ class Study:
         self._clear()
         keys = [[case.name, case.instance] for case in self.cases]
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            self.masks.mkdir(parents=True, exist_ok=True)
             if self.path.exists():
                 self._load(keys)
-            self._write("open", cases=keys)
+            self._write("open", cases=keys, model=Path(model).name)
         except OSError as error:
             raise ValueError(
                 f"'{folder}' cannot be written to: {error.strerror}; choose another "
@@ -77,6 +85,11 @@ class Study:
         self._times: list[float] = []
         self._active = 0.0
         self._since: float | None = None
+
+    @property
+    def masks(self) -> Path:
+        """Folder of the mask after each click, and of the report."""
+        return self.path.with_suffix("")
 
     # -- where it stands ------------------------------------------------------------
 
@@ -125,6 +138,7 @@ class Study:
         row: int,
         column: int,
         positive: bool,
+        mask: NDArray[np.bool_],
         iou: float,
         seconds: float,
         **about: Any,
@@ -137,13 +151,18 @@ class Study:
             Where, px.
         positive : bool
             Its sign.
+        mask : ndarray
+            (H, W) bool, the answer; kept as a picture for the report.
         iou : float
             Of the mask after it, 0 to 1.
         seconds : float
             When it was made, on the clock of the case.
         **about
-            Whatever else is worth keeping: slice, zoom, model.
+            Whatever else is worth keeping: slice, zoom, clicks that still stand.
         """
+        count = len(self._clicks) + 1
+        path = self.mask_path(len(self.finished), count)
+        imsave(path, 255 * mask.astype(np.uint8), check_contrast=False)
         self._clicks.append((row, column, positive))
         self._ious.append(float(np.float32(iou)))
         self._times.append(round(seconds, 3))
@@ -157,6 +176,14 @@ class Study:
             seconds=round(seconds, 3),
             **about,
         )
+
+    def note(self, event: str, **about: Any) -> None:
+        """Record something else that the person did: undo, redo, a moved click."""
+        self._write(event, **about)
+
+    def mask_path(self, number: int, count: int) -> Path:
+        """Picture of the mask of case ``number`` (from 0) after ``count`` clicks."""
+        return self.masks / f"case{number + 1}-click{count}.png"
 
     def finish(self, iou: float) -> None:
         """Go on, as the person is content with the current case.
@@ -181,18 +208,17 @@ class Study:
             ious=tuple(self._ious),
             seconds=round(self.seconds, 3),
             times=tuple(self._times),
+            final_iou=round(iou, 6),
         )
-        self._write("finish", iou=iou, dice=dice(iou), result=found.model_dump())
+        self._write("finish", dice=dice(iou), result=found.model_dump())
         self.finished.append(found)
         self._clear()
 
-    def result(self, weights: str, most: int = 20) -> Result:
+    def result(self, most: int = 20) -> Result:
         """Sum up the finished cases.
 
         Parameters
         ----------
-        weights : str
-            The model that was clicked with.
         most : int
             Clicks that a missed target counts as.
 
@@ -207,7 +233,7 @@ class Study:
         return summarise(
             "study",
             self.finished,
-            weights=weights,
+            weights=Path(self.model).name,
             settings=settings,
             most=most,
             annotator=self.participant,
@@ -216,9 +242,9 @@ class Study:
     # -- the record -----------------------------------------------------------------
 
     def _load(self, keys: list[list[Any]]) -> None:
-        text = self.path.read_text()
+        text = self.path.read_text(encoding="utf-8", errors="replace")
         if not text.endswith("\n"):
-            with self.path.open("a") as file:
+            with self.path.open("a", encoding="utf-8") as file:
                 file.write("\n")
         for line in text.splitlines():
             try:
@@ -230,11 +256,18 @@ class Study:
                     f"'{self.path}' is the record of other cases; choose another "
                     "folder or another code."
                 )
+            model = event.get("model", Path(self.model).name)
+            if model != Path(self.model).name:
+                raise ValueError(
+                    f"'{self.path}' was begun with the model '{model}'; choose that "
+                    "one in the SimpleClick panel first."
+                )
             if event["event"] == "finish":
                 self.finished.append(CaseResult(**event["result"]))
 
     def _write(self, event: str, **about: Any) -> None:
-        with self.path.open("a") as file:
-            file.write(json.dumps({"event": event, **about}) + "\n")
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"event": event, "at": now, **about}) + "\n")
             file.flush()
             os.fsync(file.fileno())

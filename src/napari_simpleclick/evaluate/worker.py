@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import threading
 import time
 import zlib
 from functools import lru_cache
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from napari_simpleclick.clicks import Click
+from napari_simpleclick.evaluate import readers
 from napari_simpleclick.evaluate.annotator import Turn, annotate
+from napari_simpleclick.evaluate.datasets import INITIAL_KINDS
 from napari_simpleclick.evaluate.initial import Mask, damage
 from napari_simpleclick.evaluate.report import Strip
 from napari_simpleclick.evaluate.result import CaseResult
@@ -24,7 +28,7 @@ from napari_simpleclick.predict.devices import (
     choose_device,
     choose_precision,
 )
-from napari_simpleclick.volumes.files import read_image
+from napari_simpleclick.volumes.files import NIFTI, suffix_of
 from napari_simpleclick.volumes.intensity import default_window
 from napari_simpleclick.weights import load_weights
 
@@ -38,6 +42,11 @@ _one_at_a_time = threading.Lock()
 
 SHOWN = (1, 2, 3, 5, 10, 20)
 """Clicks after which the report shows the mask."""
+
+
+def published_side(dataset: str) -> int:
+    """Side of the network's input in the published tables: 672 px for DAVIS."""
+    return 672 if dataset.lower() == "davis" else 448
 
 
 class Settings(BaseModel):
@@ -59,14 +68,15 @@ class Settings(BaseModel):
         Probability above which a pixel belongs to the mask.
     flip : bool
         Average with the mirrored image.
-    size : tuple of int
-        (height, width) of the network's input, px.
+    size : tuple of int or None
+        (height, width) of the network's input, px; None for that of the published
+        tables, which depends on the data set.
     device, precision : str
         As of :class:`napari_simpleclick.Predictor`.
     initial : str
         Masks to start from: empty for none, ``damaged`` for true masks damaged to an
         IoU of 0.75 to 0.85, ``sp`` or ``stm`` (DAVIS-585), or a folder of label
-        images named as the images.
+        images or volumes named as the images.
     seed : int
         Of damaged masks.
     """
@@ -79,14 +89,19 @@ class Settings(BaseModel):
     stop_at: float | None = Field(None, gt=0, le=1)
     threshold: float = Field(THRESHOLD, gt=0, lt=1)
     flip: bool = True
-    size: tuple[int, int] = (448, 448)
+    size: tuple[PositiveInt, PositiveInt] | None = None
     device: str = "auto"
     precision: Precision = "auto"
     initial: str = ""
     seed: int = 0
 
-    def resolved(self) -> Settings:
+    def resolved(self, dataset: str = "") -> Settings:
         """Replace ``auto`` by what this computer has, so that all workers agree.
+
+        Parameters
+        ----------
+        dataset : str
+            Decides the size where none is given.
 
         Raises
         ------
@@ -98,71 +113,85 @@ class Settings(BaseModel):
             told: dict[str, Any] = {"flip": False, "size": (SIDE, SIDE)}
             told |= {"device": "cpu", "precision": "float32", "weights": ""}
         else:
+            size = self.size or (published_side(dataset),) * 2
             patch = load_weights(self.weights)[0].config.patch
-            if any(side % patch for side in self.size):
+            if any(side % patch for side in size):
                 raise ValueError(
-                    f"A size of {self.size[0]} x {self.size[1]} px does not fit the "
-                    f"{patch} px patches of '{self.weights}'; use multiples of them."
+                    f"A size of {size[0]} x {size[1]} px does not fit the {patch} px "
+                    f"patches of '{self.weights}'; use multiples of them."
                 )
             device = choose_device(self.device)
             number = str(choose_precision(self.precision, device))
             told = {"device": str(device), "precision": number.removeprefix("torch.")}
+            told["size"] = size
         return self.model_copy(update=told)
 
 
+def watch_parent() -> None:
+    """End this process when the one that started it is gone, even if killed."""
+
+    def wait() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def annotate_case(case: Case, settings: Settings) -> CaseResult:
-    """Annotate one object as the robot."""
-    start = time.perf_counter()
-    turns = _turns(case, *case.load(), settings)
-    clicks = [turn.click for turn in turns]
-    return CaseResult(
-        name=case.name,
-        instance=case.instance,
-        clicks=tuple((int(c.row), int(c.column), c.positive) for c in clicks),
-        ious=tuple(float(np.float32(turn.iou)) for turn in turns),
-        seconds=time.perf_counter() - start,
-    )
+    """Annotate one object."""
+    return _annotate(case, settings)[0]
 
 
-def picture_case(case: Case, found: CaseResult, settings: Settings) -> Strip:
-    """Make the clicks of a result again, a person's or the robot's, for its masks."""
+def picture_case(case: Case, settings: Settings) -> Strip:
+    """Annotate one object and keep its masks."""
+    found, turns = _annotate(case, settings)
     image, truth = case.load()
-    turns = _turns(case, image, truth, settings, [Click(*c) for c in found.clicks])
-    picture = (default_window(image).apply(image) * 255).astype(np.uint8)
     shown = {*(count for count in SHOWN if count <= len(turns)), len(turns)}
     masks = {count: turns[count - 1].mask for count in sorted(shown)}
-    return Strip(found, picture, truth, masks)
+    return Strip(found, as_picture(image), truth, masks)
 
 
-def _turns(
-    case: Case,
-    image: NDArray[Any],
-    truth: NDArray[np.int32],
-    settings: Settings,
-    script: list[Click] | None = None,
-) -> list[Turn]:
+def as_picture(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Show an image as the network sees it, uint8."""
+    return np.asarray(default_window(image).apply(image) * 255, np.uint8)
+
+
+def _annotate(case: Case, settings: Settings) -> tuple[CaseResult, list[Turn]]:
     with _one_at_a_time:
-        predictor = _predictor(settings)
+        predictor = predictor_of(settings)
+        start = time.perf_counter()
+        image, truth = case.load()
         predictor.set_image(image)
-        return annotate(
+        turns = annotate(
             predictor,
             truth,
             settings.clicks,
             1.01 if settings.stop_at is None else settings.stop_at,
             settings.threshold,
             _initial(case, truth, settings),
-            script,
         )
+    clicks = [turn.click for turn in turns]
+    found = CaseResult(
+        name=case.name,
+        instance=case.instance,
+        clicks=tuple((int(c.row), int(c.column), c.positive) for c in clicks),
+        ious=tuple(float(np.float32(turn.iou)) for turn in turns),
+        seconds=time.perf_counter() - start,
+    )
+    return found, turns
 
 
 @lru_cache(maxsize=1)
-def _predictor(settings: Settings) -> Predictor:
+def predictor_of(settings: Settings) -> Predictor:
     """Give the predictor of this process; loaded once per settings."""
     network = (
         Baseline(settings.baseline)
         if settings.baseline
         else load_weights(settings.weights)[0]
     )
+    assert settings.size is not None
     zoom = ZoomIn(settings.size)
     return Predictor(
         network, settings.device, settings.precision, settings.flip, zoom, threads=1
@@ -176,22 +205,23 @@ def _initial(case: Case, truth: NDArray[np.int32], settings: Settings) -> Mask |
     if settings.initial == "damaged":
         key = zlib.crc32(f"{case.name}/{case.instance}".encode())
         return damage(truth == 1, np.random.default_rng((settings.seed, key)))
-    if settings.initial in ("sp", "stm"):
+    if settings.initial in INITIAL_KINDS:
         return case.initial(settings.initial)
     return _from_folder(Path(settings.initial), case, truth.shape)
 
 
 def _from_folder(folder: Path, case: Case, shape: tuple[int, ...]) -> Mask:
-    stem = case.image.name.split(".")[0]
-    found = sorted(folder.glob(f"{stem}.*"))
-    if not found:
+    found = sorted(folder.glob(f"{glob.escape(case.source)}.*"))
+    if len(found) != 1:
         raise ValueError(
-            f"'{folder}' has no initial mask for '{case.image.name}'; expected "
-            f"'{stem}.png' with the labels of the true masks."
+            f"'{folder}' has {len(found) or 'no'} initial masks for '{case.source}'; "
+            f"expected one '{case.source}.png', .tif or .nii.gz with the labels of "
+            "the true masks."
         )
-    labels = np.asarray(read_image(found[0]).array)
+    volume = suffix_of(found[0]) in NIFTI
+    labels = (readers.volume_labels if volume else readers.picture_labels)(found[0])
     if case.axis is not None and case.index is not None and labels.ndim == 3:
-        labels = labels.take(case.index, case.axis)
+        labels = np.asarray(labels.take(case.index, case.axis))
     if labels.shape != shape:
         raise ValueError(
             f"'{found[0]}' has shape {labels.shape}, its image {shape}; give masks of "

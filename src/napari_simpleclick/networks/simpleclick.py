@@ -10,6 +10,7 @@ checkpoints, so their state dicts load as they are.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,9 @@ from napari_simpleclick.networks.vit import (
 RGB_MEAN = (0.485, 0.456, 0.406)
 RGB_STD = (0.229, 0.224, 0.225)
 """ImageNet statistics of RGB in [0, 1]; only the image is normalised."""
+
+
+Levels = Literal["simple", "single", "parallel", "partial"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,12 @@ class SimpleClickConfig:
     image_size : tuple of int
         (height, width) in px that the stored position embedding belongs to. Other
         input sizes are served by interpolating it.
+    levels : {"simple", "single", "parallel", "partial"}
+        Where the pyramid comes from: all levels from the last map (published); the
+        1x level of the last map alone; each level from the end of another quarter of
+        the blocks, the finest from the first; or the two finer levels from the middle
+        and the two coarser ones from the end. The paper compares such variants by
+        name only; these are this package's reading of them.
     """
 
     patch: int
@@ -59,6 +69,7 @@ class SimpleClickConfig:
     pyramid: tuple[int, int, int, int]
     head: int
     image_size: tuple[int, int] = (448, 448)
+    levels: Levels = "simple"
 
     @property
     def group(self) -> int:
@@ -69,6 +80,15 @@ class SimpleClickConfig:
     def grid(self) -> tuple[int, int]:
         """Token grid (rows, columns) of the stored position embedding."""
         return self.image_size[0] // self.patch, self.image_size[1] // self.patch
+
+
+SOURCES: dict[Levels, tuple[int, int, int, int]] = {
+    "simple": (4, 4, 4, 4),
+    "single": (4, 4, 4, 4),
+    "parallel": (1, 2, 3, 4),
+    "partial": (2, 2, 4, 4),
+}
+"""After how many quarters of the blocks each pyramid level is taken, finest first."""
 
 
 class Backbone(nn.Module):
@@ -97,13 +117,15 @@ class Backbone(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
 
-    def forward(self, image: Tensor, prompt_tokens: Tensor) -> Tensor:
-        """Features (B,width,rows,columns) of a normalised image and its prompt."""
+    def forward(self, image: Tensor, prompt_tokens: Tensor) -> list[Tensor]:
+        """Four maps (B,width,rows,columns) of an image and its prompt, finest first."""
         patch = self.config.patch
         grid = (image.shape[2] // patch, image.shape[3] // patch)
         windows = tuple(window_count(side, patch) for side in grid)
         tokens = self.patch_embed(image) + prompt_tokens + self.positions(grid)
-        split = False
+        split, maps = False, []
+        depth = self.config.depth
+        sources = [depth * quarters // 4 for quarters in SOURCES[self.config.levels]]
         for number, block in enumerate(self.blocks, start=1):
             is_global = number % self.config.group == 0
             if split and is_global:
@@ -111,10 +133,11 @@ class Backbone(nn.Module):
             elif not split and not is_global:
                 tokens, split = split_windows(tokens, grid, windows), True
             tokens = block(tokens)
-        if split:
-            tokens = join_windows(tokens, grid, windows)
-        features: Tensor = tokens.transpose(1, 2).reshape(len(image), -1, *grid)
-        return features
+            if number in sources:
+                whole = join_windows(tokens, grid, windows) if split else tokens
+                feature = whole.transpose(1, 2).reshape(len(image), -1, *grid)
+                maps += [feature] * sources.count(number)
+        return maps
 
     def positions(self, grid: tuple[int, int]) -> Tensor:
         """Position embedding (1,N,width), interpolated to ``grid`` where it differs."""
@@ -126,10 +149,13 @@ def _norm(channels: int) -> nn.GroupNorm:
 
 
 class Pyramid(nn.Module):
-    """Simple feature pyramid: 4x, 2x, 1x and 1/2x of the last map alone."""
+    """Simple feature pyramid: 4x, 2x, 1x and 1/2x of the token grid."""
 
-    def __init__(self, width: int, out: tuple[int, int, int, int]) -> None:
+    def __init__(
+        self, width: int, out: tuple[int, int, int, int], single: bool
+    ) -> None:
         super().__init__()
+        self.single = single
         c4 = max(2 * out[0], width // 2)
         c8 = max(out[1], width // 2)
         c32 = max(out[3], 2 * width)
@@ -161,12 +187,12 @@ class Pyramid(nn.Module):
             nn.GELU(),
         )
 
-    def forward(self, features: Tensor) -> list[Tensor]:
-        """Four maps from (B,width,rows,columns), finest first."""
-        return [
-            level(features)
-            for level in (self.down_4, self.down_8, self.down_16, self.down_32)
-        ]
+    def forward(self, maps: list[Tensor]) -> list[Tensor | None]:
+        """Four levels from four maps (B,width,rows,columns), finest first."""
+        if self.single:
+            return [None, None, self.down_16(maps[2]), None]
+        levels = (self.down_4, self.down_8, self.down_16, self.down_32)
+        return [level(map_) for level, map_ in zip(levels, maps, strict=True)]
 
 
 def _upsampler(channels: int, out: int) -> nn.Sequential:
@@ -208,18 +234,20 @@ class Head(nn.Module):
         self.up_conv1 = _upsampler(channels, channels // 2)
         self.up_conv2 = _upsampler(channels // 2, channels // 4)
 
-    def forward(self, levels: list[Tensor]) -> Tensor:
-        """Logits (B,1,h,w) from the four pyramid levels.
+    def forward(self, levels: list[Tensor | None]) -> Tensor:
+        """Logits (B,1,h,w) from the pyramid levels, some of which may be missing.
 
         The published order is resize, concatenate, fuse. Fusing is linear, so each
         level is fused at its own resolution and resized afterwards, which gives the
         same numbers with a quarter of the work.
         """
-        size = levels[0].shape[2:]
+        size = next(level.shape[2:] for level in levels if level is not None)
         fusion = self.fusion_conv.conv
         parts = fusion.weight.chunk(len(levels), dim=1)
         fused: Tensor | None = None
         for conv, level, part in zip(self.convs, levels, parts, strict=True):
+            if level is None:
+                continue
             bias = fusion.bias if fused is None else None
             mixed = functional.conv2d(functional.relu(conv(level)), part, bias)
             mixed = functional.interpolate(
@@ -248,7 +276,7 @@ class SimpleClick(nn.Module):
         self.config = config
         self.patch_embed_coords = PatchEmbed(config.patch, config.width)
         self.backbone = Backbone(config)
-        self.neck = Pyramid(config.width, config.pyramid)
+        self.neck = Pyramid(config.width, config.pyramid, config.levels == "single")
         self.head = Head(config.pyramid, config.head)
         for name, values in (("mean", RGB_MEAN), ("std", RGB_STD)):
             tensor = torch.tensor(values).view(1, 3, 1, 1)
@@ -288,8 +316,8 @@ class SimpleClick(nn.Module):
                 f"{self.config.patch} px patch; resize it first."
             )
         tokens = self.patch_embed_coords(prompt)
-        features = self.backbone((image - self.mean) / self.std, tokens)
-        logits = self.head(self.neck(features))
+        maps = self.backbone((image - self.mean) / self.std, tokens)
+        logits = self.head(self.neck(maps))
         return functional.interpolate(
             logits, size=size, mode="bilinear", align_corners=True
         )

@@ -12,9 +12,12 @@ from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 if TYPE_CHECKING:
-    from napari_simpleclick.annotate import Spot, Step
+    from napari_simpleclick.annotate import Session, Spot, Step
     from napari_simpleclick.plugin.controller import Controller
     from napari_simpleclick.plugin.worker import Answer
+
+
+CHOOSE = "Choose a labels layer with the true mask."
 
 
 class Reference(QCollapsible):
@@ -33,9 +36,12 @@ class Reference(QCollapsible):
         self.controller = controller
         self.choice = create_widget(annotation=Labels | None, name="reference")
         self.hide = QCheckBox("Hide it while annotating")
-        self.score = QLabel("Choose a labels layer with the true mask.")
+        self.score = QLabel(CHOOSE)
         self.score.setWordWrap(True)
         self._began: dict[Spot, float] = {}
+        self._spot: Spot | None = None
+        self._session: Session | None = None
+        self._hidden: Labels | None = None
         inner = QWidget()
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -49,43 +55,70 @@ class Reference(QCollapsible):
         self.hide.toggled.connect(self._on_hide)
         controller.clicked.connect(self._on_click)
         controller.answered.connect(self._on_answer)
+        controller.changed.connect(self._on_changed)
 
     def _on_choice(self) -> None:
         self._on_hide(self.hide.isChecked())
-        self.score.setText("Click on an object." if self.choice.value else "")
+        if self.choice.value is None:
+            self.score.setText(CHOOSE)
+        elif self._spot is None:
+            self.score.setText("Click on an object.")
+        else:
+            self._update()
 
     def _on_hide(self, hidden: bool) -> None:
-        if self.choice.value is not None:
-            self.choice.value.visible = not hidden
+        """Hide the reference; one that is no longer the reference is shown again."""
+        if self._hidden is not None:
+            self._hidden.visible, self._hidden = True, None
+        if hidden and self.choice.value is not None:
+            self._hidden = self.choice.value
+            self._hidden.visible = False
+
+    def _on_changed(self) -> None:
+        """Follow the controller to another image."""
+        bench = self.controller.bench
+        session = bench.session if bench is not None else None
+        if session is not self._session:
+            self._session, self._spot = session, None
+            if session is not None:
+                session.changed.connect(self._update)
 
     def _on_click(self, spot: Spot, step: Step) -> None:
-        bench = self.controller.bench
-        if bench is not None and bench.session.clicks(spot) == (step,):
+        if self._session is not None and self._session.clicks(spot) == (step,):
             self._began[spot] = monotonic()
 
     def _on_answer(self, answer: Answer) -> None:
-        reference, bench = self.choice.value, self.controller.bench
-        if reference is None or bench is None:
-            return
-        request = answer.request
+        self._spot = answer.request.spot
+        self._update()
+
+    def _update(self) -> None:
+        """Measure the mask that is there now."""
+        if self.choice.value is not None and self._spot is not None:
+            self.score.setText(self._measure(self.choice.value, self._spot))
+
+    def _measure(self, reference: Labels, spot: Spot) -> str:
+        bench = self.controller.bench
+        if bench is None:
+            return ""
+        if reference is bench.mask:
+            return "That is the mask itself; choose a layer with the true mask."
         if reference.data.shape != bench.mask.data.shape:
-            self.score.setText(
+            return (
                 f"The reference has shape {reference.data.shape}, the mask "
                 f"{bench.mask.data.shape}; choose a reference of the same shape."
             )
-            return
-        inside = [s.click for s in request.steps if s.click.positive]
-        labels = np.asarray(request.spot.plane.read(reference.data))
-        label = labels[int(inside[0].row), int(inside[0].column)] if inside else 0
+        clicks = [step.click for step in bench.session.clicks(spot)]
+        places = [(round(c.row), round(c.column)) for c in clicks if c.positive]
+        labels = np.asarray(spot.plane.read(reference.data))
+        label = labels[places[0]] if places else 0
         if label == 0:
-            self.score.setText("The reference has no object under the first click.")
-            return
+            return "The reference has no object under the first click."
         from napari_simpleclick.evaluate.metrics import dice, iou
 
-        overlap = iou(answer.mask, (labels == label).astype(np.int32))
-        count = len(request.steps)
-        seconds = monotonic() - self._began.get(request.spot, monotonic())
-        self.score.setText(
-            f"IoU {overlap:.3f} · Dice {dice(overlap):.3f} · "
-            f"{count} click{'s' * (count != 1)} · {seconds:.0f} s"
+        mask = bench.object_mask(spot.plane, spot.label)
+        overlap = iou(mask, (labels == label).astype(np.int32))
+        seconds = monotonic() - self._began.get(spot, monotonic())
+        return (
+            f"IoU {overlap:.3f} · Dice {dice(overlap):.3f} · {len(clicks)} "
+            f"click{'s' * (len(clicks) != 1)} · {seconds:.0f} s"
         )

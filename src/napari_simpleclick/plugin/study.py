@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from napari.qt.threading import create_worker
 from psygnal import Signal
-from qtpy.QtCore import QUrl
+from qtpy.QtCore import QTimer, QUrl
 from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
@@ -21,17 +20,13 @@ from qtpy.QtWidgets import (
 )
 
 from napari_simpleclick.plugin.docked import Docked
+from napari_simpleclick.plugin.stage import Stage
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Shapes
     from napari.viewer import Viewer
-    from numpy.typing import NDArray
 
-    from napari_simpleclick.annotate import Spot, Step
-    from napari_simpleclick.evaluate.datasets import Case
     from napari_simpleclick.evaluate.study import Study
     from napari_simpleclick.plugin.panel import Panel
-    from napari_simpleclick.plugin.worker import Answer
 
 WELCOME = (
     "Choose a list of cases (CSV with image, mask and at will label, axis, slice) and "
@@ -39,10 +34,6 @@ WELCOME = (
 )
 TASK = "Segment the object that you were asked for, then go on to the next case."
 RINGED = "Segment the object in the ring, then go on to the next case."
-
-RING = {"face_color": "transparent", "edge_color": "#ffdc00", "edge_width": 2}
-ROOM = 0.6
-"""Of the ring around an object, as a share of its extent on each side."""
 
 
 class StudyPanel(Docked):
@@ -62,6 +53,8 @@ class StudyPanel(Docked):
         self.viewer = napari_viewer
         self.study: Study | None = None
         self.panel: Panel | None = None
+        self.stage: Stage | None = None
+        self._waiting = self._leaving = False
         self.list = QLineEdit(placeholderText="cases.csv")
         self.choose = QPushButton("Choose…")
         self.participant = QLineEdit(placeholderText="a code, such as P01")
@@ -69,13 +62,6 @@ class StudyPanel(Docked):
         self.pause = QPushButton("Pause")
         self.next = QPushButton("Done, next case")
         self.progress, self.status = QLabel(), QLabel(WELCOME)
-        self._image: Image | None = None
-        self._ring: Shapes | None = None
-        self._truth = np.zeros((1, 1), np.int32)
-        self._spot: Spot | None = None
-        self._model = "bundled"
-        self._waiting = False
-        self._times: dict[int, float] = {}
         self._lay_out()
         self.choose.clicked.connect(self._on_choose)
         self.begin.clicked.connect(self._on_begin)
@@ -85,9 +71,10 @@ class StudyPanel(Docked):
 
     def leave(self) -> None:
         """Stop the clock and let go of the panel."""
-        if self.study is not None:
-            self.study.pause()
-            self._disconnect()
+        if self.stage is not None:
+            self.study.pause() if self.study else None
+            self.stage.take_away()
+        self._let_go()
 
     def _lay_out(self) -> None:
         self.start = QWidget()
@@ -108,7 +95,7 @@ class StudyPanel(Docked):
         self.status.setWordWrap(True)
         self.status.setOpenExternalLinks(True)
         self.next.setToolTip("The mask is good enough; go on with the next case")
-        self.pause.setToolTip("Stop the clock and hide the image")
+        self.pause.setToolTip("Stop the clock and hide the case")
         layout.addStretch()
 
     def _refresh(self) -> None:
@@ -121,8 +108,10 @@ class StudyPanel(Docked):
         if study is not None and running:
             number = len(study.finished) + 1
             self.progress.setText(f"Case {number} of {len(study.cases)}")
-            self.pause.setText("Go on" if study.paused else "Pause")
-            self.next.setEnabled(not study.paused)
+            paused = self.stage is not None and study.paused
+            self.pause.setText("Go on" if paused else "Pause")
+            self.pause.setEnabled(self.stage is not None)
+            self.next.setEnabled(self.stage is not None and not paused)
 
     # -- buttons -------------------------------------------------------------------
 
@@ -135,45 +124,50 @@ class StudyPanel(Docked):
         from napari_simpleclick.evaluate import Study, read_cases
 
         path = Path(self.list.text()).expanduser()
+        _, panel = self.viewer.window.add_plugin_dock_widget(
+            "napari-simpleclick", "SimpleClick"
+        )
         try:
             cases = read_cases(path)
             folder = path.with_name(f"{path.stem}-study")
-            study = Study(cases, self.participant.text().strip(), folder)
+            code = self.participant.text().strip()
+            self.study = Study(cases, code, folder, panel.controller.model)
         except ValueError as error:
             self.status.setText(str(error))
             return
-        self._disconnect()
-        self.study = study
-        _, self.panel = self.viewer.window.add_plugin_dock_widget(
-            "napari-simpleclick", "SimpleClick"
-        )
-        controller = self.panel.controller
-        self._model = controller.model
-        controller.clicked.connect(self._on_click)
-        controller.answered.connect(self._on_answer)
-        controller.changed.connect(self._on_changed)
+        self._let_go()
+        self.panel = panel
+        panel.model_choice.setEnabled(False)  # one model for the whole study
+        panel.controller.changed.connect(self._on_changed)
         self._show_case()
 
     def _on_pause(self) -> None:
-        study, image = self.study, self._image
-        if study is None or image is None:
+        if self.stage is None or self.study is None:
             return
-        if study.paused:
-            study.resume()
+        if self.study.paused:
+            self.stage.resume()
         else:
-            study.pause()
-        image.visible = not study.paused
+            self.stage.pause()
         self._refresh()
 
     def _on_next(self) -> None:
-        if self.study is None:
+        if self.study is None or self.stage is None:
+            return
+        self._leaving = self.stage.waiting
+        if self._leaving:
+            self.status.setText("Waiting for the last mask…")
             return
         try:
-            self.study.finish(self._final_iou())
+            self.study.finish(self.stage.final_iou())
         except ValueError as error:
             self.status.setText(str(error))
             return
         self._show_case()
+
+    def _on_settled(self) -> None:
+        """Go on, if the person was content before the last mask was there."""
+        if self._leaving:
+            QTimer.singleShot(0, self._on_next)
 
     # -- cases ---------------------------------------------------------------------
 
@@ -187,119 +181,41 @@ class StudyPanel(Docked):
         """Put the next case in front of the person; the report after the last."""
         assert self.study is not None
         assert self.panel is not None
-        self._take_away()
+        if self.stage is not None:
+            self.stage.take_away()
+            self.stage = None
         case = self.study.current
         if case is None:
-            self._disconnect()
+            self._let_go()
             self._report()
         elif self.panel.controller.engine is None:
             self._waiting = True
             self.status.setText("Loading the model…")
         else:
-            self._show(case)
+            try:
+                self.stage = Stage(self.viewer, self.panel, self.study, case)
+                self.stage.settled.connect(self._on_settled)
+                self.status.setText(RINGED if self.stage.ringed else TASK)
+            except ValueError as error:
+                self.status.setText(str(error))
         self._refresh()
 
-    def _show(self, case: Case) -> None:
-        """Open the image of a case, and point at the object if there are several."""
-        assert self.study is not None
-        assert self.panel is not None
-        try:
-            picture, self._truth = case.load()
-            others = case.others()
-        except ValueError as error:
-            self.status.setText(str(error))
-            return
-        name = f"case {len(self.study.finished) + 1}"
-        image = self.viewer.add_image(picture, name=name, rgb=picture.ndim == 3)
-        self._image = getattr(image, "__wrapped__", image)  # not napari's proxy
-        if others:
-            ring = _ring(self._truth == 1)
-            self._ring = self.viewer.add_shapes(
-                [ring], shape_type="ellipse", name=f"{name} object", **RING
-            )
-        self.panel.image_choice.value = self._image
-        self.viewer.layers.selection.active = self._image
-        self.viewer.reset_view()
-        self.status.setText(RINGED if others else TASK)
-        self.study.begin()
-
-    def _take_away(self) -> None:
-        """Remove the layers of the case before."""
-        image, self._image, self._spot = self._image, None, None
-        self._times.clear()
-        if image is None or self.panel is None:
-            return
-        bench = self.panel.controller.bench
-        layers = bench.layers if bench and bench.image is image else (image,)
-        for layer in (*layers, self._ring):
-            if layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
-
-    def _on_click(self, spot: Spot, step: Step) -> None:
-        if self.study is not None and self._is_shown():
-            self._times[step.order] = self.study.seconds
-
-    def _on_answer(self, answer: Answer) -> None:
-        request = answer.request
-        seconds = None
-        if request.steps:
-            seconds = self._times.pop(request.steps[-1].order, None)
-        if seconds is None or not self._is_shown():
-            return  # a click that was moved or taken back is not a new one
-        assert self.study is not None
-        assert self.panel is not None
-        from napari_simpleclick.evaluate.metrics import iou
-
-        self._spot = request.spot
-        click, case = request.steps[-1].click, self.study.current
-        scene = getattr(self.viewer, "scene", self.viewer)  # since napari 0.9
-        self.study.click(
-            int(click.row),
-            int(click.column),
-            click.positive,
-            iou(answer.mask, self._truth),
-            seconds,
-            slice=case.index if case else None,
-            zoom=float(scene.camera.zoom),
-            model=self.panel.controller.model,
-            object=request.spot.label,
-            clicks=len(request.steps),
-        )
-
-    def _is_shown(self) -> bool:
-        """Whether the person works on the image of the case."""
-        bench = self.panel.controller.bench if self.panel else None
-        return bench is not None and bench.image is self._image
-
-    def _final_iou(self) -> float:
-        """IoU of the mask as it is now, painting included."""
-        bench = self.panel.controller.bench if self.panel else None
-        if self._spot is None or bench is None or not self._is_shown():
-            return 0.0
-        from napari_simpleclick.evaluate.metrics import iou
-
-        return iou(bench.object_mask(self._spot.plane, self._spot.label), self._truth)
-
-    def _disconnect(self) -> None:
-        if self.panel is None:
-            return
-        controller = self.panel.controller
-        controller.clicked.disconnect(self._on_click)
-        controller.answered.disconnect(self._on_answer)
-        controller.changed.disconnect(self._on_changed)
-        self.panel = None
+    def _let_go(self) -> None:
+        panel, self.panel = self.panel, None
+        self.stage, self._waiting = None, False
+        if panel is not None:
+            panel.controller.changed.disconnect(self._on_changed)
+            panel.model_choice.setEnabled(True)
 
     # -- the report ----------------------------------------------------------------
 
     def _report(self) -> None:
-        assert self.study is not None
         from napari_simpleclick.evaluate import report_study
 
         self.status.setText("All cases are done. The robot annotates them now…")
         create_worker(
             report_study,
             self.study,
-            self._model,
             _progress={"desc": "Report of the study"},
             _connect={"returned": self._on_report, "errored": self._on_error},
         )
@@ -310,13 +226,4 @@ class StudyPanel(Docked):
         self.reported.emit(page)
 
     def _on_error(self, error: Exception) -> None:
-        self.status.setText(f"The report could not be made: {error}.")
-
-
-def _ring(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Corners (4, 2) of the box of a wide ellipse around an object."""
-    places = np.argwhere(mask) if mask.any() else np.zeros((1, 2))
-    low, high = places.min(0), places.max(0)
-    margin = ROOM * np.maximum(high - low, 20)
-    (top, left), (bottom, right) = low - margin, high + margin
-    return np.array([(top, left), (top, right), (bottom, right), (bottom, left)])
+        self.status.setText(f"The report could not be made: {error}")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Any, Literal
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from napari_simpleclick.networks.simpleclick import Levels
+
+READY = Path(str(files("napari_simpleclick.train").joinpath("configs")))
+"""Folder of the configurations that come with the package."""
 
 
 class Stage(BaseModel):
@@ -19,13 +23,16 @@ class Stage(BaseModel):
     size : int
         Side of the crops, px.
     batch : int
-        Samples per step.
+        Samples per step and device.
     steps : int
-        Number of optimiser steps.
+        Number of batches.
     rate : float
         Peak learning rate, reached after the warm-up.
     final_rate : float
-        Learning rate at the end of the stage, as a share of the peak.
+        Learning rate at the end of the stage, as a share of the peak; a half cosine
+        leads there.
+    drops : tuple of int
+        Steps at which the rate drops to a tenth instead, as published.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,6 +42,7 @@ class Stage(BaseModel):
     steps: int = Field(gt=0)
     rate: float = Field(gt=0)
     final_rate: float = Field(0.1, ge=0, le=1)
+    drops: tuple[int, ...] = ()
 
 
 class TrainConfig(BaseModel):
@@ -45,15 +53,21 @@ class TrainConfig(BaseModel):
     network : str
         Name of a network in :data:`napari_simpleclick.networks.NETWORKS`.
     start : str
-        Weights to start from, a catalogue name or a file; empty for random ones.
+        Weights to start from, a catalogue name or a file; ``mae:FILE`` for the encoder
+        of a masked autoencoder; empty for random ones.
     stages : tuple of Stage
         Run one after the other; the position embedding is resized in between.
+    data : {"folders", "sbd", "coco-lvis"}
+        Layout of the images: label masks of any kind, or the two published sets with
+        their own augmentation and multi-point sampler.
     weights : dict
         Share of each image set, 1 where not named; ``synthetic`` (drawn images) and
         ``lesions`` (drawn into images of the sets) are 0 if not named.
     wholes : dict
         By set, probability that labels which touch are one object (the whole tumour
         instead of its parts).
+    held_out : float
+        Share of the images of each set that is kept for validation.
     single_click : float
         Probability that a sample starts with a single positive click.
     correction : float
@@ -61,43 +75,95 @@ class TrainConfig(BaseModel):
     clicks : {"last", "every"}
         Learn from the answer to the last of 1 to 4 clicks, as published, or from each
         of 4 clicks, one optimiser step each, on the same crops.
+    prior_drop : float
+        Probability that a sample's prior mask is left empty.
+    optimizer : {"adamw", "adam"}
+        Adam is the published one; its weight decay is an L2 term.
     weight_decay : float
-        Of AdamW.
+        Of matrices and kernels; biases, norms and positions have none.
+    layer_decay : float
+        Factor between the learning rates of neighbouring blocks, the last block
+        learning fastest; 1 is off, 0.75 the published value.
+    clip : float
+        Largest gradient norm; 0 is off.
     average : float
-        Decay of the exponential moving average that is shipped.
-    save_every : int
-        Steps between checkpoints.
+        Decay of the exponential moving average that is shipped; 0 is off.
+    levels : {"simple", "single", "parallel", "partial"}
+        Where the pyramid comes from, see
+        :class:`napari_simpleclick.networks.SimpleClickConfig`.
+    freeze_backbone : bool
+        Train the prompt embedding, pyramid and head alone.
+    save_every, validate_every : int
+        Steps between checkpoints and validations; 0 validates never.
     seed : int
         Seed of data and initialisation.
+    accelerator, precision : str
+        As of Lightning Fabric: ``auto``, ``cpu``, ``cuda``…; ``bf16-mixed``,
+        ``32-true``…
+    devices, nodes : int
+        Devices on each of so many machines.
+    workers : int
+        Processes per device that prepare samples.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     network: str
     start: str = ""
-    stages: tuple[Stage, ...]
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    data: Literal["folders", "sbd", "coco-lvis"] = "folders"
     weights: dict[str, float] = {}
     wholes: dict[str, float] = {}
+    held_out: float = Field(0.0, ge=0, lt=1)
     single_click: float = Field(0.6, ge=0, le=1)
     correction: float = Field(0.0, ge=0, le=1)
     clicks: Literal["last", "every"] = "last"
-    weight_decay: float = 0.02
-    average: float = 0.999
-    save_every: int = 200
+    prior_drop: float = Field(0.0, ge=0, le=1)
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    weight_decay: float = Field(0.02, ge=0)
+    layer_decay: float = Field(1.0, gt=0, le=1)
+    clip: float = Field(1.0, ge=0)
+    average: float = Field(0.999, ge=0, lt=1)
+    levels: Levels = "simple"
+    freeze_backbone: bool = False
+    save_every: int = Field(200, gt=0)
+    validate_every: int = Field(0, ge=0)
     seed: int = 0
+    accelerator: str = "auto"
+    precision: Literal["bf16-mixed", "16-mixed", "32-true"] = "bf16-mixed"
+    devices: int = Field(1, ge=1)
+    nodes: int = Field(1, ge=1)
+    workers: int = Field(1, ge=0)
+
+
+def ready_configs() -> list[str]:
+    """Names of the configurations that come with the package."""
+    return sorted(path.stem for path in READY.glob("*.toml"))
 
 
 def read_config(path: Path) -> TrainConfig:
     """Read a run from a TOML file.
 
+    Parameters
+    ----------
+    path : Path
+        The file, or the name of one that comes with the package.
+
     Raises
     ------
     ValueError
-        If the file is not valid TOML, or a key or value is wrong.
+        If there is no such file, it is not valid TOML, or a key or value is wrong.
     """
+    if not path.suffix and path.name in ready_configs():
+        path = READY / f"{path.name}.toml"
     try:
         values: dict[str, Any] = tomllib.loads(path.read_text())
         return TrainConfig(**values)
+    except OSError as error:
+        raise ValueError(
+            f"'{path}' cannot be read; give a TOML file or one of "
+            f"{', '.join(ready_configs())}."
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"'{path}' is not valid TOML: {error}.") from error
     except ValidationError as error:

@@ -29,10 +29,13 @@ class LabelledImage:
         (H, W) or (H, W, 3) uint8.
     labels : ndarray
         (H, W) integer; 0 is background, other values are objects or classes.
+    name : str
+        Stem of its file.
     """
 
     image: NDArray[np.uint8]
     labels: NDArray[np.integer]
+    name: str = ""
 
     def objects(self) -> dict[int, tuple[slice, slice]]:
         """Bounding box of each label that is large enough to be a target."""
@@ -91,7 +94,8 @@ def _image(path: Path, mask: Path) -> list[LabelledImage]:
             f"'{mask}' has shape {labels.shape}, its image {image.shape}; "
             "a mask must be one label image of the same height and width."
         )
-    return [LabelledImage(image[..., :3] if image.ndim == 3 else image, labels)]
+    picture = image[..., :3] if image.ndim == 3 else image
+    return [LabelledImage(picture, labels, path.stem)]
 
 
 def _slices(path: Path, mask: Path) -> list[LabelledImage]:
@@ -103,6 +107,7 @@ def _slices(path: Path, mask: Path) -> list[LabelledImage]:
         LabelledImage(
             np.ascontiguousarray(scaled.take(index, axis).astype(np.uint8)),
             np.ascontiguousarray(labels.take(index, axis)),
+            path.stem,
         )
         for axis in range(3)
         for index in range(2, volume.shape[axis], 4)

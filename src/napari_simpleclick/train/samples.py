@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_simpleclick.train.config import TrainConfig
+
 SMALLEST_TARGET_PX = 14
 """Shortest extent of a target at network resolution that crops are drawn for."""
 
@@ -36,45 +38,30 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     ----------
     sets : mapping of str to sequence of LabelledImage
         Images by set.
-    weights : mapping of str to float
-        Relative share of each set; sets that are not named have the share 1. The
-        shares of ``synthetic`` and ``lesions`` are those of freshly drawn images, and
-        of lesions drawn into images of the sets.
+    config : TrainConfig
+        Shares of the sets and of drawn images, kinds of beginnings, seed.
     size : int
         Side of a sample, px.
-    single : float
-        Probability of starting with a single click.
-    seed : int
-        Seed of all draws.
-    wholes : mapping of str to float
-        By set, probability that labels which touch are one object.
-    correction : float
-        Probability of starting with a damaged mask and a click on its worst mistake.
     """
 
     def __init__(
         self,
         sets: Mapping[str, Sequence[LabelledImage]],
-        weights: Mapping[str, float],
+        config: TrainConfig,
         size: int,
-        single: float,
-        seed: int,
-        wholes: Mapping[str, float] | None = None,
-        correction: float = 0.0,
     ) -> None:
-        self.size, self.single, self.seed = size, single, seed
-        self.correction = correction
-        self._wholes = [(wholes or {}).get(name, 0.0) for name in sets]
+        self.config, self.size = config, size
+        self._wholes = [config.wholes.get(name, 0.0) for name in sets]
         self._images = [list(images) for images in sets.values()]
         self._objects = [[image.objects() for image in group] for group in self._images]
-        shares = [weights.get(name, 1.0) for name in sets]
+        shares = [config.weights.get(name, 1.0) for name in sets]
         self._real = np.array(shares) / sum(shares)
-        shares += [weights.get(name, 0.0) for name in ("synthetic", "lesions")]
+        shares += [config.weights.get(name, 0.0) for name in ("synthetic", "lesions")]
         self._shares = np.array(shares) / sum(shares)
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Sample ``number``: image (3,S,S), target and prior (1,S,S), points (48,2)."""
-        rng = np.random.default_rng((self.seed, number))
+        rng = np.random.default_rng((self.config.seed, number))
         while True:
             image, boxes = self._draw_image(rng)
             cut = self._cut(image, boxes, rng)
@@ -82,11 +69,13 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
                 break
         picture, target, others = cut
         prior = np.zeros(target.shape, bool)
-        if rng.random() < self.correction:
+        if rng.random() < self.config.correction:
             prior = damage(target.numpy(), rng, 0.4, 0.95)
             points = correcting_point(target.numpy(), prior, rng)
         else:
-            points = first_points(target.numpy(), others.numpy(), rng, self.single)
+            points = first_points(
+                target.numpy(), others.numpy(), rng, self.config.single_click
+            )
         return (
             vary_intensity(picture, rng),
             target[None].float(),

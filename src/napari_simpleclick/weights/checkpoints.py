@@ -21,6 +21,7 @@ from napari_simpleclick.networks import (
     SimpleClickConfig,
     resize_positions,
 )
+from napari_simpleclick.networks.simpleclick import SOURCES
 from napari_simpleclick.weights.errors import WeightsError, enough_memory
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def network_from(
     names = [
         name
         for name, known in NETWORKS.items()
-        if replace(known, image_size=config.image_size) == config
+        if replace(known, image_size=config.image_size, levels=config.levels) == config
     ]
     return network.eval(), names[0] if names else "custom"
 
@@ -209,8 +210,14 @@ def _infer_config(
         )
     side = math.isqrt(tokens) * patch
     size = tuple(backbone.get("img_size") or (side, side))
+    levels = about.get("levels", "simple")
+    if levels not in SOURCES:
+        raise WeightsError(
+            f"'{path}' needs a pyramid '{levels}', which this version does not know; "
+            "update napari-simpleclick."
+        )
     return SimpleClickConfig(
-        patch, width, depth, heads, (a, b, c, d), head, (size[0], size[1])
+        patch, width, depth, heads, (a, b, c, d), head, (size[0], size[1]), levels
     )
 
 
@@ -235,7 +242,8 @@ def save_weights(network: SimpleClick, path: Path, card: Card) -> None:
         for key, tensor in network.state_dict().items()
         if not UNUSED.match(key)
     }
-    save_file(state, path, {"card": json.dumps(asdict(card))})
+    about = {"card": json.dumps(asdict(card)), "levels": network.config.levels}
+    save_file(state, path, about)
 
 
 def load_mae(network: SimpleClick, path: Path) -> None:

@@ -1,0 +1,80 @@
+"""What learns, how fast, and when: parameter groups and learning rates."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from napari_simpleclick.weights.checkpoints import UNUSED
+
+if TYPE_CHECKING:
+    from napari_simpleclick.networks import SimpleClick
+    from napari_simpleclick.train.config import Stage, TrainConfig
+
+WARM_UP = 100
+"""Most steps over which the learning rate rises at the start of a stage."""
+
+
+def choose_trainable(network: SimpleClick, freeze_backbone: bool) -> None:
+    """Switch off gradients of what is not used or not to be trained, in place."""
+    for name, parameter in network.named_parameters():
+        frozen = freeze_backbone and name.startswith("backbone.")
+        parameter.requires_grad_(not (UNUSED.match(name) or frozen))
+
+
+def make_optimizer(network: SimpleClick, config: TrainConfig) -> torch.optim.Optimizer:
+    """Make the optimiser, with a learning rate scale for each parameter group.
+
+    Parameters
+    ----------
+    network : SimpleClick
+        Parameters without gradient are left out.
+    config : TrainConfig
+        The run.
+
+    Returns
+    -------
+    torch.optim.Optimizer
+        Each group has the key ``scale``, the factor of its learning rate.
+    """
+    depth = network.config.depth
+    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            plain = parameter.ndim < 2 or name.endswith("pos_embed")
+            decay = 0.0 if plain else config.weight_decay
+            scale = config.layer_decay ** (depth + 1 - layer_of(name, depth))
+            groups.setdefault((decay, scale), []).append(parameter)
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    settings: list[dict[str, Any]] = [
+        {"params": parameters, "weight_decay": decay, "scale": scale}
+        for (decay, scale), parameters in groups.items()
+    ]
+    return kind(settings)
+
+
+def layer_of(name: str, depth: int) -> int:
+    """Layer of a parameter for the layer-wise decay.
+
+    Source: the released training code: 0 for the embeddings of image and position,
+    block i is i + 1, everything else ``depth + 1``. The prompt embedding, which the
+    released code forgets, counts as new and learns at the full rate.
+    """
+    if re.match(r"backbone\.(pos_embed|cls_token|patch_embed\.)", name):
+        return 0
+    block = re.match(r"backbone\.blocks\.(\d+)\.", name)
+    return int(block[1]) + 1 if block else depth + 1
+
+
+def rate_at(stage: Stage, step: int) -> float:
+    """Learning rate of a step: warm-up, then a half cosine, or the published drops."""
+    if stage.drops:
+        return stage.rate * 0.1 ** sum(step >= drop for drop in stage.drops)
+    rise = min(WARM_UP, stage.steps // 4)
+    if step < rise:
+        return stage.rate * (step + 1) / rise
+    cosine = 0.5 + 0.5 * math.cos(math.pi * step / stage.steps)
+    return stage.rate * (stage.final_rate + (1 - stage.final_rate) * cosine)

@@ -1,0 +1,316 @@
+"""A run: network, average and optimiser, in step with a checkpoint on disk."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from napari_simpleclick import networks
+from napari_simpleclick.networks import (
+    SimpleClick,
+    channels_last,
+    draw_disks,
+    resize_positions,
+)
+from napari_simpleclick.train.loss import normalized_focal_loss
+from napari_simpleclick.train.optimisation import (
+    choose_trainable,
+    make_optimizer,
+    rate_at,
+)
+from napari_simpleclick.train.simulate import add_next_points
+from napari_simpleclick.weights import Card, load_mae, load_weights, save_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch.utils.data import Dataset
+
+    from napari_simpleclick.train.config import Stage, TrainConfig
+    from napari_simpleclick.train.validation import Validation
+
+MOST_CORRECTIONS = 3
+"""Iterative clicks per batch are drawn uniformly from 0 to this number."""
+
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+@dataclass
+class Progress:
+    """Where a run stands.
+
+    Parameters
+    ----------
+    stage : int
+        Index of the current stage.
+    step : int
+        Steps done in this stage.
+    samples : int
+        Samples seen in all stages, on all devices.
+    seconds : float
+        Time spent in all stages.
+    loss, iou : float
+        Running means over about 100 steps; IoU of the last prediction at 0.5.
+    noc : float
+        Clicks of the robot to an IoU of 85 percent on held-out objects, at most 5;
+        NaN before the first validation.
+    """
+
+    stage: int = 0
+    step: int = 0
+    samples: int = 0
+    seconds: float = 0.0
+    loss: float = math.nan
+    iou: float = math.nan
+    noc: float = math.nan
+
+
+class Run:
+    """Network, its average and optimiser, kept in step with a checkpoint on disk.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        What to train and how.
+    out : Path
+        Folder of the checkpoint; a run that is there goes on.
+    fabric : lightning_fabric.Fabric
+        Launched.
+
+    Raises
+    ------
+    ValueError
+        If the checkpoint or the weights to start from are of another network.
+    """
+
+    def __init__(self, config: TrainConfig, out: Path, fabric: Any) -> None:
+        self.config, self.out, self.fabric = config, out, fabric
+        self.progress = Progress()
+        self._loss = math.nan
+        torch.manual_seed(config.seed)
+        self._build(config.stages[0].size)
+        if (out / "checkpoint.pt").exists():
+            self._load()
+        elif config.start:
+            self._start_from(config.start)
+
+    def _build(self, size: int) -> None:
+        config = replace(
+            networks.NETWORKS[self.config.network],
+            image_size=(size, size),
+            levels=self.config.levels,
+        )
+        self.network = channels_last(SimpleClick(config)).to(self.fabric.device)
+        self.average = deepcopy(self.network).requires_grad_(False)
+        self._optimise()
+
+    def _start_from(self, source: str) -> None:
+        if source.startswith("mae:"):
+            load_mae(self.network, Path(source.removeprefix("mae:")))
+        else:
+            started, card = load_weights(source)
+            if card.network != self.config.network:
+                raise ValueError(
+                    f"start: '{source}' holds weights of {card.network}, but the run "
+                    f"trains {self.config.network}; name other weights or that network."
+                )
+            resize(started, self.config.stages[0].size)
+            self.network.load_state_dict(started.state_dict())
+        self.average.load_state_dict(self.network.state_dict())
+
+    def _optimise(self) -> None:
+        choose_trainable(self.network, self.config.freeze_backbone)
+        optimizer = make_optimizer(self.network, self.config)
+        self.module, self.optimizer = self.fabric.setup(self.network, optimizer)
+
+    def enter(self, index: int) -> None:
+        """Begin stage ``index``, unless the checkpoint already lies within it."""
+        size = self.config.stages[index].size
+        if index != self.progress.stage:
+            self.progress = replace(self.progress, stage=index, step=0)
+        if self.progress.step == 0:
+            for network in (self.network, self.average):
+                resize(network, size)
+            self._optimise()
+
+    def batches(self, samples: Dataset[Batch], stage: Stage) -> Iterator[Batch]:
+        """Batches not yet seen; a sample's number tells how many came before it."""
+        world, rank, batch = (
+            self.fabric.world_size,
+            self.fabric.global_rank,
+            stage.batch,
+        )
+        numbers = [
+            self.progress.samples + (step * world + rank) * batch + place
+            for step in range(stage.steps - self.progress.step)
+            for place in range(batch)
+        ]
+        workers = self.config.workers
+        ahead = 4 if workers else None
+        yield from DataLoader(
+            samples, batch, sampler=numbers, num_workers=workers, prefetch_factor=ahead
+        )
+
+    def step(self, stage: Stage, batch: Batch) -> None:
+        """Learn from one batch."""
+        start = time.perf_counter()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate_at(stage, self.progress.step) * group["scale"]
+        image, target, prior = (part.to(self.fabric.device) for part in batch[:3])
+        image = image.contiguous(memory_format=torch.channels_last)
+        points = batch[3]
+        key = (self.config.seed, self.progress.samples)
+        rng = np.random.default_rng((*key, self.fabric.global_rank))
+        torch.manual_seed(int(rng.integers(2**63)))  # dropout repeats after a resume
+        every = self.config.clicks == "every"
+        last = MOST_CORRECTIONS
+        if not every:  # the same on all devices
+            last = int(np.random.default_rng(key).integers(MOST_CORRECTIONS + 1))
+        for turn in range(last + 1):
+            if turn:
+                add_next_points(points, prior, target, turn, rng)
+            prompt = self._prompt(prior, points, rng)
+            if every or turn == last:
+                logits = self._learn(image, prompt, target)
+            else:
+                logits = self._answer(image, prompt)
+            prior = logits.sigmoid()
+        samples = len(image) * self.fabric.world_size
+        self._count(samples, self._loss, _iou(logits, target), start)
+
+    def _prompt(
+        self, prior: Tensor, points: Tensor, rng: np.random.Generator
+    ) -> Tensor:
+        """Prior and click disks (B,3,S,S); at times without the prior."""
+        if self.config.prior_drop:
+            kept = rng.random(len(prior)) >= self.config.prior_drop
+            prior = prior * torch.from_numpy(kept).to(prior).view(-1, 1, 1, 1)
+        disks = draw_disks(points.to(prior.device), (prior.shape[2], prior.shape[3]))
+        return torch.cat([prior, disks], 1)
+
+    def _answer(self, image: Tensor, prompt: Tensor) -> Tensor:
+        """Logits (B,1,S,S) in evaluation mode, without gradient."""
+        self.module.eval()
+        with torch.no_grad():
+            logits: Tensor = self.module(image, prompt)
+        return logits.float()
+
+    def _learn(self, image: Tensor, prompt: Tensor, target: Tensor) -> Tensor:
+        """One optimiser step; the logits (B,1,S,S) before it."""
+        self.module.train()
+        logits: Tensor = self.module(image, prompt).float()
+        loss = normalized_focal_loss(logits, target).mean()
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss)
+        if self.config.clip:
+            clip = self.config.clip
+            self.fabric.clip_gradients(self.module, self.optimizer, max_norm=clip)
+        self.optimizer.step()
+        self._follow()
+        self._loss = loss.item()
+        return logits.detach()
+
+    def _follow(self) -> None:
+        """Move the average towards the network, quickly while it is young."""
+        step = self.progress.samples // 32
+        decay = min(self.config.average, (1 + step) / (10 + step))
+        with torch.no_grad():
+            pairs = zip(
+                self.average.parameters(), self.network.parameters(), strict=True
+            )
+            for mean, parameter in pairs:
+                mean.lerp_(parameter, 1 - decay)
+
+    def _count(self, samples: int, loss: float, iou: float, start: float) -> None:
+        now = self.progress
+        if math.isnan(now.loss):
+            now.loss, now.iou = loss, iou
+        now.loss += 0.01 * (loss - now.loss)
+        now.iou += 0.01 * (iou - now.iou)
+        now.step += 1
+        now.samples += samples
+        now.seconds += time.perf_counter() - start
+
+    def validate(self, validation: Validation, stage: Stage) -> None:
+        """Let the robot annotate held-out objects; the first device does it."""
+        if self.fabric.is_global_zero and len(validation):
+            result = validation.run(self.average, stage.size, vars(self.progress))
+            noc = result.noc["85"]
+            self.progress.noc = math.nan if noc is None else noc
+            self._log(noc=result.noc, miou=result.miou)
+        self.fabric.barrier()
+
+    def save(self) -> None:
+        """Write the checkpoint; the previous one stays whole until this one is."""
+        if self.fabric.is_global_zero:
+            state = {
+                "config": self.config.model_dump(),
+                "progress": vars(self.progress),
+                "network": self.network.state_dict(),
+                "average": self.average.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+            }
+            partial = self.out / "checkpoint.pt.part"
+            torch.save(state, partial)
+            os.replace(partial, self.out / "checkpoint.pt")
+            self._log()
+        self.fabric.barrier()
+
+    def ship(self) -> SimpleClick:
+        """Write the average as safetensors; it is given back on the CPU."""
+        network: SimpleClick = self.average.cpu().eval()
+        if self.fabric.is_global_zero:
+            name, target = self.out.name, self.out / "weights.safetensors"
+            card = Card(name, self.config.network, target.name, origin=name)
+            save_weights(network, target, card)
+        return network
+
+    def _log(self, **more: Any) -> None:
+        with (self.out / "log.jsonl").open("a") as log:
+            log.write(json.dumps({**vars(self.progress), **more}) + "\n")
+
+    def _load(self) -> None:
+        path = self.out / "checkpoint.pt"
+        state: dict[str, Any] = torch.load(
+            path, weights_only=True, map_location=self.fabric.device
+        )
+        if state["config"]["network"] != self.config.network:
+            raise ValueError(
+                f"'{path}' belongs to a run of {state['config']['network']}, not "
+                f"{self.config.network}; choose another output folder."
+            )
+        self.progress = Progress(**state["progress"])
+        self._build(self.config.stages[self.progress.stage].size)
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def resize(network: SimpleClick, size: int) -> None:
+    """Make a network's position embedding one for ``size`` x ``size`` px, in place."""
+    backbone = network.backbone
+    config = replace(network.config, image_size=(size, size))
+    with torch.no_grad():
+        positions = resize_positions(
+            backbone.pos_embed, network.config.grid, config.grid
+        )
+    backbone.pos_embed = nn.Parameter(positions, backbone.pos_embed.requires_grad)
+    network.config = backbone.config = config
+
+
+def _iou(logits: Tensor, target: Tensor) -> float:
+    mask, truth = logits > 0, target > 0.5
+    inter = (mask & truth).sum((1, 2, 3))
+    union = (mask | truth).sum((1, 2, 3)).clamp(min=1)
+    return float((inter / union).mean())
