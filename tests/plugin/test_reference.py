@@ -13,8 +13,10 @@ def test_the_score_appears_after_each_click(open_window, discs):
     layer = hand.viewer.add_labels(truth, name="truth")
     hand.viewer.layers.selection.active = hand.bench.points[True]
     box = hand.panel.reference
+    assert box.content().height() == 0
     box.expand(animate=False)
     QApplication.processEvents()
+    assert box.content().height() > 50
     assert layer in box.choice.choices
     box.choice.value = layer
     box.hide.setChecked(True)

@@ -294,13 +294,13 @@ def test_dropped_priors_change_what_is_learnt(data, tmp_path):
 
 def test_ready_configs_can_be_read_by_name():
     names = ready_configs()
-    assert {"bundled", "fine-tune", "sbd-xtiny", "coco-lvis-huge"} <= set(names)
-    assert len(names) == 10
+    assert {"bundled-2", "fine-tune", "sbd-xtiny", "coco-lvis-huge"} <= set(names)
+    assert len(names) == 11
     for name in names:
         assert read_config(Path(name)).stages
     published = read_config(Path("coco-lvis-base"))
     stage = published.stages[0]
     assert stage.steps // 55 * 140 == pytest.approx(30000, rel=0.01)  # epochs, batch
     assert stage.drops[0] / stage.steps == pytest.approx(50 / 55)
-    with pytest.raises(ValueError, match="one of bundled"):
+    with pytest.raises(ValueError, match="one of bundled-1"):
         read_config(Path("nothing"))

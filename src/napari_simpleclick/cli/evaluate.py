@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE
+from rich.console import Console
 from rich.table import Column, Table
 
 from napari_simpleclick.cli.common import (
@@ -173,8 +174,7 @@ def evaluate(
         )
     _show([result])
     if report is not None:
-        with progress_bar() as bar:
-            bar.add_task("pictures of the best and worst", total=None)
+        with Console(stderr=True).status("Pictures of the best and the worst…"):
             strips = draw_strips(
                 result, cases, settings, jobs=jobs, scheduler=scheduler
             )

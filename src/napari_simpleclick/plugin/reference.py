@@ -50,7 +50,7 @@ class Reference(QCollapsible):
         layout.addLayout(form)
         layout.addWidget(self.hide)
         layout.addWidget(self.score)
-        self.setContent(inner)
+        self.addWidget(inner)
         self.choice.changed.connect(self._on_choice)
         self.hide.toggled.connect(self._on_hide)
         controller.clicked.connect(self._on_click)
