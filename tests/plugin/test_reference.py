@@ -3,7 +3,6 @@
 import re
 
 import numpy as np
-from qtpy.QtWidgets import QApplication
 
 
 def test_the_score_appears_after_each_click(open_window, discs):
@@ -14,9 +13,11 @@ def test_the_score_appears_after_each_click(open_window, discs):
     hand.viewer.layers.selection.active = hand.bench.points[True]
     box = hand.panel.reference
     assert box.content().height() == 0
-    box.expand(animate=False)
-    QApplication.processEvents()
-    assert box.content().height() > 50
+    hand.press(box.toggleButton())
+    hand.qtbot.waitUntil(lambda: box.content().height() > 50)
+    hand.press(box.toggleButton())
+    hand.qtbot.waitUntil(lambda: box.content().height() == 0)
+    hand.press(box.toggleButton())
     assert layer in box.choice.choices
     box.choice.value = layer
     box.hide.setChecked(True)
@@ -51,4 +52,7 @@ def test_a_reference_of_another_shape_is_named(open_window, discs):
     hand.panel.reference.choice.value = other
     hand.click(0, 30, 30)
     hand.wait(1)
-    assert "choose a reference of the same shape" in hand.panel.reference.score.text()
+    score = hand.panel.reference.score
+    assert "choose a reference of the same shape" in score.text()
+    hand.press(hand.panel.reference.toggleButton())
+    hand.qtbot.waitUntil(lambda: score.height() >= score.heightForWidth(score.width()))

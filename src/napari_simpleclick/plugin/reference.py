@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from napari_simpleclick.plugin.worker import Answer
 
 
+QWIDGETSIZE_MAX = 2**24 - 1
+"""Qt's word for no limit."""
+
 CHOOSE = "Choose a labels layer with the true mask."
 
 
@@ -50,12 +53,20 @@ class Reference(QCollapsible):
         layout.addLayout(form)
         layout.addWidget(self.hide)
         layout.addWidget(self.score)
-        self.addWidget(inner)
+        self.setContent(inner)
+        inner.setMaximumHeight(0)  # collapsed, as setContent leaves it open
+        self.setDuration(0)
+        self.toggled.connect(self._on_toggled)
         self.choice.changed.connect(self._on_choice)
         self.hide.toggled.connect(self._on_hide)
         controller.clicked.connect(self._on_click)
         controller.answered.connect(self._on_answer)
         controller.changed.connect(self._on_changed)
+
+    def _on_toggled(self, opened: bool) -> None:
+        """Let the text grow later; the base class keeps the height of now."""
+        if opened:
+            self.content().setMaximumHeight(QWIDGETSIZE_MAX)
 
     def _on_choice(self) -> None:
         self._on_hide(self.hide.isChecked())
