@@ -72,7 +72,7 @@ class StudyPanel(Docked):
     def leave(self) -> None:
         """Stop the clock and let go of the panel."""
         if self.stage is not None:
-            self.study.pause() if self.study else None
+            self.stage.study.pause()
             self.stage.take_away()
         self._let_go()
 
