@@ -16,10 +16,11 @@ RANK = {
     "weights": 2,
     "annotate": 3,
     "predict": 3,
-    "evaluate": 4,
-    "train": 5,
-    "plugin": 5,
-    "cli": 6,
+    "propagate": 4,
+    "evaluate": 5,
+    "train": 6,
+    "plugin": 6,
+    "cli": 7,
 }
 FREE = {"volumes", "samples"}
 """Rooms that import no other room, and that every room may import."""

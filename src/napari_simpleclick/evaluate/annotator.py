@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_simpleclick.clicks import Click
 from napari_simpleclick.evaluate.metrics import iou
 from napari_simpleclick.predict import THRESHOLD, Box, Predictor, progressive_merge
+from napari_simpleclick.predict.shapes import depth
 
 Mask = NDArray[np.bool_]
-
-ALIGNMENT = 64
-"""Bytes; the widest vector registers of today's processors."""
 
 
 @dataclass(frozen=True)
@@ -74,23 +71,6 @@ def next_click(truth: NDArray[np.signedinteger], mask: Mask, fresh: Mask) -> Cli
     row, column = divmod(flat, mask.shape[1])
     fresh[row, column] = False
     return Click(row, column, positive)
-
-
-def depth(mask: Mask) -> NDArray[np.float32]:
-    """Distance of each pixel to the border of a mask, the image border included, px.
-
-    OpenCV's precise Euclidean transform, because that is what defines the protocol:
-    which of several equally deep pixels comes first depends on its rounding. That
-    rounding depends on where its result lies in memory, so it is given an aligned
-    place, and the same mask always has the same next click.
-    """
-    padded = np.pad(mask, 1).astype(np.uint8)
-    place = np.empty(4 * padded.size + ALIGNMENT, np.uint8)
-    start = -place.ctypes.data % ALIGNMENT
-    distance = place[start : start + 4 * padded.size].view(np.float32)
-    distance = distance.reshape(padded.shape)
-    cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE, distance)
-    return distance[1:-1, 1:-1]
 
 
 def annotate(

@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from napari_simpleclick.evaluate import readers
 from napari_simpleclick.evaluate.annotator import Turn, annotate
 from napari_simpleclick.evaluate.datasets import INITIAL_KINDS
-from napari_simpleclick.evaluate.initial import Mask, damage
 from napari_simpleclick.evaluate.report import Strip
 from napari_simpleclick.evaluate.result import CaseResult
 from napari_simpleclick.predict import THRESHOLD, Predictor, ZoomIn
@@ -28,6 +27,7 @@ from napari_simpleclick.predict.devices import (
     choose_device,
     choose_precision,
 )
+from napari_simpleclick.predict.shapes import Mask, damage
 from napari_simpleclick.volumes.files import NIFTI, suffix_of
 from napari_simpleclick.volumes.intensity import default_window
 from napari_simpleclick.weights import load_weights

@@ -11,6 +11,7 @@ from napari.utils.colormaps import CyclicLabelColormap
 from napari_simpleclick.annotate import Session, Spot, Step
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.volumes import Plane, Window
+from napari_simpleclick.volumes.source import SOURCE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,6 +93,7 @@ class Bench:
             **look,
         )
         self.mask.metadata[KEY] = self
+        self.mask.metadata[SOURCE_KEY] = image.metadata.get(SOURCE_KEY)
         self.points: dict[bool, Points] = {
             sign: viewer.add_points(
                 np.zeros((0, image.ndim)),

@@ -68,6 +68,7 @@ class Latest(NamedTuple):
 
     steps: Steps
     crop: Box
+    extent: Box
     inside: NDArray[np.float32]
 
 
@@ -105,7 +106,7 @@ class Engine:
         if first > 0:
             last = self._latest[request.spot]
             probability = np.zeros(shape, np.float32)
-            probability[last.crop.slices] = last.inside
+            probability[last.extent.slices] = last.inside
             self.predictor.crop = last.crop
         for count in range(first, len(steps)):
             base = steps[count].base
@@ -124,9 +125,10 @@ class Engine:
         return Answer(request, mask, 1000 * (time.perf_counter() - start))
 
     def _cut(self, steps: Steps, probability: NDArray[np.float32]) -> Latest:
-        crop = self.predictor.crop
+        crop, extent = self.predictor.crop, self.predictor.extent
         assert crop is not None
-        return Latest(steps, crop, probability[crop.slices].copy())
+        assert extent is not None
+        return Latest(steps, crop, extent, probability[extent.slices].copy())
 
     def _show(self, job: Job) -> tuple[int, int]:
         """Show the predictor the job's slice, unless it has seen it."""

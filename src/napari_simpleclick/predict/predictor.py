@@ -19,6 +19,7 @@ from napari_simpleclick.predict.devices import (
     limited_threads,
     spare_threads,
 )
+from napari_simpleclick.predict.grid import SquareGrid
 from napari_simpleclick.volumes.intensity import Window, check_image, default_window
 from napari_simpleclick.weights.errors import enough_memory
 
@@ -84,10 +85,16 @@ class Predictor:
         with enough_memory("the network"):
             self._network = channels_last(network.to(self.device)).eval()
         self._image: NDArray[Any] | None = None
+        self._grid: SquareGrid | None = None
         self._window = Window(0.0, 1.0)
         self._seen: tuple[Box, Tensor] | None = None
 
-    def set_image(self, image: ArrayLike, window: Window | None = None) -> None:
+    def set_image(
+        self,
+        image: ArrayLike,
+        window: Window | None = None,
+        spacing: tuple[float, float] = (1.0, 1.0),
+    ) -> None:
         """Show the image that the next clicks are on.
 
         Parameters
@@ -98,17 +105,34 @@ class Predictor:
         window : Window or None
             Intensities that become black and white; None chooses them, see
             :func:`napari_simpleclick.volumes.default_window`.
+        spacing : tuple of float
+            Height and width of a pixel, in any unit. The network sees oblong pixels
+            resampled to square ones; clicks, priors and answers stay on the image's.
 
         Raises
         ------
         ValueError
-            If it is not one gray or RGB image.
+            If it is not one gray or RGB image, or a spacing is not positive.
         """
         array = np.asarray(image)
         check_image(array)
-        self._image = array
+        height, width = array.shape[:2]
+        self._grid = SquareGrid.covering((height, width), spacing)
+        self._shape = height, width
         self._window = window or default_window(array)
+        if self._grid is None:
+            self._image = array
+        else:
+            self._image = self._grid.there(array, self._window.apply)
+            self._window = Window(0.0, 1.0)
         self._seen = self.crop = None
+
+    @property
+    def extent(self) -> Box | None:
+        """The part of the image outside which the last answer is 0."""
+        if self._grid is None or self.crop is None:
+            return self.crop
+        return self._grid.extent(self.crop)
 
     def predict(
         self,
@@ -142,12 +166,14 @@ class Predictor:
         """
         if self._image is None:
             raise ValueError("There is no image yet; call set_image first.")
+        check_clicks(clicks, self._shape)
         height, width = self._image.shape[:2]
-        check_clicks(clicks, (height, width))
-        before = None if prior is None else _check_prior(prior, (height, width))
+        before = None if prior is None else self._check_prior(prior)
         if before is None:
             self.crop = None
-        seen = before if focus is None else _check_prior(focus, (height, width))
+        if self._grid is not None:
+            clicks = [self._grid.click(click) for click in clicks]
+        seen = before if focus is None else self._check_prior(focus)
         self.crop = self.zoom.choose(seen, clicks, (height, width), self.crop)
         image = self._look(self.crop)
         memory = enough_memory("a prediction")
@@ -157,7 +183,7 @@ class Predictor:
             answer = _resize(probability, (self.crop.height, self.crop.width))
         result = np.zeros((height, width), np.float32)
         result[self.crop.slices] = answer[0, 0].cpu().numpy()
-        return result
+        return result if self._grid is None else self._grid.back(result)
 
     def replay(
         self, clicks: Sequence[Click], prior: ArrayLike | None = None
@@ -182,11 +208,23 @@ class Predictor:
             As :meth:`predict` does, before the first prediction.
         """
         if self._image is not None:
-            check_clicks(clicks, self._image.shape[:2])
+            check_clicks(clicks, self._shape)
         self.crop = None
         for count in range(1, len(clicks) + 1):
             prior = self.predict(clicks[:count], prior)
             yield prior
+
+    def _check_prior(self, prior: ArrayLike) -> NDArray[np.float32]:
+        """Refuse a prior of another shape, and bring it to the network's pixels."""
+        array = np.asarray(prior)
+        if array.shape != self._shape:
+            raise ValueError(
+                f"The prior mask has shape {array.shape} but the image is "
+                f"{self._shape[0]} x {self._shape[1]} px; give a mask of the same size."
+            )
+        unit = np.nan_to_num(array.astype(np.float32, copy=False), nan=0.0)
+        unit = np.clip(unit, 0, 1)
+        return unit if self._grid is None else self._grid.there(unit)
 
     def _look(self, box: Box) -> Tensor:
         """Give the crop as (1,3,h,w); prepared once while clicks stay in it."""
@@ -231,17 +269,6 @@ class Predictor:
         if self.flip:
             logits = 0.5 * (logits[:1] + logits[1:].flip(3))
         return logits
-
-
-def _check_prior(prior: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float32]:
-    array = np.asarray(prior)
-    if array.shape != shape:
-        raise ValueError(
-            f"The prior mask has shape {array.shape} but the image is {shape[0]} x "
-            f"{shape[1]} px; give a mask of the same size."
-        )
-    unit = np.nan_to_num(array.astype(np.float32, copy=False), nan=0.0)
-    return np.clip(unit, 0, 1)
 
 
 def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from napari_simpleclick.evaluate.initial import damage
+from napari_simpleclick.predict.shapes import damage
 from napari_simpleclick.train.augment import vary_intensity
 from napari_simpleclick.train.images import LabelledImage
 from napari_simpleclick.train.simulate import correcting_point, first_points

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import expit
 
-from napari_simpleclick.evaluate.initial import signed_distance, smooth_noise
+from napari_simpleclick.predict.shapes import signed_distance, smooth_noise
 from napari_simpleclick.train.images import LabelledImage
 
 if TYPE_CHECKING:

@@ -1,56 +1,59 @@
-"""Image files to arrays, and masks to files."""
+"""The door: image files to arrays, and masks to files."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import nibabel
 import numpy as np
-import tifffile
-from PIL import Image
-from skimage.io import imread, imsave
+
+from napari_simpleclick.volumes import (
+    dicom,
+    dicom_seg,
+    itk,
+    nifti,
+    pictures,
+    slices,
+    tiff,
+)
+from napari_simpleclick.volumes.image_file import ImageFile
+from napari_simpleclick.volumes.slices import TIFF
+from napari_simpleclick.volumes.source import Source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+
+__all__ = [
+    "DICOM",
+    "ITK",
+    "LABELS",
+    "NIFTI",
+    "PICTURE",
+    "READABLE",
+    "TIFF",
+    "WRITABLE",
+    "ImageFile",
+    "check_writable",
+    "read_image",
+    "read_images",
+    "smallest_type",
+    "suffix_of",
+    "write_labels",
+    "write_mask",
+]
+
 NIFTI = (".nii", ".nii.gz")
-TIFF = (".tif", ".tiff")
 PICTURE = (".png", ".jpg", ".jpeg", ".bmp")
-READABLE = (*PICTURE, *TIFF, *NIFTI)
-WRITABLE = (".png", *TIFF, *NIFTI)
-
-
-@dataclass(frozen=True)
-class ImageFile:
-    """An image as it is in its file.
-
-    Parameters
-    ----------
-    array : array_like
-        (H, W), (H, W, 3) if ``rgb``, or a volume with its axes in file order.
-    rgb : bool
-        Whether the last axis is colour.
-    spacing : tuple of float
-        Pixel size per axis, without the colour axis; mm for NIfTI, else 1.
-    affine : ndarray or None
-        (4, 4) voxel to world matrix of a NIfTI file.
-    """
-
-    array: Any
-    rgb: bool = False
-    spacing: tuple[float, ...] = ()
-    affine: NDArray[np.float64] | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape without the colour axis."""
-        shape: tuple[int, ...] = tuple(self.array.shape)
-        return shape[:-1] if self.rgb else shape
+DICOM = dicom.SUFFIXES
+ITK = (".nrrd", ".mha", ".mhd")
+READABLE = (*PICTURE, *TIFF, *NIFTI, *ITK, *DICOM)
+WRITABLE = (".png", *TIFF, *NIFTI, ".nrrd", ".mha")
+LABELS = (*NIFTI, *TIFF, ".nrrd", ".mha", ".dcm")
+"""Kinds of files that hold the labels of a layer."""
 
 
 def suffix_of(path: Path) -> str:
@@ -60,26 +63,53 @@ def suffix_of(path: Path) -> str:
 
 
 def read_image(path: Path) -> ImageFile:
-    """Read a PNG, JPEG, TIFF or NIfTI file.
+    """Read an image file, or a folder that is one image.
 
     Parameters
     ----------
     path : Path
-        The file. The alpha channel of a PNG is dropped.
+        PNG, JPEG, TIFF, NIfTI, NRRD, MHA or DICOM file, or a folder with the slices of
+        a DICOM series or with numbered pictures. The alpha channel of a PNG is dropped.
 
     Returns
     -------
     ImageFile
-        The image; NIfTI data stay on disk until they are indexed.
+        The image, its axes in file order; large arrays stay on disk until they are
+        indexed.
 
     Raises
     ------
     ValueError
         If there is no such file, it is empty or damaged, or of another kind.
+    ImportError
+        If the format needs a package that is not installed.
+    """
+    found = read_images(path)
+    if len(found) > 1:
+        listed = ", ".join(f"'{file.name}'" for file in found)
+        raise ValueError(
+            f"'{path}' holds {len(found)} series ({listed}); put one of them into a "
+            "folder of its own."
+        )
+    return found[0]
+
+
+def read_images(path: Path) -> list[ImageFile]:
+    """Read a file, or a folder with one or several DICOM series.
+
+    Parameters, errors and what is read are those of `read_image`; of every series there
+    is an image.
     """
     suffix = suffix_of(path)
     if path.is_dir():
-        raise ValueError(f"'{path}' is a folder; choose an image file in it.")
+        if slices.find(path):
+            return [slices.read(path)]
+        if dicom.is_folder_of_dicom(path):
+            return dicom.read([p for p in path.iterdir() if p.is_file()], path)
+        raise ValueError(
+            f"'{path}' is a folder without a DICOM series or numbered slices; choose "
+            "an image file in it."
+        )
     if not path.exists():
         raise ValueError(f"There is no file '{path}'; check the name.")
     if suffix not in READABLE:
@@ -88,32 +118,15 @@ def read_image(path: Path) -> ImageFile:
         )
     if path.stat().st_size == 0:
         raise ValueError(f"'{path}' is empty; the file holds no image.")
+    if suffix in DICOM:
+        return dicom.read([path], path)
+    if suffix in ITK:
+        return [itk.read(path)]
+    kind = nifti if suffix in NIFTI else tiff if suffix in TIFF else pictures
     try:
-        if suffix in NIFTI:
-            return _read_nifti(path)
-        array = tifffile.imread(path) if suffix in TIFF else _read_picture(path)
+        return [kind.read(path)]
     except Exception as error:  # each of the three readers has its own errors
         raise ValueError(f"'{path}' cannot be read as an image: {error}.") from error
-    if suffix in PICTURE and array.ndim == 3:
-        array = array[..., 0] if array.shape[-1] == 2 else array[..., :3]
-    rgb = array.ndim >= 3 and array.shape[-1] == 3
-    return ImageFile(array, rgb, (1.0,) * (array.ndim - rgb))
-
-
-def _read_picture(path: Path) -> NDArray[Any]:
-    """Read a picture of any size; Pillow's limit is meant for untrusted uploads."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        return np.asarray(imread(path))
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
-
-
-def _read_nifti(path: Path) -> ImageFile:
-    image = nibabel.load(path)
-    image.dataobj[(slice(0, 1),) * len(image.shape)]
-    spacing = tuple(float(size) for size in image.header.get_zooms())
-    return ImageFile(image.dataobj, False, spacing, image.affine)
 
 
 def check_writable(path: Path, kinds: tuple[str, ...] = WRITABLE) -> None:
@@ -155,9 +168,9 @@ def write_mask(
         Target; PNG for (H, W) only. PNG masks are stored as 0 and 255 so that they
         can be seen.
     mask : ndarray
-        uint8 labels.
+        uint8 labels, their axes in file order.
     affine : ndarray or None
-        (4, 4) matrix for NIfTI; identity if None.
+        (4, 4) matrix from voxels to mm, as in `ImageFile`; identity if None.
 
     Raises
     ------
@@ -165,17 +178,63 @@ def write_mask(
         If the target cannot be written, or a volume is to become a PNG.
     """
     check_writable(path)
+    count = mask.ndim
+    place = Source(
+        None,
+        mask.shape,
+        tuple(range(count)),
+        (False,) * count,
+        (1.0,) * count,
+        (0.0,) * count,
+        affine=np.eye(4) if affine is None else affine,
+    )
+    _write(path, mask, place)
+
+
+def write_labels(path: Path, labels: NDArray[Any], source: Source) -> None:
+    """Write the labels of a layer; the old file stays whole until the new one is.
+
+    Parameters
+    ----------
+    path : Path
+        Target; one of `LABELS`.
+    labels : ndarray
+        Integers, their axes in the layer's order. They are stored in the smallest type
+        that holds them, unsigned if none is negative.
+    source : Source
+        Of the image that they were drawn on. NIfTI, NRRD, MHA and DICOM overlay its
+        file; TIFF is as in the viewer.
+
+    Raises
+    ------
+    ValueError
+        If the target cannot be written or the shape is not that of the source.
+    ImportError
+        If the format needs a package that is not installed.
+    """
+    check_writable(path, LABELS)
+    _write(path, labels.astype(smallest_type(labels)), source)
+
+
+def smallest_type(labels: NDArray[Any]) -> np.dtype[Any]:
+    """Smallest integer type of the labels, unsigned if none is negative."""
+    low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
+    return np.min_scalar_type(min(low, -high - 1) if low < 0 else high)
+
+
+def _write(path: Path, labels: NDArray[Any], source: Source) -> None:
     suffix = suffix_of(path)
     partial = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        if suffix in NIFTI:
-            nibabel.save(nibabel.Nifti1Image(mask, affine), partial)
+        if suffix == ".png":
+            pictures.write(partial, labels)
         elif suffix in TIFF:
-            tifffile.imwrite(partial, mask, compression="zlib")
-        elif mask.ndim == 2:
-            imsave(partial, mask * np.uint8(255), check_contrast=False)
+            tiff.write(partial, source.merged(labels), source)
         else:
-            raise ValueError(f"'{path}' cannot hold a volume; use .tif or .nii.gz.")
+            oriented = source.with_affine()
+            array = oriented.to_file(labels)
+            kind = nifti if suffix in NIFTI else itk if suffix in ITK else dicom_seg
+            kind.write(partial, array, oriented)
         partial.replace(path)
     except OSError as error:
         raise ValueError(f"'{path}' cannot be written ({error.strerror}).") from error

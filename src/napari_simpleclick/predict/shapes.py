@@ -1,4 +1,4 @@
-"""Masks to be corrected: an object's true mask, damaged at random."""
+"""Distances inside and around masks, and masks that are damaged at random."""
 
 from __future__ import annotations
 
@@ -7,6 +7,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
+
+ALIGNMENT = 64
+"""Bytes; the widest vector registers of today's processors."""
+
+
+def depth(mask: Mask) -> NDArray[np.float32]:
+    """Distance of each pixel to the border of a mask, the image border included, px.
+
+    OpenCV's precise Euclidean transform, because that is what defines the protocol:
+    which of several equally deep pixels comes first depends on its rounding. That
+    rounding depends on where its result lies in memory, so it is given an aligned
+    place, and the same mask always has the same next click.
+    """
+    padded = np.pad(mask, 1).astype(np.uint8)
+    place = np.empty(4 * padded.size + ALIGNMENT, np.uint8)
+    start = -place.ctypes.data % ALIGNMENT
+    distance = place[start : start + 4 * padded.size].view(np.float32)
+    distance = distance.reshape(padded.shape)
+    cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE, distance)
+    return distance[1:-1, 1:-1]
 
 
 def smooth_noise(

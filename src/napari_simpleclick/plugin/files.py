@@ -1,0 +1,131 @@
+"""Files to napari layers, and the labels of a layer to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.notifications import show_warning
+
+from napari_simpleclick.volumes import files, layers
+from napari_simpleclick.volumes.image_file import SPELLINGS
+from napari_simpleclick.volumes.source import SOURCE_KEY, Source
+
+if TYPE_CHECKING:
+    from napari_simpleclick.volumes.layers import Opened
+
+LayerData = tuple[Any, dict[str, Any], str]
+"""Data, options and type of a layer, as napari's plugins hand them over."""
+
+Reader = Callable[[str | list[str]], list[LayerData]]
+
+
+def get_reader(path: str | list[str]) -> Reader | None:
+    """Offer to read a path; the manifest says which ones are asked for.
+
+    Parameters
+    ----------
+    path : str or list of str
+        A file or a folder; a list is a stack that the person asked napari for.
+
+    Returns
+    -------
+    callable or None
+        `read_layers`; None for stacks, and for folders that are neither a DICOM series,
+        a BraTS case nor numbered slices.
+    """
+    if isinstance(path, list):
+        return None
+    place = Path(path)
+    if place.is_dir() and not layers.is_image_folder(place):
+        return None
+    return read_layers
+
+
+def read_layers(path: str | list[str]) -> list[LayerData]:
+    """Read a file or folder as layers; what is odd about it is shown as a warning.
+
+    Parameters
+    ----------
+    path : str
+        A path for which `get_reader` offered to.
+
+    Returns
+    -------
+    list of tuple
+        Layer data: images, and label maps as Labels.
+
+    Raises
+    ------
+    ValueError, ImportError
+        In one sentence, if it cannot be read.
+    """
+    opened = layers.open_layers(Path(str(path)))
+    for image in opened:
+        for sentence in image.warnings:
+            show_warning(sentence)
+    return [_layer_data(image) for image in opened]
+
+
+def _layer_data(image: Opened) -> LayerData:
+    source = image.source
+    extra = image.array.ndim - image.rgb - len(source.order)
+    look = {
+        "name": image.name,
+        "scale": (1.0,) * extra + source.scale,
+        "translate": (0.0,) * extra + source.translate,
+        "metadata": {SOURCE_KEY: source},
+    }
+    if source.units:
+        look["units"] = ("pixel",) * extra + source.units
+    if source.axis_labels:
+        look["axis_labels"] = ("modality",) * extra + source.axis_labels
+    if image.labels:
+        return image.array, look, "labels"
+    return image.array, {**look, "rgb": image.rgb}, "image"
+
+
+def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write a Labels layer so that it overlays the image that it was drawn on.
+
+    Parameters
+    ----------
+    path : str
+        Target; its extension says the format.
+    data : array_like
+        Integers, their axes in the layer's order; of a multiscale layer a list.
+    meta : dict
+        The layer's other attributes. Without a source in its metadata the file stands
+        where scale and translate put the layer.
+
+    Returns
+    -------
+    list of str
+        The path.
+
+    Raises
+    ------
+    OSError, ImportError
+        In one sentence, if it cannot be written.
+    """
+    labels = np.asarray(data[0] if meta.get("multiscale") else data)
+    source = meta.get("metadata", {}).get(SOURCE_KEY)
+    if not isinstance(source, Source):
+        source = Source.of_layer(
+            labels.shape,
+            tuple(map(float, meta.get("scale", (1.0,) * labels.ndim))),
+            tuple(map(float, meta.get("translate", (0.0,) * labels.ndim))),
+            tuple(_unit_name(unit) for unit in meta.get("units", ())),
+        )
+    try:
+        files.write_labels(Path(path), labels, source)
+    except ValueError as error:  # napari takes it for a missing writer, and hides it
+        raise OSError(str(error)) from error
+    return [path]
+
+
+def _unit_name(unit: object) -> str:
+    """Short name of one of napari's units."""
+    return SPELLINGS.get(str(unit), str(unit))

@@ -1,0 +1,202 @@
+"""Who decides on a pixel of the next slice: the network, the brightness, the prior.
+
+What a vote is worth is learned on the annotated slice, where the truth is known: the
+annotation is damaged a little, as going on by one slice damages it, and a logistic
+regression finds how far the answer of the network, the brightness and the distance to
+the damaged outline tell the true pixels. So an object whose outline the network cannot
+reproduce is decided by its prior and its brightness, and the reverse.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from napari_simpleclick.predict.shapes import signed_distance, smooth_noise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Mask = NDArray[np.bool_]
+Map = NDArray[np.float32]
+
+PAIRS = 2
+"""Pairs of damaged annotations that the network is shown."""
+
+DAMAGE_PX, DAMAGE_SHARE = 0.5, 0.05
+"""How far outlines are moved (standard deviation): so many pixels, and a share of the
+depth of the object. About what one slice further does to a mask."""
+
+STEADY = 10.0
+"""Votes are clipped to this many nats."""
+
+ENOUGH, CLEAR_LEAD = 0.1, 0.5
+"""The network leads if it explains this much of what the prior leaves open, and this
+share of what it explains together with the brightness. Brightness leaks into tissue
+that looks alike, so it is not asked unless the network is at a loss."""
+
+BINS = 32
+MOST_PIXELS = 40_000
+"""Per rehearsal; large objects are sampled."""
+
+
+class Votes(NamedTuple):
+    """Log-odds, each (H, W) float32, that a pixel belongs to the object.
+
+    Parameters
+    ----------
+    leader : ndarray
+        By the voter that decides.
+    network : ndarray
+        By the network and the prior.
+    everything : ndarray
+        By network, brightness and prior.
+    prior : ndarray
+        By the prior alone.
+    """
+
+    leader: Map
+    network: Map
+    everything: Map
+    prior: Map
+
+
+class Voters:
+    """What the annotated slice teaches about the votes.
+
+    Parameters
+    ----------
+    image : ndarray
+        (H, W) uint8, the annotated slice around the object.
+    mask : ndarray
+        (H, W) bool, the annotation.
+    ask : callable
+        Shows the network a prior (H, W) bool on that slice; returns its logits
+        (H, W) float32.
+
+    Attributes
+    ----------
+    network_gain, total_gain : float
+        Share of what the prior leaves open (log loss on the rehearsals) that the
+        network explains, and that network and brightness explain together; 0 to 1.
+    """
+
+    def __init__(
+        self, image: NDArray[np.uint8], mask: Mask, ask: Callable[[Mask], Map]
+    ) -> None:
+        inside = signed_distance(mask)
+        self.reach = max(8.0, float(inside.max()))
+        near = np.abs(inside) < self.reach
+        self._brightness = _contrast(image, mask, (inside > -self.reach) & ~mask)
+        rows, truths = [], []
+        for damaged in _rehearsals(inside):
+            features = self._features(image, signed_distance(damaged), ask(damaged))
+            step = 1 + np.count_nonzero(near) // MOST_PIXELS
+            rows.append(features[:, near][:, ::step])
+            truths.append(mask[near][::step])
+        table, truth = np.concatenate(rows, axis=1), np.concatenate(truths)
+        self._weights = [_logistic(table[:count], truth) for count in (1, 2, 3)]
+        prior, network, total = (
+            _log_loss(table, truth, weights) for weights in self._weights
+        )
+        self.network_gain, self.total_gain = 1 - network / prior, 1 - total / prior
+
+    @property
+    def network_leads(self) -> bool:
+        """Whether the network knows the object well enough to decide alone."""
+        return self.network_gain > max(ENOUGH, CLEAR_LEAD * self.total_gain)
+
+    def votes(self, image: NDArray[np.uint8], prior: Map, logits: Map) -> Votes:
+        """Ask all about another slice.
+
+        Parameters
+        ----------
+        image : ndarray
+            (H, W) uint8, the slice around the prior.
+        prior : ndarray
+            (H, W) float32, signed distance to the outline of the prior, px.
+        logits : ndarray
+            (H, W) float32, what the network answers to the prior.
+        """
+        features = self._features(image, prior, logits)
+        far = prior < -max(10.0, 0.5 * self.reach)
+        _, network, everything = (
+            np.where(far, -STEADY, np.clip(_weigh(features, weights), -STEADY, STEADY))
+            for weights in self._weights
+        )
+        leader = network if self.network_leads else everything
+        return Votes(leader, network, everything, prior)
+
+    def _features(self, image: NDArray[np.uint8], prior: Map, logits: Map) -> Map:
+        """Prior, network and brightness as (3, H, W)."""
+        return np.stack(
+            [
+                np.clip(prior, -15, 15) / 5,
+                np.clip(logits, -6, 6) / 3,
+                self._brightness[_smooth(image)],
+            ]
+        )
+
+
+def _rehearsals(inside: Map) -> Iterator[Mask]:
+    """Move an outline by smooth noise and its opposite, so that no side is favoured."""
+    rng = np.random.default_rng(0)
+    depth = float(inside.max())
+    cells = max(inside.shape) / max(depth, 4.0)
+    for _ in range(PAIRS):
+        noise = smooth_noise(rng, (inside.shape[0], inside.shape[1]), cells)
+        noise *= DAMAGE_PX + DAMAGE_SHARE * depth
+        for moved in (inside + noise, inside - noise):
+            if (moved > 0).any():
+                yield moved > 0
+
+
+def _smooth(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), 1.0), np.uint8)
+
+
+def _contrast(image: NDArray[np.uint8], mask: Mask, around: Mask) -> Map:
+    """Log ratio (256,) of how often a brightness occurs inside and around."""
+    smooth = _smooth(image)
+    shares = []
+    for where in (mask, around):
+        counts = np.histogram(smooth[where], BINS, (0, 256))[0]
+        counts = gaussian_filter1d(counts.astype(np.float64), 1.0)
+        counts += 0.002 * counts.sum() + 1e-6
+        shares.append(np.log(counts / counts.sum()))
+    width = 256 // BINS
+    centres = np.arange(BINS) * width + width / 2
+    ratio = np.interp(np.arange(256), centres, shares[0] - shares[1])
+    return np.asarray(ratio, np.float32)
+
+
+def _logistic(table: Map, truth: Mask) -> NDArray[np.float64]:
+    """Weights of a logistic regression, the constant last, by Newton's method."""
+    rows = np.column_stack([*table, np.ones(truth.size)])
+    ridge = 1e-5 * truth.size
+    weights = np.zeros(rows.shape[1])
+    for _ in range(15):
+        chance = _expit(rows @ weights)
+        slope = rows.T @ (chance - truth) + ridge * weights
+        bend = (rows * (chance * (1 - chance))[:, None]).T @ rows
+        weights -= np.linalg.solve(bend + ridge * np.eye(len(weights)), slope)
+    return weights
+
+
+def _log_loss(table: Map, truth: Mask, weights: NDArray[np.float64]) -> float:
+    chance = _expit(_weigh(table, weights))
+    return float(-np.log(np.where(truth, chance, 1 - chance)).mean())
+
+
+def _expit(odds: NDArray[np.floating]) -> NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))))
+
+
+def _weigh(features: Map, weights: NDArray[np.float64]) -> Map:
+    """Log-odds by the first features, as many as there are weights for."""
+    odds = np.tensordot(weights[:-1], features[: len(weights) - 1], 1) + weights[-1]
+    return np.asarray(odds, np.float32)

@@ -1,0 +1,244 @@
+"""One direction: from an annotated slice to its neighbours, one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_simpleclick.clicks import Click
+from napari_simpleclick.predict.crops import Box
+from napari_simpleclick.predict.shapes import depth
+from napari_simpleclick.propagate.motion import follow
+from napari_simpleclick.propagate.votes import Voters, Votes
+from napari_simpleclick.volumes.intensity import Window, default_window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_simpleclick.predict import Predictor
+
+Mask = NDArray[np.bool_]
+Map = NDArray[np.float32]
+
+COLLAPSE = 0.35
+"""An object whose area shrinks below this share within one slice has ended."""
+
+LEAST_CONFIDENCE = 0.5
+"""Where a walk gives up, unless told otherwise."""
+
+
+class Ending(Enum):
+    """Why a walk stopped."""
+
+    RANGE = "reached the end of the range"
+    GONE = "the object ends here"
+    COLLAPSED = "the object shrinks abruptly"
+    UNSURE = "the confidence is too low"
+    MET = "reached the next annotated slice"
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Where the slices of one axis come from.
+
+    Parameters
+    ----------
+    read : callable
+        Slice number to its pixels, (H, W) or (H, W, 3) of any number type.
+    window : Window or None
+        Intensities that become black and white, the same for all slices; None takes
+        the default window of the annotated slice.
+    spacing : tuple of float
+        Height and width of a pixel.
+    """
+
+    read: Callable[[int], NDArray[Any]]
+    window: Window | None = None
+    spacing: tuple[float, float] = (1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A slice that was walked to.
+
+    Parameters
+    ----------
+    index : int
+        Number of the slice.
+    box : Box
+        Part of the slice outside which there is no object.
+    odds : ndarray
+        Log-odds in that part, (h, w) float32.
+    confidence : float
+        0 to 1; how far one can trust the mask.
+    shape : tuple of int
+        (H, W) of the slice.
+    """
+
+    index: int
+    box: Box
+    odds: Map
+    confidence: float
+    shape: tuple[int, int]
+
+    @property
+    def mask(self) -> Mask:
+        """(H, W) bool."""
+        full = np.zeros(self.shape, bool)
+        full[self.box.slices] = self.odds > 0
+        return full
+
+
+class Walk:
+    """Goes from an annotated slice to its neighbours.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model; its image and crop are changed.
+    slices : Slices
+        The slices.
+    start : int
+        The annotated slice.
+    mask : ndarray
+        (H, W) bool, the annotation, not empty.
+
+    Attributes
+    ----------
+    ending : Ending
+        Why the last walk stopped.
+    """
+
+    def __init__(
+        self, predictor: Predictor, slices: Slices, start: int, mask: Mask
+    ) -> None:
+        self.predictor, self.start = predictor, start
+        picture = slices.read(start)
+        self.slices = replace(slices, window=slices.window or default_window(picture))
+        self.ending = Ending.RANGE
+        self._mask = mask
+        self._picture = picture
+        self._voters: Voters | None = None
+
+    def to(
+        self, stop: int, least_confidence: float = LEAST_CONFIDENCE
+    ) -> Iterator[Step]:
+        """Walk up to a slice, and that included.
+
+        Parameters
+        ----------
+        stop : int
+            The last slice, before or after the annotated one.
+        least_confidence : float
+            Where the confidence is lower, the walk stops; 0 never.
+
+        Yields
+        ------
+        Step
+            One per slice, in the order of walking. Afterwards ``ending`` says why
+            there are no more.
+        """
+        self.ending = Ending.RANGE
+        voters = self._learn()
+        mask, picture, confidence = self._mask, self._picture, 1.0
+        onward = 1 if stop > self.start else -1
+        for index in range(self.start + onward, stop + onward, onward):
+            before, picture = picture, self.slices.read(index)
+            step = self._step(voters, index, before, picture, mask)
+            now = np.count_nonzero(step.odds > 0)
+            if now == 0:
+                self.ending = Ending.GONE
+            elif now < COLLAPSE * np.count_nonzero(mask):
+                self.ending = Ending.COLLAPSED
+            confidence *= step.confidence
+            if self.ending is Ending.RANGE and confidence < least_confidence:
+                self.ending = Ending.UNSURE
+            if self.ending is not Ending.RANGE:
+                return
+            mask = step.mask
+            yield replace(step, confidence=confidence)
+
+    def _learn(self) -> Voters:
+        """Rehearse on the annotated slice, once for both directions."""
+        if self._voters is None:
+            box = _around(self._mask)
+            self._show(self._picture)
+
+            def ask(prior: Mask) -> Map:
+                full = np.zeros(self._mask.shape, bool)
+                full[box.slices] = prior
+                return self._ask(full)[box.slices]
+
+            image = self._gray(self._picture[box.slices])
+            self._voters = Voters(image, self._mask[box.slices], ask)
+        return self._voters
+
+    def _step(
+        self,
+        voters: Voters,
+        index: int,
+        before: NDArray[Any],
+        picture: NDArray[Any],
+        mask: Mask,
+    ) -> Step:
+        box = _around(mask)
+        image = self._gray(picture[box.slices])
+        prior = follow(self._gray(before[box.slices]), image, mask[box.slices])
+        moved = np.zeros(mask.shape, bool)
+        moved[box.slices] = prior > 0
+        if not moved.any():
+            return Step(index, box, np.full_like(prior, -1.0), 0.0, mask.shape)
+        self._show(picture)
+        votes = voters.votes(image, prior, self._ask(moved)[box.slices])
+        odds = _touching(votes.leader, prior > 0)
+        return Step(index, box, odds, _confidence(votes, odds), mask.shape)
+
+    def _ask(self, prior: Mask) -> Map:
+        """Let the network correct a mask, as if someone had clicked inside it."""
+        row, column = divmod(int(depth(prior).argmax()), prior.shape[1])
+        self.predictor.crop = None
+        chance = self.predictor.predict([Click(row, column)], prior)
+        chance = np.clip(chance, 1e-4, 1 - 1e-4)
+        return np.asarray(np.log(chance / (1 - chance)))
+
+    def _show(self, picture: NDArray[Any]) -> None:
+        self.predictor.set_image(picture, self.slices.window, self.slices.spacing)
+
+    def _gray(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
+        assert self.slices.window is not None
+        unit = self.slices.window.apply(pixels)
+        unit = unit.mean(axis=2) if unit.ndim == 3 else unit
+        return np.asarray(np.round(255 * unit), np.uint8)
+
+
+def _around(mask: Mask) -> Box:
+    """Part of a slice in which the object can be on the next one."""
+    sides: list[int] = []
+    spans = [np.flatnonzero(mask.any(axis=axis))[[0, -1]] for axis in (1, 0)]
+    room = 32 + min(int(span[1] - span[0]) for span in spans) // 2
+    for span, length in zip(spans, mask.shape, strict=True):
+        sides += max(0, int(span[0]) - room), min(length - 1, int(span[1]) + room)
+    return Box(*sides)
+
+
+def _touching(odds: Map, prior: Mask) -> Map:
+    """Take away the parts that touch nothing of the prior."""
+    _, parts = cv2.connectedComponents((odds > 0).astype(np.uint8), connectivity=8)
+    kept = np.unique(parts[prior & (odds > 0)])
+    return np.where(np.isin(parts, kept) | (odds <= 0), odds, -odds)
+
+
+def _confidence(votes: Votes, odds: Map) -> float:
+    """Least agreement (IoU) of a voter with what was decided."""
+    decided = odds > 0
+    if not decided.any():
+        return 0.0
+    return min(
+        np.count_nonzero((vote > 0) & decided) / np.count_nonzero((vote > 0) | decided)
+        for vote in votes
+    )

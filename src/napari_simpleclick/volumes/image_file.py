@@ -1,0 +1,92 @@
+"""An image as it is in its file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import nibabel
+    from numpy.typing import NDArray
+
+FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""Between the world of DICOM and ITK (left, posterior, superior) and NIfTI's."""
+
+MM = {"nm": 1e-6, "um": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1000.0}
+"""Length units that are known, in mm."""
+
+SPELLINGS = {
+    **{name: name for name in MM},
+    **{"nanometer": "nm", "micron": "um", "microns": "um", "micrometer": "um"},
+    **{"\u00b5m": "um", "\u03bcm": "um", "\\u00b5m": "um", "millimeter": "mm"},
+    **{"centimeter": "cm", "meter": "m"},
+}
+"""Names of length units in files and in napari, and ours."""
+
+LABEL_NAME = re.compile(r"(seg|segmentation|labels?|mask)(\.nii)?\.\w+$")
+"""End of a file's name that makes it a label map."""
+
+
+def is_label_name(path: Path) -> bool:
+    """Whether a file is called like a label map."""
+    return bool(LABEL_NAME.search(path.name.lower()))
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image as it is in its file.
+
+    Parameters
+    ----------
+    array : array_like
+        (H, W), (H, W, 3) if ``rgb``, or a volume with its axes in file order: x, y, z
+        for NIfTI, NRRD, MHA and DICOM, and then time or channels; slices first for
+        TIFF and for folders of slices.
+    rgb : bool
+        Whether the last axis is colour.
+    spacing : tuple of float
+        Pixel size per axis, without the colour axis; 1 where the file has none.
+    affine : ndarray or None
+        (4, 4) matrix from voxels to mm towards right, anterior and superior; None for
+        files without an orientation.
+    units : tuple of str
+        Per axis, such as ``"mm"`` or ``"pixel"``; empty if the file has none.
+    axis_labels : tuple of str
+        Per axis, such as ``"z"`` or ``"time"``; empty if they have no names.
+    labels : bool
+        Whether its name or its header calls it a label map.
+    path : Path or None
+        The file or folder.
+    name : str
+        What the file calls its image; empty if it has no name for it.
+    files : tuple of Path
+        The slices of a DICOM series, in the order of the last axis.
+    header : nibabel header or None
+        Of a NIfTI file.
+    warnings : tuple of str
+        A sentence for everything about the file that is not as it should be.
+    """
+
+    array: Any
+    rgb: bool = False
+    spacing: tuple[float, ...] = ()
+    affine: NDArray[np.float64] | None = None
+    units: tuple[str, ...] = ()
+    axis_labels: tuple[str, ...] = ()
+    labels: bool = False
+    path: Path | None = None
+    name: str = ""
+    files: tuple[Path, ...] = ()
+    header: nibabel.Nifti1Header | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape without the colour axis."""
+        shape: tuple[int, ...] = tuple(self.array.shape)
+        return shape[:-1] if self.rgb else shape

@@ -1,0 +1,106 @@
+"""Files to what a viewer is to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_simpleclick.volumes import brats, dicom, nifti, slices
+from napari_simpleclick.volumes.files import read_images, smallest_type, suffix_of
+from napari_simpleclick.volumes.lazy import fits_memory
+from napari_simpleclick.volumes.source import Source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_simpleclick.volumes.image_file import ImageFile
+    from napari_simpleclick.volumes.lazy import Array
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An image that is ready to become a layer.
+
+    Parameters
+    ----------
+    name : str
+        What to call the layer.
+    array : LazyArray or ndarray
+        Axes in the layer's order, colour last if ``rgb``. One more axis than ``source``
+        has: the modalities of a case.
+    source : Source
+        Where the array stands, and what a mask of it needs to know.
+    rgb : bool
+        Whether the last axis is colour.
+    labels : bool
+        Whether it is a label map.
+    warnings : tuple of str
+        What the person should know.
+    """
+
+    name: str
+    array: Array
+    source: Source
+    rgb: bool = False
+    labels: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def is_image_folder(folder: Path) -> bool:
+    """Whether a folder looks like a BraTS case, a DICOM series or numbered slices."""
+    return bool(
+        brats.find(folder) or slices.find(folder) or dicom.is_folder_of_dicom(folder)
+    )
+
+
+def open_layers(path: Path) -> list[Opened]:
+    """Read a file or folder as what a viewer is to show.
+
+    Parameters
+    ----------
+    path : Path
+        As for `read_image`, or the folder of a BraTS case, or one with several series.
+
+    Returns
+    -------
+    list of Opened
+        Arrays up to `MEMORY_BYTES` are in memory.
+
+    Raises
+    ------
+    ValueError, ImportError
+        As for `read_image`.
+    """
+    case = brats.find(path) if path.is_dir() else None
+    if case is None:
+        return [_opened(file) for file in read_images(path)]
+    array, source, warnings = brats.read_modalities(case)
+    found = [Opened(path.name, array, source, warnings=warnings)]
+    if case.labels is not None:
+        found.append(_opened(replace(nifti.read(case.labels), labels=True)))
+    return found
+
+
+def _opened(file: ImageFile) -> Opened:
+    source = Source.of_file(file)
+    array = source.to_layer(file.array)
+    if fits_memory(array.nbytes):
+        array = np.asarray(array)
+    path = file.path
+    name = file.name or (path.name[: -len(suffix_of(path)) or None] if path else "")
+    labels = None if file.rgb or not file.labels else _whole(array)
+    if labels is None:
+        return Opened(name, array, source, file.rgb, False, file.warnings)
+    return Opened(name, labels, source, False, True, file.warnings)
+
+
+def _whole(array: Array) -> Array | None:
+    """Give a label map as integers; None if its values are not whole numbers."""
+    if array.dtype.kind in "iub":
+        return array
+    if not isinstance(array, np.ndarray) or not np.isfinite(array).all():
+        return None
+    whole = array.astype(smallest_type(array))
+    return whole if (whole == array).all() else None

@@ -1,0 +1,50 @@
+"""PNG, JPEG and BMP files."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+from skimage.io import imread, imsave
+
+from napari_simpleclick.volumes.image_file import ImageFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+def read(path: Path) -> ImageFile:
+    """Read a picture of any size as (H, W) or (H, W, 3); alpha is dropped."""
+    with _any_size():
+        array = np.asarray(imread(path))
+    if array.ndim == 3:
+        array = array[..., 0] if array.shape[-1] == 2 else array[..., :3]
+    return ImageFile(array, array.ndim == 3, (1.0, 1.0), path=path)
+
+
+def shape_of(path: Path) -> tuple[int, ...]:
+    """(H, W) of a picture, from its header."""
+    with _any_size(), Image.open(path) as picture:
+        return picture.height, picture.width
+
+
+@contextmanager
+def _any_size() -> Iterator[None]:
+    """Lift Pillow's limit, which is meant for untrusted uploads."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def write(path: Path, mask: NDArray[Any]) -> None:
+    """Write an (H, W) mask of 0 and 1 as 0 and 255, so that it can be seen."""
+    if mask.ndim != 2:
+        raise ValueError("A picture cannot hold a volume; use .tif or .nii.gz.")
+    imsave(path, mask.astype(np.uint8) * np.uint8(255), check_contrast=False)

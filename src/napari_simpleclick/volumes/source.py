@@ -1,0 +1,245 @@
+"""How an image file stands in a viewer, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import nibabel
+import numpy as np
+from nibabel.affines import voxel_sizes
+
+from napari_simpleclick.volumes.image_file import MM
+from napari_simpleclick.volumes.lazy import turn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_simpleclick.volumes.image_file import ImageFile
+    from napari_simpleclick.volumes.lazy import Array
+
+SOURCE_KEY = "napari-simpleclick source"
+"""Key under which a layer's metadata hold its `Source`."""
+
+DIRECTIONS = {2: "inferior", 1: "posterior", 0: "left"}
+"""World axis (R, A, S) of the last three layer axes, and where they point."""
+
+
+class _Axis(NamedTuple):
+    """An axis of a file as an axis of a layer."""
+
+    number: int
+    flipped: bool
+    scale: float
+    translate: float
+    unit: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a mask needs to know of the image it was drawn on.
+
+    Parameters
+    ----------
+    path : Path or None
+        The image's file or folder; None if the image was in no file.
+    shape : tuple of int
+        Shape of the file, without a colour axis.
+    order : tuple of int
+        Axis of the file for each axis of the layer; axes of length 1 may be missing.
+    flipped : tuple of bool
+        Whether the layer's axis runs against the file's.
+    scale, translate : tuple of float
+        Per axis of the layer; in ``units``.
+    units : tuple of str
+        Per axis of the layer; empty if the file has none.
+    axis_labels : tuple of str
+        Per axis of the layer; empty if they have no names.
+    affine : ndarray or None
+        (4, 4) matrix from the file's voxels to mm (right, anterior, superior).
+    files : tuple of Path
+        The slices of a DICOM series, in the order of the file's last axis.
+    header : nibabel header or None
+        Of a NIfTI file.
+    """
+
+    path: Path | None
+    shape: tuple[int, ...]
+    order: tuple[int, ...]
+    flipped: tuple[bool, ...]
+    scale: tuple[float, ...]
+    translate: tuple[float, ...]
+    units: tuple[str, ...] = ()
+    axis_labels: tuple[str, ...] = ()
+    affine: NDArray[np.float64] | None = None
+    files: tuple[Path, ...] = ()
+    header: nibabel.Nifti1Header | None = None
+
+    @classmethod
+    def of_file(cls, file: ImageFile) -> Source:
+        """Find how a file is to stand in a viewer.
+
+        Files with an affine are turned, by whole axes only, so that the last three axes
+        point towards inferior, posterior and left; axes beyond them come first. Others
+        stay as they are.
+        """
+        axes = _as_they_are(file) if file.affine is None else _upright(file)
+        return cls(
+            file.path,
+            file.shape,
+            tuple(axis.number for axis in axes),
+            tuple(axis.flipped for axis in axes),
+            tuple(axis.scale for axis in axes),
+            tuple(axis.translate for axis in axes),
+            tuple(axis.unit for axis in axes) if file.units else (),
+            tuple(axis.name for axis in axes) if file.axis_labels else (),
+            file.affine,
+            file.files,
+            file.header,
+        )
+
+    @classmethod
+    def of_layer(
+        cls,
+        shape: tuple[int, ...],
+        scale: tuple[float, ...],
+        translate: tuple[float, ...],
+        units: tuple[str, ...] = (),
+    ) -> Source:
+        """Describe a file for a layer that comes from none.
+
+        The last three axes of the layer are taken for inferior, posterior and left, so
+        that the file, once opened again, stands as the layer does.
+
+        Parameters
+        ----------
+        shape, scale, translate : tuple
+            Of the layer.
+        units : tuple of str
+            Per axis; lengths that are not in `MM` are taken for mm.
+        """
+        count = len(shape)
+        order = tuple(range(count))[::-1]
+        factors = [MM.get(unit, 1.0) for unit in units] or [1.0] * count
+        affine = np.diag([-1.0, -1.0, -1.0, 1.0])
+        for axis, place in enumerate(order[:3]):
+            affine[axis, axis] = -scale[place] * factors[place]
+            affine[axis, 3] = -translate[place] * factors[place]
+        return cls(
+            None,
+            shape[::-1],
+            order,
+            (False,) * count,
+            scale,
+            translate,
+            units,
+            affine=affine,
+        )
+
+    def to_layer(self, array: Array) -> Array:
+        """Turn a file's array, with its colour axis if it has one, for the viewer."""
+        if array.ndim == len(self.shape):
+            return turn(array, self.order, self.flipped)
+        order, flipped = (*self.order, len(self.shape)), (*self.flipped, False)
+        return turn(array, order, flipped)
+
+    def to_file(self, labels: NDArray[Any]) -> NDArray[Any]:
+        """Turn a layer's labels back, voxel by voxel, to where the file has them.
+
+        Parameters
+        ----------
+        labels : ndarray
+            Integers in the layer's order of axes. One more axis in front (modalities of
+            one case) is merged; axes beyond space may be missing.
+
+        Returns
+        -------
+        ndarray
+            Labels in the file's order of axes, of its shape.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another one, or merged labels differ.
+        """
+        labels = self.merged(labels)
+        order, flipped, shape = self.order, self.flipped, self.shape
+        extra = len(order) - labels.ndim
+        if extra > 0 and labels.ndim == 3:
+            order, flipped, shape = order[extra:], flipped[extra:], shape[:3]
+        if labels.shape != tuple(shape[axis] for axis in order):
+            expected = tuple(self.shape[axis] for axis in self.order)
+            raise ValueError(
+                f"The labels have the shape {labels.shape}, but the image "
+                f"'{self.path}' has {expected}; draw them on a layer of that image."
+            )
+        steps = tuple(slice(None, None, -1 if flip else 1) for flip in flipped)
+        return np.transpose(labels[steps], np.argsort(order)).reshape(shape)
+
+    def merged(self, labels: NDArray[Any]) -> NDArray[Any]:
+        """Merge labels that have one more axis in front than the source.
+
+        Raises
+        ------
+        ValueError
+            If they differ along it.
+        """
+        if labels.ndim != len(self.order) + 1:
+            return labels
+        merged = np.asarray(labels.max(axis=0, initial=0))
+        if ((labels != merged) & (labels != 0)).any():
+            raise ValueError(
+                "The labels differ between the modalities at some voxels; a file holds "
+                "one label a voxel. Erase one of the two, then save again."
+            )
+        return merged
+
+    def with_affine(self) -> Source:
+        """Give this source an orientation if it has none."""
+        if self.affine is not None:
+            return self
+        layer_shape = tuple(self.shape[axis] for axis in self.order)
+        plain = Source.of_layer(layer_shape, self.scale, self.translate, self.units)
+        return replace(plain, path=self.path)
+
+
+def _as_they_are(file: ImageFile) -> list[_Axis]:
+    """Axes of a file, all of them and in its own order and direction."""
+    return [
+        _Axis(
+            axis,
+            False,
+            file.spacing[axis],
+            0.0,
+            file.units[axis] if file.units else "",
+            file.axis_labels[axis] if file.axis_labels else "",
+        )
+        for axis in range(len(file.shape))
+    ]
+
+
+def _upright(file: ImageFile) -> list[_Axis]:
+    """Axes of a file with an orientation, in the order that is fit to be seen."""
+    own, count = _as_they_are(file), len(file.shape)
+    axes = [own[axis] for axis in range(count - 1, 2, -1) if file.shape[axis] > 1]
+    turns = nibabel.io_orientation(file.affine)
+    number = {int(world): axis for axis, (world, _) in enumerate(turns)}
+    space = {world: number[world] for world in DIRECTIONS if number[world] < count}
+    flipped = {axis: bool(turns[axis, 1] > 0) for axis in space.values()}
+    corner = np.array([0.0, 0.0, 0.0, 1.0])  # the layer's first voxel, in the file
+    for axis, flip in flipped.items():
+        corner[axis] = file.shape[axis] - 1 if flip else 0
+    origin, sizes = file.affine @ corner, voxel_sizes(file.affine)
+    for world, axis in space.items():
+        axes.append(
+            own[axis]._replace(
+                flipped=flipped[axis],
+                scale=float(sizes[axis]),
+                translate=float(-origin[world]),
+                name=DIRECTIONS[world],
+            )
+        )
+    return axes

@@ -1,0 +1,143 @@
+"""Files through napari's own commands."""
+
+import nibabel
+import numpy as np
+import pytest
+import tifffile
+from napari.components import ViewerModel
+from napari.utils.notifications import notification_manager
+from npe2 import PluginManager, PluginManifest, read, write
+
+from napari_simpleclick.plugin.files import get_reader, read_layers, write_labels
+from napari_simpleclick.plugin.layers import Bench
+from napari_simpleclick.volumes.source import SOURCE_KEY
+
+PLUGIN = "napari-simpleclick"
+
+
+@pytest.fixture
+def viewer():
+    manager = PluginManager.instance()
+    for name in ("napari", PLUGIN):  # in napari's own order
+        if name not in manager:
+            manager.register(PluginManifest.from_distribution(name))
+    return ViewerModel()
+
+
+@pytest.fixture
+def scan(tmp_path):
+    volume = np.random.default_rng(0).normal(size=(7, 6, 5)).astype(np.float32)
+    volume[0] = np.nan
+    affine = np.array([[0, 0, 2.0, 5], [-0.5, 0, 0, 6], [0, 0.7, 0, 7], [0, 0, 0, 1]])
+    nibabel.save(nibabel.Nifti1Image(volume, affine), tmp_path / "t1.nii.gz")
+    return tmp_path / "t1.nii.gz"
+
+
+def test_a_scan_opens_and_its_labels_are_saved_onto_it(viewer, scan, tmp_path):
+    (image,) = viewer.open(scan, plugin=PLUGIN)
+    assert image.name == "t1"
+    assert image.data.shape == (6, 7, 5)
+    np.testing.assert_allclose(image.scale, (0.7, 0.5, 2), rtol=1e-6)
+    assert np.isfinite(image.contrast_limits).all()
+    assert image.axis_labels == ("inferior", "posterior", "left")
+    assert [str(unit) for unit in image.units] == ["millimeter"] * 3
+    labels = viewer.add_labels(
+        np.zeros(image.data.shape, int),
+        metadata={SOURCE_KEY: image.metadata[SOURCE_KEY]},
+    )
+    labels.data[1, 2, 3] = 5
+    (written,) = labels.save(str(tmp_path / "mask.nii.gz"))
+    before, after = nibabel.load(scan), nibabel.load(written)
+    np.testing.assert_array_equal(after.affine, before.affine)
+    assert after.get_data_dtype() == np.uint8
+    at = nibabel.affines.apply_affine(after.affine, np.argwhere(after.dataobj))
+    world = image.data_to_world((1, 2, 3))[::-1]
+    np.testing.assert_allclose(at, -np.array([world]), rtol=1e-5)
+
+    (again,) = viewer.open(written, plugin=PLUGIN)
+    assert again.data.dtype == np.uint8
+    np.testing.assert_array_equal(again.data, labels.data)
+
+
+def test_the_mask_of_the_plugin_is_saved_onto_the_scan(viewer, scan, tmp_path):
+    (image,) = viewer.open(scan, plugin=PLUGIN)
+    mask = Bench(viewer, image).mask
+    mask.data[2, 3, 4] = 1
+    mask.save(str(tmp_path / "mask.nii.gz"))
+    before, after = nibabel.load(scan), nibabel.load(tmp_path / "mask.nii.gz")
+    np.testing.assert_array_equal(after.header["srow_x"], before.header["srow_x"])
+    (place,) = np.argwhere(after.dataobj)
+    assert np.asarray(before.dataobj)[tuple(place)] == image.data[2, 3, 4]
+
+
+def test_a_scan_of_4_gb_is_sliced_from_disk(viewer, tmp_path):
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    header.set_data_shape((1024, 1024, 2048))
+    header["vox_offset"], header["magic"] = 352, b"n+1"
+    with (tmp_path / "big.nii").open("wb") as file:
+        file.write(header.binaryblock)
+        file.truncate(352 + 2 * 1024**2 * 2048)
+    (image,) = viewer.open(tmp_path / "big.nii", plugin=PLUGIN)
+    viewer.dims.set_point(0, viewer.dims.range[0].stop)
+    viewer.dims.order = (1, 0, 2)
+    assert not isinstance(image.data, np.ndarray)
+    assert image.data[2047, 5].shape == (1024,)
+    (tmp_path / "big.nii").unlink()
+
+
+def test_layers_without_a_source_are_saved_where_they_are(viewer, tmp_path):
+    labels = viewer.add_labels(
+        np.arange(24).reshape(2, 3, 4),
+        scale=(4, 5, 6),
+        translate=(1, 2, 3),
+        units=("um",) * 3,
+    )
+    for name in ("m_seg.nii.gz", "m_seg.nrrd", "m_seg.mha", "m_seg.tif"):
+        written = write(tmp_path / name, [labels], plugin_name=PLUGIN)
+        ((data, look, kind),) = read(written, stack=False, plugin_name=PLUGIN)
+        assert kind == "labels"
+        np.testing.assert_array_equal(data, labels.data)
+        factor = 1 if name.endswith("tif") else 1e-3
+        np.testing.assert_allclose(look["scale"], np.array([4, 5, 6]) * factor)
+
+
+def test_napari_keeps_the_formats_that_it_had(viewer, tmp_path):
+    labels = viewer.add_labels(np.arange(30).reshape(2, 3, 5))
+    (written,) = labels.save(str(tmp_path / "mask"))
+    assert written.endswith(".tif")
+    assert get_reader([written]) is None
+    (tmp_path / "photo.png").touch()
+    assert get_reader(str(tmp_path)) is None
+    readers = PluginManager.instance().iter_compatible_readers("photo.png")
+    assert PLUGIN not in {reader.plugin_name for reader in readers}
+
+
+def test_warnings_are_shown(viewer, tmp_path):
+    for number in (1, 2, 4):
+        tifffile.imwrite(tmp_path / f"{number}.tif", np.zeros((4, 5), np.uint8))
+    assert get_reader(str(tmp_path)) is read_layers
+    notification_manager.records.clear()
+    viewer.open(tmp_path, plugin=PLUGIN)
+    (shown,) = notification_manager.records
+    assert "no slices with the numbers 3" in shown.message
+
+
+def test_modalities_are_one_layer(viewer, tmp_path):
+    for name in ("x_flair", "x_t1", "x_seg"):
+        image = nibabel.Nifti1Image(np.ones((4, 5, 6), np.int16), np.eye(4))
+        nibabel.save(image, tmp_path / f"{name}.nii.gz")
+    image, labels = viewer.open(tmp_path, plugin=PLUGIN)
+    assert image.axis_labels == ("modality", "inferior", "posterior", "left")
+    assert image.data.shape == (2, 6, 5, 4)
+    assert viewer.dims.ndim == 4
+    assert labels.data.shape == (6, 5, 4)
+    mask = viewer.add_labels(np.ones(image.data.shape, int), metadata=image.metadata)
+    write_labels(str(tmp_path / "m.nii.gz"), *mask.as_layer_data_tuple()[:2])
+    assert nibabel.load(tmp_path / "m.nii.gz").shape == (4, 5, 6)
+
+
+def test_unwritable_targets(viewer, tmp_path):
+    labels = viewer.add_labels(np.ones((2, 3, 4), int))
+    with pytest.raises(OSError, match="cannot be written"):
+        labels.save(str(tmp_path / "no" / "m.nii.gz"), plugin=PLUGIN)

@@ -1,0 +1,236 @@
+"""DICOM series and segmentations."""
+
+import sys
+
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from napari_simpleclick.volumes.files import read_image, write_labels
+from napari_simpleclick.volumes.layers import is_image_folder, open_layers
+
+STUDY, FRAME = generate_uid(), generate_uid()
+TILT = np.deg2rad(10)
+ROW = np.array([np.cos(TILT), np.sin(TILT), 0])
+COLUMN = np.array([-np.sin(TILT), np.cos(TILT), 0])
+VOLUME = np.random.default_rng(0).integers(0, 2000, (5, 6, 7)).astype(np.uint16)
+
+
+def save(path, pixels, place, series, **changes):
+    """Write a CT slice whose normal is the world's z."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = CTImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    data.SOPClassUID, data.SOPInstanceUID = CTImageStorage, meta[0x20003].value
+    data.PatientID, data.PatientName = "p1", "Nobody^"
+    data.PatientBirthDate = data.PatientSex = data.AccessionNumber = ""
+    data.StudyID = data.StudyDate = data.StudyTime = data.ReferringPhysicianName = ""
+    data.StudyInstanceUID, data.FrameOfReferenceUID = STUDY, FRAME
+    data.PositionReferenceIndicator = ""
+    data.SeriesInstanceUID, data.SeriesNumber = series, 3
+    data.Modality, data.SeriesDescription = "CT", "Thorax"
+    data.Manufacturer = "Nobody"
+    data.Rows, data.Columns = pixels.shape[:2]
+    data.PixelSpacing, data.SliceThickness = [0.6, 0.5], 2.5
+    data.ImageOrientationPatient = [*ROW, *COLUMN]
+    data.ImagePositionPatient = [-10, -20, place]
+    data.InstanceNumber = 1
+    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+    data.BitsAllocated = data.BitsStored = 16
+    data.HighBit, data.PixelRepresentation = 15, 0
+    data.RescaleSlope, data.RescaleIntercept = 1, -1024
+    data.PixelData = pixels.tobytes()
+    for name, value in changes.items():
+        if value is None:
+            delattr(data, name)
+        else:
+            setattr(data, name, value)
+    data.save_as(path, enforce_file_format=True)
+
+
+def series(folder, places=(0, 2, 4, 6, 8), uid=None, volume=VOLUME, **changes):
+    """Write slices whose names say nothing about their order."""
+    uid = uid or generate_uid()
+    for number, (pixels, place) in enumerate(zip(volume, places, strict=False)):
+        name = f"IM{number * 7 % 5}-{uid[-9:]}"
+        save(folder / name, pixels, place, uid, **changes)
+    return uid
+
+
+def only(folder):
+    (opened,) = open_layers(folder)
+    return opened
+
+
+def test_a_folder_becomes_an_upright_volume(tmp_path):
+    series(tmp_path)
+    (tmp_path / "readme.txt").write_text("no slice")
+    assert is_image_folder(tmp_path)
+    opened = only(tmp_path)
+    assert opened.name == "Thorax"
+    assert opened.array.dtype == np.int16
+    np.testing.assert_array_equal(opened.array, VOLUME[::-1].astype(int) - 1024)
+    np.testing.assert_allclose(opened.source.scale, (2, 0.6, 0.5))
+    np.testing.assert_allclose(opened.source.translate, (-8, -20, -10))
+    assert opened.source.axis_labels == ("inferior", "posterior", "left")
+    assert opened.warnings == ()
+    assert read_image(tmp_path).shape == (7, 6, 5)
+
+
+def test_one_file(tmp_path):
+    save(tmp_path / "a.dcm", VOLUME[0], 5, generate_uid())
+    opened = only(tmp_path / "a.dcm")
+    assert opened.array.shape == (1, 6, 7)
+    np.testing.assert_allclose(opened.source.scale, (2.5, 0.6, 0.5))
+
+
+def test_missing_slices_are_named(tmp_path):
+    series(tmp_path, (0, 2, 4, 10, 12))
+    opened = only(tmp_path)
+    assert "lacks 2 slices, at 6, 8 mm" in opened.warnings[0]
+    np.testing.assert_allclose(opened.source.scale[0], 2)
+
+
+def test_most_gaps_may_lack_a_slice(tmp_path):
+    series(tmp_path, (0, 4, 8, 10, 14))
+    assert "at 2, 6, 12 mm" in only(tmp_path).warnings[0]
+
+
+def test_uneven_slices(tmp_path):
+    series(tmp_path, (0, 2, 4.7, 6, 8))
+    assert "uneven distances, 1.3 to 2.7 mm" in only(tmp_path).warnings[0]
+
+
+def test_two_series_are_two_layers(tmp_path):
+    series(tmp_path, SeriesNumber=9, SeriesDescription="late")
+    series(tmp_path, SeriesNumber=2, SeriesDescription="early")
+    assert [opened.name for opened in open_layers(tmp_path)] == ["early", "late"]
+    with pytest.raises(ValueError, match="holds 2 series \\('early', 'late'\\)"):
+        read_image(tmp_path)
+
+
+def test_a_localizer_beside_a_series_is_a_warning(tmp_path):
+    series(tmp_path)
+    scout = generate_uid()
+    for number, direction in enumerate(([1, 0, 0, 0, 0, -1], [0, 1, 0, 0, 0, -1])):
+        save(
+            tmp_path / f"scout{number}",
+            VOLUME[0],
+            number,
+            scout,
+            ImageOrientationPatient=direction,
+            SeriesDescription="Scout",
+        )
+    opened = only(tmp_path)
+    assert opened.name == "Thorax"
+    assert "'Scout'" in opened.warnings[0]
+    assert "different directions" in opened.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"places": (0, 2, 2, 4, 6)}, "several slices at the same position"),
+        ({"NumberOfFrames": 5}, "several slices in one file"),
+        ({"PixelData": b"short"}, "cannot be read"),
+    ],
+)
+def test_what_cannot_be_stacked(tmp_path, changes, sentence):
+    series(tmp_path, **changes)
+    with pytest.raises(ValueError, match=sentence):
+        open_layers(tmp_path)
+
+
+def test_mixed_sizes(tmp_path):
+    uid = series(tmp_path)
+    save(tmp_path / "other", VOLUME[0, :4], 10, uid)
+    with pytest.raises(ValueError, match=r"different sizes \(7 x 4 and 7 x 6 pixels\)"):
+        open_layers(tmp_path)
+
+
+def test_no_positions(tmp_path):
+    uid = generate_uid()
+    for number, pixels in enumerate(VOLUME):
+        save(
+            tmp_path / f"{9 - number}.dcm",
+            pixels,
+            0,
+            uid,
+            ImagePositionPatient=None,
+            ImageOrientationPatient=None,
+            InstanceNumber=number,
+        )
+    opened = only(tmp_path)
+    np.testing.assert_array_equal(opened.array, VOLUME.astype(int) - 1024)
+    assert "does not say where" in opened.warnings[0]
+
+
+def test_no_images(tmp_path):
+    (tmp_path / "a.dcm").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="holds no DICOM images"):
+        open_layers(tmp_path)
+
+
+def test_colour_and_fractions(tmp_path):
+    colour = np.random.default_rng(0).integers(0, 255, (6, 7, 3)).astype(np.uint8)
+    save(
+        tmp_path / "a.dcm",
+        colour,
+        0,
+        generate_uid(),
+        **{"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"},
+        **{"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7},
+        **{"PlanarConfiguration": 0, "RescaleIntercept": 0},
+    )
+    opened = only(tmp_path / "a.dcm")
+    assert opened.rgb
+    np.testing.assert_array_equal(opened.array[0], colour)
+    save(tmp_path / "b.dcm", VOLUME[0], 0, generate_uid(), RescaleSlope=0.5)
+    array = only(tmp_path / "b.dcm").array
+    assert array.dtype == np.float32
+    np.testing.assert_array_equal(array[0], VOLUME[0] * 0.5 - 1024)
+
+
+def test_masks_refer_to_the_slices(tmp_path):
+    folder = tmp_path / "ct"
+    folder.mkdir()
+    series(folder)
+    opened = only(folder)
+    labels = np.zeros((5, 6, 7), np.uint16)
+    labels[0, 1:3, 2:5] = 7  # the uppermost slice
+    labels[2:4, 4, 4] = 300
+    write_labels(tmp_path / "seg.dcm", labels, opened.source)
+    written = pydicom.dcmread(tmp_path / "seg.dcm")
+    assert written.Modality == "SEG"
+    assert written.StudyInstanceUID == STUDY
+    names = [str(s.SegmentLabel) for s in written.SegmentSequence]
+    assert names == ["label 7", "label 300"]
+    back = np.zeros_like(labels)
+    for pixels, frame in zip(
+        written.pixel_array, written.PerFrameFunctionalGroupsSequence, strict=True
+    ):
+        place = frame.PlanePositionSequence[0].ImagePositionPatient[2]
+        number = frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber
+        back[4 - int(place / 2)][pixels > 0] = (7, 300)[number - 1]
+    np.testing.assert_array_equal(back, labels)
+    with pytest.raises(ValueError, match="mask is empty"):
+        write_labels(tmp_path / "seg.dcm", labels * 0, opened.source)
+    assert pydicom.dcmread(tmp_path / "seg.dcm").Modality == "SEG"
+
+    write_labels(tmp_path / "seg.nii.gz", labels, opened.source)
+    image = nibabel.load(tmp_path / "seg.nii.gz")
+    first = image.affine @ (0, 0, 0, 1)
+    np.testing.assert_allclose(first[:3], (10, 20, 0), atol=1e-5)
+    np.testing.assert_allclose(image.header.get_zooms(), (0.5, 0.6, 2), rtol=1e-5)
+
+
+def test_without_pydicom(tmp_path, monkeypatch):
+    series(tmp_path)
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    with pytest.raises(ImportError, match=r"pip install 'napari-simpleclick\[dicom\]'"):
+        open_layers(tmp_path)

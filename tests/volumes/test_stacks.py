@@ -1,0 +1,186 @@
+"""TIFF stacks and folders of numbered slices."""
+
+import os
+
+import nibabel
+import numpy as np
+import pytest
+import tifffile
+from skimage.io import imsave
+
+from napari_simpleclick.volumes import lazy
+from napari_simpleclick.volumes.files import read_image, write_labels
+from napari_simpleclick.volumes.layers import is_image_folder, open_layers
+from napari_simpleclick.volumes.source import Source
+
+NOISE = np.random.default_rng(0).integers(0, 999, (5, 6, 7)).astype(np.uint16)
+
+
+def only(path):
+    (opened,) = open_layers(path)
+    return opened
+
+
+def imagej(path, stack=NOISE, unit="micron", spacing=3.0):
+    tifffile.imwrite(
+        path,
+        stack,
+        imagej=True,
+        resolution=(1 / 0.5, 1 / 0.25),
+        metadata={"axes": "ZYX"[-stack.ndim :], "spacing": spacing, "unit": unit},
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [("micron", "um"), ("\\u00B5m", "um"), ("nm", "nm"), ("pixel", "pixel")],
+)
+def test_sizes_of_imagej(tmp_path, unit, expected):
+    source = only(imagej(tmp_path / "a.tif", unit=unit)).source
+    assert source.scale == (3.0, 0.25, 0.5)
+    assert source.units == (expected,) * 3
+    assert source.axis_labels == ("z", "y", "x")
+    assert read_image(tmp_path / "a.tif").spacing == (3.0, 0.25, 0.5)
+
+
+def test_sizes_of_ome(tmp_path):
+    sizes = {"PhysicalSizeX": 4, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 5}
+    sizes |= {"PhysicalSizeYUnit": "nm", "PhysicalSizeZ": 0.04}
+    stack = NOISE[:, None].repeat(2, axis=1)
+    tifffile.imwrite(tmp_path / "a.ome.tif", stack, metadata={"axes": "ZCYX", **sizes})
+    source = only(tmp_path / "a.ome.tif").source
+    assert source.scale == (0.04, 1, 5, 4)
+    assert source.units == ("um", "pixel", "nm", "nm")
+    assert source.axis_labels == ("z", "channel", "y", "x")
+
+
+def test_sizes_that_say_nothing(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", NOISE, resolution=(72, 72), resolutionunit=2)
+    source = only(tmp_path / "a.tif").source
+    assert (source.scale, source.units) == ((1, 1, 1), ())
+
+
+def test_planar_colour_and_pages(tmp_path):
+    colour = np.random.default_rng(0).integers(0, 255, (6, 7, 3)).astype(np.uint8)
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        np.moveaxis(colour, -1, 0),
+        photometric="rgb",
+        planarconfig="separate",
+    )
+    opened = only(tmp_path / "a.tif")
+    assert opened.rgb
+    np.testing.assert_array_equal(opened.array, colour)
+    assert opened.source.shape == (6, 7)
+
+
+@pytest.mark.parametrize("kind", ["contiguous", "compressed", "truncated", "colour"])
+def test_large_stacks_stay_on_disk(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(lazy, "MEMORY_BYTES", 100)
+    path, stack = tmp_path / "a.tif", NOISE
+    if kind == "contiguous":
+        imagej(path)
+    elif kind == "compressed":
+        tifffile.imwrite(path, stack, compression="zlib", byteorder=">")
+    elif kind == "truncated":  # as ImageJ writes more than 4 GB
+        tifffile.imwrite(path, stack, imagej=True, truncate=True)
+    else:
+        stack = NOISE[..., None].astype(np.uint8).repeat(3, axis=-1)
+        tifffile.imwrite(path, stack, photometric="rgb")
+    opened = only(path)
+    assert isinstance(opened.array, lazy.LazyArray)
+    assert opened.rgb == (kind == "colour")
+    np.testing.assert_array_equal(opened.array, stack)
+    np.testing.assert_array_equal(opened.array[3], stack[3])
+    np.testing.assert_array_equal(opened.array[::-2, 1:4, 2], stack[::-2, 1:4, 2])
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(ValueError, match="has changed on disk"):
+        opened.array[0]
+
+
+def test_masks_keep_pixel_sizes(tmp_path):
+    source = only(imagej(tmp_path / "a.tif")).source
+    for number, kind in enumerate((np.uint8, np.uint16, np.uint32)):
+        labels = NOISE.astype(np.int64) % 200 + 200 * number * 200**number
+        target = tmp_path / f"{number}.tif"
+        write_labels(target, labels, source)
+        opened = only(target)
+        assert opened.array.dtype == kind
+        np.testing.assert_array_equal(opened.array, labels)
+        assert opened.source.scale == (3.0, 0.25, 0.5)
+        assert opened.source.units == ("um",) * 3
+        with tifffile.TiffFile(target) as file:
+            assert file.pages[0].compression == tifffile.COMPRESSION.ADOBE_DEFLATE
+
+
+def test_a_stack_saved_as_nifti_is_in_mm(tmp_path):
+    source = only(imagej(tmp_path / "a.tif")).source
+    write_labels(tmp_path / "m.nii.gz", NOISE, source)
+    back = nibabel.load(tmp_path / "m.nii.gz")
+    np.testing.assert_allclose(back.header.get_zooms(), (5e-4, 2.5e-4, 3e-3))
+    np.testing.assert_array_equal(only(tmp_path / "m.nii.gz").array, NOISE)
+    with pytest.raises(ValueError, match="needs a DICOM series"):
+        write_labels(tmp_path / "m.dcm", NOISE, source)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_numbered_slices(tmp_path, suffix):
+    for picture, number in zip(NOISE, (8, 9, 10, 12, 13), strict=True):
+        imsave(tmp_path / f"s2_{number}{suffix}", picture, check_contrast=False)
+    (tmp_path / "notes.txt").touch()
+    opened = only(tmp_path)
+    np.testing.assert_array_equal(opened.array, NOISE)
+    assert opened.name == tmp_path.name
+    assert "no slices with the numbers 11;" in opened.warnings[0]
+    assert read_image(tmp_path).shape == (5, 6, 7)
+
+
+def test_large_folders_stay_on_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(lazy, "MEMORY_BYTES", 100)
+    for number, picture in enumerate(NOISE):
+        imagej(tmp_path / f"{number:03}.tif", picture, spacing=1)
+    opened = only(tmp_path)
+    assert isinstance(opened.array, lazy.LazyArray)
+    assert opened.source.scale == (1, 0.25, 0.5)
+    np.testing.assert_array_equal(opened.array[1:3, 2], NOISE[1:3, 2])
+    write_labels(tmp_path / "mask.tiff", NOISE, opened.source)
+    assert only(tmp_path / "mask.tiff").source.units == ("pixel", "um", "um")
+    (tmp_path / "002.tif").write_bytes(b"other")
+    with pytest.raises(ValueError, match=r"002\.tif' has changed on disk"):
+        opened.array[2]
+    np.testing.assert_array_equal(opened.array[4], NOISE[4])
+
+
+def test_folders_that_are_no_slices(tmp_path):
+    assert not is_image_folder(tmp_path)
+    imsave(tmp_path / "image_1.png", NOISE[0].astype(np.uint8), check_contrast=False)
+    assert not is_image_folder(tmp_path)
+    imsave(tmp_path / "mask_1.png", NOISE[0].astype(np.uint8), check_contrast=False)
+    assert not is_image_folder(tmp_path)
+    with pytest.raises(ValueError, match="is a folder without"):
+        read_image(tmp_path)
+
+
+def test_slices_of_different_sizes(tmp_path):
+    imsave(tmp_path / "1.png", NOISE[0].astype(np.uint8), check_contrast=False)
+    imsave(tmp_path / "2.png", NOISE[0, :4].astype(np.uint8), check_contrast=False)
+    with pytest.raises(ValueError, match=r"'1.png' is 6 x 7, '2.png' is 4 x 7 pixels"):
+        open_layers(tmp_path)
+    (tmp_path / "2.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"2.png' cannot be read"):
+        open_layers(tmp_path)
+
+
+def test_slices_that_are_stacks(tmp_path):
+    for number in range(2):
+        tifffile.imwrite(tmp_path / f"{number}.tif", NOISE)
+    with pytest.raises(ValueError, match="is a stack itself"):
+        open_layers(tmp_path)
+
+
+def test_flat_layers(tmp_path):
+    source = Source.of_layer((6, 7), (2.0, 3.0), (0.0, 0.0))
+    for name in ("a.nii", "a.mha", "a.nrrd", "a.tif"):
+        write_labels(tmp_path / name, NOISE[0], source)
+        np.testing.assert_array_equal(only(tmp_path / name).array, NOISE[0])
