@@ -55,6 +55,58 @@ def test_segment_a_nifti_volume_from_a_prior(tmp_path):
     assert np.asarray(mask.dataobj)[20, 25, 22] == 1
 
 
+def annotate_hippocampus(tmp_path):
+    image = nibabel.load(MRI)
+    mask = np.zeros(image.shape, np.uint8)
+    mask[15:25, 20:30, 22] = 7
+    path = tmp_path / "annotation.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(mask, image.affine), path)
+    return path, image
+
+
+def test_propagate_a_nifti_volume(tmp_path):
+    annotation, image = annotate_hippocampus(tmp_path)
+    out, report = tmp_path / "object.nii.gz", tmp_path / "report.json"
+    result = run(
+        *("propagate", MRI, "--mask", annotation, "--axis", 2, "--slice", 22),
+        *("--range", "20:25", "--least-confidence", 0, "-o", out, "--json", report),
+    )
+    assert result.exit_code == 0, result.output
+    mask = nibabel.load(out)
+    np.testing.assert_array_equal(mask.affine, image.affine)
+    assert mask.header["sform_code"] == image.header["sform_code"]
+    assert mask.header["qform_code"] == image.header["qform_code"]
+    assert mask.get_data_dtype() == np.uint8
+    voxels = np.asarray(mask.dataobj)
+    assert set(np.unique(voxels)) == {0, 1}
+    assert (voxels[15:25, 20:30, 22] == 1).all()
+    found = json.loads(report.read_text())
+    assert found["annotated"] == [22]
+    reached = {int(index) for index in found["confidence"]}
+    filled = {int(index) for index in np.flatnonzero(voxels.any(axis=(0, 1)))}
+    assert reached | {22} == filled <= set(range(20, 26))
+    assert len(reached) > 0
+    assert found["voxels"] == voxels.sum()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--axis", 2, "--slice", 21, "--json", "-"], "empty on slice 21"),
+        (["--axis", 3, "--slice", 22, "--json", "-"], "has axes 0, 1 and 2"),
+        (["--axis", 2, "--slice", 22], "nothing to do"),
+        (["--axis", 2, "--range", "a:b", "--json", "-"], "write LO:HI"),
+        (["--axis", 2, "--range", "30:31", "--slice", 22, "--json", "-"], "hold slice"),
+        (["--axis", 2, "--slice", 22, "-o", "/proc/a.nii.gz"], "cannot be written"),
+    ],
+)
+def test_propagate_refuses_in_a_sentence(tmp_path, words, sentence):
+    annotation, _ = annotate_hippocampus(tmp_path)
+    result = run("propagate", MRI, "--mask", annotation, *words)
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.stderr.split())
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -135,7 +187,7 @@ def test_weights_commands(monkeypatch):
 @pytest.mark.parametrize(
     "command",
     [
-        *("segment", "demo", "train", "benchmark", "evaluate", "compare"),
+        *("segment", "propagate", "demo", "train", "benchmark", "evaluate", "compare"),
         *("weights list", "weights get"),
     ],
 )

@@ -22,7 +22,7 @@ app = typer.Typer()
 )
 @one_sentence
 def segment(
-    image: Annotated[Path, typer.Argument(help="PNG, JPEG, TIFF or NIfTI file.")],
+    image: Annotated[Path, typer.Argument(help="Image file, or DICOM folder.")],
     click: Annotated[
         list[str] | None,
         typer.Option(help="ROW,COL in pixels; --click=-ROW,COL is a negative click."),
@@ -61,7 +61,7 @@ def segment(
     if out is not None:
         picture = files.suffix_of(out) == ".png"
         mask = result.mask if picture else result.volume
-        files.write_mask(out, mask, result.affine)
+        files.write_mask(out, mask, result.file)
     if as_json:
         report = {
             "milliseconds_per_click": [round(t, 1) for t in result.milliseconds],

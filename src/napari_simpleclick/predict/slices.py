@@ -33,15 +33,15 @@ class SliceMask:
         (H, W) uint8, 0 or 1.
     volume : ndarray
         uint8 of the file's shape with the mask in its slice; the mask for a 2-D file.
-    affine : ndarray or None
-        (4, 4) voxel to world matrix of a NIfTI file.
+    file : ImageFile
+        The image that they overlay.
     milliseconds : list of float
         Time of each click.
     """
 
     mask: NDArray[np.uint8]
     volume: NDArray[np.uint8]
-    affine: NDArray[np.float64] | None
+    file: ImageFile
     milliseconds: list[float]
 
 
@@ -58,7 +58,8 @@ def segment_slice(
     Parameters
     ----------
     image : Path
-        PNG, JPEG, TIFF or NIfTI.
+        An image file, or a folder that is one image; see
+        :func:`napari_simpleclick.volumes.files.read_image`.
     clicks : sequence of Click
         On the slice: its rows and columns are the other two axes, in file order.
     axis, index : int or None
@@ -84,7 +85,8 @@ def segment_slice(
     check_clicks(clicks, picture.shape[:2])
     start = None if prior is None else _read_prior(prior, plane, file.shape)
     predictor = Predictor(load_weights(weights)[0])
-    predictor.set_image(picture)
+    rows, columns = plane.axes
+    predictor.set_image(picture, None, (file.spacing[rows], file.spacing[columns]))
     times = [time.perf_counter()]
     for probability in predictor.replay(clicks, start):
         times.append(time.perf_counter())
@@ -92,7 +94,7 @@ def segment_slice(
     volume = np.zeros(file.shape, np.uint8)
     volume[plane.indexer] = mask
     milliseconds = [1000 * (end - begin) for begin, end in pairwise(times)]
-    return SliceMask(mask, volume, file.affine, milliseconds)
+    return SliceMask(mask, volume, file, milliseconds)
 
 
 def _find_plane(file: ImageFile, axis: int | None, index: int | None) -> Plane:

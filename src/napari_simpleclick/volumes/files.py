@@ -51,9 +51,10 @@ PICTURE = (".png", ".jpg", ".jpeg", ".bmp")
 DICOM = dicom.SUFFIXES
 ITK = (".nrrd", ".mha", ".mhd")
 READABLE = (*PICTURE, *TIFF, *NIFTI, *ITK, *DICOM)
-WRITABLE = (".png", *TIFF, *NIFTI, ".nrrd", ".mha")
 LABELS = (*NIFTI, *TIFF, ".nrrd", ".mha", ".dcm")
 """Kinds of files that hold the labels of a layer."""
+
+WRITABLE = (".png", *LABELS)
 
 
 def suffix_of(path: Path) -> str:
@@ -158,7 +159,7 @@ def check_writable(path: Path, kinds: tuple[str, ...] = WRITABLE) -> None:
 
 
 def write_mask(
-    path: Path, mask: NDArray[np.uint8], affine: NDArray[np.float64] | None = None
+    path: Path, mask: NDArray[np.integer], file: ImageFile | None = None
 ) -> None:
     """Write a label mask; the old file stays whole until the new one is.
 
@@ -168,9 +169,10 @@ def write_mask(
         Target; PNG for (H, W) only. PNG masks are stored as 0 and 255 so that they
         can be seen.
     mask : ndarray
-        uint8 labels, their axes in file order.
-    affine : ndarray or None
-        (4, 4) matrix from voxels to mm, as in `ImageFile`; identity if None.
+        Labels, their axes in file order.
+    file : ImageFile or None
+        The image that they overlay: orientation, pixel sizes and header become its
+        own. None, or one of another shape, gives a mask without them.
 
     Raises
     ------
@@ -178,17 +180,9 @@ def write_mask(
         If the target cannot be written, or a volume is to become a PNG.
     """
     check_writable(path)
-    count = mask.ndim
-    place = Source(
-        None,
-        mask.shape,
-        tuple(range(count)),
-        (False,) * count,
-        (1.0,) * count,
-        (0.0,) * count,
-        affine=np.eye(4) if affine is None else affine,
-    )
-    _write(path, mask, place)
+    if file is None or file.shape != mask.shape:
+        file = ImageFile(mask, spacing=(1.0,) * mask.ndim, affine=np.eye(4))
+    _write(path, mask, Source.in_file_order(file))
 
 
 def write_labels(path: Path, labels: NDArray[Any], source: Source) -> None:

@@ -1,0 +1,328 @@
+"""Propagation against copying, a random walker and shape interpolation.
+
+Run it with the folder that holds ``knee_bones_volume``, ``brats2013`` and ``ssTEM``::
+
+    python benchmarks/propagation.py DATA --write docs/propagation.md
+
+The tables replace what is between the two marks in the document.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.io import imread
+from skimage.segmentation import random_walker
+
+from napari_simpleclick import Predictor, load_weights
+from napari_simpleclick.evaluate import annotate
+from napari_simpleclick.predict.shapes import signed_distance
+from napari_simpleclick.propagate import Propagation, Slices, interpolated
+from napari_simpleclick.volumes import Window
+
+DISTANCES = (1, 3, 5, 10, 15)
+GAPS = {"knee bones": 20, "brain tumours": 20, "mitochondria": 4}
+"""Slices between two annotated ones, per set."""
+
+FEWEST_SECTIONS = 6
+"""Mitochondria that are seen on fewer sections are left out."""
+
+MARKS = ("<!-- table -->", "<!-- end -->")
+Mask = NDArray[np.bool_]
+Row = tuple[str, str, str, int, float]
+"""Kind of table, set, method, distance in slices, value."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """An object of a volume, seen along one axis."""
+
+    group: str
+    name: str
+    volume: NDArray
+    truth: Mask
+    axis: int
+
+    @property
+    def areas(self) -> NDArray[np.int64]:
+        """Count the pixels of the object on every slice."""
+        others = tuple(a for a in range(3) if a != self.axis)
+        return self.truth.sum(axis=others)
+
+    def mask(self, index: int) -> Mask:
+        """Give the true mask of a slice."""
+        return self.truth.take(index, self.axis)
+
+    def slices(self) -> Slices:
+        """Give the slices, in the window of the whole volume."""
+        low, high = np.percentile(self.volume, [0.5, 99.5])
+        window = Window(float(low), float(high))
+        return Slices(lambda index: self.volume.take(index, self.axis), window)
+
+
+def find_cases(root: Path) -> Iterator[Case]:
+    folder = root / "knee_bones_volume"
+    volume = _nifti(folder / "image.nii.gz").astype(np.float32)
+    labels = _nifti(folder / "labels.nii.gz")
+    for bone in (1, 2, 3):
+        for axis in range(3):
+            yield Case("knee bones", f"bone {bone}", volume, labels == bone, axis)
+    for folder in sorted((root / "brats2013").iterdir()):
+        files = sorted(folder.iterdir())
+        flair = next(file for file in files if "flair" in file.name.lower())
+        labels = next(file for file in files if "OTMultiClass" in file.name)
+        for axis in range(3):
+            volume, truth = _nifti(flair).astype(np.float32), _nifti(labels) > 0
+            yield Case("brain tumours", folder.name, volume, truth, axis)
+    sections, masks = (
+        np.stack([imread(file) for file in sorted((root / "ssTEM" / part).iterdir())])
+        for part in ("raw", "mitochondria")
+    )
+    objects, _ = ndimage.label(masks > 0)
+    for label, box in enumerate(ndimage.find_objects(objects), start=1):
+        if box[0].stop - box[0].start >= FEWEST_SECTIONS:
+            name = f"mitochondrion {label}"
+            yield Case("mitochondria", name, sections, objects == label, 0)
+
+
+def measure(number: int, root: Path, weights: str) -> list[Row]:
+    case = list(find_cases(root))[number]
+    predictor = Predictor(load_weights(weights)[0], threads=1)
+    start = int(case.areas.argmax())
+    rows = list(by_distance(case, predictor, start))
+    rows += between(case, predictor, start)
+    if case.axis == (2 if case.group != "mitochondria" else 0):
+        rows += clicks(case, predictor, start)
+    return rows
+
+
+def by_distance(case: Case, predictor: Predictor, start: int) -> Iterator[Row]:
+    """Dice of the slices around the one annotated slice, both ways."""
+    annotation, slices = case.mask(start), case.slices()
+    low, high = max(0, start - 15), min(len(case.areas) - 1, start + 15)
+    walk = Propagation(predictor, slices, start, annotation, least_confidence=0.0)
+    walked = {step.index: step for step in walk.run(low, high)}
+    walker = dict(_random_walk(slices, start, annotation, low, high))
+    for index in range(low, high + 1):
+        truth, distance = case.mask(index), abs(index - start)
+        if distance not in DISTANCES or not truth.any():
+            continue
+        step = walked.get(index)
+        found = {
+            "copying": annotation,
+            "random walker": walker[index],
+            "propagation": step.mask if step else np.zeros_like(truth),
+        }
+        for method, mask in found.items():
+            yield "distance", case.group, method, distance, _dice(mask, truth)
+        gain = _dice(found["propagation"], truth) - _dice(annotation, truth)
+        yield "gain", case.group, "propagation", distance, gain
+        if step is not None and step.confidence >= 0.5:
+            dice = _dice(step.mask, truth)
+            yield "distance", case.group, "where it goes on", distance, dice
+
+
+def between(case: Case, predictor: Predictor, start: int) -> Iterator[Row]:
+    """Dice of the slices between two annotated ones."""
+    gap = GAPS[case.group]
+    for other in (start - gap - 1, start + gap + 1):
+        if not 0 <= other < len(case.areas) or not case.areas[other]:
+            continue
+        ends = {start: case.mask(start), other: case.mask(other)}
+        low, high = min(ends), max(ends)
+        both = Propagation(
+            predictor, case.slices(), low, ends[low], ends.get, least_confidence=0.0
+        )
+        walked = {step.index: step.mask for step in both.run(low, high)}
+        shapes = dict(interpolated(low, ends[low], high, ends[high]))
+        for index, shape in shapes.items():
+            truth = case.mask(index)
+            walk = walked.get(index, np.zeros_like(truth))
+            nearest = low if index - low < high - index else high
+            copied = _dice(ends[nearest], truth)
+            yield "between", case.group, "copying the nearer", gap, copied
+            yield "between", case.group, "shapes alone", gap, _dice(shape, truth)
+            yield "between", case.group, "propagation", gap, _dice(walk, truth)
+
+
+def clicks(case: Case, predictor: Predictor, start: int) -> Iterator[Row]:
+    """Robot's clicks to a volume Dice of 0.90: slice by slice, and in the review."""
+    alone = 0
+    slices = case.slices()
+    began, predictions = time.perf_counter(), 0
+    for index in np.flatnonzero(case.areas):
+        predictor.set_image(slices.read(index), slices.window)
+        turns = annotate(predictor, case.mask(index).astype(np.int32), 20, 0.9 / 1.1)
+        alone += len(turns)
+        predictions += len(turns)
+    per_click = (time.perf_counter() - began) / predictions
+    made, per_slice = review(case, predictor, start)
+    yield "clicks", case.group, "each slice alone", 0, alone
+    yield "clicks", case.group, "in the review", 0, made
+    yield "clicks", case.group, "share", 0, made / alone
+    yield "seconds", case.group, "slice over click", 0, per_slice / per_click
+
+
+def review(case: Case, predictor: Predictor, start: int) -> tuple[int, float]:
+    """Annotate, propagate, visit the worst slice, click, until the Dice is 0.90.
+
+    The worst slice is the middle of the longest stretch that has the object and no
+    mask, as a person sees when scrolling; else the least confident one.
+    """
+    slices, shape = case.slices(), case.mask(start).shape
+    masks = np.zeros((len(case.areas), *shape), bool)
+    truth = np.moveaxis(case.truth, case.axis, 0)
+    confidence: dict[int, float] = {}
+    annotated: set[int] = set()
+    made, walked, seconds, index = 0, 0, 0.0, start
+    while len(annotated) < len(masks):
+        predictor.set_image(slices.read(index), slices.window)
+        initial = masks[index] if masks[index].any() else None
+        wanted = truth[index].astype(np.int32)
+        turns = annotate(predictor, wanted, 20, 0.9, initial=initial)
+        made += len(turns)
+        masks[index] = turns[-1].mask
+        annotated.add(index)
+        confidence.pop(index, None)
+        if masks[index].any():
+            run = Propagation(
+                predictor,
+                slices,
+                index,
+                masks[index],
+                lambda k: masks[k] if k in annotated and masks[k].any() else None,
+            )
+            began = time.perf_counter()
+            for step in run.run(0, len(masks) - 1):
+                masks[step.index], confidence[step.index] = step.mask, step.confidence
+                walked += 1
+            seconds += time.perf_counter() - began
+        if _dice(masks, truth) >= 0.90:
+            break
+        missing = (case.areas > 0) & ~masks.any(axis=(1, 2))
+        missing[list(annotated)] = False
+        stretches, _ = ndimage.label(missing)
+        if missing.any():
+            longest = np.bincount(stretches)[1:].argmax() + 1
+            index = int(np.median(np.flatnonzero(stretches == longest)))
+        else:
+            index = min(confidence, key=lambda k: confidence[k])
+    return made, seconds / max(1, walked)
+
+
+def _random_walk(
+    slices: Slices, start: int, annotation: Mask, low: int, high: int
+) -> Iterator[tuple[int, Mask]]:
+    """From slice to slice, seeded inside and well outside the mask before."""
+    yield start, annotation
+    for stop in (low, high):
+        mask, onward = annotation, 1 if stop > start else -1
+        for index in range(start + onward, stop + onward, onward):
+            mask = _random_step(slices, index, mask)
+            yield index, mask
+
+
+def _random_step(slices: Slices, index: int, mask: Mask) -> Mask:
+    if not mask.any():
+        return mask
+    inside = signed_distance(mask)
+    room = max(3.0, 0.25 * float(inside.max()))
+    seeds = np.where(inside > room, 1, np.where(inside < -room, 2, 0))
+    if not (seeds == 1).any():
+        seeds[inside == inside.max()] = 1
+    rows, columns = (np.flatnonzero((seeds != 2).any(axis=axis)) for axis in (1, 0))
+    box = (
+        slice(max(0, rows[0] - 3), rows[-1] + 4),
+        slice(max(0, columns[0] - 3), columns[-1] + 4),
+    )
+    unit = slices.window.apply(slices.read(index)[box])
+    moved = np.zeros_like(mask)
+    moved[box] = random_walker(unit, seeds[box], beta=130, mode="cg_j") == 1
+    return moved
+
+
+def _dice(mask: Mask, truth: Mask) -> float:
+    return float(2 * (mask & truth).sum() / max(1, mask.sum() + truth.sum()))
+
+
+def _nifti(path: Path) -> NDArray:
+    return np.asanyarray(nibabel.load(path).dataobj)
+
+
+def tables(rows: list[Row]) -> str:
+    found: dict[tuple[str, str, str, int], list[float]] = defaultdict(list)
+    for kind, group, method, distance, value in rows:
+        found[kind, group, method, distance].append(value)
+        if kind in ("distance", "gain"):
+            found[kind, "all", method, distance].append(value)
+    groups = [*GAPS, "all"]
+    text = ["| set | method | " + " | ".join(f"{d}" for d in DISTANCES) + " |"]
+    text.append("|---|---|" + "---|" * len(DISTANCES))
+    methods = ("copying", "random walker", "propagation", "where it goes on")
+    for group in groups:
+        for method in methods:
+            cells = [found.get(("distance", group, method, d)) for d in DISTANCES]
+            shown = [f"{np.mean(cell):.3f}" if cell else "" for cell in cells]
+            text.append(f"| {group} | {method} | " + " | ".join(shown) + " |")
+        cells = [found.get(("gain", group, "propagation", d)) for d in DISTANCES]
+        shown = [f"{min(cell):+.3f}" if cell else "" for cell in cells]
+        text.append(f"| {group} | worst object, over copying | {' | '.join(shown)} |")
+    text += ["", "| set | slices between | copying the nearer | shapes | propagation |"]
+    text.append("|---|---|---|---|---|")
+    for group, gap in GAPS.items():
+        means = [
+            f"{np.mean(found['between', group, method, gap]):.3f}"
+            for method in ("copying the nearer", "shapes alone", "propagation")
+        ]
+        text.append(f"| {group} | {gap} | " + " | ".join(means) + " |")
+    text += ["", "| set | each slice alone | in the review | share | seconds |"]
+    text.append("|---|---|---|---|---|")
+    for group in GAPS:
+        alone, made = (
+            np.sum(found["clicks", group, method, 0])
+            for method in ("each slice alone", "in the review")
+        )
+        pace = np.median(found["seconds", group, "slice over click", 0])
+        text.append(
+            f"| {group} | {alone:.0f} | {made:.0f} | {made / alone:.2f} | {pace:.2f} |"
+        )
+    return "\n".join(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--weights", default="bundled")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--rows", type=Path, help="where to keep every figure")
+    parser.add_argument("--write", type=Path, help="document to put the tables in")
+    options = parser.parse_args()
+    numbers = range(len(list(find_cases(options.root))))
+    work = partial(measure, root=options.root, weights=options.weights)
+    with ProcessPoolExecutor(options.jobs) as pool:
+        rows = [row for found in pool.map(work, numbers) for row in found]
+    if options.rows:
+        options.rows.write_text(json.dumps(rows))
+    print(text := tables(rows))
+    if options.write:
+        old = options.write.read_text()
+        before, _, rest = old.partition(MARKS[0])
+        _, _, after = rest.partition(MARKS[1])
+        new = f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}"
+        options.write.write_text(new)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The command that goes through a volume."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_simpleclick.cli.common import (
+    WeightsOption,
+    example,
+    one_sentence,
+    progress_bar,
+)
+
+if TYPE_CHECKING:
+    from napari_simpleclick.propagate import PropagatedMask
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog=example(
+        "propagate scan.nii.gz --mask mask.nii.gz --slice 31 --axis 2 -o tumour.nii.gz"
+    )
+)
+@one_sentence
+def propagate(
+    volume: Annotated[Path, typer.Argument(help="Volume file, or DICOM folder.")],
+    mask: Annotated[
+        Path,
+        typer.Option(help="Annotation: one slice, or a volume with annotated slices."),
+    ],
+    axis: Annotated[int, typer.Option(help="Axis that the slices follow, 0 to 2.")],
+    slice_: Annotated[
+        int | None,
+        typer.Option("--slice", help="Annotated slice to start from; default all."),
+    ] = None,
+    range_: Annotated[
+        str | None,
+        typer.Option("--range", help="LO:HI, first and last slice to fill in."),
+    ] = None,
+    least_confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Stop where it is less sure.")
+    ] = 0.5,
+    weights: WeightsOption = "bundled",
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Where to write the mask.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--json", help="Confidence of every slice; - prints.")
+    ] = None,
+) -> None:
+    """Carry the mask of an annotated slice through a volume.
+
+    Every slice gets a confidence; it stops where the object ends or the confidence is
+    low. Between two annotated slices it goes from both. The mask overlays the volume.
+    """
+    from napari_simpleclick.predict import Predictor
+    from napari_simpleclick.propagate import propagate_mask
+    from napari_simpleclick.volumes import files, lazy
+    from napari_simpleclick.weights import load_weights
+
+    if out is None and report is None:
+        raise ValueError("There is nothing to do; give -o FILE or --json FILE.")
+    if out is not None:
+        files.check_writable(out)
+    low, high = _parse_range(range_)
+    image, annotation = files.read_image(volume), files.read_image(mask)
+    array = image.array
+    if lazy.fits_memory(array.nbytes):
+        array = array[...]
+    predictor = Predictor(load_weights(weights)[0])
+    started = time.perf_counter()
+    with progress_bar() as bar:
+        task = bar.add_task("Slices", total=None)
+        result = propagate_mask(
+            predictor,
+            array,
+            annotation.array[...],
+            axis,
+            slice_,
+            low=low,
+            high=high,
+            spacing=image.spacing,
+            least_confidence=least_confidence,
+            report=lambda _: bar.advance(task),
+        )
+    seconds = time.perf_counter() - started
+    if out is not None:
+        files.write_mask(out, result.mask.astype("uint8"), image)
+    if report is not None:
+        text = json.dumps(_summary(result, seconds, weights), indent=2)
+        if str(report) == "-":
+            typer.echo(text)
+        else:
+            report.write_text(text + "\n")
+
+
+def _parse_range(text: str | None) -> tuple[int | None, int | None]:
+    if text is None:
+        return None, None
+    try:
+        low, high = (int(part) if part else None for part in text.split(":"))
+    except ValueError:
+        raise ValueError(
+            f"'{text}' is not a range; write LO:HI such as 10:40."
+        ) from None
+    return low, high
+
+
+def _summary(result: PropagatedMask, seconds: float, weights: str) -> dict[str, Any]:
+    return {
+        "weights": weights,
+        "annotated": list(result.annotated),
+        "confidence": {str(k): round(c, 3) for k, c in result.confidence.items()},
+        "endings": {str(k): ending.value for k, ending in result.endings.items()},
+        "voxels": int(result.mask.sum()),
+        "seconds": round(seconds, 2),
+    }

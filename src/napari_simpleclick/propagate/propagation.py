@@ -1,0 +1,150 @@
+"""From an annotated slice both ways, up to the ends or the next annotated slices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_simpleclick.propagate.between import combine, interpolate_shape
+from napari_simpleclick.propagate.walk import (
+    LEAST_CONFIDENCE,
+    Ending,
+    Slices,
+    Step,
+    Walk,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_simpleclick.predict import Predictor
+
+Mask = NDArray[np.bool_]
+
+
+def _nothing(index: int) -> Mask | None:
+    return None
+
+
+@dataclass
+class Propagation:
+    """Carries the mask of an annotated slice to its neighbours.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model; its image and crop are changed.
+    slices : Slices
+        Where slices come from.
+    start : int
+        The annotated slice.
+    mask : ndarray
+        (H, W) bool, the annotation.
+    annotated : callable
+        Slice number to the mask (H, W) bool of another annotated slice, None if that
+        slice is not annotated. Annotated slices are not walked over: between two of
+        them, the walks from both are combined by distance.
+    least_confidence : float
+        Where a walk is less sure, it stops; 0 to 1.
+
+    Attributes
+    ----------
+    endings : dict
+        After a run: last slice that was reached to why it went no further.
+
+    Raises
+    ------
+    ValueError
+        If the annotation is empty.
+    """
+
+    predictor: Predictor
+    slices: Slices
+    start: int
+    mask: Mask
+    annotated: Callable[[int], Mask | None] = _nothing
+    least_confidence: float = LEAST_CONFIDENCE
+    endings: dict[int, Ending] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse an empty annotation."""
+        if not self.mask.any():
+            raise ValueError(
+                f"There is no mask on slice {self.start}; annotate the object there "
+                "first."
+            )
+        self._walk = Walk(self.predictor, self.slices, self.start, self.mask)
+
+    def run(self, low: int, high: int) -> Iterator[Step]:
+        """Go from the annotated slice down to ``low`` and up to ``high``.
+
+        Parameters
+        ----------
+        low, high : int
+            Last slices to fill in; ``low`` <= start <= ``high``.
+
+        Yields
+        ------
+        Step
+            One after each prediction. A slice between two annotated ones comes up to
+            three times; the last time counts.
+        """
+        self.endings = {}
+        for stop in (low, high):
+            if stop != self.start:
+                yield from self._one_way(stop)
+
+    def _one_way(self, stop: int) -> Iterator[Step]:
+        onward = 1 if stop > self.start else -1
+        steps: dict[int, Step] = {}
+        walk: Iterator[Step] | None = self._walk.to(stop, self.least_confidence)
+        for index in range(self.start + onward, stop + onward, onward):
+            mask = self.annotated(index)
+            if mask is not None:
+                yield from self._meet(index, mask, steps)
+                self.endings[index - onward] = Ending.MET
+                return
+            step = next(walk, None) if walk is not None else None
+            if step is None:
+                walk = None
+            else:
+                steps[index] = step
+                yield step
+        reached = max(steps, key=lambda index: onward * index, default=self.start)
+        self.endings[reached] = self._walk.ending
+
+    def _meet(self, other: int, mask: Mask, steps: dict[int, Step]) -> Iterator[Step]:
+        """Walk back from another annotated slice and combine the two walks."""
+        back = Walk(self.predictor, self.slices, other, mask)
+        onward = 1 if other > self.start else -1
+        if abs(other - self.start) < 2:
+            return
+        for step in back.to(self.start + onward, self.least_confidence):
+            share = (step.index - self.start) / (other - self.start)
+            there = steps.get(step.index)
+            yield combine(there, step, share) if there is not None else step
+
+
+def interpolated(
+    low: int, first: Mask, high: int, second: Mask
+) -> Iterator[tuple[int, Mask]]:
+    """Fill the slices between two annotated ones from their shapes alone.
+
+    Parameters
+    ----------
+    low, high : int
+        The annotated slices.
+    first, second : ndarray
+        (H, W) bool, their masks.
+
+    Yields
+    ------
+    tuple
+        Slice number and its mask, (H, W) bool.
+    """
+    for index in range(low + 1, high):
+        share = (index - low) / (high - low)
+        yield index, interpolate_shape(first, second, share)

@@ -1,0 +1,184 @@
+"""From slice to slice of a ball in noise, with the bundled network."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from napari_simpleclick import Predictor, load_weights
+from napari_simpleclick.propagate import (
+    Ending,
+    Propagation,
+    Slices,
+    interpolated,
+    propagate_mask,
+)
+
+COUNT = 24
+CENTRE, RADIUS = 12, 9
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return Predictor(load_weights("bundled")[0], device="cpu", precision="float32")
+
+
+def ball():
+    depth, rows, columns = np.ogrid[:COUNT, :96, :96]
+    squared = ((depth - CENTRE) / RADIUS) ** 2
+    squared = squared + ((rows - 50) / 24) ** 2 + ((columns - 44) / 24) ** 2
+    return squared <= 1
+
+
+TRUTH = ball()
+NOISE = np.random.default_rng(0).normal(0, 12, TRUTH.shape)
+VOLUME = np.clip(60 + 90 * ndimage.gaussian_filter(TRUTH * 1.0, 0.7) + NOISE, 0, 255)
+VOLUME = VOLUME.astype(np.uint8)
+
+
+def dice(first, second):
+    return 2 * (first & second).sum() / max(1, first.sum() + second.sum())
+
+
+def run(predictor, annotated, start=CENTRE, low=0, high=COUNT - 1, **options):
+    asked = []
+
+    def lookup(index):
+        asked.append(index)
+        return annotated.get(index)
+
+    slices = Slices(lambda index: VOLUME[index])
+    propagation = Propagation(
+        predictor, slices, start, annotated[start], lookup, **options
+    )
+    steps = list(propagation.run(low, high))
+    return propagation, steps, asked
+
+
+def test_both_ways_until_the_object_ends(predictor):
+    propagation, steps, _ = run(predictor, {CENTRE: TRUTH[CENTRE]})
+    found = {step.index: step for step in steps}
+    for index in range(CENTRE - 6, CENTRE + 7):
+        if index != CENTRE:
+            assert dice(found[index].mask, TRUTH[index]) > 0.9, index
+    assert min(found) >= CENTRE - RADIUS - 1
+    assert max(found) <= CENTRE + RADIUS + 1
+    assert set(propagation.endings) == {min(found), max(found)}
+    assert Ending.RANGE not in propagation.endings.values()
+    outward = [found[index].confidence for index in range(CENTRE + 1, max(found) + 1)]
+    assert outward == sorted(outward, reverse=True)
+    assert 0 < min(outward) <= max(outward) <= 1
+
+
+def test_a_range_is_kept(predictor):
+    propagation, steps, _ = run(predictor, {CENTRE: TRUTH[CENTRE]}, low=10, high=12)
+    assert [step.index for step in steps] == [11, 10]
+    assert propagation.endings == {10: Ending.RANGE}
+
+
+def test_low_confidence_stops_it(predictor):
+    sure, steps, _ = run(predictor, {CENTRE: TRUTH[CENTRE]}, least_confidence=0.995)
+    assert len(steps) < 12
+    assert Ending.UNSURE in sure.endings.values()
+    assert all(step.confidence >= 0.995 for step in steps)
+
+
+def test_annotated_slices_are_met_and_not_walked_over(predictor):
+    annotated = {8: TRUTH[8], 16: TRUTH[16]}
+    propagation, steps, asked = run(predictor, annotated, start=8, low=8)
+    found = {step.index: step for step in steps}
+    assert sorted(found) == list(range(9, 16))
+    assert max(asked) == 16  # no look further than the next annotated slice
+    assert propagation.endings == {15: Ending.MET}
+    for index, step in found.items():
+        assert dice(step.mask, TRUTH[index]) > 0.9, index
+    assert len(steps) == 14  # forwards, then backwards and combined
+
+
+def test_the_way_back_counts_where_the_way_there_gave_up(predictor):
+    annotated = {8: TRUTH[8], 16: TRUTH[16]}
+    slices = Slices(lambda index: VOLUME[index] if index != 9 else 0 * VOLUME[9])
+    propagation = Propagation(
+        predictor, slices, 8, annotated[8], annotated.get, least_confidence=0.9
+    )
+    found = {step.index: step for step in propagation.run(8, 20)}
+    assert dice(found[15].mask, TRUTH[15]) > 0.9
+
+
+def test_an_empty_annotation_is_refused(predictor):
+    with pytest.raises(ValueError, match="no mask on slice 2; annotate"):
+        Propagation(predictor, Slices(VOLUME.__getitem__), 2, TRUTH[0])
+
+
+def test_shapes_alone(predictor):
+    found = dict(interpolated(8, TRUTH[8], 12, TRUTH[12]))
+    assert list(found) == [9, 10, 11]
+    assert dice(found[10], TRUTH[10]) > 0.95
+
+
+@pytest.mark.parametrize("order", [(1, 0, 2), (1, 2, 0)])
+def test_any_axis_gives_the_same(predictor, order):
+    straight = propagate_mask(
+        predictor, VOLUME, TRUTH[CENTRE], 0, CENTRE, low=10, high=14
+    )
+    axis = order.index(0)
+    turned = np.transpose(VOLUME, order)
+    mask = np.transpose(TRUTH & (np.arange(COUNT) == CENTRE)[:, None, None], order)
+    result = propagate_mask(predictor, turned, mask, axis, low=10, high=14)
+    back = np.transpose(result.mask, np.argsort(order))
+    np.testing.assert_array_equal(back, straight.mask)
+    for index in range(10, 15):
+        assert dice(back[index], TRUTH[index]) > 0.93
+    assert result.annotated == (CENTRE,)
+
+
+def test_all_annotated_slices_of_a_volume_are_starts(predictor):
+    mask = np.zeros_like(TRUTH)
+    mask[[8, 14]] = TRUTH[[8, 14]]
+    result = propagate_mask(predictor, VOLUME, mask, 0, low=6, high=16)
+    assert result.annotated == (8, 14)
+    assert sorted(result.confidence) == [6, 7, 9, 10, 11, 12, 13, 15, 16]
+    np.testing.assert_array_equal(result.mask[8], TRUTH[8])
+    one = propagate_mask(predictor, VOLUME, mask, 0, 8, low=6, high=16)
+    assert sorted(one.confidence) == [6, 7, 9, 10, 11, 12, 13]
+
+
+def test_a_lazy_volume_is_read_slice_by_slice(predictor):
+    class Lazy:
+        shape = VOLUME.shape
+        largest = 0
+
+        def __getitem__(self, index):
+            picture = VOLUME[index]
+            self.largest = max(self.largest, picture.size)
+            return picture
+
+    lazy = Lazy()
+    propagate_mask(predictor, lazy, TRUTH[CENTRE], 0, CENTRE, low=11, high=13)
+    assert lazy.largest == 96 * 96
+
+
+def test_a_colour_volume(predictor):
+    colour = np.stack([VOLUME] * 3, axis=-1)
+    result = propagate_mask(
+        predictor, colour, TRUTH[CENTRE], 0, CENTRE, low=11, high=13
+    )
+    assert dice(result.mask[13], TRUTH[13]) > 0.93
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"mask": TRUTH[:, :, 0]}, "a slice of this volume has .96, 96."),
+        ({"mask": np.zeros((96, 96))}, "empty on slice 12"),
+        ({"index": None}, "needs the number of that slice"),
+        ({"index": 24}, "axis 0 has slices 0 to 23"),
+        ({"axis": 3}, "has axes 0, 1 and 2"),
+        ({"low": 13}, "hold slice 12"),
+        ({"high": 24}, "must lie within 0 to 23"),
+        ({"volume": VOLUME[0]}, "give a volume"),
+    ],
+)
+def test_what_does_not_fit_is_refused(predictor, change, sentence):
+    given = {"volume": VOLUME, "mask": TRUTH[CENTRE], "axis": 0, "index": CENTRE}
+    with pytest.raises(ValueError, match=sentence):
+        propagate_mask(predictor, **(given | change))
