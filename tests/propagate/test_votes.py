@@ -77,6 +77,14 @@ def test_without_any_evidence_the_prior_stays():
     assert dice(mask, truth) > 0.95
 
 
+@pytest.mark.parametrize("mask", [np.ones(SHAPE, bool), disk(0), disk(200)])
+def test_masks_with_nothing_to_learn_from(mask):
+    nothing = np.zeros(SHAPE, np.float32)
+    voters = Voters(texture(), mask, lambda prior: nothing)
+    votes = voters.votes(texture(), signed_distance(mask), nothing)
+    np.testing.assert_array_equal(votes.leader > 0, mask)
+
+
 def test_shapes_are_interpolated_by_distance():
     middle = interpolate_shape(disk(10), disk(20), 0.5)
     assert dice(middle, disk(15)) > 0.98

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 import typer
@@ -50,6 +50,12 @@ def one_sentence(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(2) from error
 
     return run
+
+
+def warn(sentences: Iterable[str]) -> None:
+    """Say on stderr what is odd about the input."""
+    for sentence in sentences:
+        typer.echo(f"napari-simpleclick: {sentence}", err=True)
 
 
 def example(text: str) -> str:

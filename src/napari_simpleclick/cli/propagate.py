@@ -14,6 +14,7 @@ from napari_simpleclick.cli.common import (
     example,
     one_sentence,
     progress_bar,
+    warn,
 )
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def propagate(
         files.check_writable(out)
     low, high = _parse_range(range_)
     image, annotation = files.read_image(volume), files.read_image(mask)
+    warn(image.warnings)
     array = image.array
     if lazy.fits_memory(array.nbytes):
         array = array[...]

@@ -8,7 +8,12 @@ from typing import Annotated
 
 import typer
 
-from napari_simpleclick.cli.common import WeightsOption, example, one_sentence
+from napari_simpleclick.cli.common import (
+    WeightsOption,
+    example,
+    one_sentence,
+    warn,
+)
 from napari_simpleclick.clicks import Click
 
 app = typer.Typer()
@@ -58,6 +63,7 @@ def segment(
     if out is not None:
         files.check_writable(out)
     result = segment_slice(image, clicks, axis, slice_, prior, weights)
+    warn(result.file.warnings)
     if out is not None:
         picture = files.suffix_of(out) == ".png"
         mask = result.mask if picture else result.volume

@@ -151,8 +151,7 @@ def _rehearsals(inside: Map) -> Iterator[Mask]:
         noise = smooth_noise(rng, (inside.shape[0], inside.shape[1]), cells)
         noise *= DAMAGE_PX + DAMAGE_SHARE * depth
         for moved in (inside + noise, inside - noise):
-            if (moved > 0).any():
-                yield moved > 0
+            yield moved > min(0.0, float(moved.max()) - 1e-3)  # never nothing
 
 
 def _smooth(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -175,7 +174,12 @@ def _contrast(image: NDArray[np.uint8], mask: Mask, around: Mask) -> Map:
 
 
 def _logistic(table: Map, truth: Mask) -> NDArray[np.float64]:
-    """Weights of a logistic regression, the constant last, by Newton's method."""
+    """Weights of a logistic regression, the constant last, by Newton's method.
+
+    The first feature alone where there is nothing to learn: the object fills all.
+    """
+    if not 0 < np.count_nonzero(truth) < truth.size:
+        return np.eye(len(table) + 1)[0]
     rows = np.column_stack([*table, np.ones(truth.size)])
     ridge = 1e-5 * truth.size
     weights = np.zeros(rows.shape[1])
@@ -189,6 +193,8 @@ def _logistic(table: Map, truth: Mask) -> NDArray[np.float64]:
 
 def _log_loss(table: Map, truth: Mask, weights: NDArray[np.float64]) -> float:
     chance = _expit(_weigh(table, weights))
+    if truth.size == 0:
+        return 1.0
     return float(-np.log(np.where(truth, chance, 1 - chance)).mean())
 
 

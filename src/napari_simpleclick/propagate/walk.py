@@ -170,9 +170,7 @@ class Walk:
             self._show(self._picture)
 
             def ask(prior: Mask) -> Map:
-                full = np.zeros(self._mask.shape, bool)
-                full[box.slices] = prior
-                return self._ask(full)[box.slices]
+                return self._ask(box, prior)
 
             image = self._gray(self._picture[box.slices])
             self._voters = Voters(image, self._mask[box.slices], ask)
@@ -189,20 +187,21 @@ class Walk:
         box = _around(mask)
         image = self._gray(picture[box.slices])
         prior = follow(self._gray(before[box.slices]), image, mask[box.slices])
-        moved = np.zeros(mask.shape, bool)
-        moved[box.slices] = prior > 0
-        if not moved.any():
-            return Step(index, box, np.full_like(prior, -1.0), 0.0, mask.shape)
+        if not (prior > 0).any():
+            return Step(index, box, prior, 0.0, mask.shape)
         self._show(picture)
-        votes = voters.votes(image, prior, self._ask(moved)[box.slices])
+        votes = voters.votes(image, prior, self._ask(box, prior > 0))
         odds = _touching(votes.leader, prior > 0)
         return Step(index, box, odds, _confidence(votes, odds), mask.shape)
 
-    def _ask(self, prior: Mask) -> Map:
+    def _ask(self, box: Box, prior: Mask) -> Map:
         """Let the network correct a mask, as if someone had clicked inside it."""
         row, column = divmod(int(depth(prior).argmax()), prior.shape[1])
+        click = Click(box.row_min + row, box.column_min + column)
+        full = np.zeros(self._mask.shape, bool)
+        full[box.slices] = prior
         self.predictor.crop = None
-        chance = self.predictor.predict([Click(row, column)], prior)
+        chance = self.predictor.predict([click], full)[box.slices]
         chance = np.clip(chance, 1e-4, 1 - 1e-4)
         return np.asarray(np.log(chance / (1 - chance)))
 
