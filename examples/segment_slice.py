@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_simpleclick import Click, Predictor, load_weights
 from napari_simpleclick.samples import sample_path
-from napari_simpleclick.volumes.files import read_image, write_mask
+from napari_simpleclick.volumes.files import read_image, write_labels
 
 section = read_image(sample_path("em.tif")).array[2]
 network, card = load_weights("bundled")
@@ -24,4 +24,4 @@ for count, probability in enumerate(predictor.replay(clicks), start=1):
     print(f"after click {count}: {mask.sum()} px")
 
 if len(sys.argv) > 1:
-    write_mask(Path(sys.argv[1]), mask.astype(np.uint8))
+    write_labels(Path(sys.argv[1]), mask.astype(np.uint8))

@@ -120,7 +120,7 @@ def test_propagate_refuses_in_a_sentence(tmp_path, words, sentence):
         ([EM, *CLICKS, "--axis", "0", "--slice", "2", "-w", "big"], "neither a file"),
         (
             [EM, *CLICKS, "--axis", "0", "--slice", "2", "--prior", MRI],
-            "The prior mask has shape",
+            "The labels have the shape",
         ),
     ],
 )

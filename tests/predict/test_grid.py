@@ -33,6 +33,11 @@ def test_the_extent_holds_all_that_a_crop_changes():
     extent = grid.extent(box)
     changed[extent.slices] = False
     assert not changed.any()
+    assert (extent.height, extent.width) == (4, 13)
+
+
+def test_a_wrong_spacing_does_not_fill_the_memory():
+    assert SquareGrid.covering((50, 2048), (1, 0.0003)).square == (785, 2048)
 
 
 @pytest.mark.parametrize("spacing", [(0, 1), (1, -2), (np.nan, 1)])

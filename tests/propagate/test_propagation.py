@@ -104,6 +104,32 @@ def test_the_way_back_counts_where_the_way_there_gave_up(predictor):
     assert dice(found[15].mask, TRUTH[15]) > 0.9
 
 
+def test_an_erased_slice_is_where_the_object_ends(predictor):
+    annotated = {CENTRE: TRUTH[CENTRE], 15: TRUTH[0]}
+    propagation, steps, asked = run(predictor, annotated, low=CENTRE)
+    assert [step.index for step in steps] == [13, 14]
+    assert max(asked) == 15
+    assert 14 in propagation.endings
+
+
+def test_a_gap_between_two_annotated_slices_is_not_called_met(predictor):
+    annotated = {6: TRUTH[6], 18: TRUTH[18]}
+    slices = Slices(lambda index: VOLUME[index] if index in (6, 18) else VOLUME[0])
+    propagation = Propagation(
+        predictor, slices, 6, annotated[6], annotated.get, least_confidence=0.98
+    )
+    found = {step.index for step in propagation.run(6, 20)}
+    assert len(found) < 11
+    assert Ending.MET not in propagation.endings.values()
+
+
+def test_only_starts_within_the_range_count(predictor):
+    mask = np.zeros_like(TRUTH)
+    mask[[5, 14]] = TRUTH[[5, 14]]
+    result = propagate_mask(predictor, VOLUME, mask, 0, low=12, high=16)
+    assert sorted(result.confidence) == [12, 13, 15, 16]
+
+
 def test_an_empty_annotation_is_refused(predictor):
     with pytest.raises(ValueError, match="no mask on slice 2; annotate"):
         Propagation(predictor, Slices(VOLUME.__getitem__), 2, TRUTH[0])

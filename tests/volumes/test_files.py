@@ -4,7 +4,9 @@ import pytest
 import tifffile
 from skimage.io import imread, imsave
 
-from napari_simpleclick.volumes.files import read_image, write_mask
+from napari_simpleclick.volumes.files import read_image, read_mask, write_labels
+from napari_simpleclick.volumes.image_file import ImageFile
+from napari_simpleclick.volumes.source import Source
 
 
 def test_nifti_keeps_its_affine_there_and_back(tmp_path):
@@ -15,7 +17,8 @@ def test_nifti_keeps_its_affine_there_and_back(tmp_path):
     assert file.spacing == (2.0, 3.0, 4.0)
     np.testing.assert_array_equal(np.asarray(file.array), volume)
     mask = (volume > 5).astype(np.uint8)
-    write_mask(tmp_path / "m.nii.gz", mask, file.affine)
+    source = Source.of_file(file)
+    write_labels(tmp_path / "m.nii.gz", source.to_layer(mask), source)
     back = nibabel.load(tmp_path / "m.nii.gz")
     np.testing.assert_array_equal(back.affine, affine)
     np.testing.assert_array_equal(np.asarray(back.dataobj), mask)
@@ -30,7 +33,7 @@ def test_pictures(tmp_path):
     assert file.shape == (6, 7)
     np.testing.assert_array_equal(file.array, rgba[..., :3])
     mask = np.eye(6, dtype=np.uint8)
-    write_mask(tmp_path / "m.png", mask)
+    write_labels(tmp_path / "m.png", mask)
     np.testing.assert_array_equal(imread(tmp_path / "m.png"), mask * 255)
 
 
@@ -39,8 +42,44 @@ def test_tiff_stack(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", stack)
     file = read_image(tmp_path / "a.tif")
     assert (file.rgb, file.shape) == (False, (5, 6, 7))
-    write_mask(tmp_path / "m.tiff", stack.astype(np.uint8))
+    write_labels(tmp_path / "m.tiff", stack.astype(np.uint8))
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "m.tiff"), stack)
+
+
+def test_a_mask_is_turned_to_the_file_of_its_image(tmp_path):
+    """Stored the other way round, in another order, or as in the viewer."""
+    volume = np.zeros((4, 5, 6), np.int16)
+    truth = np.zeros(volume.shape, bool)
+    truth[1, 2:4, 3:] = True
+    nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / "a.nii")
+    image = read_image(tmp_path / "a.nii")
+    mirrored = np.diag([-1.0, 1, 1, 1])
+    mirrored[0, 3] = 3
+    stored = nibabel.Nifti1Image(truth[::-1].astype(np.uint8), mirrored)
+    nibabel.save(stored, tmp_path / "mirrored.nii")
+    swapped = np.eye(4)[:, [2, 1, 0, 3]]
+    stored = nibabel.Nifti1Image(truth.T.astype(np.uint8), swapped)
+    nibabel.save(stored, tmp_path / "swapped.nii")
+    source = Source.of_file(image)
+    write_labels(tmp_path / "m.tif", source.to_layer(truth), source)
+    for name in ("mirrored.nii", "swapped.nii", "m.tif"):
+        np.testing.assert_array_equal(read_mask(tmp_path / name, image), truth)
+    tifffile.imwrite(tmp_path / "other.tif", np.zeros((4, 5, 7), np.uint8))
+    with pytest.raises(ValueError, match="have the shape"):
+        read_mask(tmp_path / "other.tif", image)
+
+
+def test_pixel_sizes_are_compared_in_one_unit():
+    array = np.zeros((3, 4, 5))
+    file = ImageFile(array, False, (0.04, 4.0, 4.0), None, ("um", "nm", "nm"))
+    height, width = file.pixel_size(0, 2)
+    assert height / width == pytest.approx(10)
+    file = ImageFile(array, False, (1.0, 0.3, 0.3), None, ("pixel", "mm", "mm"))
+    assert file.pixel_size(0, 1) == (1.0, 1.0)
+    assert file.pixel_size(1, 2) == (0.3, 0.3)
+    oblique = np.diag([0.5, 0.5, 5.0, 1.0])
+    file = ImageFile(array, False, (1.0, 1.0, 1.0), oblique, ("mm",) * 3)
+    assert file.pixel_size(0, 2) == (0.5, 5.0)
 
 
 def test_files_that_cannot_be_read(tmp_path):
@@ -62,13 +101,13 @@ def test_files_that_cannot_be_read(tmp_path):
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     target = tmp_path / "m.png"
-    write_mask(target, np.ones((3, 3), np.uint8))
+    write_labels(target, np.ones((3, 3), np.uint8))
     before = target.read_bytes()
     with pytest.raises(ValueError, match="cannot hold a volume"):
-        write_mask(target, np.ones((3, 3, 3), np.uint8))
+        write_labels(target, np.ones((3, 3, 3), np.uint8))
     assert target.read_bytes() == before
     assert list(tmp_path.iterdir()) == [target]
     with pytest.raises(ValueError, match="cannot be written"):
-        write_mask(tmp_path / "no" / "m.png", np.ones((3, 3), np.uint8))
+        write_labels(tmp_path / "no" / "m.png", np.ones((3, 3), np.uint8))
     with pytest.raises(ValueError, match=r"use \.png"):
-        write_mask(tmp_path / "m.doc", np.ones((3, 3), np.uint8))
+        write_labels(tmp_path / "m.doc", np.ones((3, 3), np.uint8))

@@ -63,18 +63,29 @@ def propagate(
     from napari_simpleclick.predict import Predictor
     from napari_simpleclick.propagate import propagate_mask
     from napari_simpleclick.volumes import files, lazy
+    from napari_simpleclick.volumes.source import Source
     from napari_simpleclick.weights import load_weights
 
     if out is None and report is None:
         raise ValueError("There is nothing to do; give -o FILE or --json FILE.")
-    if out is not None:
-        files.check_writable(out)
     low, high = _parse_range(range_)
-    image, annotation = files.read_image(volume), files.read_image(mask)
+    image = files.read_image(volume)
+    if out is not None:
+        series = (".dcm",) if image.files else ()
+        files.check_writable(out, (*files.VOLUMES, *series))
+    if report is not None and str(report) != "-":
+        files.check_writable(report, (".json",))
     warn(image.warnings)
     array = image.array
     if lazy.fits_memory(array.nbytes):
         array = array[...]
+    if len(image.shape) == 4 and image.shape[3] == 1:
+        array = array[:, :, :, 0]
+    elif len(image.shape) != 3:
+        raise ValueError(
+            f"'{volume}' has the shape {image.shape} and is no volume; give one with "
+            "three axes, such as one of its times or channels."
+        )
     predictor = Predictor(load_weights(weights)[0])
     started = time.perf_counter()
     with progress_bar() as bar:
@@ -82,18 +93,20 @@ def propagate(
         result = propagate_mask(
             predictor,
             array,
-            annotation.array[...],
+            files.read_mask(mask, image),
             axis,
             slice_,
             low=low,
             high=high,
-            spacing=image.spacing,
+            spacing=tuple(image.pixel_size(0, axis)[1] for axis in range(3)),
             least_confidence=least_confidence,
             report=lambda _: bar.advance(task),
         )
     seconds = time.perf_counter() - started
     if out is not None:
-        files.write_mask(out, result.mask.astype("uint8"), image)
+        source = Source.of_file(image)
+        found = result.mask.reshape(image.shape)
+        files.write_labels(out, source.to_layer(found), source)
     if report is not None:
         text = json.dumps(_summary(result, seconds, weights), indent=2)
         if str(report) == "-":

@@ -56,6 +56,7 @@ def segment(
     """
     from napari_simpleclick.predict.slices import segment_slice
     from napari_simpleclick.volumes import files
+    from napari_simpleclick.volumes.source import Source
 
     clicks = [Click.parse(text) for text in click or []]
     if out is None and not as_json:
@@ -65,9 +66,11 @@ def segment(
     result = segment_slice(image, clicks, axis, slice_, prior, weights)
     warn(result.file.warnings)
     if out is not None:
-        picture = files.suffix_of(out) == ".png"
-        mask = result.mask if picture else result.volume
-        files.write_mask(out, mask, result.file)
+        if files.suffix_of(out) == ".png":
+            files.write_labels(out, result.mask)
+        else:
+            source = Source.of_file(result.file)
+            files.write_labels(out, source.to_layer(result.volume), source)
     if as_json:
         report = {
             "milliseconds_per_click": [round(t, 1) for t in result.milliseconds],

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SQUARE_ENOUGH = 1.05
 """Pixels whose sides differ less are left as they are."""
 
+MOST_STRETCH = 16.0
+"""Longer pixels are cut into so many; a file may have the wrong spacing."""
+
 
 @dataclass(frozen=True)
 class SquareGrid:
@@ -66,7 +69,7 @@ class SquareGrid:
         if max(spacing) / short < SQUARE_ENOUGH or 1 in shape:
             return None
         height, width = (
-            round((count - 1) * side / short) + 1
+            round((count - 1) * min(side / short, MOST_STRETCH)) + 1
             for count, side in zip(shape, spacing, strict=True)
         )
         return cls(shape, (height, width))

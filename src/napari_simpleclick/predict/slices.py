@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import zlib
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import numpy as np
 
 from napari_simpleclick.clicks import Click, check_clicks
 from napari_simpleclick.predict.predictor import THRESHOLD, Predictor
-from napari_simpleclick.volumes.files import ImageFile, read_image
+from napari_simpleclick.volumes.files import ImageFile, read_image, read_mask
 from napari_simpleclick.volumes.planes import Plane
 from napari_simpleclick.weights import load_weights
 
@@ -81,12 +80,12 @@ def segment_slice(
     """
     file = read_image(image)
     plane = _find_plane(file, axis, index)
-    picture = _read_slice(image, plane, file)
+    picture = plane.read(file.array)
     check_clicks(clicks, picture.shape[:2])
-    start = None if prior is None else _read_prior(prior, plane, file.shape)
+    start = None if prior is None else _read_prior(prior, plane, file)
     predictor = Predictor(load_weights(weights)[0])
     rows, columns = plane.axes
-    predictor.set_image(picture, None, (file.spacing[rows], file.spacing[columns]))
+    predictor.set_image(picture, None, file.pixel_size(rows, columns))
     times = [time.perf_counter()]
     for probability in predictor.replay(clicks, start):
         times.append(time.perf_counter())
@@ -119,15 +118,6 @@ def _find_plane(file: ImageFile, axis: int | None, index: int | None) -> Plane:
     return Plane.at(shape, tuple({0, 1, 2} - {axis}), position)
 
 
-def _read_slice(path: Path, plane: Plane | None, file: ImageFile) -> NDArray[Any]:
-    """Read a slice, or all of the file; damage may show only now."""
-    try:
-        return plane.read(file.array) if plane else np.asarray(file.array)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"'{path}' is damaged or incomplete: {error}.") from error
-
-
-def _read_prior(path: Path, plane: Plane, shape: tuple[int, ...]) -> NDArray[Any]:
-    file = read_image(path)
-    mask = _read_slice(path, plane if file.shape == shape else None, file)
-    return np.asarray(mask[..., 0] if file.rgb else mask) > 0
+def _read_prior(path: Path, plane: Plane, file: ImageFile) -> NDArray[Any]:
+    mask = read_mask(path, file)
+    return plane.read(mask) if mask.shape == file.shape else mask

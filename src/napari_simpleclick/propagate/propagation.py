@@ -46,7 +46,8 @@ class Propagation:
     annotated : callable
         Slice number to the mask (H, W) bool of another annotated slice, None if that
         slice is not annotated. Annotated slices are not walked over: between two of
-        them, the walks from both are combined by distance.
+        them, the walks from both are combined by distance; an empty one is where the
+        object has ended.
     least_confidence : float
         Where a walk is less sure, it stops; 0 to 1.
 
@@ -89,8 +90,8 @@ class Propagation:
         Yields
         ------
         Step
-            One after each prediction. A slice between two annotated ones comes up to
-            three times; the last time counts.
+            One after each prediction. A slice between two annotated ones may come
+            twice; the last time counts.
         """
         self.endings = {}
         for stop in (low, high):
@@ -101,12 +102,15 @@ class Propagation:
         onward = 1 if stop > self.start else -1
         steps: dict[int, Step] = {}
         walk: Iterator[Step] | None = self._walk.to(stop, self.least_confidence)
+        ending: Ending | None = None
         for index in range(self.start + onward, stop + onward, onward):
             mask = self.annotated(index)
             if mask is not None:
-                yield from self._meet(index, mask, steps)
-                self.endings[index - onward] = Ending.MET
-                return
+                between = dict(self._meet(index, mask, steps))
+                yield from between.values()
+                if len(steps | between) == abs(index - self.start) - 1:
+                    ending, steps = Ending.MET, steps | between
+                break
             step = next(walk, None) if walk is not None else None
             if step is None:
                 walk = None
@@ -114,18 +118,21 @@ class Propagation:
                 steps[index] = step
                 yield step
         reached = max(steps, key=lambda index: onward * index, default=self.start)
-        self.endings[reached] = self._walk.ending
+        self.endings[reached] = ending or self._walk.ending
 
-    def _meet(self, other: int, mask: Mask, steps: dict[int, Step]) -> Iterator[Step]:
+    def _meet(
+        self, other: int, mask: Mask, steps: dict[int, Step]
+    ) -> Iterator[tuple[int, Step]]:
         """Walk back from another annotated slice and combine the two walks."""
-        back = Walk(self.predictor, self.slices, other, mask)
-        onward = 1 if other > self.start else -1
-        if abs(other - self.start) < 2:
+        if not mask.any() or abs(other - self.start) < 2:
             return
-        for step in back.to(self.start + onward, self.least_confidence):
+        back = Walk(self.predictor, self.slices, other, mask)
+        nearest = self.start + (1 if other > self.start else -1)
+        for step in back.to(nearest, self.least_confidence):
             share = (step.index - self.start) / (other - self.start)
             there = steps.get(step.index)
-            yield combine(there, step, share) if there is not None else step
+            both = step if there is None else combine(there, step, share)
+            yield step.index, both
 
 
 def interpolated(

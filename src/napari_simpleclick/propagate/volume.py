@@ -68,7 +68,7 @@ def propagate_mask(
         is never read as a whole.
     mask : ndarray
         The object: a slice (H, W), which needs ``index``, or a volume (A, B, C) in
-        which every slice that holds a pixel is annotated. Non-zero is object.
+        which every slice that holds a pixel is annotated. Above 0 is object.
     axis : int
         The axis that slices follow, 0 to 2.
     index : int or None
@@ -110,9 +110,8 @@ def propagate_mask(
     endings: dict[int, Ending] = {}
     result = full.copy()
     starts = annotated if index is None else (index,)
+    starts = tuple(start for start in starts if low <= start <= high)
     for start in starts:
-        if not low <= start <= high:
-            continue
         run = Propagation(
             predictor,
             slices,
@@ -121,7 +120,7 @@ def propagate_mask(
             lambda k: planes[k].read(full) if k in annotated else None,
             least_confidence,
         )
-        downwards = index is not None or start == min(starts)
+        downwards = index is not None or start == starts[0]
         for step in run.run(low if downwards else start, high):
             result[planes[step.index].indexer] = step.mask
             confidence[step.index] = step.confidence
@@ -159,7 +158,7 @@ def _annotations(
         )
     full = np.zeros(shape, bool)
     if mask.shape == shape:
-        full = np.asarray(mask) != 0
+        full = np.asarray(mask) > 0
     elif mask.shape != planes[0].size(shape):
         raise ValueError(
             f"The mask has shape {mask.shape}, but a slice of this volume has "
@@ -168,7 +167,7 @@ def _annotations(
     elif index is None:
         raise ValueError("A mask of one slice needs the number of that slice.")
     else:
-        full[planes[index].indexer] = np.asarray(mask) != 0
+        full[planes[index].indexer] = np.asarray(mask) > 0
     others = tuple(a for a in range(3) if a != axis)
     annotated = tuple(int(k) for k in np.flatnonzero(full.any(axis=others)))
     if not annotated or (index is not None and index not in annotated):

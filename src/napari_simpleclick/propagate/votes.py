@@ -179,7 +179,7 @@ def _logistic(table: Map, truth: Mask) -> NDArray[np.float64]:
     The first feature alone where there is nothing to learn: the object fills all.
     """
     if not 0 < np.count_nonzero(truth) < truth.size:
-        return np.eye(len(table) + 1)[0]
+        return np.asarray(np.eye(len(table) + 1)[0])
     rows = np.column_stack([*table, np.ones(truth.size)])
     ridge = 1e-5 * truth.size
     weights = np.zeros(rows.shape[1])

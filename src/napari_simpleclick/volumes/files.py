@@ -26,24 +26,26 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_simpleclick.volumes.lazy import Array
+
 
 __all__ = [
     "DICOM",
     "ITK",
-    "LABELS",
     "NIFTI",
     "PICTURE",
     "READABLE",
     "TIFF",
+    "VOLUMES",
     "WRITABLE",
     "ImageFile",
     "check_writable",
     "read_image",
     "read_images",
+    "read_mask",
     "smallest_type",
     "suffix_of",
     "write_labels",
-    "write_mask",
 ]
 
 NIFTI = (".nii", ".nii.gz")
@@ -51,10 +53,10 @@ PICTURE = (".png", ".jpg", ".jpeg", ".bmp")
 DICOM = dicom.SUFFIXES
 ITK = (".nrrd", ".mha", ".mhd")
 READABLE = (*PICTURE, *TIFF, *NIFTI, *ITK, *DICOM)
-LABELS = (*NIFTI, *TIFF, ".nrrd", ".mha", ".dcm")
-"""Kinds of files that hold the labels of a layer."""
+VOLUMES = (*NIFTI, *TIFF, ".nrrd", ".mha")
+"""Kinds of files that hold the labels of any volume."""
 
-WRITABLE = (".png", *LABELS)
+WRITABLE = (".png", *VOLUMES, ".dcm")
 
 
 def suffix_of(path: Path) -> str:
@@ -130,6 +132,36 @@ def read_images(path: Path) -> list[ImageFile]:
         raise ValueError(f"'{path}' cannot be read as an image: {error}.") from error
 
 
+def read_mask(path: Path, image: ImageFile) -> NDArray[np.bool_]:
+    """Read a mask, its axes in the order of an image's file.
+
+    Parameters
+    ----------
+    path : Path
+        The mask, in any format; what is greater than 0 belongs to the object. A volume
+        is turned as the orientation of both files says; one without orientation (TIFF)
+        is taken to stand as in a viewer.
+    image : ImageFile
+        The image.
+
+    Returns
+    -------
+    ndarray
+        bool; a single slice (H, W) is left as it is.
+
+    Raises
+    ------
+    ValueError, ImportError
+        As for `read_image`, or if a volume has another shape than the image.
+    """
+    file = read_image(path)
+    mask = np.asarray(file.array[..., 0] if file.rgb else file.array[...]) > 0
+    if mask.ndim < 3 or len(image.shape) < 3:
+        return mask
+    turned = np.asarray(Source.of_file(file).to_layer(mask))
+    return Source.of_file(image).to_file(turned)
+
+
 def check_writable(path: Path, kinds: tuple[str, ...] = WRITABLE) -> None:
     """Refuse a target that cannot be written, before any work is done.
 
@@ -158,55 +190,34 @@ def check_writable(path: Path, kinds: tuple[str, ...] = WRITABLE) -> None:
         ) from error
 
 
-def write_mask(
-    path: Path, mask: NDArray[np.integer], file: ImageFile | None = None
-) -> None:
-    """Write a label mask; the old file stays whole until the new one is.
+def write_labels(path: Path, labels: Array, source: Source | None = None) -> None:
+    """Write labels; the old file stays whole until the new one is.
 
     Parameters
     ----------
     path : Path
-        Target; PNG for (H, W) only. PNG masks are stored as 0 and 255 so that they
-        can be seen.
-    mask : ndarray
-        Labels, their axes in file order.
-    file : ImageFile or None
-        The image that they overlay: orientation, pixel sizes and header become its
-        own. None, or one of another shape, gives a mask without them.
-
-    Raises
-    ------
-    ValueError
-        If the target cannot be written, or a volume is to become a PNG.
-    """
-    check_writable(path)
-    if file is None or file.shape != mask.shape:
-        file = ImageFile(mask, spacing=(1.0,) * mask.ndim, affine=np.eye(4))
-    _write(path, mask, Source.in_file_order(file))
-
-
-def write_labels(path: Path, labels: NDArray[Any], source: Source) -> None:
-    """Write the labels of a layer; the old file stays whole until the new one is.
-
-    Parameters
-    ----------
-    path : Path
-        Target; one of `LABELS`.
+        Target; one of `WRITABLE`. PNG holds (H, W) only, as 0 and 255 so that masks can
+        be seen.
     labels : ndarray
-        Integers, their axes in the layer's order. They are stored in the smallest type
-        that holds them, unsigned if none is negative.
-    source : Source
-        Of the image that they were drawn on. NIfTI, NRRD, MHA and DICOM overlay its
-        file; TIFF is as in the viewer.
+        Integers, their axes in the order of a layer (see `Source.to_layer`); stored as
+        the smallest type that holds them.
+    source : Source or None
+        The image they were drawn on. NIfTI, NRRD, MHA and DICOM overlay its file; TIFF
+        is as in the viewer. None: a layer of its own, with pixels of 1 mm.
 
     Raises
     ------
     ValueError
-        If the target cannot be written or the shape is not that of the source.
+        If the target cannot be written, the shape is not that of the source, or a
+        volume is to become a PNG.
     ImportError
         If the format needs a package that is not installed.
     """
-    check_writable(path, LABELS)
+    check_writable(path)
+    labels = np.asarray(labels)
+    if source is None:
+        count = labels.ndim
+        source = Source.of_layer(labels.shape, (1.0,) * count, (0.0,) * count)
     _write(path, labels.astype(smallest_type(labels)), source)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,9 @@ SPELLINGS = {
 }
 """Names of length units in files and in napari, and ours."""
 
-LABEL_NAME = re.compile(r"(seg|segmentation|labels?|mask)(\.nii)?\.\w+$")
+LABEL_NAME = re.compile(
+    r"(^|[^a-z])(seg|segmentation|labels?|mask)(\.nii|\.ome)?\.\w+$"
+)
 """End of a file's name that makes it a label map."""
 
 
@@ -84,6 +87,33 @@ class ImageFile:
     files: tuple[Path, ...] = ()
     header: nibabel.Nifti1Header | None = None
     warnings: tuple[str, ...] = ()
+
+    def pixel_size(self, rows: int, columns: int) -> tuple[float, float]:
+        """Height and width of the pixels of a slice.
+
+        Parameters
+        ----------
+        rows, columns : int
+            The axes of the slice.
+
+        Returns
+        -------
+        tuple of float
+            In mm where the file has an orientation or units of length; (1, 1) where the
+            two cannot be compared.
+        """
+        if self.affine is not None and max(rows, columns) < 3:
+            sizes = voxel_sizes(self.affine)
+            return float(sizes[rows]), float(sizes[columns])
+        axes = (rows, columns)
+        units = [MM.get(self.units[axis]) if self.units else 1.0 for axis in axes]
+        if None in units:
+            return 1.0, 1.0
+        height, width = (
+            self.spacing[axis] * (unit or 1.0)
+            for axis, unit in zip(axes, units, strict=True)
+        )
+        return height, width
 
     @property
     def shape(self) -> tuple[int, ...]:

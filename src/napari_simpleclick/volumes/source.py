@@ -87,15 +87,6 @@ class Source:
         stay as they are.
         """
         axes = _as_they_are(file) if file.affine is None else _upright(file)
-        return cls._of(file, axes)
-
-    @classmethod
-    def in_file_order(cls, file: ImageFile) -> Source:
-        """Describe a file for labels that have its own axes."""
-        return cls._of(file, _as_they_are(file))
-
-    @classmethod
-    def _of(cls, file: ImageFile, axes: list[_Axis]) -> Source:
         return cls(
             file.path,
             file.shape,
