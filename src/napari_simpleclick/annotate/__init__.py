@@ -1,12 +1,27 @@
 """What a person is doing: objects, clicks, requests, undo. No Qt, no torch."""
 
+from napari_simpleclick.annotate.propagated import Note, Propagated
 from napari_simpleclick.annotate.session import (
     Edit,
+    Notes,
     Request,
     Session,
-    Spot,
     Step,
     Steps,
 )
+from napari_simpleclick.annotate.spot import Mask, Spot, Stack, fingerprint
 
-__all__ = ["Edit", "Request", "Session", "Spot", "Step", "Steps"]
+__all__ = [
+    "Edit",
+    "Mask",
+    "Note",
+    "Notes",
+    "Propagated",
+    "Request",
+    "Session",
+    "Spot",
+    "Stack",
+    "Step",
+    "Steps",
+    "fingerprint",
+]

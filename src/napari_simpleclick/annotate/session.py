@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from psygnal import Signal
+
+from napari_simpleclick.annotate.propagated import Note, Propagated
+from napari_simpleclick.annotate.spot import Mask, Spot, fingerprint
 
 if TYPE_CHECKING:
     from napari_simpleclick.clicks import Click
     from napari_simpleclick.volumes.planes import Plane
 
-Mask = NDArray[np.bool_]
+Notes = dict[Spot, Note | None]
 
 UNDO_STEPS = 100
 """As many as napari's Labels layer remembers."""
-
-
-@dataclass(frozen=True)
-class Spot:
-    """An object on a slice, which is what a click belongs to.
-
-    Parameters
-    ----------
-    label : int
-        Value of the object in the mask.
-    plane : Plane
-        The slice.
-    """
-
-    label: int
-    plane: Plane
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +42,6 @@ class Step:
 
 
 Steps = tuple[Step, ...]
-
-
-def fingerprint(mask: Mask) -> bytes:
-    """Digest of a mask, to notice that someone has painted; empty for no pixels."""
-    if not mask.any():
-        return b""
-    return hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).digest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +74,7 @@ class Edit:
     Parameters
     ----------
     spot : Spot or None
-        Whose clicks changed; None for painting by hand.
+        Whose clicks changed; None for painting by hand and propagation.
     before, after : tuple of Step
         The clicks to go back to, and those to return to.
     painted : bool
@@ -105,6 +82,8 @@ class Edit:
         entry for it.
     seen_before, seen_after : bytes
         Fingerprint of the spot's mask as it was last answered, then and now.
+    notes_before, notes_after : dict
+        Notes of what propagation wrote, then and now.
     """
 
     spot: Spot | None
@@ -113,6 +92,8 @@ class Edit:
     painted: bool = True
     seen_before: bytes = b""
     seen_after: bytes = b""
+    notes_before: Notes = field(default_factory=dict)
+    notes_after: Notes = field(default_factory=dict)
 
 
 @dataclass
@@ -126,6 +107,7 @@ class Session:
 
     label: int = 1
     steps: dict[Spot, Steps] = field(default_factory=dict)
+    propagated: Propagated = field(default_factory=Propagated)
     _waiting: list[Request] = field(default_factory=list)
     _edits: deque[Edit] = field(default_factory=lambda: deque(maxlen=UNDO_STEPS))
     _undone: list[Edit] = field(default_factory=list)
@@ -256,6 +238,27 @@ class Session:
         self._used.add(self.label)
         self._do(Edit(None))
 
+    def is_annotated(self, spot: Spot, mask: Mask) -> bool:
+        """Whether a spot's present mask was clicked or painted, not propagated."""
+        made = not self.clicks(spot) and self.propagated.made(spot, mask)
+        return bool(mask.any()) and not made
+
+    def propagate(self, label: int, notes: Notes, painted: bool) -> None:
+        """Note what propagation wrote, as one entry of the undo stack.
+
+        Parameters
+        ----------
+        label : int
+            The object.
+        notes : dict
+            Spot to the note of its new mask; None where it has become empty.
+        painted : bool
+            Whether pixels of the mask layer changed.
+        """
+        self._used.add(label)
+        before = self.propagated.put(notes)
+        self._do(Edit(None, painted=painted, notes_before=before, notes_after=notes))
+
     def _do(self, edit: Edit) -> None:
         self._edits.append(edit)
         self._undone.clear()
@@ -290,6 +293,7 @@ class Session:
             if edit.spot is not None:
                 self.steps[edit.spot] = edit.before
                 self._seen[edit.spot] = edit.seen_before
+            self.propagated.put(edit.notes_before)
         self.changed.emit()
         return edit
 
@@ -308,6 +312,7 @@ class Session:
         if edit.spot is not None:
             self.steps[edit.spot] = edit.after
             self._seen[edit.spot] = edit.seen_after
+        self.propagated.put(edit.notes_after)
         self.changed.emit()
         return edit
 

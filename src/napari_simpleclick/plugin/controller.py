@@ -8,24 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import create_worker
 from psygnal import Signal
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import QTimer
 
 from napari_simpleclick.clicks import Click, check_clicks
 from napari_simpleclick.plugin import keys
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.layers import KEY, Bench, FoundPoint, data_shape
-from napari_simpleclick.plugin.mouse import Mouse
+from napari_simpleclick.plugin.mouse import STROKE_MS, Mouse, is_painting
 
 if TYPE_CHECKING:
     from napari.layers import Image
     from napari.viewer import Viewer
 
     from napari_simpleclick.plugin.worker import Answer, Engine
-
-
-STROKE_MS = 30
-"""How often to look whether a brush stroke has ended."""
 
 
 class Controller:
@@ -52,6 +47,9 @@ class Controller:
     answered = Signal(object)
     """An :class:`Answer` is in the mask."""
 
+    asked = Signal(object)
+    """An :class:`Action` of propagation was asked for."""
+
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
         self.bench: Bench | None = None
@@ -73,13 +71,13 @@ class Controller:
         if image is None:
             return
         if image.ndim < 2:
-            self._complain(f"'{image.name}' is not an image with two axes to show.")
+            self.complain(f"'{image.name}' is not an image with two axes to show.")
             return
         self._entering = True
         try:
             self._enter_bench(self._old_bench(image) or Bench(self.viewer, image))
         except MemoryError:
-            self._complain(
+            self.complain(
                 f"There is not enough memory for a mask of '{image.name}'; crop it "
                 "first."
             )
@@ -117,8 +115,10 @@ class Controller:
         elif self.bench is not None and action in keys.HISTORY:
             self.bench.act(action)
             self.status.emit(f"{action.value}: done")
-        else:
+        elif action is Action.NEW_OBJECT:
             self.new_object()
+        else:
+            self.asked.emit(action)
 
     def clear(self) -> None:
         """Remove the current object's clicks and mask on the displayed slice."""
@@ -127,7 +127,7 @@ class Controller:
         try:
             spot = self.bench.session.spot(self.bench.current_plane())
         except ValueError as error:
-            self._complain(str(error))
+            self.complain(str(error))
             return
         self.bench.session.clear(spot)
         self._pump()
@@ -141,7 +141,7 @@ class Controller:
     def click(self, position: tuple[float, ...], positive: bool) -> None:
         """Click at a position in world coordinates."""
         if self.bench is None:
-            self._complain("Choose an image to click on first.")
+            self.complain("Choose an image to click on first.")
             return
         self.bench.points[positive].add([self.bench.place(position)])
 
@@ -201,7 +201,7 @@ class Controller:
         bench = self.bench
         if bench is not None and data_shape(bench.image) != bench.mask.data.shape:
             self._leave_bench()
-            self._complain(
+            self.complain(
                 f"'{bench.image.name}' has another shape now; start on it again for a "
                 "new mask."
             )
@@ -241,7 +241,7 @@ class Controller:
                 self._add_click(bench, point)
         except ValueError as error:
             bench.show_steps()
-            self._complain(str(error))
+            self.complain(str(error))
         self._pump()
 
     def _move_clicks(self, bench: Bench, orders: dict[int, FoundPoint]) -> None:
@@ -287,7 +287,7 @@ class Controller:
         if not self.closed and name == self.model:
             self.model = self._loaded
             self.status.emit(f"Still with {self.model}" if self.model else "No model")
-            self._complain(str(error), error)
+            self.complain(str(error), error)
             self.changed.emit()
 
     def _pump(self) -> None:
@@ -300,7 +300,8 @@ class Controller:
             return
         from napari_simpleclick.plugin.worker import Job
 
-        job = Job(request, bench.source(), bool(bench.image.rgb), bench.window())
+        rgb, spacing = bool(bench.image.rgb), bench.spacing(request.spot.plane)
+        job = Job(request, bench.source(), rgb, bench.window(), spacing)
         self._working = True
         create_worker(
             engine.answer,
@@ -312,7 +313,7 @@ class Controller:
         )
 
     def _on_answer(self, bench: Bench, answer: Answer) -> None:
-        if _is_painting(bench):  # its stroke would take the answer into its undo step
+        if is_painting(bench.mask):
             QTimer.singleShot(STROKE_MS, partial(self._on_answer, bench, answer))
             return
         self._working = False
@@ -335,7 +336,7 @@ class Controller:
             with bench.silence():
                 bench.write(spot.plane, spot.label, answer.mask)
         except Exception as error:
-            self._complain(f"The mask could not be written: {error}.", error)
+            self.complain(f"The mask could not be written: {error}.", error)
         now = bench.object_mask(spot.plane, spot.label)
         bench.session.record(request, bench.wrote, now)
         self.answered.emit(answer)
@@ -344,18 +345,13 @@ class Controller:
         self._working = False
         if not self.closed and bench is self.bench:
             bench.session.withdraw()
-            self._complain(str(error), error)
+            self.complain(str(error), error)
         self._pump()
 
-    def _complain(self, sentence: str, error: Exception | None = None) -> None:
+    def complain(self, sentence: str, error: Exception | None = None) -> None:
+        """Tell the person what went wrong."""
         details = "".join(traceback.format_exception(error)) if error else sentence
         self.trouble.emit(sentence, details)
-
-
-def _is_painting(bench: Bench) -> bool:
-    """Whether a brush stroke on the mask is under way."""
-    brush = str(bench.mask.mode) != "pan_zoom"
-    return brush and QApplication.mouseButtons() != Qt.MouseButton.NoButton
 
 
 def _load_engine(name: str) -> Engine:

@@ -17,18 +17,24 @@ class Action(Enum):
     UNDO = "Undo"
     REDO = "Redo"
     NEW_OBJECT = "New object"
+    PROPAGATE = "Carry the mask through the slices, both ways"
+    LEAST_SURE = "Go to the slice that propagation was least sure of"
 
 
 KEYS = {
     "Q": Action.POSITIVE,
     "W": Action.NEGATIVE,
     "N": Action.NEW_OBJECT,
+    "T": Action.PROPAGATE,
+    "U": Action.LEAST_SURE,
     "Control-Z": Action.UNDO,
     "Control-Shift-Z": Action.REDO,
 }
 """None of them is taken by napari on image or Points layers; undo and redo replace
 those of the mask layer, so that clicks and mask go together."""
 
+KEY_OF = {action: key.replace("Control-", "Ctrl+") for key, action in KEYS.items()}
+"""Keys as the panel writes them."""
 
 HISTORY = (Action.UNDO, Action.REDO)
 

@@ -206,6 +206,25 @@ class Bench:
         low, high = self.image.contrast_limits
         return Window(float(low), float(high), float(self.image.gamma))
 
+    def spacing(self, plane: Plane) -> tuple[float, float]:
+        """Height and width of a pixel; square where the units cannot be compared."""
+        rows, columns = plane.axes
+        height, width = (abs(float(self.image.scale[axis])) for axis in plane.axes)
+        one, other = self.image.units[rows], self.image.units[columns]
+        if not one.is_compatible_with(other):
+            return 1.0, 1.0
+        return height * float((1 * one).to(other).magnitude), width
+
+    def go_to(self, plane: Plane, axis: int) -> None:
+        """Show a slice that differs from the displayed one on this axis only."""
+        dims = self.viewer.dims
+        slider = axis + dims.ndim - self.image.ndim
+        point = list(dims.point)
+        here = self.place(tuple(point))[axis]
+        point[slider] += 1
+        pace = self.place(tuple(point))[axis] - here
+        dims.set_point(slider, dims.point[slider] + (plane.index[axis] - here) / pace)
+
     def source(self) -> Any:
         """Give the image's data at full resolution."""
         return self.image.data[0] if self.image.multiscale else self.image.data
@@ -214,7 +233,9 @@ class Bench:
         """(H, W) bool mask of an object on a slice."""
         return np.asarray(plane.read(self.mask.data) == label)
 
-    def write(self, plane: Plane, label: int, mask: NDArray[np.bool_]) -> None:
+    def write(
+        self, plane: Plane, label: int, mask: NDArray[np.bool_], refresh: bool = True
+    ) -> None:
         """Write an object's mask on a slice; other objects keep their pixels."""
         now = plane.read(self.mask.data)
         gained, lost = mask & (now == 0), ~mask & (now == label)
@@ -224,7 +245,7 @@ class Bench:
             self.mask.visible = True  # napari writes through its view of the layer
         if indices[0].size:
             values = np.where(gained[gained | lost], label, 0).astype(now.dtype)
-            self.mask.data_setitem(indices, values)
+            self.mask.data_setitem(indices, values, refresh)
 
     def found_points(self) -> list[FoundPoint]:
         """All points that are in the layers now."""

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from napari.layers import Labels
     from napari.viewer import Viewer
 
 DRAG_PX = 4
 """Screen pixels that the pointer may move between press and release of a click."""
 
 LEFT, RIGHT = 1, 2
+
+STROKE_MS = 30
+"""How often to look whether a brush stroke has ended."""
+
+
+def is_painting(mask: Labels) -> bool:
+    """Whether a brush stroke is under way; what is written meanwhile joins it."""
+    brush = str(mask.mode) != "pan_zoom"
+    return brush and QApplication.mouseButtons() != Qt.MouseButton.NoButton
 
 
 class Mouse:

@@ -23,9 +23,10 @@ from qtpy.QtWidgets import (
 
 from napari_simpleclick.plugin.controller import Controller
 from napari_simpleclick.plugin.docked import Docked
-from napari_simpleclick.plugin.keys import KEYS, Action
+from napari_simpleclick.plugin.keys import KEY_OF, Action
 from napari_simpleclick.plugin.layers import COLOURS
 from napari_simpleclick.plugin.reference import Reference
+from napari_simpleclick.plugin.through import Through
 from napari_simpleclick.weights.catalogue import catalogue
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ NO_IMAGE = "Open an image, or try one from File ▸ Open Sample ▸ SimpleClick.
 FIRST_CLICK = "Click on the object. Right-click on what does not belong to it."
 STOPPED = "A layer of this tool was removed, so clicks do nothing now."
 LINK = re.compile(r"https://[^\s;,]+")
-KEY_OF = {action: key.replace("Control-", "Ctrl+") for key, action in KEYS.items()}
 
 
 class Panel(Docked):
@@ -66,7 +66,7 @@ class Panel(Docked):
         self.trouble = QLabel()
         self.copy_details = QPushButton("Copy details")
         self.start = QPushButton("Start on this image")
-        self.reference = Reference(controller)
+        self.through, self.reference = Through(controller), Reference(controller)
         self._details = ""
         self._offered: Image | None = None
         self._lay_out()
@@ -96,6 +96,7 @@ class Panel(Docked):
 
     def leave(self) -> None:
         """Let go of the viewer."""
+        self.through.leave()
         self.controller.close()
 
     # -- building ------------------------------------------------------------------
@@ -151,6 +152,7 @@ class Panel(Docked):
         self.trouble.setStyleSheet("color: #ff6b5e;")
         self.trouble.setOpenExternalLinks(True)
         layout.addWidget(self.copy_details)
+        layout.addWidget(self.through)
         layout.addWidget(self.reference)
         layout.addStretch()
         self._forgive()
@@ -166,6 +168,7 @@ class Panel(Docked):
         controller.trouble.connect(self._on_trouble)
         controller.changed.connect(self._on_changed)
         controller.answered.connect(self._on_answer)
+        self.through.propagator.began.connect(self._forgive)
 
     # -- events --------------------------------------------------------------------
 

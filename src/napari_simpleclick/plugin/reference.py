@@ -8,22 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from magicgui.widgets import create_widget
 from napari.layers import Labels
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QVBoxLayout, QWidget
-from superqt import QCollapsible
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel
+
+from napari_simpleclick.plugin.section import Section
 
 if TYPE_CHECKING:
     from napari_simpleclick.annotate import Session, Spot, Step
     from napari_simpleclick.plugin.controller import Controller
     from napari_simpleclick.plugin.worker import Answer
 
-
-QWIDGETSIZE_MAX = 2**24 - 1
-"""Qt's word for no limit."""
-
 CHOOSE = "Choose a labels layer with the true mask."
 
 
-class Reference(QCollapsible):
+class Reference(Section):
     """Choice of a reference mask, and IoU, Dice, clicks and seconds against it.
 
     The object is that of the reference under the first positive click.
@@ -45,28 +42,16 @@ class Reference(QCollapsible):
         self._spot: Spot | None = None
         self._session: Session | None = None
         self._hidden: Labels | None = None
-        inner = QWidget()
-        layout = QVBoxLayout(inner)
-        layout.setContentsMargins(0, 0, 0, 0)
         form = QFormLayout()
         form.addRow("Reference", self.choice.native)
-        layout.addLayout(form)
-        layout.addWidget(self.hide)
-        layout.addWidget(self.score)
-        self.setContent(inner)
-        inner.setMaximumHeight(0)  # collapsed, as setContent leaves it open
-        self.setDuration(0)
-        self.toggled.connect(self._on_toggled)
+        self.inside.addLayout(form)
+        self.inside.addWidget(self.hide)
+        self.inside.addWidget(self.score)
         self.choice.changed.connect(self._on_choice)
         self.hide.toggled.connect(self._on_hide)
         controller.clicked.connect(self._on_click)
         controller.answered.connect(self._on_answer)
         controller.changed.connect(self._on_changed)
-
-    def _on_toggled(self, opened: bool) -> None:
-        """Let the text grow later; the base class keeps the height of now."""
-        if opened:
-            self.content().setMaximumHeight(QWIDGETSIZE_MAX)
 
     def _on_choice(self) -> None:
         self._on_hide(self.hide.isChecked())

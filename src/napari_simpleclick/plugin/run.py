@@ -1,0 +1,196 @@
+"""One propagation: what it depends on, what it has reached, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+
+from napari_simpleclick.annotate import Mask, fingerprint
+from napari_simpleclick.plugin.worker import Loan, Stopped
+from napari_simpleclick.propagate import Ending, Propagation, Slices, interpolated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from napari_simpleclick.annotate import Stack
+    from napari_simpleclick.plugin.layers import Bench
+    from napari_simpleclick.plugin.worker import Engine
+    from napari_simpleclick.predict import Predictor
+
+NO_PAIR = (
+    "Interpolation needs an annotated slice on both sides; click on the object on "
+    "another slice first."
+)
+
+
+class Patch(NamedTuple):
+    """A mask on a slice, without the empty rows and columns around it.
+
+    Parameters
+    ----------
+    where : tuple of slice
+        Rows and columns.
+    inside : ndarray
+        The mask there, bool.
+    confidence : float or None
+        0 to 1; None where the image was not looked at.
+    """
+
+    where: tuple[slice, slice]
+    inside: Mask
+    confidence: float | None
+
+    @classmethod
+    def cut(cls, mask: Mask, confidence: float | None = None) -> Patch:
+        """Cut the object out of a slice."""
+        spans = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
+        rows, columns = (slice(*(s[[0, -1]] + (0, 1) if s.size else ())) for s in spans)
+        return cls((rows, columns), mask[rows, columns].copy(), confidence)
+
+    def paste(self, shape: tuple[int, ...]) -> Mask:
+        """Put the object back into an empty slice."""
+        full = np.zeros(shape, bool)
+        full[self.where] = self.inside
+        return full
+
+
+@dataclass(eq=False)
+class Run:
+    """A propagation of one object from one slice.
+
+    It is made on the main thread and then worked on by another, in which
+    :meth:`annotated` looks at the mask slice by slice.
+
+    Parameters
+    ----------
+    bench : Bench
+        The layers.
+    engine : Engine
+        The model.
+    stack : Stack
+        The object and its slices.
+    start : int
+        The slice it starts from.
+
+    Attributes
+    ----------
+    patches : dict
+        What was reached, by slice number.
+    before : dict
+        Fingerprints of the masks that were there when a slice was walked over.
+    anchors : set of int
+        Annotated slices that it came to.
+    sentence : str
+        How it ended.
+    trouble : str
+        Why it could not be done.
+    """
+
+    bench: Bench
+    engine: Engine
+    stack: Stack
+    start: int
+    patches: dict[int, Patch] = field(default_factory=dict)
+    before: dict[int, bytes] = field(default_factory=dict)
+    anchors: set[int] = field(default_factory=set)
+    sentence: str = ""
+    trouble: str = ""
+
+    def __post_init__(self) -> None:
+        """Take a snapshot of the layers, which only the main thread may touch."""
+        image = self.bench.image
+        self.loan = Loan(self.engine)
+        self.source, self.rgb = self.bench.source(), bool(image.rgb)
+        self.window = self.bench.window()
+        self.spacing = self.bench.spacing(self.stack.plane)
+        self.length = int(self.bench.mask.data.shape[self.stack.axis])
+        self._labels = self.bench.mask.data
+
+    def read(self, index: int) -> Any:
+        """Read a slice of the image."""
+        picture = self.stack.spot(index).plane.read(self.source)
+        return picture[..., :3] if self.rgb else picture
+
+    def mask(self, index: int) -> Mask:
+        """Read the object's present mask on a slice."""
+        labels = self.stack.spot(index).plane.read(self._labels)
+        return np.asarray(labels == self.stack.label)
+
+    def annotated(self, index: int) -> Mask | None:
+        """Read a slice's mask if someone made it, and remember what was there."""
+        self.loan.check()
+        mask = self.mask(index)
+        self.before[index] = fingerprint(mask)
+        if not self.bench.session.is_annotated(self.stack.spot(index), mask):
+            return None
+        self.anchors.add(index)
+        return mask
+
+    def nearest(self, onward: int) -> tuple[int, Mask] | None:
+        """Find the next annotated slice, up or down."""
+        stop = self.length if onward > 0 else -1
+        for index in range(self.start + onward, stop, onward):
+            mask = self.annotated(index)
+            if mask is not None:
+                return index, mask
+        return None
+
+
+def walk(run: Run, low: int, high: int, least_confidence: float) -> Iterator[int]:
+    """Propagate; yields the number of each slice that was reached."""
+    propagation = Propagation(
+        cast("Predictor", run.loan),
+        Slices(run.read, run.window, run.spacing),
+        run.start,
+        run.mask(run.start),
+        run.annotated,
+        least_confidence,
+    )
+    try:
+        for step in propagation.run(low, high):
+            run.patches[step.index] = Patch.cut(step.mask, float(step.confidence))
+            yield step.index
+    except Stopped:
+        pass
+    stopped = run.loan.stopped
+    run.sentence = describe(run, {} if stopped else propagation.endings)
+
+
+def fill(run: Run) -> Iterator[int]:
+    """Interpolate between the annotated slices around; yields slice numbers."""
+    try:
+        here = run.annotated(run.start)
+        around = (
+            run.nearest(-1),
+            None if here is None else (run.start, here),
+            run.nearest(1),
+        )
+        ends = [end for end in around if end is not None]
+        if len(ends) < 2:
+            run.trouble = NO_PAIR
+            return
+        for (low, first), (high, second) in pairwise(ends):
+            for index, mask in interpolated(low, first, high, second):
+                run.loan.check()
+                run.patches[index] = Patch.cut(mask)
+                yield index
+        names = ", ".join(str(index) for index, _ in ends)
+        run.sentence = (
+            f"Filled in between slices {names} from their shapes."
+            if run.patches
+            else f"There is nothing to fill in between slices {names}."
+        )
+    except Stopped:
+        run.sentence = describe(run, {})
+
+
+def describe(run: Run, endings: Mapping[int, Ending]) -> str:
+    """Say in one line how a run ended; without endings, that it was cancelled."""
+    reached = [run.start, *run.patches]
+    low, high = min(reached), max(reached)
+    why = "; ".join(f"{end}, {ending.value}" for end, ending in sorted(endings.items()))
+    where = f"Slices {low}\N{EN DASH}{high}" if low < high else "No slice was reached"
+    return f"{where}: {why or 'cancelled'}."

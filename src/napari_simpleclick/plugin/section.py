@@ -1,0 +1,34 @@
+"""A part of the panel that is closed until it is used."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+QWIDGETSIZE_MAX = 2**24 - 1
+"""Qt's word for no limit."""
+
+
+class Section(QCollapsible):
+    """A title that opens and closes what is below it.
+
+    Parameters
+    ----------
+    title : str
+        The title.
+    """
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title)
+        inner = QWidget()
+        self.inside = QVBoxLayout(inner)
+        self.inside.setContentsMargins(0, 0, 0, 0)
+        self.setContent(inner)
+        inner.setMaximumHeight(0)  # collapsed, as setContent leaves it open
+        self.setDuration(0)
+        self.toggled.connect(self._on_toggled)
+
+    def _on_toggled(self, opened: bool) -> None:
+        """Let the text grow later; the base class keeps the height of now."""
+        if opened:
+            self.content().setMaximumHeight(QWIDGETSIZE_MAX)

@@ -1,0 +1,204 @@
+"""The section of the panel that carries a mask through the volume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QWidget,
+)
+
+from napari_simpleclick.plugin.confidence import ConfidencePlot, Profile
+from napari_simpleclick.plugin.ghost import Ghost
+from napari_simpleclick.plugin.keys import KEY_OF, Action
+from napari_simpleclick.plugin.propagation import Propagator
+from napari_simpleclick.plugin.section import Section
+
+if TYPE_CHECKING:
+    from napari_simpleclick.plugin.controller import Controller
+
+LEAST_CONFIDENCE = 0.5
+"""That of ``propagate``, whose import takes seconds."""
+
+SIDES = {
+    "back": ("\N{BLACK LEFT-POINTING TRIANGLE} Back", "towards slice 0", True, False),
+    "both": (
+        f"Both  ({KEY_OF[Action.PROPAGATE]})",
+        f"both ways ({KEY_OF[Action.PROPAGATE]})",
+        True,
+        True,
+    ),
+    "forward": (
+        "Forward \N{BLACK RIGHT-POINTING TRIANGLE}",
+        "away from slice 0",
+        False,
+        True,
+    ),
+}
+"""Buttons: text, tip, and whether they go down and up."""
+
+
+class Through(Section):
+    """Buttons, limits, the plot of confidence and the outlines of the neighbours.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose object is carried through the slices.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__("Through the volume")
+        self.controller = controller
+        self.propagator = Propagator(controller)
+        self._ghost = Ghost(controller)
+        self.back, self.both, self.forward = (
+            self._make_side(*side) for side in SIDES.values()
+        )
+        self.reach, self.least = QSpinBox(), QDoubleSpinBox()
+        self.interpolate = QPushButton("Interpolate")
+        self.least_sure = QPushButton(f"Least sure  ({KEY_OF[Action.LEAST_SURE]})")
+        self.cancel = QPushButton("Cancel")
+        self.ghost = QCheckBox("Show neighbours' outlines")
+        self.plot = ConfidencePlot()
+        self.outcome = QLabel()
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._lay_out()
+        self._connect()
+
+    # -- building ------------------------------------------------------------------
+
+    def _make_side(self, text: str, tip: str, down: bool, up: bool) -> QPushButton:
+        button = QPushButton(text)
+        button.setToolTip(f"Carry the object's mask to the next slices, {tip}")
+        button.clicked.connect(lambda: self._propagate(down, up))
+        return button
+
+    def _lay_out(self) -> None:
+        self.reach.setRange(0, 9999)
+        self.reach.setSpecialValueText("to the end")
+        self.reach.setSuffix(" slices")
+        self.reach.setToolTip("It stops by itself where the object ends")
+        self.least.setRange(0.0, 1.0)
+        self.least.setSingleStep(0.05)
+        self.least.setValue(LEAST_CONFIDENCE)
+        self.least.setToolTip("Confidence below which it gives up, 0 to 1")
+        self.interpolate.setToolTip(
+            "Fill in between the annotated slices around this one, from their shapes "
+            "alone"
+        )
+        self.least_sure.setToolTip(Action.LEAST_SURE.value)
+        self.cancel.setToolTip("Stop; what was reached is kept")
+        self.ghost.setToolTip("White: the slice before. Yellow: the slice after.")
+        self._row(self.back, self.both, self.forward)
+        form = QFormLayout()
+        form.addRow("At most", self.reach)
+        form.addRow("Stop below", self.least)
+        self.inside.addLayout(form)
+        self._row(self.interpolate, self.least_sure)
+        self.outcome.setWordWrap(True)
+        for widget in (self.cancel, self.ghost, self.plot, self.outcome):
+            self.inside.addWidget(widget)
+        self.cancel.hide()
+
+    def _row(self, *widgets: QWidget) -> None:
+        line = QHBoxLayout()
+        for widget in widgets:
+            line.addWidget(widget)
+        self.inside.addLayout(line)
+
+    def _connect(self) -> None:
+        propagator, dims = self.propagator, self.controller.viewer.dims
+        self.interpolate.clicked.connect(propagator.interpolate)
+        self.least_sure.clicked.connect(propagator.least_sure)
+        self.cancel.clicked.connect(self._on_cancel)
+        self.plot.chosen.connect(propagator.go_to)
+        self.ghost.toggled.connect(self._on_ghost)
+        self.toggled.connect(self._later)
+        self._soon.timeout.connect(self._update)
+        self.controller.asked.connect(self._on_key)
+        propagator.changed.connect(self._later)
+        propagator.began.connect(self._on_began)
+        self.controller.viewer.layers.events.removed.connect(self._later)
+        for signal in (dims.events.point, dims.events.order, dims.events.ndisplay):
+            signal.connect(self._later)
+
+    def leave(self) -> None:
+        """Let go of the viewer."""
+        viewer = self.controller.viewer
+        dims = viewer.dims.events
+        for signal in (dims.point, dims.order, dims.ndisplay):
+            signal.disconnect(self._later)
+        viewer.layers.events.removed.disconnect(self._later)
+        self._soon.stop()
+        self._ghost.remove()
+
+    # -- events --------------------------------------------------------------------
+
+    def _propagate(self, down: bool, up: bool) -> None:
+        self.propagator.propagate(down, up, self.reach.value(), self.least.value())
+
+    def _on_key(self, action: Action) -> None:
+        if action is Action.PROPAGATE:
+            self._propagate(True, True)
+        elif action is Action.LEAST_SURE:
+            self.propagator.least_sure()
+
+    def _on_began(self) -> None:
+        """Show what is going on, if a key has begun it."""
+        if not self.isExpanded():
+            self.expand()
+
+    def _on_cancel(self) -> None:
+        self.propagator.cancel()
+        self.cancel.setEnabled(False)
+
+    def _on_ghost(self, shown: bool) -> None:
+        if not shown:
+            self._ghost.remove()
+        self._later()
+
+    def _later(self, _: Any = None) -> None:
+        """Update once for many changes that come together."""
+        if not self.controller.closed:
+            self._soon.start(0)
+
+    def _update(self) -> None:
+        if self.controller.closed:
+            return
+        if self._ghost.is_gone():
+            self.ghost.setChecked(False)
+        if self.ghost.isChecked():
+            self._ghost.follow()
+        if self.isExpanded():
+            self._show()
+
+    def _show(self) -> None:
+        """Show what is known of the slices, or why there is nothing to go through."""
+        profile: Profile | None = None
+        try:
+            profile = self.propagator.profile()
+            text = profile.sentence
+        except ValueError as error:
+            text = str(error)
+        running = self.propagator.run is not None
+        for button in (self.back, self.both, self.forward, self.interpolate):
+            button.setEnabled(profile is not None and not running)
+        self.least_sure.setEnabled(profile is not None and bool(profile.confidence))
+        if running != self.cancel.isVisibleTo(self.content()):
+            self.cancel.setVisible(running)
+            self.cancel.setEnabled(True)
+        self.plot.setVisible(profile is not None)
+        self.ghost.setEnabled(profile is not None)
+        self.plot.show_profile(profile)
+        self.outcome.setText(text)
+        self.outcome.setVisible(bool(text))
