@@ -1,10 +1,14 @@
+import tempfile
+
 import dask.array
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_simpleclick.plugin import em_sample, mri_sample
 from napari_simpleclick.plugin.keys import KEYS
 from napari_simpleclick.plugin.layers import Bench
+from napari_simpleclick.volumes import lazy
 
 
 def test_panel_without_an_image_says_what_to_do(make_napari_viewer, qtbot):
@@ -20,11 +24,54 @@ def test_panel_without_an_image_says_what_to_do(make_napari_viewer, qtbot):
 
 def test_samples_open(make_napari_viewer):
     viewer = make_napari_viewer()
-    for key, shape in (("em", (5, 250, 250)), ("mri", (41, 48, 47))):
+    for key, shape in (("em", (5, 250, 250)), ("mri", (47, 48, 41))):
         (layer,) = viewer.open_sample("napari-simpleclick", key)
         assert layer.data.shape == shape
     assert em_sample()[0][1]["units"] == ("nm",) * 3
-    assert mri_sample()[0][1]["units"] == ("mm",) * 3
+    look = mri_sample()[0][1]
+    assert look["units"] == ("mm",) * 3
+    assert look["axis_labels"] == ("inferior", "posterior", "left")
+
+
+def test_a_slice_without_clicks_shows_no_dot(open_window, discs):
+    hand = open_window(discs)
+    points = hand.bench.points[True]
+    assert points.canvas_size_limits[0] == 0
+    hand.viewer.dims.set_point(0, 12)
+    hand.click(12, 30, 30)
+    hand.wait(1)
+    assert points.canvas_size_limits[0] > 5
+    hand.viewer.dims.set_point(0, 13)
+    assert points.canvas_size_limits[0] == 0
+    hand.viewer.dims.set_point(0, 12)
+    assert points.canvas_size_limits[0] > 5
+
+
+def test_the_mask_of_a_large_volume_stays_on_disk(open_window, discs, monkeypatch):
+    monkeypatch.setattr(lazy, "MEMORY_BYTES", 1000)
+    hand = open_window(discs)
+    mask = hand.bench.mask
+    assert isinstance(mask.data, np.memmap)
+    hand.viewer.dims.set_point(0, 12)
+    hand.click(12, 30, 30)
+    hand.wait(1)
+    assert mask.data[12, 30, 30] == 1
+    hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert not np.asarray(mask.data).any()
+
+
+def full_disk():
+    raise OSError(28, "No space left on device")
+
+
+def test_no_room_for_the_mask_of_a_large_volume(open_window, discs, monkeypatch):
+    hand = open_window(discs[12])
+    monkeypatch.setattr(lazy, "MEMORY_BYTES", 1000)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full_disk)
+    hand.viewer.add_image(discs, name="large")
+    hand.panel.image_choice.value = hand.viewer.layers["large"]
+    hand.qtbot.waitUntil(lambda: bool(hand.troubles))
+    assert "not enough memory for a mask of 'large'" in hand.troubles[0]
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,9 @@ def test_both_ways_until_the_object_ends(predictor):
             assert dice(found[index].mask, TRUTH[index]) > 0.9, index
     assert min(found) >= CENTRE - RADIUS - 1
     assert max(found) <= CENTRE + RADIUS + 1
-    assert set(propagation.endings) == {min(found), max(found)}
-    assert Ending.RANGE not in propagation.endings.values()
+    (low, why_low), (high, why_high) = propagation.endings
+    assert (low, high) == (min(found), max(found))
+    assert Ending.RANGE not in (why_low, why_high)
     outward = [found[index].confidence for index in range(CENTRE + 1, max(found) + 1)]
     assert outward == sorted(outward, reverse=True)
     assert 0 < min(outward) <= max(outward) <= 1
@@ -72,13 +73,13 @@ def test_both_ways_until_the_object_ends(predictor):
 def test_a_range_is_kept(predictor):
     propagation, steps, _ = run(predictor, {CENTRE: TRUTH[CENTRE]}, low=10, high=12)
     assert [step.index for step in steps] == [11, 10]
-    assert propagation.endings == {10: Ending.RANGE}
+    assert propagation.endings == [(10, Ending.RANGE)]
 
 
 def test_low_confidence_stops_it(predictor):
     sure, steps, _ = run(predictor, {CENTRE: TRUTH[CENTRE]}, least_confidence=0.995)
     assert len(steps) < 12
-    assert Ending.UNSURE in sure.endings.values()
+    assert [why for _, why in sure.endings] == [Ending.UNSURE, Ending.UNSURE]
     assert all(step.confidence >= 0.995 for step in steps)
 
 
@@ -88,7 +89,7 @@ def test_annotated_slices_are_met_and_not_walked_over(predictor):
     found = {step.index: step for step in steps}
     assert sorted(found) == list(range(9, 16))
     assert max(asked) == 16  # no look further than the next annotated slice
-    assert propagation.endings == {15: Ending.MET}
+    assert propagation.endings == [(15, Ending.MET)]
     for index, step in found.items():
         assert dice(step.mask, TRUTH[index]) > 0.9, index
     assert len(steps) == 14  # forwards, then backwards and combined
@@ -109,7 +110,7 @@ def test_an_erased_slice_is_where_the_object_ends(predictor):
     propagation, steps, asked = run(predictor, annotated, low=CENTRE)
     assert [step.index for step in steps] == [13, 14]
     assert max(asked) == 15
-    assert 14 in propagation.endings
+    assert [last for last, _ in propagation.endings] == [14]
 
 
 def test_a_gap_between_two_annotated_slices_is_not_called_met(predictor):
@@ -120,7 +121,7 @@ def test_a_gap_between_two_annotated_slices_is_not_called_met(predictor):
     )
     found = {step.index for step in propagation.run(6, 20)}
     assert len(found) < 11
-    assert Ending.MET not in propagation.endings.values()
+    assert Ending.MET not in [why for _, why in propagation.endings]
 
 
 def test_only_starts_within_the_range_count(predictor):

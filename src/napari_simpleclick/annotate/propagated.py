@@ -47,6 +47,10 @@ class Propagated:
         self._notes |= {spot: note for spot, note in notes.items() if note is not None}
         return before
 
+    def erased(self, spot: Spot, mask: Mask) -> bool:
+        """Whether the person has erased what was propagated to a spot."""
+        return spot in self._notes and not mask.any()
+
     def made(self, spot: Spot, mask: Mask) -> bool:
         """Whether a spot's present mask is exactly what was propagated there."""
         note = self._notes.get(spot)

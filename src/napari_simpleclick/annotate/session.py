@@ -239,7 +239,9 @@ class Session:
         self._do(Edit(None))
 
     def is_annotated(self, spot: Spot, mask: Mask) -> bool:
-        """Whether a spot's present mask was clicked or painted, not propagated."""
+        """Whether a spot's present mask was clicked, painted or erased by hand."""
+        if self.propagated.erased(spot, mask):
+            return True
         made = not self.clicks(spot) and self.propagated.made(spot, mask)
         return bool(mask.any()) and not made
 

@@ -132,7 +132,7 @@ def _summary(result: PropagatedMask, seconds: float, weights: str) -> dict[str, 
         "weights": weights,
         "annotated": list(result.annotated),
         "confidence": {str(k): round(c, 3) for k, c in result.confidence.items()},
-        "endings": {str(k): ending.value for k, ending in result.endings.items()},
+        "endings": [[index, ending.value] for index, ending in result.endings],
         "voxels": int(result.mask.sum()),
         "seconds": round(seconds, 2),
     }

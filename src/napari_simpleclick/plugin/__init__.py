@@ -30,12 +30,9 @@ def em_sample() -> list[tuple[Any, dict[str, Any], str]]:
 
 
 def mri_sample() -> list[tuple[Any, dict[str, Any], str]]:
-    """Provide a small T1 MRI volume as layer data; axes are those of the file."""
-    import numpy as np
-
+    """Provide a small T1 MRI volume as layer data, upright as every scan."""
+    from napari_simpleclick.plugin.files import read_layers
     from napari_simpleclick.samples import sample_path
-    from napari_simpleclick.volumes.files import read_image
 
-    file = read_image(sample_path("hippocampus.nii.gz"))
-    look = {"name": "Hippocampus MRI", "scale": file.spacing, "units": ("mm",) * 3}
-    return [(np.asarray(file.array), look, "image")]
+    ((array, look, kind),) = read_layers(str(sample_path("hippocampus.nii.gz")))
+    return [(array, {**look, "name": "Hippocampus MRI"}, kind)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,8 +11,10 @@ import numpy as np
 from napari.utils.colormaps import CyclicLabelColormap
 
 from napari_simpleclick.annotate import Session, Spot, Step
+from napari_simpleclick.plugin.dots import Dots
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.volumes import Plane, Window
+from napari_simpleclick.volumes.lazy import fits_memory
 from napari_simpleclick.volumes.source import SOURCE_KEY
 
 if TYPE_CHECKING:
@@ -36,9 +40,6 @@ OBJECT_COLOURS = (
 """Masks in turn; bright on gray images, and none is that of a click."""
 
 NAMES = {True: "positive clicks", False: "negative clicks"}
-
-POINT_PX = (9, 40)
-"""Smallest and largest diameter of a click on the screen, px."""
 
 MOVES = ("scale", "translate", "rotate", "shear", "affine", "units")
 """What places a layer in the world."""
@@ -86,7 +87,7 @@ class Bench:
         look = _transform(image)
         shape = data_shape(image)
         self.mask: Labels = viewer.add_labels(
-            np.zeros(shape, np.uint16),
+            _empty_mask(shape),
             name=f"{image.name} mask",
             opacity=0.5,
             colormap=CyclicLabelColormap(colors=["transparent", *OBJECT_COLOURS]),
@@ -102,7 +103,6 @@ class Bench:
                 face_color=COLOURS[sign],
                 border_color="white",
                 size=_point_size(shape),
-                canvas_size_limits=POINT_PX,
                 symbol="disc",
                 features=_features([]),
                 feature_defaults=_features([(0, 0, 0)]),
@@ -111,6 +111,7 @@ class Bench:
             for sign in (False, True)
         }
 
+        self._dots = Dots(viewer, self.points.values(), self.current_plane)
         self.mask.events.paint.connect(self._on_paint)
         for name in MOVES:
             getattr(image.events, name).connect(self._follow)
@@ -289,6 +290,18 @@ def data_shape(image: Image) -> tuple[int, ...]:
     """Shape of an image layer at full resolution, without its colour axis."""
     data = image.data[0] if image.multiscale else image.data
     return tuple(data.shape[: image.ndim])
+
+
+def _empty_mask(shape: tuple[int, ...]) -> NDArray[np.uint16]:
+    """Give an empty mask; a large one is a file without content that grows with it."""
+    bytes_needed = np.dtype(np.uint16).itemsize * math.prod(shape)
+    if fits_memory(bytes_needed):
+        return np.zeros(shape, np.uint16)
+    try:
+        with tempfile.TemporaryFile() as file:
+            return np.memmap(file, np.uint16, "w+", shape=shape)
+    except OSError as error:
+        raise MemoryError(str(error)) from error
 
 
 def _slice_number(plane: Plane) -> int:

@@ -13,7 +13,7 @@ from napari_simpleclick.plugin.worker import Loan, Stopped
 from napari_simpleclick.propagate import Ending, Propagation, Slices, interpolated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from napari_simpleclick.annotate import Stack
     from napari_simpleclick.plugin.layers import Bench
@@ -156,7 +156,7 @@ def walk(run: Run, low: int, high: int, least_confidence: float) -> Iterator[int
     except Stopped:
         pass
     stopped = run.loan.stopped
-    run.sentence = describe(run, {} if stopped else propagation.endings)
+    run.sentence = describe(run, () if stopped else propagation.endings)
 
 
 def fill(run: Run) -> Iterator[int]:
@@ -184,13 +184,13 @@ def fill(run: Run) -> Iterator[int]:
             else f"There is nothing to fill in between slices {names}."
         )
     except Stopped:
-        run.sentence = describe(run, {})
+        run.sentence = describe(run, ())
 
 
-def describe(run: Run, endings: Mapping[int, Ending]) -> str:
+def describe(run: Run, endings: Iterable[tuple[int, Ending]]) -> str:
     """Say in one line how a run ended; without endings, that it was cancelled."""
     reached = [run.start, *run.patches]
     low, high = min(reached), max(reached)
-    why = "; ".join(f"{end}, {ending.value}" for end, ending in sorted(endings.items()))
+    why = "; ".join(f"{last}, {ending.value}" for last, ending in endings)
     where = f"Slices {low}\N{EN DASH}{high}" if low < high else "No slice was reached"
     return f"{where}: {why or 'cancelled'}."

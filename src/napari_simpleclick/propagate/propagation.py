@@ -53,8 +53,9 @@ class Propagation:
 
     Attributes
     ----------
-    endings : dict
-        After a run: last slice that was reached to why it went no further.
+    endings : list of tuple
+        After a run, for each direction: the last slice that was reached, and why it
+        went no further.
 
     Raises
     ------
@@ -68,7 +69,7 @@ class Propagation:
     mask: Mask
     annotated: Callable[[int], Mask | None] = _nothing
     least_confidence: float = LEAST_CONFIDENCE
-    endings: dict[int, Ending] = field(default_factory=dict)
+    endings: list[tuple[int, Ending]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Refuse an empty annotation."""
@@ -93,7 +94,7 @@ class Propagation:
             One after each prediction. A slice between two annotated ones may come
             twice; the last time counts.
         """
-        self.endings = {}
+        self.endings = []
         for stop in (low, high):
             if stop != self.start:
                 yield from self._one_way(stop)
@@ -118,7 +119,7 @@ class Propagation:
                 steps[index] = step
                 yield step
         reached = max(steps, key=lambda index: onward * index, default=self.start)
-        self.endings[reached] = ending or self._walk.ending
+        self.endings.append((reached, ending or self._walk.ending))
 
     def _meet(
         self, other: int, mask: Mask, steps: dict[int, Step]

@@ -33,14 +33,14 @@ class PropagatedMask:
         The annotated slices.
     confidence : dict
         Slice number to confidence, 0 to 1, of every slice that was reached.
-    endings : dict
-        Last slice that was reached to the reason why it went no further.
+    endings : list of tuple
+        Last slices that were reached, and why it went no further.
     """
 
     mask: Mask
     annotated: tuple[int, ...]
     confidence: dict[int, float]
-    endings: dict[int, Ending]
+    endings: list[tuple[int, Ending]]
 
 
 def propagate_mask(
@@ -107,7 +107,7 @@ def propagate_mask(
         (spacing[rows], spacing[columns]),
     )
     confidence: dict[int, float] = {}
-    endings: dict[int, Ending] = {}
+    endings: list[tuple[int, Ending]] = []
     result = full.copy()
     starts = annotated if index is None else (index,)
     starts = tuple(start for start in starts if low <= start <= high)
@@ -125,7 +125,7 @@ def propagate_mask(
             result[planes[step.index].indexer] = step.mask
             confidence[step.index] = step.confidence
             report(step.index)
-        endings |= run.endings
+        endings += run.endings
     return PropagatedMask(result, annotated, dict(sorted(confidence.items())), endings)
 
 
