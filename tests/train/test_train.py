@@ -243,7 +243,19 @@ def test_configs_that_cannot_be_used(tmp_path):
     for text, sentence in (
         ("network = ", "not valid TOML"),
         ('network = "simpleclick-xtiny"', "stages: Field required"),
-        ('netwrok = "a"\nstages = []', "netwrok: Extra inputs"),
+        (
+            'netwrok = "a"\nstages = []',
+            "netwrok: Extra .*; the nearest one is 'network'",
+        ),
+        (
+            'network = "a"\n[[stages]]\nsise = 32',
+            r"stages\.0\.sise: Extra .*; the nearest one is 'size'",
+        ),
+        (
+            'network = "a"\nwholes = {a = 2}\n'
+            "[[stages]]\nsize = 32\nbatch = 1\nsteps = 1\nrate = 1",
+            r"wholes\.a: Input should be less",
+        ),
     ):
         path.write_text(text)
         with pytest.raises(ValueError, match=sentence):

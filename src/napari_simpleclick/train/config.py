@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomllib
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -112,8 +113,8 @@ class TrainConfig(BaseModel):
     start: str = ""
     stages: tuple[Stage, ...] = Field(min_length=1)
     data: Literal["folders", "sbd", "coco-lvis"] = "folders"
-    weights: dict[str, float] = {}
-    wholes: dict[str, float] = {}
+    weights: dict[str, Annotated[float, Field(ge=0)]] = {}
+    wholes: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     held_out: float = Field(0.0, ge=0, lt=1)
     single_click: float = Field(0.6, ge=0, le=1)
     correction: float = Field(0.0, ge=0, le=1)
@@ -172,4 +173,13 @@ def read_config(path: Path) -> TrainConfig:
         )
         first = unknown_first[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"'{path}': {place}: {first['msg']}.") from error
+        raise ValueError(f"'{path}': {place}: {first['msg']}{_hint(first)}.") from error
+
+
+def _hint(mistake: Any) -> str:
+    """Name the valid key that a misspelt one is nearest to."""
+    if mistake["type"] != "extra_forbidden":
+        return ""
+    *where, key = mistake["loc"]
+    names = (Stage if where else TrainConfig).model_fields
+    return f"; the nearest one is '{get_close_matches(key, names, 1, 0.0)[0]}'"
