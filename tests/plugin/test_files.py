@@ -141,3 +141,26 @@ def test_unwritable_targets(viewer, tmp_path):
     labels = viewer.add_labels(np.ones((2, 3, 4), int))
     with pytest.raises(OSError, match="cannot be written"):
         labels.save(str(tmp_path / "no" / "m.nii.gz"), plugin=PLUGIN)
+
+
+def test_a_scale_set_by_hand_is_saved(viewer, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 6, 7), np.uint16))
+    (image,) = viewer.open(tmp_path / "a.tif", plugin=PLUGIN)
+    image.scale, image.units = (40, 4, 4), ("nm",) * 3
+    mask = Bench(viewer, image).mask
+    mask.data[2, 3, 4] = 1
+    mask.save(str(tmp_path / "m.tif"), plugin=PLUGIN)
+    ((_, look, _),) = read([tmp_path / "m.tif"], stack=False, plugin_name=PLUGIN)
+    np.testing.assert_allclose(look["scale"], (40, 4, 4))
+    assert look["units"] == ("nm",) * 3
+    mask.save(str(tmp_path / "m.nii.gz"))
+    zooms = nibabel.load(tmp_path / "m.nii.gz").header.get_zooms()
+    np.testing.assert_allclose(zooms, (4e-6, 4e-6, 4e-5), rtol=1e-5)
+
+
+def test_a_cropped_layer_is_not_saved_as_the_whole(viewer, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 6, 7), np.uint16))
+    (image,) = viewer.open(tmp_path / "a.tif", plugin=PLUGIN)
+    crop = viewer.add_labels(np.ones((5, 3, 7), int), metadata=image.metadata)
+    with pytest.raises(OSError, match="draw them on a layer of that image"):
+        crop.save(str(tmp_path / "m.tif"), plugin=PLUGIN)

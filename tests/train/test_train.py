@@ -307,7 +307,7 @@ def test_dropped_priors_change_what_is_learnt(data, tmp_path):
 def test_ready_configs_can_be_read_by_name():
     names = ready_configs()
     assert {"bundled-2", "fine-tune", "sbd-xtiny", "coco-lvis-huge"} <= set(names)
-    assert len(names) == 11
+    assert len(names) == 12
     for name in names:
         assert read_config(Path(name)).stages
     published = read_config(Path("coco-lvis-base"))

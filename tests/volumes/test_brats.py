@@ -88,3 +88,10 @@ def test_real_cases(shared):
     assert labels.labels
     assert labels.array.shape == (155, 240, 240)
     assert set(np.unique(labels.array)) <= set(range(6))
+
+
+def test_a_damaged_modality(tmp_path):
+    case(tmp_path, "x_flair", "x_t1")
+    (tmp_path / "x_t1.nii.gz").write_bytes(b"nonsense")
+    with pytest.raises(ValueError, match=r"x_t1.nii.gz' cannot be read as an image"):
+        open_layers(tmp_path)

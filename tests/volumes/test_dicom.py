@@ -1,11 +1,13 @@
 """DICOM series and segmentations."""
 
+import importlib.util
 import sys
 
 import nibabel
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
@@ -65,6 +67,14 @@ def series(folder, places=(0, 2, 4, 6, 8), uid=None, volume=VOLUME, **changes):
 def only(folder):
     (opened,) = open_layers(folder)
     return opened
+
+
+def test_a_series_with_previews_is_opened_and_not_its_previews(tmp_path):
+    series(tmp_path)
+    for number in (1, 2):
+        Image.new("L", (9, 9)).save(tmp_path / f"preview{number}.png")
+    assert only(tmp_path).array.shape == VOLUME.shape
+    assert read_image(tmp_path).shape == VOLUME.shape[::-1]
 
 
 def test_a_folder_becomes_an_upright_volume(tmp_path):
@@ -234,3 +244,121 @@ def test_without_pydicom(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(ImportError, match=r"pip install 'napari-simpleclick\[dicom\]'"):
         open_layers(tmp_path)
+
+
+def test_one_slice_without_a_position(tmp_path):
+    uid = generate_uid()
+    for number, pixels in enumerate(VOLUME):
+        save(
+            tmp_path / f"{9 - number}.dcm",
+            pixels,
+            100 * number,
+            uid,
+            InstanceNumber=number,
+            **({"ImagePositionPatient": None} if number == 2 else {}),
+        )
+    opened = only(tmp_path)
+    np.testing.assert_array_equal(opened.array, VOLUME.astype(int) - 1024)
+    assert "order of their numbers" in opened.warnings[0]
+
+
+@pytest.mark.parametrize("places", [(0, 0.05, 2, 4, 6), (0, 0.05, 2, 2.05, 4)])
+def test_slices_at_nearly_the_same_position(tmp_path, places):
+    series(tmp_path, places)
+    with pytest.raises(ValueError, match="at the same position, or nearly so"):
+        open_layers(tmp_path)
+
+
+def test_slices_of_different_pixel_sizes(tmp_path):
+    uid = series(tmp_path)
+    save(tmp_path / "other", VOLUME[0], 10, uid, PixelSpacing=[0.6, 0.7])
+    sentence = r"different pixel sizes \(0.6 x 0.5 and 0.6 x 0.7 mm\)"
+    with pytest.raises(ValueError, match=sentence):
+        open_layers(tmp_path)
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+def test_bright_is_more(tmp_path, signed):
+    changes = {"PhotometricInterpretation": "MONOCHROME1", "BitsStored": 12}
+    changes |= {"HighBit": 11, "PixelRepresentation": signed, "RescaleIntercept": 0}
+    save(tmp_path / "a.dcm", VOLUME[0], 0, generate_uid(), **changes)
+    expected = (-1 if signed else 4095) - VOLUME[0].astype(int)
+    np.testing.assert_array_equal(only(tmp_path / "a.dcm").array[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "warning"),
+    [
+        ({"RescaleSlope": "", "RescaleIntercept": None}, ""),
+        ({"RescaleSlope": 1, "RescaleIntercept": ""}, ""),
+        ({"PixelSpacing": [0, 0], "RescaleIntercept": 0}, "no valid pixel size"),
+        ({"PixelSpacing": None, "RescaleIntercept": 0}, "no valid pixel size"),
+        ({"ImageOrientationPatient": [0] * 6, "RescaleIntercept": 0}, "does not say"),
+        ({"ImagePositionPatient": [""] * 3, "RescaleIntercept": 0}, "does not say"),
+        ({"SliceThickness": "", "SeriesNumber": "", "RescaleIntercept": 0}, ""),
+    ],
+)
+def test_headers_that_make_no_sense(tmp_path, changes, warning):
+    save(tmp_path / "a.dcm", VOLUME[0], 0, generate_uid(), **changes)
+    opened = only(tmp_path / "a.dcm")
+    np.testing.assert_array_equal(opened.array[0], VOLUME[0])
+    assert len(opened.warnings) == bool(warning)
+    assert warning in "".join(opened.warnings)
+    width = 1 if warning == "no valid pixel size" else 0.5
+    np.testing.assert_allclose(opened.source.scale[2], width)
+
+
+def test_gray_and_colour_are_no_series(tmp_path):
+    gray = VOLUME.astype(np.uint8)
+    uid = series(tmp_path, volume=gray, BitsAllocated=8, BitsStored=8, HighBit=7)
+    save(
+        tmp_path / "rgb",
+        np.zeros((6, 7, 3), np.uint8),
+        10,
+        uid,
+        **{"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"},
+        **{"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7},
+        PlanarConfiguration=0,
+    )
+    with pytest.raises(ValueError, match="one is in colour"):
+        open_layers(tmp_path)
+
+
+def test_without_a_decoder(tmp_path):
+    for package in ("gdcm", "libjpeg"):
+        if importlib.util.find_spec(package):
+            pytest.skip(f"{package} decodes this file")
+    save(tmp_path / "a.dcm", VOLUME[0], 0, generate_uid())
+    data = pydicom.dcmread(tmp_path / "a.dcm")
+    data.file_meta.TransferSyntaxUID = pydicom.uid.JPEGLosslessSV1
+    data.PixelData = pydicom.encaps.encapsulate([b"12345678"])
+    data["PixelData"].is_undefined_length = True
+    data.save_as(tmp_path / "a.dcm")
+    sentence = r"compressed \(JPEG Lossless.*pip install pylibjpeg pylibjpeg-libjpeg"
+    with pytest.raises(ValueError, match=sentence):
+        open_layers(tmp_path / "a.dcm")
+
+
+def test_segmentations_are_no_images(tmp_path):
+    series(tmp_path)
+    opened = only(tmp_path)
+    write_labels(tmp_path / "seg.dcm", np.ones((5, 6, 7), int), opened.source)
+    again = only(tmp_path)
+    assert again.warnings == ()
+    assert again.array.shape == (5, 6, 7)
+    with pytest.raises(ValueError, match=r"seg.dcm' is a DICOM segmentation, which"):
+        only(tmp_path / "seg.dcm")
+    with pytest.raises(ValueError, match="cannot hold the label -2"):
+        write_labels(tmp_path / "n.dcm", np.full((5, 6, 7), -2), opened.source)
+
+
+def test_many_other_files_first(tmp_path):
+    series(tmp_path)
+    for number in range(30):
+        (tmp_path / f"A{number}.txt").write_text("note" * 99)
+    assert is_image_folder(tmp_path)
+    (tmp_path / "b").mkdir()
+    save(tmp_path / "b" / "z.dcm", VOLUME[0], 0, generate_uid())
+    for number in range(30):
+        (tmp_path / "b" / f"A{number}").write_text("note" * 99)
+    assert is_image_folder(tmp_path / "b")

@@ -64,7 +64,8 @@ def test_a_mask_is_turned_to_the_file_of_its_image(tmp_path):
     write_labels(tmp_path / "m.tif", source.to_layer(truth), source)
     for name in ("mirrored.nii", "swapped.nii", "m.tif"):
         np.testing.assert_array_equal(read_mask(tmp_path / name, image), truth)
-    tifffile.imwrite(tmp_path / "other.tif", np.zeros((4, 5, 7), np.uint8))
+    other = np.zeros((4, 5, 7), np.uint8)
+    tifffile.imwrite(tmp_path / "other.tif", other, photometric="minisblack")
     with pytest.raises(ValueError, match="have the shape"):
         read_mask(tmp_path / "other.tif", image)
 

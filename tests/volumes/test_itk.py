@@ -95,3 +95,30 @@ def test_without_simpleitk(tmp_path, noise, monkeypatch):
     monkeypatch.setitem(sys.modules, "SimpleITK", None)
     with pytest.raises(ImportError, match=r"pip install 'napari-simpleclick\[itk\]'"):
         read_image(tmp_path / "a.nrrd")
+
+
+@pytest.mark.parametrize("suffix", [".MHA", ".NRRD", ".Mha"])
+def test_upper_case_extensions(tmp_path, suffix, noise):
+    save(tmp_path / "a.mha", noise)
+    (opened,) = open_layers(tmp_path / "a.mha")
+    write_labels(tmp_path / f"M{suffix}", np.array(opened.array), opened.source)
+    names = sorted(path.name for path in tmp_path.glob("*"))
+    assert names == [f"M{suffix}", "a.mha"]
+    (again,) = open_layers(tmp_path / f"M{suffix}")
+    np.testing.assert_array_equal(again.array, opened.array)
+
+
+@pytest.mark.parametrize("target", ["m.nrrd", "m.mha"])
+def test_flat_images_of_any_direction(tmp_path, target):
+    """Sagittal and coronal ones need a third axis to stand in space."""
+    flat = np.arange(20, dtype=np.uint8).reshape(4, 5)
+    for first, second in ((1, 2), (0, 2), (0, 1)):
+        columns = [first, second, 3 - first - second]
+        affine = np.eye(4)[:, [*columns, 3]] * (2, 3, 4, 1)
+        nibabel.save(nibabel.Nifti1Image(flat, affine), tmp_path / "a.nii")
+        (scan,) = open_layers(tmp_path / "a.nii")
+        write_labels(tmp_path / target, np.array(scan.array), scan.source)
+        (mask,) = open_layers(tmp_path / target)
+        np.testing.assert_array_equal(mask.array.squeeze(), scan.array)
+        world = (image.source.affine @ (2, 3, 0, 1) for image in (scan, mask))
+        np.testing.assert_allclose(*world, atol=1e-6)

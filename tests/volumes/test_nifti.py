@@ -285,3 +285,67 @@ def test_labels_take_the_smallest_type(tmp_path, largest, kind):
     image = nibabel.load(tmp_path / "m.nii")
     assert image.get_data_dtype() == np.dtype(kind)
     assert np.asarray(image.dataobj)[1, 1, 1] == largest
+
+
+def rewrite(path, **header):
+    """Change the header of a .nii file, whether it makes sense or not."""
+    image = nibabel.load(path)
+    for key, value in header.items():
+        image.header[key] = value
+    image.header["vox_offset"] = len(image.header.binaryblock) + 4
+    block = image.header.binaryblock
+    path.write_bytes(block + path.read_bytes()[len(block) :])
+    return path
+
+
+def test_no_code_of_orientation_is_a_warning(tmp_path):
+    path = save(tmp_path / "a.nii", np.ones((3, 4, 5), np.uint8))
+    assert only(path).warnings == ()
+    opened = only(rewrite(path, qform_code=0, sform_code=0))
+    assert "left and right may be exchanged" in opened.warnings[0]
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+def test_a_qform_that_makes_no_sense(tmp_path, kind):
+    volume = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    affine = np.diag([-2.0, -3.0, 4.0, 1.0])
+    image = kind(volume, affine)
+    image.set_qform(affine, 1)
+    image.header["quatern_b"] = image.header["quatern_c"] = 0.9
+    nibabel.save(image, tmp_path / "a.nii")
+    assert only(tmp_path / "a.nii").warnings == ()
+    opened = only(rewrite(tmp_path / "a.nii", sform_code=0))
+    assert "no valid orientation" in opened.warnings[0]
+    assert opened.source.scale == (4, 3, 2)
+    write_labels(tmp_path / "m.nii", np.array(opened.array), opened.source)
+    np.testing.assert_array_equal(nibabel.load(tmp_path / "m.nii").dataobj, volume)
+
+
+def test_a_bad_sform_beside_a_good_qform(tmp_path):
+    volume = np.ones((3, 4, 5), np.uint8)
+    image = nibabel.Nifti1Image(volume, np.eye(4))
+    image.set_qform(np.diag([-2.0, -3.0, 4.0, 1.0]), 1)
+    nibabel.save(image, tmp_path / "a.nii")
+    rewrite(tmp_path / "a.nii", sform_code=1, srow_x=0)
+    opened = only(tmp_path / "a.nii")
+    assert opened.source.scale == (4, 3, 2)
+    assert opened.warnings == ()
+
+
+def test_units_that_nifti_has_not(tmp_path):
+    path = save(tmp_path / "a.nii", np.ones((3, 4, 5), np.uint8))
+    opened = only(rewrite(path, xyzt_units=7))
+    assert opened.source.units == ("mm",) * 3
+    write_labels(tmp_path / "m.nii", np.array(opened.array), opened.source)
+    assert only(tmp_path / "m.nii").array.shape == (5, 4, 3)
+
+
+def test_errors_are_one_sentence(tmp_path):
+    path = save(tmp_path / "a.nii", np.ones((3, 4, 5), np.complex64))
+    with pytest.raises(ValueError) as info:
+        only(path)
+    assert str(info.value).count("a.nii") == 1
+    assert str(info.value).endswith("save their magnitude instead.")
+    source = Source.of_layer((1,) * 8, (1.0,) * 8, (0.0,) * 8)
+    with pytest.raises(ValueError, match="cannot hold 8 axes"):
+        write_labels(tmp_path / "m.nii", np.ones((1,) * 8, int), source)

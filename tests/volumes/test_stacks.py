@@ -6,6 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 from skimage.io import imsave
 
 from napari_simpleclick.volumes import lazy
@@ -14,6 +15,7 @@ from napari_simpleclick.volumes.layers import is_image_folder, open_layers
 from napari_simpleclick.volumes.source import Source
 
 NOISE = np.random.default_rng(0).integers(0, 999, (5, 6, 7)).astype(np.uint16)
+PLANAR = {"photometric": "rgb", "planarconfig": "separate"}
 
 
 def only(path):
@@ -184,3 +186,142 @@ def test_flat_layers(tmp_path):
     for name in ("a.nii", "a.mha", "a.nrrd", "a.tif"):
         write_labels(tmp_path / name, NOISE[0], source)
         np.testing.assert_array_equal(only(tmp_path / name).array, NOISE[0])
+
+
+def save_pictures(folder, *pictures):
+    folder.mkdir(exist_ok=True)
+    for number, picture in enumerate(pictures):
+        imsave(folder / f"{number}.png", picture, check_contrast=False)
+    return folder
+
+
+def test_slices_of_different_depths(tmp_path):
+    deep, flat = NOISE[0] * 60, NOISE[1].astype(np.uint8)
+    folder = save_pictures(tmp_path / "deep", flat, deep)
+    np.testing.assert_array_equal(only(folder).array, [flat, deep])
+    assert only(folder).array.dtype == np.uint16
+    with Image.new("1", (7, 6), 1) as white:
+        white.save(save_pictures(tmp_path / "bits", deep, flat) / "0.png")
+    opened = only(tmp_path / "bits")
+    np.testing.assert_array_equal(opened.array, [np.full((6, 7), 255), flat])
+    assert opened.array.dtype == np.uint8
+
+
+def test_a_folder_keeps_the_dots_of_its_name(tmp_path):
+    folder = save_pictures(tmp_path / "scan_v1.2", *NOISE)
+    assert only(folder).name == "scan_v1.2"
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "colour", "options"),
+    [
+        ((6, 7, 4), -1, {"photometric": "rgb", "extrasamples": ["unassalpha"]}),
+        ((4, 6, 7), 0, {**PLANAR, "extrasamples": ["unassalpha"]}),
+        ((5, 3, 6, 7), 1, PLANAR),
+        ((5, 6, 3), None, {"photometric": "minisblack"}),
+        ((3, 6, 7), None, {"photometric": "minisblack"}),
+    ],
+)
+def test_the_file_says_what_is_colour(
+    tmp_path, monkeypatch, large, shape, colour, options
+):
+    if large:
+        monkeypatch.setattr(lazy, "MEMORY_BYTES", 10)
+    stack = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", stack, **options)
+    opened = only(tmp_path / "a.tif")
+    assert opened.rgb == (colour is not None)
+    expected = stack if colour is None else np.moveaxis(stack, colour, -1)[..., :3]
+    np.testing.assert_array_equal(opened.array, expected)
+    assert len(opened.source.axis_labels) == expected.ndim - opened.rgb
+
+
+def test_gray_with_alpha_is_gray(tmp_path):
+    pair = np.stack([NOISE[0], NOISE[1]], axis=-1).astype(np.uint8)
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        pair,
+        photometric="minisblack",
+        planarconfig="contig",
+        extrasamples=["unassalpha"],
+    )
+    opened = only(tmp_path / "a.tif")
+    np.testing.assert_array_equal(opened.array, pair[..., 0])
+
+
+def test_slices_with_alpha(tmp_path):
+    stack = np.random.default_rng(0).integers(0, 255, (3, 6, 7, 4)).astype(np.uint8)
+    for number, picture in enumerate(stack):
+        tifffile.imwrite(
+            tmp_path / f"{number}.tif",
+            picture,
+            photometric="rgb",
+            extrasamples=["unassalpha"],
+        )
+    opened = only(tmp_path)
+    assert opened.rgb
+    np.testing.assert_array_equal(opened.array, stack[..., :3])
+
+
+def test_colours_of_print(tmp_path):
+    inks = np.zeros((6, 7, 4), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", inks, photometric="separated")
+    with pytest.raises(ValueError, match="as an image: its colours are those of print"):
+        only(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("largest", [9, 70_000])
+def test_masks_have_one_unit(tmp_path, largest):
+    sizes = {"PhysicalSizeX": 4, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 5}
+    sizes |= {"PhysicalSizeYUnit": "nm", "PhysicalSizeZ": 0.04}
+    tifffile.imwrite(tmp_path / "a.ome.tif", NOISE, metadata={"axes": "ZYX", **sizes})
+    labels = np.full(NOISE.shape, largest)
+    write_labels(tmp_path / "m.tif", labels, only(tmp_path / "a.ome.tif").source)
+    source = only(tmp_path / "m.tif").source
+    assert source.scale == (40, 5, 4)
+    assert source.units == ("nm",) * 3
+
+
+@pytest.mark.parametrize("axes", ["ZCYX", "TZYX", "CTYX", "TZCYX"])
+@pytest.mark.parametrize("sized", [True, False])
+def test_masks_keep_the_names_of_axes(tmp_path, axes, sized):
+    stack = np.zeros((2, 3, 4, 6, 7)[-len(axes) :], np.uint8)
+    sizes = {f"PhysicalSize{axis}": 2 for axis in "XYZ"} if sized else {}
+    meta = {"axes": axes, **sizes}
+    tifffile.imwrite(
+        tmp_path / "a.tif", stack, ome=True, photometric="minisblack", metadata=meta
+    )
+    before = only(tmp_path / "a.tif").source
+    write_labels(tmp_path / "m.tif", stack, before)
+    after = only(tmp_path / "m.tif").source
+    assert after.shape == before.shape
+    assert after.axis_labels == before.axis_labels
+    assert after.scale == before.scale
+    assert after.units == before.units
+
+
+def test_masks_of_another_shape_are_no_tiff(tmp_path):
+    source = only(imagej(tmp_path / "a.tif")).source
+    with pytest.raises(ValueError, match=r"have the shape \(3, 6, 7\), but the image"):
+        write_labels(tmp_path / "m.tif", NOISE[:3], source)
+    with pytest.raises(ValueError, match="up to 32 bits"):
+        write_labels(tmp_path / "m.tif", NOISE + np.int64(2**40), source)
+
+
+def test_large_label_maps_can_be_painted(tmp_path, monkeypatch):
+    monkeypatch.setattr(lazy, "MEMORY_BYTES", 100)
+    tifffile.imwrite(tmp_path / "a_seg.tif", NOISE)
+    nibabel.save(nibabel.Nifti1Image(NOISE, np.eye(4)), tmp_path / "a_seg.nii.gz")
+    for name in ("a_seg.tif", "a_seg.nii.gz"):
+        opened = only(tmp_path / name)
+        assert opened.labels
+        opened.array[0, 1, 2] = 3
+
+
+def test_wide_layers_become_nifti(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((2, 40_000), np.uint8))
+    source = only(tmp_path / "a.tif").source
+    write_labels(tmp_path / "m.nii.gz", np.ones((2, 40_000), np.uint8), source)
+    opened = only(tmp_path / "m.nii.gz")
+    assert opened.array.shape == (2, 40_000)

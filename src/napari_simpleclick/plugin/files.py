@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from napari.utils.notifications import show_warning
@@ -14,11 +15,14 @@ from napari_simpleclick.volumes.image_file import SPELLINGS
 from napari_simpleclick.volumes.source import SOURCE_KEY, Source
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from napari_simpleclick.volumes.layers import Opened
 
 LayerData = tuple[Any, dict[str, Any], str]
 """Data, options and type of a layer, as napari's plugins hand them over."""
 
+T = TypeVar("T")
 Reader = Callable[[str | list[str]], list[LayerData]]
 
 
@@ -97,8 +101,9 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     data : array_like
         Integers, their axes in the layer's order; of a multiscale layer a list.
     meta : dict
-        The layer's other attributes. Without a source in its metadata the file stands
-        where scale and translate put the layer.
+        The layer's other attributes. Where neither a source in its metadata nor the
+        file of that has an orientation, the mask stands where scale and translate put
+        the layer.
 
     Returns
     -------
@@ -111,19 +116,39 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         In one sentence, if it cannot be written.
     """
     labels = np.asarray(data[0] if meta.get("multiscale") else data)
-    source = meta.get("metadata", {}).get(SOURCE_KEY)
-    if not isinstance(source, Source):
-        source = Source.of_layer(
-            labels.shape,
-            tuple(map(float, meta.get("scale", (1.0,) * labels.ndim))),
-            tuple(map(float, meta.get("translate", (0.0,) * labels.ndim))),
-            tuple(_unit_name(unit) for unit in meta.get("units", ())),
-        )
     try:
-        files.write_labels(Path(path), labels, source)
+        files.write_labels(Path(path), labels, _source(labels, meta))
     except ValueError as error:  # napari takes it for a missing writer, and hides it
         raise OSError(str(error)) from error
     return [path]
+
+
+def _source(labels: NDArray[Any], meta: dict[str, Any]) -> Source:
+    """Find what a layer was drawn on, and how that stands now."""
+    source = meta.get("metadata", {}).get(SOURCE_KEY)
+    if isinstance(source, Source) and source.affine is not None:
+        return source
+    count = labels.ndim
+    look = (
+        tuple(map(float, meta.get("scale", (1.0,) * count))),
+        tuple(map(float, meta.get("translate", (0.0,) * count))),
+        tuple(_unit_name(unit) for unit in meta.get("units", ())) or ("pixel",) * count,
+    )
+    if not isinstance(source, Source):
+        return Source.of_layer(labels.shape, *look)
+    scale, translate, units = look
+    return replace(
+        source,
+        scale=_now(source.scale, scale),
+        translate=_now(source.translate, translate),
+        units=_now(source.units or ("pixel",) * len(source.order), units),
+    )
+
+
+def _now(source: tuple[T, ...], layer: tuple[T, ...]) -> tuple[T, ...]:
+    """Per axis of the source: what the layer has; it may lack or add the first ones."""
+    missing = max(len(source) - len(layer), 0)
+    return source[:missing] + layer[-len(source) :]
 
 
 def _unit_name(unit: object) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.volumes import nifti
+from napari_simpleclick.volumes.files import read_image
 from napari_simpleclick.volumes.source import Source
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def read_modalities(case: Case) -> tuple[NDArray[Any], Source, tuple[str, ...]]:
     ValueError
         If a file is damaged, or the volumes do not lie on each other.
     """
-    files = {name: nifti.read(path) for name, path in case.modalities.items()}
+    files = {name: read_image(path) for name, path in case.modalities.items()}
     (first, reference), *others = files.items()
     for name, file in others:
         if not _match(file, reference):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import dataclass, replace
+import re
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_simpleclick.volumes.dicom_slice import Slice, number, read_values
 from napari_simpleclick.volumes.image_file import FLIP, ImageFile
 from napari_simpleclick.volumes.optional import require
+from napari_simpleclick.volumes.reason import reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,31 +23,32 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".dcm", ".dicom", ".ima")
 LOOKED_AT = 20
-"""Files of a folder that are looked at to find out whether it is one of DICOM."""
+"""Files of every extension that are looked at to find out whether they are DICOM."""
 
 TOLERANCE = 0.1
 """Part of the slice distance by which positions may be off."""
 
 
-@dataclass(frozen=True)
-class _Slice:
-    """A file of a series: its header, and its place along the normal in mm."""
-
-    path: Path
-    header: Any
-    place: float
-
-
 def is_folder_of_dicom(folder: Path) -> bool:
-    """Whether one of the first files of a folder is a DICOM file."""
-    files = (path for path in sorted(folder.iterdir()) if path.is_file())
-    for path, _ in zip(files, range(LOOKED_AT), strict=False):
-        if path.suffix.lower() in SUFFIXES:
+    """Whether a folder has DICOM files, by their names or by their first bytes."""
+    paths = sorted(folder.iterdir())
+    if any(path.suffix.lower() in SUFFIXES and path.is_file() for path in paths):
+        return True
+    looked: Counter[str] = Counter()
+    for path in paths:
+        kind = re.sub(r"\d+", "#", path.suffix)  # UIDs as names end in .1, .2, …
+        looked[kind] += 1
+        if looked[kind] <= LOOKED_AT and _is_dicom(path):
             return True
-        with suppress(OSError), path.open("rb") as file:
-            if file.read(132)[128:] == b"DICM":
-                return True
     return False
+
+
+def _is_dicom(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
 
 
 def read(paths: Sequence[Path], origin: Path) -> list[ImageFile]:
@@ -53,7 +57,8 @@ def read(paths: Sequence[Path], origin: Path) -> list[ImageFile]:
     Parameters
     ----------
     paths : sequence of Path
-        Files in any order; those that are no DICOM images are left out.
+        Files in any order; those that are no DICOM images are left out, and so are
+        segmentations.
     origin : Path
         The folder or file that was opened, for messages.
 
@@ -73,11 +78,8 @@ def read(paths: Sequence[Path], origin: Path) -> list[ImageFile]:
         If there is no image, a file is damaged, or no series can be stacked.
     """
     pydicom = require("pydicom", "dicom", "read DICOM files")
-    series = _by_series(pydicom, paths)
-    if not series:
-        raise ValueError(f"'{origin}' holds no DICOM images; choose another folder.")
     found, troubles = [], []
-    for slices in series:
+    for slices in _by_series(pydicom, paths, origin):
         try:
             found.append(_volume(pydicom, slices, origin))
         except ValueError as error:
@@ -89,61 +91,61 @@ def read(paths: Sequence[Path], origin: Path) -> list[ImageFile]:
     return found
 
 
-def _by_series(pydicom: ModuleType, paths: Sequence[Path]) -> list[list[_Slice]]:
-    """Headers of the images, grouped by series."""
-    groups: dict[str, list[_Slice]] = {}
-    numbers: dict[str, int] = {}
+def _by_series(
+    pydicom: ModuleType, paths: Sequence[Path], origin: Path
+) -> list[list[Slice]]:
+    """Headers of the images, grouped by series; at least one."""
+    groups: dict[str, list[Slice]] = {}
+    numbers: dict[str, float] = {}
+    segmentations = False
     for path in sorted(paths):
         try:
             header = pydicom.dcmread(path, stop_before_pixels=True)
         except pydicom.errors.InvalidDicomError:
             continue
-        if "Rows" not in header:
-            continue
-        uid = str(header.get("SeriesInstanceUID", ""))
-        groups.setdefault(uid, []).append(_Slice(path, header, _place(header)))
-        numbers[uid] = int(header.get("SeriesNumber") or 0)
+        except Exception as error:  # a damaged header gives any error
+            raise ValueError(f"'{path}' cannot be read: {reason(error)}.") from error
+        if header.get("Modality") == "SEG":
+            segmentations = True
+        elif header.get("Rows") and header.get("Columns"):
+            uid = str(header.get("SeriesInstanceUID", ""))
+            groups.setdefault(uid, []).append(Slice.of(path, header))
+            numbers[uid] = number(header, "SeriesNumber", 0)
+    if not groups and segmentations:
+        raise ValueError(
+            f"'{origin}' is a DICOM segmentation, which can be written but not read; "
+            "convert it to NIfTI first, for instance with 3D Slicer."
+        )
+    if not groups:
+        raise ValueError(f"'{origin}' holds no DICOM images; choose another folder.")
     return [groups[uid] for uid in sorted(groups, key=lambda uid: numbers[uid])]
 
 
-def _place(header: Any) -> float:
-    """Place of a slice along its normal, mm; its number if it has no position."""
-    if not _is_placed(header):
-        return float(header.get("InstanceNumber") or 0)
-    normal = np.cross(*_directions(header))
-    return float(normal @ np.array(header.ImagePositionPatient, float))
-
-
-def _is_placed(header: Any) -> bool:
-    return bool(
-        header.get("ImagePositionPatient") and header.get("ImageOrientationPatient")
-    )
-
-
-def _directions(header: Any) -> NDArray[np.float64]:
-    """(2, 3) unit vectors along a row and along a column."""
-    return np.reshape(np.array(header.ImageOrientationPatient, float), (2, 3))
-
-
-def _volume(pydicom: ModuleType, slices: list[_Slice], origin: Path) -> ImageFile:
+def _volume(pydicom: ModuleType, slices: list[Slice], origin: Path) -> ImageFile:
     """Stack a series."""
-    slices = sorted(slices, key=lambda s: s.place)
-    headers = [s.header for s in slices]
-    name = _name(headers[0])
-    _check(slices, f"'{name}' in '{origin}'")
-    pixel = [float(x) for x in headers[0].get("PixelSpacing") or (1, 1)]
-    if all(map(_is_placed, headers)):
-        step, warnings = _step(slices, f"'{name}' in '{origin}'")
-        affine = _affine(headers, pixel, step)
+    name = _name(slices[0].header)
+    which = f"'{name}' in '{origin}'"
+    warnings: tuple[str, ...] = ()
+    _check(slices, which)
+    pixel = slices[0].pixel or (1.0, 1.0)
+    if slices[0].pixel is None:
+        warnings += (f"{which} has no valid pixel size; it is shown with 1 mm.",)
+    places = [s.place for s in slices if s.place is not None]
+    if len(places) == len(slices):
+        order = np.argsort(places, kind="stable")
+        slices = [slices[i] for i in order]
+        step, odd = _step(slices, np.array(places)[order], which)
+        affine = _affine(slices, pixel, step)
+        warnings += odd
     else:
-        step = 1.0
-        affine = np.diag([-pixel[1], -pixel[0], -step, 1.0])
-        warnings = (
-            f"'{name}' in '{origin}' does not say where its slices lie; they are in "
-            "the order of their numbers, 1 mm apart.",
-        ) * (len(headers) > 1)
-    pixels = [_values(pydicom, s.path) for s in slices]
-    array = np.stack([plane.swapaxes(0, 1) for plane in pixels], axis=2)
+        slices = sorted(slices, key=lambda s: s.number)
+        step, affine = 1.0, np.diag([-pixel[1], -pixel[0], -1.0, 1.0])
+        if len(slices) > 1 or slices[0].header.get("ImageOrientationPatient"):
+            warnings += (
+                f"{which} does not say where all its slices lie; they are in the order "
+                "of their numbers, 1 mm apart.",
+            )
+    array = _stack(pydicom, slices)
     return ImageFile(
         array,
         array.ndim == 4,
@@ -163,10 +165,10 @@ def _name(header: Any) -> str:
     return text or f"series {header.get('SeriesNumber') or 1}"
 
 
-def _check(slices: list[_Slice], which: str) -> None:
+def _check(slices: list[Slice], which: str) -> None:
     """Refuse what cannot be one volume."""
     headers = [s.header for s in slices]
-    if any(int(h.get("NumberOfFrames") or 1) > 1 for h in headers):
+    if any(number(h, "NumberOfFrames", 1) > 1 for h in headers):
         raise ValueError(
             f"{which} has several slices in one file (enhanced DICOM), which cannot be "
             "read; convert it to NIfTI first, for instance with dcm2niix."
@@ -178,29 +180,37 @@ def _check(slices: list[_Slice], which: str) -> None:
             f"{which} has slices of different sizes ({listed} pixels); put those of "
             "one size into a folder of their own."
         )
-    if not all(map(_is_placed, headers)):
-        return
-    directions = np.array([_directions(h) for h in headers])
-    if np.abs(directions - directions[0]).max() > 1e-3:
+    pixels = np.array([s.pixel or (1.0, 1.0) for s in slices])
+    odd = np.abs(pixels - pixels[0]).max(axis=1) > 1e-3 * pixels[0].min()
+    if odd.any():
+        one, other = (f"{p[0]:g} x {p[1]:g}" for p in (pixels[0], pixels[odd][0]))
+        raise ValueError(
+            f"{which} has slices of different pixel sizes ({one} and {other} mm); put "
+            "those of one size into a folder of their own."
+        )
+    directions = [s.directions for s in slices if s.place is not None]
+    if directions and np.abs(np.array(directions) - directions[0]).max() > 1e-3:
         raise ValueError(
             f"{which} has slices in different directions, as a localizer has; they "
             "make no volume."
         )
-    places = np.array([s.place for s in slices])
-    if len(places) > 1 and np.diff(places).min() < 1e-3:
-        raise ValueError(
-            f"{which} has several slices at the same position (times, echoes or "
-            "copies), which cannot be stacked; put those of one time into a folder of "
-            "their own."
-        )
 
 
-def _step(slices: list[_Slice], which: str) -> tuple[float, tuple[str, ...]]:
+def _step(
+    slices: list[Slice], places: NDArray[np.float64], which: str
+) -> tuple[float, tuple[str, ...]]:
     """Distance of the slices in mm, and warnings where it is not the same."""
-    places = np.array([s.place for s in slices])
     if len(places) == 1:
-        return float(slices[0].header.get("SliceThickness") or 1), ()
+        thickness = number(slices[0].header, "SliceThickness", 1)
+        return thickness if thickness > 0 else 1.0, ()
     gaps = np.diff(places)
+    usual = np.quantile(gaps, 0.75, method="lower")  # pairs are half of the gaps
+    if gaps.min() < max(1e-3, TOLERANCE * usual):
+        raise ValueError(
+            f"{which} has several slices at the same position, or nearly so (times, "
+            "echoes or copies), which cannot be stacked; put those of one time into a "
+            "folder of their own."
+        )
     step = float(np.median(gaps))
     if 0.4 * step < gaps.min() < (1 - TOLERANCE) * step:  # most gaps lack a slice
         step = float(gaps.min())
@@ -224,14 +234,14 @@ def _step(slices: list[_Slice], which: str) -> tuple[float, tuple[str, ...]]:
     )
 
 
-def _affine(headers: list[Any], pixel: list[float], step: float) -> NDArray[np.float64]:
+def _affine(
+    slices: list[Slice], pixel: tuple[float, float], step: float
+) -> NDArray[np.float64]:
     """(4, 4) from column, row, slice to mm; sheared if the gantry was tilted."""
-    along_row, along_column = _directions(headers[0])
-    first, last = (
-        np.array(h.ImagePositionPatient, float) for h in (headers[0], headers[-1])
-    )
+    along_row, along_column = np.array(slices[0].directions)
+    first, last = (np.array(s.position) for s in (slices[0], slices[-1]))
     normal = np.cross(along_row, along_column)
-    across = normal if len(headers) == 1 else (last - first) / (normal @ (last - first))
+    across = normal if len(slices) == 1 else (last - first) / (normal @ (last - first))
     affine = np.eye(4)
     affine[:3, 0] = along_row * pixel[1]
     affine[:3, 1] = along_column * pixel[0]
@@ -240,20 +250,16 @@ def _affine(headers: list[Any], pixel: list[float], step: float) -> NDArray[np.f
     return FLIP @ affine
 
 
-def _values(pydicom: ModuleType, path: Path) -> NDArray[Any]:
-    """Pixels of a slice in the units of its modality."""
-    try:
-        data = pydicom.dcmread(path)
-        pixels = np.asarray(data.pixel_array)
-    except Exception as error:  # each decoder has its own errors
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"'{path}' cannot be read: {reason}") from error
-    slope = float(data.get("RescaleSlope", 1))
-    intercept = float(data.get("RescaleIntercept", 0))
-    if (slope, intercept) == (1, 0):
-        return pixels
-    values = pixels * slope + intercept
-    if slope.is_integer() and intercept.is_integer():
-        whole = np.int16 if np.abs(values).max() < 2**15 else np.int32
-        return values.astype(whole)
-    return values.astype(np.float32)
+def _stack(pydicom: ModuleType, slices: list[Slice]) -> NDArray[Any]:
+    """(columns, rows, slices) values of a series, with a colour axis if it has one."""
+    first = read_values(pydicom, slices[0].path)
+    array = np.empty((len(slices), *first.shape), first.dtype)
+    for i, one in enumerate(slices):
+        plane = read_values(pydicom, one.path) if i else first
+        if plane.shape != first.shape:
+            raise ValueError(
+                f"'{one.path}' is not as '{slices[0].path.name}': one is in colour."
+            )
+        array = array.astype(np.result_type(array, plane), copy=False)
+        array[i] = plane
+    return array.transpose(2, 1, 0, *range(3, array.ndim))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_simpleclick.volumes.optional import require
+from napari_simpleclick.volumes.reason import reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
         If pydicom or highdicom is not installed.
     ValueError
         If the image was no DICOM series, its files have been moved or lack what a
-        segmentation needs, or there is nothing in the mask.
+        segmentation needs, or the mask is empty or has labels below 0.
     """
     task = "write DICOM segmentations"
     pydicom, seg = (require(p, "dicom", task) for p in ("pydicom", "highdicom.seg"))
@@ -53,6 +54,11 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
         )
     if not values:
         raise ValueError("The mask is empty; a DICOM segmentation needs an object.")
+    if values[0] < 0:
+        raise ValueError(
+            f"A DICOM segmentation cannot hold the label {values[0]}; use labels from "
+            "1, or save this mask as .nii.gz."
+        )
     codes = require("pydicom.sr.codedict", "dicom", task).codes
     algorithm = highdicom.AlgorithmIdentificationSequence(
         name=PACKAGE, version=version(PACKAGE), family=codes.DCM.ArtificialIntelligence
@@ -91,6 +97,6 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
     except (OSError, AttributeError, ValueError, TypeError) as error:
         raise ValueError(
             f"The DICOM series of '{source.path}' cannot carry a segmentation "
-            f"({error}); save the mask as .nii.gz."
+            f"({reason(error)}); save the mask as .nii.gz."
         ) from error
     dataset.save_as(path)

@@ -18,6 +18,7 @@ from napari_simpleclick.volumes import (
     tiff,
 )
 from napari_simpleclick.volumes.image_file import ImageFile
+from napari_simpleclick.volumes.reason import reason
 from napari_simpleclick.volumes.slices import TIFF
 from napari_simpleclick.volumes.source import Source
 
@@ -105,10 +106,10 @@ def read_images(path: Path) -> list[ImageFile]:
     """
     suffix = suffix_of(path)
     if path.is_dir():
+        if dicom.is_folder_of_dicom(path):  # first: a series may come with previews
+            return dicom.read([p for p in path.iterdir() if p.is_file()], path)
         if slices.find(path):
             return [slices.read(path)]
-        if dicom.is_folder_of_dicom(path):
-            return dicom.read([p for p in path.iterdir() if p.is_file()], path)
         raise ValueError(
             f"'{path}' is a folder without a DICOM series or numbered slices; choose "
             "an image file in it."
@@ -129,7 +130,9 @@ def read_images(path: Path) -> list[ImageFile]:
     try:
         return [kind.read(path)]
     except Exception as error:  # each of the three readers has its own errors
-        raise ValueError(f"'{path}' cannot be read as an image: {error}.") from error
+        raise ValueError(
+            f"'{path}' cannot be read as an image: {reason(error)}."
+        ) from error
 
 
 def read_mask(path: Path, image: ImageFile) -> NDArray[np.bool_]:
@@ -242,6 +245,7 @@ def _write(path: Path, labels: NDArray[Any], source: Source) -> None:
             kind.write(partial, array, oriented)
         partial.replace(path)
     except OSError as error:
-        raise ValueError(f"'{path}' cannot be written ({error.strerror}).") from error
+        why = error.strerror or reason(error)
+        raise ValueError(f"'{path}' cannot be written ({why}).") from error
     finally:
         partial.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_simpleclick.volumes.image_file import FLIP, ImageFile, is_label_name
 from napari_simpleclick.volumes.optional import require
+from napari_simpleclick.volumes.reason import reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 def _itk() -> ModuleType:
     return require("SimpleITK", "itk", "read and write NRRD and MetaImage files")
+
+
+def _format(path: Path) -> str:
+    """ITK's name of the format, which it does not know of upper-case extensions."""
+    return "NrrdImageIO" if path.suffix.lower() == ".nrrd" else "MetaImageIO"
 
 
 def read(path: Path) -> ImageFile:
@@ -45,10 +51,11 @@ def read(path: Path) -> ImageFile:
     """
     itk = _itk()
     try:
-        image = itk.ReadImage(str(path))
+        image = itk.ReadImage(str(path), imageIO=_format(path))
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ValueError(f"'{path}' is damaged or incomplete: {reason}") from error
+        raise ValueError(
+            f"'{path}' is damaged or incomplete: {reason(error)}."
+        ) from error
     count, channels = image.GetDimension(), image.GetNumberOfComponentsPerPixel()
     array = np.asarray(itk.GetArrayFromImage(image))
     space = tuple(range(count))[::-1]
@@ -99,14 +106,16 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
     ImportError
         If SimpleITK is not installed.
     ValueError
-        If ``labels`` have more than four axes.
+        If ``labels`` have more than four axes, or the file cannot be written.
     """
     itk = _itk()
     if labels.ndim > 4 or source.affine is None:
         raise ValueError(f"This format cannot hold {labels.ndim} axes; use .nii.gz.")
+    affine = FLIP @ source.affine
+    if labels.ndim == 2 and not np.allclose(affine[2, :2], 0):
+        labels = labels[..., np.newaxis]  # in two axes only an axial slice can stand
     image = itk.GetImageFromArray(np.ascontiguousarray(labels.T), isVector=False)
     count, used = labels.ndim, min(labels.ndim, 3)
-    affine = FLIP @ source.affine
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
     direction, spacing, origin = np.eye(count), np.ones(count), np.zeros(count)
     direction[:used, :used] = (affine[:3, :3] / sizes)[:used, :used]
@@ -114,4 +123,10 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
     image.SetDirection(direction.ravel().tolist())
     image.SetSpacing(spacing.tolist())
     image.SetOrigin(origin.tolist())
-    itk.WriteImage(image, str(path), useCompression=True)
+    lower = path.with_suffix(path.suffix.lower())  # else ITK makes .mhd of .MHA
+    try:
+        itk.WriteImage(image, str(lower), useCompression=True)
+    except RuntimeError as error:
+        lower.unlink(missing_ok=True)
+        raise ValueError(f"The mask cannot be written: {reason(error)}.") from error
+    lower.replace(path)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.volumes import brats, dicom, nifti, slices
-from napari_simpleclick.volumes.files import read_images, smallest_type, suffix_of
+from napari_simpleclick.volumes import brats, dicom, slices
+from napari_simpleclick.volumes.files import (
+    read_image,
+    read_images,
+    smallest_type,
+    suffix_of,
+)
 from napari_simpleclick.volumes.lazy import fits_memory
 from napari_simpleclick.volumes.source import Source
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from napari_simpleclick.volumes.image_file import ImageFile
     from napari_simpleclick.volumes.lazy import Array
@@ -66,7 +73,7 @@ def open_layers(path: Path) -> list[Opened]:
     Returns
     -------
     list of Opened
-        Arrays up to `MEMORY_BYTES` are in memory.
+        Arrays up to `MEMORY_BYTES`, and all label maps, are in memory.
 
     Raises
     ------
@@ -79,28 +86,33 @@ def open_layers(path: Path) -> list[Opened]:
     array, source, warnings = brats.read_modalities(case)
     found = [Opened(path.name, array, source, warnings=warnings)]
     if case.labels is not None:
-        found.append(_opened(replace(nifti.read(case.labels), labels=True)))
+        found.append(_opened(replace(read_image(case.labels), labels=True)))
     return found
 
 
 def _opened(file: ImageFile) -> Opened:
     source = Source.of_file(file)
     array = source.to_layer(file.array)
-    if fits_memory(array.nbytes):
+    drawn_on = file.labels and not file.rgb
+    if drawn_on or fits_memory(array.nbytes):
         array = np.asarray(array)
-    path = file.path
-    name = file.name or (path.name[: -len(suffix_of(path)) or None] if path else "")
-    labels = None if file.rgb or not file.labels else _whole(array)
+    labels = _whole(np.asarray(array)) if drawn_on else None
+    name = file.name or (_stem(file.path) if file.path else "")
     if labels is None:
         return Opened(name, array, source, file.rgb, False, file.warnings)
     return Opened(name, labels, source, False, True, file.warnings)
 
 
-def _whole(array: Array) -> Array | None:
+def _stem(path: Path) -> str:
+    """Name of a file without its extension; all of a folder's."""
+    return path.name[: -len(suffix_of(path)) or None] if path.is_file() else path.name
+
+
+def _whole(array: NDArray[Any]) -> NDArray[Any] | None:
     """Give a label map as integers; None if its values are not whole numbers."""
     if array.dtype.kind in "iub":
         return array
-    if not isinstance(array, np.ndarray) or not np.isfinite(array).all():
+    if not np.isfinite(array).all():
         return None
     whole = array.astype(smallest_type(array))
     return whole if (whole == array).all() else None

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import nibabel
 import numpy as np
+from nibabel.openers import ImageOpener
+from nibabel.spatialimages import HeaderDataError
+from nibabel.volumeutils import shape_zoom_affine
 
 from napari_simpleclick.volumes.image_file import ImageFile, is_label_name
 from napari_simpleclick.volumes.lazy import LazyArray, Unchanged
+from napari_simpleclick.volumes.reason import reason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -20,6 +26,9 @@ if TYPE_CHECKING:
 
 LABEL_INTENT = 1002
 """NIFTI_INTENT_LABEL of nifti1.h."""
+
+LONGEST = 2**15 - 1
+"""Length of an axis that NIfTI-1 can hold."""
 
 LENGTHS = {"meter": "m", "mm": "mm", "micron": "um"}
 TIMES = {"sec": "s", "msec": "ms", "usec": "us"}
@@ -45,14 +54,12 @@ def read(path: Path) -> ImageFile:
     ValueError
         If the file is damaged or holds complex numbers.
     """
-    image = nibabel.load(path, mmap=False)
+    image = _load(path)
     header, proxy = image.header, image.dataobj
     stored = proxy.dtype
     colour = stored.names is not None
     if np.issubdtype(stored, np.complexfloating):
-        raise ValueError(
-            f"'{path}' holds complex numbers; save their magnitude as another file."
-        )
+        raise ValueError("it holds complex numbers; save their magnitude instead")
     dtype = np.dtype(np.uint8) if colour else _value_type(stored, proxy)
     shape = (*image.shape, 3) if colour else tuple(image.shape)
     watch = Unchanged(path)
@@ -62,7 +69,9 @@ def read(path: Path) -> ImageFile:
         try:
             part = proxy[pieces[: len(image.shape)]]
         except (OSError, EOFError, zlib.error, ValueError) as error:
-            raise ValueError(f"'{path}' is damaged or incomplete: {error}.") from error
+            raise ValueError(
+                f"'{path}' is damaged or incomplete: {reason(error)}."
+            ) from error
         if colour:
             part = np.stack([part[name] for name in "RGB"], axis=-1)[..., pieces[-1]]
         return np.asarray(part, dtype)
@@ -84,6 +93,21 @@ def read(path: Path) -> ImageFile:
         header=header.copy(),
         warnings=warnings,
     )
+
+
+def _load(path: Path) -> Any:
+    """Open a file; without its qform if nibabel refuses that."""
+    try:
+        return nibabel.load(path, mmap=False)
+    except (ValueError, HeaderDataError):
+        kinds = (nibabel.Nifti1Image, nibabel.Nifti2Image)
+        kind = next((k for k in kinds if k.path_maybe_image(path)[0]), None)
+        if kind is None:
+            raise
+        with ImageOpener(path) as file:
+            header = kind.header_class.from_fileobj(file)
+        header["qform_code"] = 0
+        return kind(kind.ImageArrayProxy(path, header, mmap=False), None, header)
 
 
 def _value_type(stored: np.dtype[Any], proxy: Any) -> np.dtype[Any]:
@@ -114,22 +138,31 @@ def _placement(
     """Affine, spacing and warnings; a header that makes no sense gives pixel sizes."""
     zooms = np.array(image.header.get_zooms(), float)
     bad = ~(np.isfinite(zooms) & (zooms > 0))
-    spacing = np.where(bad, 1.0, zooms)
-    affine = np.array(image.affine, float)
-    if np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 0:
-        return affine, tuple(map(float, spacing)), ()
-    sizes = np.ones(3)
-    sizes[: min(3, len(spacing))] = spacing[:3]
+    spacing = tuple(map(float, np.where(bad, 1.0, zooms)))
+    for affine, code in map(_coded, (image.header.get_sform, image.header.get_qform)):
+        if code and np.isfinite(affine).all() and np.linalg.det(affine[:3, :3]) != 0:
+            return affine, spacing, ()
     warning = (
         f"'{path}' has no valid orientation in its header; it is shown with its pixel "
         "sizes only, so left and right may be exchanged."
     )
-    return np.diag([*sizes, 1.0]), tuple(map(float, spacing)), (warning,)
+    return shape_zoom_affine(image.shape, spacing), spacing, (warning,)
+
+
+def _coded(get: Callable[..., tuple[Any, int]]) -> tuple[NDArray[np.float64], int]:
+    """Matrix and code of the qform or sform; code 0 if there is none that is valid."""
+    with suppress(ValueError, HeaderDataError):
+        matrix, code = get(coded=True)
+        if matrix is not None:
+            return np.array(matrix, float), code
+    return np.eye(4), 0
 
 
 def _units(header: Any, count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Units and names of the axes; a length without a unit is in mm."""
-    length, time = header.get_xyzt_units()
+    length = time = "unknown"
+    with suppress(KeyError):  # of codes that NIfTI has not
+        length, time = header.get_xyzt_units()
     names = ["x", "y", "z", "time" if time in TIMES or count > 4 else "channel"]
     units = [LENGTHS.get(length, "mm")] * 3 + [TIMES.get(time, "pixel")]
     names += ["channel"] * (count - 4)
@@ -137,7 +170,7 @@ def _units(header: Any, count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(units[:count]), tuple(names[:count])
 
 
-def write(path: Path, labels: NDArray[Any], source: Source | None) -> None:
+def write(path: Path, labels: NDArray[Any], source: Source) -> None:
     """Write a label map.
 
     Parameters
@@ -146,15 +179,22 @@ def write(path: Path, labels: NDArray[Any], source: Source | None) -> None:
         A .nii or .nii.gz file.
     labels : ndarray
         Integers in the file's order of axes.
-    source : Source or None
+    source : Source
         The image that it is to overlay: qform, sform, their codes and units become
-        those of its file; of one that is no NIfTI file, the affine. None: no
-        orientation.
+        those of its file; of one that is no NIfTI file, the affine. What is too long
+        for NIfTI-1 becomes NIfTI-2.
+
+    Raises
+    ------
+    ValueError
+        If ``labels`` have more than seven axes.
     """
-    kind = nibabel.Nifti1Image
-    header = None
-    affine = None if source is None else source.affine
-    if source is not None and source.header is not None:
+    if labels.ndim > 7:
+        raise ValueError(f"NIfTI cannot hold {labels.ndim} axes; save fewer of them.")
+    long = max(labels.shape) > LONGEST
+    kind = nibabel.Nifti2Image if long else nibabel.Nifti1Image
+    header, affine = None, source.affine
+    if source.header is not None:
         header, affine = source.header.copy(), None
         kind = nibabel.Nifti2Image if header.sizeof_hdr == 540 else kind
         header["intent_code"], header["intent_name"] = LABEL_INTENT, b""
@@ -164,7 +204,7 @@ def write(path: Path, labels: NDArray[Any], source: Source | None) -> None:
         header["vox_offset"] = 0
         header.extensions.clear()
     image = kind(labels, affine, header, dtype=labels.dtype)
-    if header is None and affine is not None:
+    if header is None:
         image.header.set_xyzt_units("mm")
         image.header["intent_code"] = LABEL_INTENT
     nibabel.save(image, path)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageMode
 from skimage.io import imread, imsave
 
 from napari_simpleclick.volumes.image_file import ImageFile
@@ -27,10 +27,11 @@ def read(path: Path) -> ImageFile:
     return ImageFile(array, array.ndim == 3, (1.0, 1.0), path=path)
 
 
-def shape_of(path: Path) -> tuple[int, ...]:
-    """(H, W) of a picture, from its header."""
+def header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """(H, W) and type of a picture, without reading it."""
     with _any_size(), Image.open(path) as picture:
-        return picture.height, picture.width
+        kind = np.dtype(ImageMode.getmode(picture.mode).typestr)
+        return (picture.height, picture.width), kind
 
 
 @contextmanager
@@ -44,7 +45,7 @@ def _any_size() -> Iterator[None]:
 
 
 def write(path: Path, mask: NDArray[Any]) -> None:
-    """Write an (H, W) mask of 0 and 1 as 0 and 255, so that it can be seen."""
+    """Write an (H, W) mask as 0 and 255, so that it can be seen."""
     if mask.ndim != 2:
         raise ValueError("A picture cannot hold a volume; use .tif or .nii.gz.")
-    imsave(path, mask.astype(np.uint8) * np.uint8(255), check_contrast=False)
+    imsave(path, (mask > 0) * np.uint8(255), check_contrast=False)

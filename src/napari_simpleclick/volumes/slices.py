@@ -10,6 +10,7 @@ import numpy as np
 from napari_simpleclick.volumes import pictures, tiff
 from napari_simpleclick.volumes.image_file import ImageFile
 from napari_simpleclick.volumes.lazy import LazyArray, Unchanged, fits_memory
+from napari_simpleclick.volumes.reason import reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,8 +56,9 @@ def read(folder: Path) -> ImageFile:
     Returns
     -------
     ImageFile
-        (slices, H, W), with a colour axis if the slices are colour; over
-        `MEMORY_BYTES` they stay on disk. Missing numbers are a warning.
+        (slices, H, W), with a colour axis if the slices are colour, of a type that
+        holds the values of all; over `MEMORY_BYTES` they stay on disk. Missing numbers
+        are a warning.
 
     Raises
     ------
@@ -64,7 +66,8 @@ def read(folder: Path) -> ImageFile:
         If a slice is damaged, of another size, or a stack itself.
     """
     files = find(folder)
-    shapes = [_header(path) for path in files]
+    headers = [_header(path) for path in files]
+    shapes = [shape for shape, _ in headers]
     odd = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), None)
     if odd is not None:
         raise ValueError(
@@ -78,7 +81,7 @@ def read(folder: Path) -> ImageFile:
         )
     first = _slice(files[0])
     shape = (len(files), *first.array.shape)
-    dtype = first.array.dtype
+    dtype = np.result_type(*{kind for _, kind in headers})
     watch = Unchanged(*files)
 
     def read_slices(pieces: tuple[slice, ...]) -> NDArray[Any]:
@@ -91,6 +94,10 @@ def read(folder: Path) -> ImageFile:
                 raise ValueError(
                     f"'{files[number]}' is not as '{files[0].name}': one is in colour."
                 )
+            if (
+                array.dtype.kind == "b" and dtype.kind != "b"
+            ):  # white, as in the other slices
+                array = array * np.uint8(255)
             out[place] = array[pieces[1:]]
         return out
 
@@ -106,22 +113,24 @@ def read(folder: Path) -> ImageFile:
     )
 
 
-def _header(path: Path) -> tuple[int, ...]:
+def _header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape without colour, and type."""
     try:
-        if path.suffix.lower() in TIFF:
-            return tiff.shape_of(path)
-        return pictures.shape_of(path)
+        is_tiff = path.suffix.lower() in TIFF
+        return tiff.header(path) if is_tiff else pictures.header(path)
     except Exception as error:  # each reader has its own errors
-        raise ValueError(f"'{path}' cannot be read as an image: {error}.") from error
+        raise _unreadable(path, error) from error
 
 
 def _slice(path: Path) -> ImageFile:
     try:
-        if path.suffix.lower() in TIFF:
-            return tiff.read(path)
-        return pictures.read(path)
+        return tiff.read(path) if path.suffix.lower() in TIFF else pictures.read(path)
     except Exception as error:
-        raise ValueError(f"'{path}' cannot be read as an image: {error}.") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ValueError:
+    return ValueError(f"'{path}' cannot be read as an image: {reason(error)}.")
 
 
 def _times(shape: tuple[int, ...]) -> str:

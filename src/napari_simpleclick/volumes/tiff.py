@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import tifffile
 
-from napari_simpleclick.volumes.image_file import SPELLINGS, ImageFile, is_label_name
-from napari_simpleclick.volumes.lazy import Array, LazyArray, Unchanged, fits_memory
+from napari_simpleclick.volumes.image_file import (
+    MM,
+    SPELLINGS,
+    ImageFile,
+    is_label_name,
+)
+from napari_simpleclick.volumes.lazy import Array, LazyArray, fits_memory, turn
+from napari_simpleclick.volumes.tiff_pages import open_pages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +24,15 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.volumes.source import Source
 
-NAMES = {"T": "time", "C": "channel", "Z": "z", "Y": "y", "X": "x"}
+ORDER = "CTZYX"
+NAMES = {"S": "channel", "C": "channel", "T": "time", "Z": "z", "Y": "y", "X": "x"}
+UPRIGHT = {"inferior": "Z", "posterior": "Y", "left": "X"}
+"""Axes of files and of layers that stand upright."""
+
+IMAGEJ_BYTES = 2**31
+"""More than that is left to OME; ImageJ's files are no BigTIFF."""
+
+Some = TypeVar("Some", str, tuple[int, ...])
 
 PLAIN = {**SPELLINGS, "": "pixel", "pixel": "pixel", "pixels": "pixel"}
 """Units that files have, and ours; sizes in others (inch) say nothing."""
@@ -35,9 +49,9 @@ def read(path: Path) -> ImageFile:
     Returns
     -------
     ImageFile
-        Axes as in the file; colour comes last. Pixel sizes are those that ImageJ or
-        OME wrote; without them they are 1. Files over `MEMORY_BYTES` stay on disk and
-        are read page by page.
+        Axes as in the file; colour comes last, without alpha. Pixel sizes are those
+        that ImageJ or OME wrote; without them they are 1. Files over `MEMORY_BYTES`
+        stay on disk and are read page by page.
 
     Raises
     ------
@@ -46,78 +60,57 @@ def read(path: Path) -> ImageFile:
     """
     with tifffile.TiffFile(path) as file:
         series = file.series[0]
-        array = series.asarray() if fits_memory(series.nbytes) else _lazy(path, series)
-        axes = series.axes
+        if series.keyframe.photometric == tifffile.PHOTOMETRIC.SEPARATED:
+            raise ValueError("its colours are those of print (CMYK); save it as RGB")
+        array = (
+            series.asarray() if fits_memory(series.nbytes) else open_pages(path, series)
+        )
+        place = _colour(series)
+        axes = _without(series.axes, place)
         sizes, units = _sizes(file, axes)
-    if axes.startswith("S") and array.ndim == 3 and array.shape[0] == 3:
-        array, axes = np.moveaxis(np.asarray(array), 0, -1), axes[1:] + "S"
-        sizes, units = (*sizes[1:], 1.0), (*units[1:], "") if units else ()
-    rgb = array.ndim >= 3 and array.shape[-1] == 3
-    count = array.ndim - rgb
+    if place is not None:
+        array = _colour_last(array, place)
     return ImageFile(
         array,
-        rgb,
-        sizes[:count],
-        units=units[:count],
-        axis_labels=tuple(NAMES.get(name, name.lower()) for name in axes[:count]),
+        array.ndim > len(axes),
+        sizes,
+        units=units,
+        axis_labels=tuple(NAMES.get(name, name.lower()) for name in axes),
         labels=is_label_name(path),
         path=path,
     )
 
 
-def shape_of(path: Path) -> tuple[int, ...]:
-    """Shape of a TIFF file's image without a colour axis, from its header."""
+def header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape without a colour axis, and type, without reading the image."""
     with tifffile.TiffFile(path) as file:
         series = file.series[0]
-        shape = tuple(series.shape)
-        return shape[:-1] if len(shape) >= 3 and shape[-1] == 3 else shape
+        return _without(tuple(series.shape), _colour(series)), np.dtype(series.dtype)
 
 
-def _lazy(path: Path, series: tifffile.TiffPageSeries) -> Array:
-    """Open a series so that pages are read when they are indexed."""
-    page_shape = tuple(series.keyframe.shape)
-    shape, dtype = tuple(series.shape), np.dtype(series.dtype)
-    before = len(shape) - len(page_shape)
-    leading = shape[:before]
-    paged = shape[before:] == page_shape and math.prod(leading) == len(series.pages)
-    offset = series.dataoffset
-    stored = dtype.newbyteorder(series.parent.byteorder if series.parent else "=")
-    watch = Unchanged(path)
-
-    def page(file: tifffile.TiffFile, number: int) -> NDArray[Any]:
-        if not paged:  # ImageJ lists only the first page of more than 4 GB
-            size = math.prod(shape[-2:])
-            start = (offset or 0) + number * size * dtype.itemsize
-            flat = np.fromfile(path, stored, size, offset=start)
-            return flat.reshape(shape[-2:]).astype(dtype)
-        found = file.series[0].pages[number]
-        if found is None:
-            return np.zeros(page_shape, dtype)
-        return np.asarray(found.asarray())
-
-    if not paged:
-        if offset is None:
-            raise ValueError("its pages are laid out in a way that cannot be read")
-        leading = shape[:-2]
-
-    def read_pages(pieces: tuple[slice, ...]) -> NDArray[Any]:
-        watch.check(path)
-        outer, inner = pieces[: len(leading)], pieces[len(leading) :]
-        numbers = np.arange(math.prod(leading)).reshape(leading)[outer]
-        try:
-            with tifffile.TiffFile(path) as file:
-                parts = [page(file, int(n))[inner] for n in numbers.ravel()]
-        except Exception as error:  # tifffile's decoders have their own errors
-            raise ValueError(f"'{path}' is damaged or incomplete: {error}.") from error
-        return np.asarray(parts, dtype).reshape(*numbers.shape, *_lengths(inner, shape))
-
-    return LazyArray(shape, dtype, read_pages)
+def _colour(series: tifffile.TiffPageSeries) -> int | None:
+    """Axis of colours, or of gray and alpha; more samples are channels."""
+    place = int(series.axes.find("S"))
+    return place if place >= 0 and series.shape[place] <= 4 else None
 
 
-def _lengths(pieces: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of a piece of the last axes."""
-    last = shape[len(shape) - len(pieces) :]
-    return tuple(len(range(n)[p]) for p, n in zip(pieces, last, strict=True))
+def _without(axes: Some, place: int | None) -> Some:
+    """Leave out one axis."""
+    return axes if place is None else axes[:place] + axes[place + 1 :]
+
+
+def _colour_last(array: Array, place: int) -> Array:
+    """Move the axis of colours to the end; gray and alpha become gray."""
+    kept = 3 if array.shape[place] > 2 else 1
+    others = tuple(axis for axis in range(array.ndim) if axis != place)
+    array = turn(array, (*others, place), (False,) * array.ndim)
+    if isinstance(array, np.ndarray):
+        array = array[..., :kept]
+    else:
+        array = LazyArray((*array.shape[:-1], kept), array.dtype, array.read)
+    if kept == 3:
+        return array
+    return turn(array, tuple(range(len(others))), (False,) * len(others))
 
 
 def _sizes(
@@ -160,7 +153,7 @@ def _positive(value: object) -> float:
     return size if math.isfinite(size) and size > 0 else 0.0
 
 
-def write(path: Path, labels: NDArray[Any], source: Source | None) -> None:
+def write(path: Path, labels: NDArray[Any], source: Source) -> None:
     """Write a label map with zlib compression.
 
     Parameters
@@ -168,45 +161,85 @@ def write(path: Path, labels: NDArray[Any], source: Source | None) -> None:
     path : Path
         Target.
     labels : ndarray
-        Integers in the layer's order of axes.
-    source : Source or None
-        Gives pixel sizes and units of the axes: as ImageJ writes them where it can
-        (up to three axes, up to 16 bits), else as OME does. None: no sizes.
+        Integers in the layer's order of axes; the first of those may be missing.
+    source : Source
+        Gives the axes, their pixel sizes and one unit for them: as ImageJ writes them
+        where it can (up to three axes, up to 16 bits), else as OME does.
+
+    Raises
+    ------
+    ValueError
+        If the shape is not that of the source, or a label has more than 32 bits.
     """
-    space = min(labels.ndim, 3)
-    units = source.units[-space:] if source is not None and labels.ndim <= 5 else ()
-    if source is None or not set(units) & set(SPELLINGS):
-        tifffile.imwrite(
-            path, labels, compression="zlib", photometric="minisblack", metadata=None
+    shape = tuple(source.shape[axis] for axis in source.order)
+    if labels.shape != shape[-labels.ndim :]:
+        raise ValueError(
+            f"The labels have the shape {labels.shape}, but the image '{source.path}' "
+            f"has {shape}; draw them on a layer of that image."
         )
-        return
-    axes, scale = "TCZYX"[-labels.ndim :], source.scale[-space:]
-    sized = {  # such as x: 0.5, "um"
-        axis: (size, unit)
-        for axis, size, unit in zip(axes[-space:], scale, units, strict=True)
-        if unit in SPELLINGS
+    if labels.dtype.itemsize > 4:
+        raise ValueError("TIFF holds labels of up to 32 bits; use .nii.gz.")
+    axes = _letters(source.axis_labels[-labels.ndim :], labels.ndim)
+    meta: dict[str, object] = {"axes": axes} if axes else {}
+    sizes = _one_unit(axes, source)
+    units = {unit for _, unit in sizes.values()}
+    plain: dict[str, Any] = {"compression": "zlib", "photometric": "minisblack"}
+    if not sizes:
+        tifffile.imwrite(path, labels, metadata=meta, **plain)
+    elif (
+        {"X", "Y"} <= set(sizes)
+        and len(units) == 1
+        and labels.ndim <= 3
+        and labels.dtype in (np.uint8, np.uint16)
+        and labels.nbytes < IMAGEJ_BYTES
+    ):
+        meta["unit"] = units.pop()
+        if "Z" in sizes:
+            meta["spacing"] = sizes["Z"][0]
+        resolution = (1 / sizes["X"][0], 1 / sizes["Y"][0])
+        tifffile.imwrite(
+            path, labels, imagej=True, resolution=resolution, metadata=meta, **plain
+        )
+    else:
+        for axis, (size, unit) in sizes.items():
+            meta |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": unit}
+        tifffile.imwrite(path, labels, ome=True, metadata=meta, **plain)
+
+
+def _letters(names: tuple[str, ...], count: int) -> str:
+    """Letters of axes, such as ZYX; empty if there are more than TIFF has names for.
+
+    Axes whose names say nothing get the letters that are left, from the last one on.
+    """
+    if count > len(ORDER):
+        return ""
+    known = {NAMES[letter]: letter for letter in ORDER} | UPRIGHT
+    letters = [known.get(name, "") for name in names] or [""] * count
+    left = [letter for letter in ORDER if letter not in letters]
+    filled = [letter or left.pop() for letter in reversed(letters)][::-1]
+    axes = "".join(filled)
+    valid = axes.endswith("YX") and len(set(axes)) == count
+    return axes if valid else ORDER[-count:]
+
+
+def _one_unit(axes: str, source: Source) -> dict[str, tuple[float, str]]:
+    """Sizes and units by axis, lengths in the smallest of their units."""
+    if not axes:
+        return {}
+    units = source.units[-len(axes) :] or ("pixel",) * len(axes)
+    scale = source.scale[-len(axes) :]
+    found = {
+        axis: (abs(size), SPELLINGS.get(unit, "pixel"))
+        for axis, size, unit in zip(axes, scale, units, strict=True)
+        if axis in "XYZ" and (unit in SPELLINGS or size != 1)
     }
-    if labels.ndim <= 3 and labels.dtype in (np.uint8, np.uint16):
-        meta: dict[str, object] = {"axes": axes, "unit": units[-1]}
-        if "Z" in sized:
-            meta["spacing"] = scale[0]
-        tifffile.imwrite(
-            path,
-            labels,
-            imagej=True,
-            compression="zlib",
-            resolution=(1 / scale[-1], 1 / scale[-2]),
-            metadata=meta,
-        )
-        return
-    meta = {"axes": axes}
-    for axis, (size, unit) in sized.items():
-        meta |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": unit}
-    tifffile.imwrite(
-        path,
-        labels,
-        ome=True,
-        compression="zlib",
-        photometric="minisblack",
-        metadata=meta,
-    )
+    lengths = {unit for _, unit in found.values()} & set(MM)
+    if len(lengths) < 2:
+        return found
+    common = min(lengths, key=MM.__getitem__)
+    return {
+        axis: (float(f"{size * MM[unit] / MM[common]:.12g}"), common)
+        if unit in MM
+        else (size, unit)
+        for axis, (size, unit) in found.items()
+    }

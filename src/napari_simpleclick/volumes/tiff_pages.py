@@ -1,0 +1,84 @@
+"""TIFF series that stay on disk and are read page by page."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+
+from napari_simpleclick.volumes.lazy import LazyArray, Unchanged
+from napari_simpleclick.volumes.reason import reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+def open_pages(path: Path, series: tifffile.TiffPageSeries) -> LazyArray:
+    """Open a series so that pages are read when they are indexed.
+
+    Parameters
+    ----------
+    path : Path
+        Its file.
+    series : tifffile.TiffPageSeries
+        One of the file's.
+
+    Returns
+    -------
+    LazyArray
+        As the series is, axis by axis.
+
+    Raises
+    ------
+    ValueError
+        If its pages are neither one after the other nor listed.
+    """
+    page_shape = tuple(series.keyframe.shape)
+    shape, dtype = tuple(series.shape), np.dtype(series.dtype)
+    before = len(shape) - len(page_shape)
+    leading = shape[:before]
+    paged = shape[before:] == page_shape and math.prod(leading) == len(series.pages)
+    offset = series.dataoffset
+    stored = dtype.newbyteorder(series.parent.byteorder if series.parent else "=")
+    watch = Unchanged(path)
+
+    def page(file: tifffile.TiffFile, number: int) -> NDArray[Any]:
+        if not paged:  # ImageJ lists only the first page of more than 4 GB
+            size = math.prod(shape[-2:])
+            start = (offset or 0) + number * size * dtype.itemsize
+            flat = np.fromfile(path, stored, size, offset=start)
+            return flat.reshape(shape[-2:]).astype(dtype)
+        found = file.series[0].pages[number]
+        if found is None:
+            return np.zeros(page_shape, dtype)
+        return np.asarray(found.asarray())
+
+    if not paged:
+        if offset is None:
+            raise ValueError("its pages are laid out in a way that cannot be read")
+        leading = shape[:-2]
+
+    def read_pages(pieces: tuple[slice, ...]) -> NDArray[Any]:
+        watch.check(path)
+        outer, inner = pieces[: len(leading)], pieces[len(leading) :]
+        numbers = np.arange(math.prod(leading)).reshape(leading)[outer]
+        try:
+            with tifffile.TiffFile(path) as file:
+                parts = [page(file, int(n))[inner] for n in numbers.ravel()]
+        except Exception as error:  # tifffile's decoders have their own errors
+            raise ValueError(
+                f"'{path}' is damaged or incomplete: {reason(error)}."
+            ) from error
+        return np.asarray(parts, dtype).reshape(*numbers.shape, *_lengths(inner, shape))
+
+    return LazyArray(shape, dtype, read_pages)
+
+
+def _lengths(pieces: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of a piece of the last axes."""
+    last = shape[len(shape) - len(pieces) :]
+    return tuple(len(range(n)[p]) for p, n in zip(pieces, last, strict=True))
