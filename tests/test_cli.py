@@ -133,10 +133,14 @@ def test_mistakes_end_in_one_sentence(words, sentence, tmp_path):
 
 
 def test_four_channels_are_not_guessed(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros((40, 50, 4), np.uint8))
+    channels = np.zeros((40, 50, 4), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", channels, photometric="minisblack")
     result = run("segment", tmp_path / "a.tif", "--click", "5,5", "--json")
     assert result.exit_code == 2
     assert "--axis" in result.stderr or "channels" in result.stderr
+    tifffile.imwrite(tmp_path / "b.tif", channels, photometric="rgb")  # says RGBA
+    result = run("segment", tmp_path / "b.tif", "--click", "5,5", "--json")
+    assert result.exit_code == 0
 
 
 def test_one_dimension_is_not_an_image(tmp_path):

@@ -38,7 +38,7 @@ def test_what_was_propagated_is_not_annotated_until_it_is_changed(session):
     session.propagate(1, {spot: note()}, True)
     assert not session.is_annotated(spot, FULL)
     assert session.is_annotated(spot, HALF)
-    assert not session.is_annotated(spot, EMPTY)
+    assert session.is_annotated(spot, EMPTY)  # erased: the object is not there
     session.add(spot, Click(0, 0), FULL)
     assert session.is_annotated(spot, FULL)
 
