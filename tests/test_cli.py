@@ -89,6 +89,20 @@ def test_propagate_a_nifti_volume(tmp_path):
     assert found["voxels"] == voxels.sum()
 
 
+def test_propagate_a_volume_with_a_single_time(tmp_path):
+    annotation, image = annotate_hippocampus(tmp_path)
+    volume = np.asarray(image.dataobj)[..., None]
+    nibabel.save(nibabel.Nifti1Image(volume, image.affine), tmp_path / "a.nii.gz")
+    out = tmp_path / "object.nii.gz"
+    result = run(
+        *("propagate", tmp_path / "a.nii.gz", "--mask", annotation, "--axis", 2),
+        *("--slice", 22, "--range", "22:23", "-o", out),
+    )
+    assert result.exit_code == 0, result.output
+    assert nibabel.load(out).shape == volume.shape
+    assert np.asarray(nibabel.load(out).dataobj)[15:25, 20:30, 22, 0].all()
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

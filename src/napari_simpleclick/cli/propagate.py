@@ -86,6 +86,9 @@ def propagate(
             f"'{volume}' has the shape {image.shape} and is no volume; give one with "
             "three axes, such as one of its times or channels."
         )
+    annotation = files.read_mask(mask, image)
+    if annotation.ndim == 4:
+        annotation = annotation[:, :, :, 0]
     predictor = Predictor(load_weights(weights)[0])
     started = time.perf_counter()
     with progress_bar() as bar:
@@ -93,7 +96,7 @@ def propagate(
         result = propagate_mask(
             predictor,
             array,
-            files.read_mask(mask, image),
+            annotation,
             axis,
             slice_,
             low=low,

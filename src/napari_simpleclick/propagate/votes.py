@@ -56,7 +56,7 @@ class Votes(NamedTuple):
     everything : ndarray
         By network, brightness and prior.
     prior : ndarray
-        By the prior alone.
+        Not log-odds: the signed distance to the outline of the prior, px.
     """
 
     leader: Map
