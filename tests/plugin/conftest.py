@@ -121,7 +121,7 @@ def open_window(make_napari_viewer, qtbot):
             "napari-simpleclick", "SimpleClick"
         )
         hand = Hand(viewer, panel, qtbot)
-        panel.controller.answered.connect(hand.answers.append)
+        panel.controller.answers.answered.connect(hand.answers.append)
         panel.controller.trouble.connect(lambda text, _: hand.troubles.append(text))
         qtbot.waitUntil(
             lambda: panel.controller.engine is not None, timeout=PATIENCE_MS

@@ -60,7 +60,7 @@ def begin(viewer, study, path, qtbot, code="P01"):
         return None
     qtbot.waitUntil(lambda: "case" in str(viewer.layers), timeout=PATIENCE_MS)
     hand = Hand(viewer, study.panel, qtbot)
-    study.panel.controller.answered.connect(hand.answers.append)
+    study.panel.controller.answers.answered.connect(hand.answers.append)
     study.panel.controller.trouble.connect(lambda text, _: hand.troubles.append(text))
     return hand
 

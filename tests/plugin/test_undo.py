@@ -56,7 +56,7 @@ def test_undo_of_a_waiting_click_drops_its_answer(open_window, discs):
     hand.click(0, 30, 30)
     press_undo(hand)
     assert len(hand.bench.points[True].data) == 0
-    hand.qtbot.waitUntil(lambda: not hand.controller._working)
+    hand.qtbot.waitUntil(lambda: not hand.controller.answers.working)
     assert hand.bench.mask.data.sum() == 0
     assert hand.answers == []
 

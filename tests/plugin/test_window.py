@@ -144,7 +144,7 @@ def test_deleting_a_layer_while_a_prediction_runs(open_window, discs, victim):
     layer = getattr(hand.bench, victim)
     hand.viewer.layers.remove(layer[True] if victim == "points" else layer)
     assert hand.bench is None
-    hand.qtbot.waitUntil(lambda: not hand.controller._working)
+    hand.qtbot.waitUntil(lambda: not hand.controller.answers.working)
     assert hand.answers == []
     assert hand.troubles == []
     if victim != "image":
@@ -185,7 +185,7 @@ def test_reopened_panel_goes_on_with_the_same_layers(open_window, discs):
         "napari-simpleclick", "SimpleClick"
     )
     again = type(hand)(hand.viewer, panel, hand.qtbot)
-    panel.controller.answered.connect(again.answers.append)
+    panel.controller.answers.answered.connect(again.answers.append)
     again.settle()
     assert again.bench is bench
     assert [layer.name for layer in hand.viewer.layers] == names

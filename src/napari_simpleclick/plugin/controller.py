@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import traceback
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari.qt.threading import create_worker
 from psygnal import Signal
-from qtpy.QtCore import QTimer
 
 from napari_simpleclick.clicks import Click, check_clicks
 from napari_simpleclick.plugin import keys
+from napari_simpleclick.plugin.answers import Answers
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.layers import KEY, Bench, FoundPoint, data_shape
-from napari_simpleclick.plugin.mouse import STROKE_MS, Mouse, is_painting
+from napari_simpleclick.plugin.models import Models
+from napari_simpleclick.plugin.mouse import Mouse
 
 if TYPE_CHECKING:
     from napari.layers import Image
     from napari.viewer import Viewer
 
-    from napari_simpleclick.plugin.worker import Answer, Engine
+    from napari_simpleclick.plugin.worker import Engine
 
 
 class Controller:
@@ -44,21 +43,27 @@ class Controller:
     clicked = Signal(object, object)
     """A :class:`Spot` has a new :class:`Step`; its answer is still to come."""
 
-    answered = Signal(object)
-    """An :class:`Answer` is in the mask."""
-
     asked = Signal(object)
     """An :class:`Action` of propagation was asked for."""
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
         self.bench: Bench | None = None
-        self.engine: Engine | None = None
+        self.models = Models()
+        self.answers = Answers(self.models)
         self.positive = True
-        self.model = self._loaded = ""
-        self.closed = self._working = self._entering = False
+        self.closed = self._entering = False
         self.mouse = Mouse(viewer, self._wants_clicks, self._on_click)
         viewer.layers.events.removed.connect(self._on_layer_removed)
+        self.models.loading.connect(lambda: self.status.emit("Loading the model…"))
+        self.models.loaded.connect(self._on_model)
+        self.models.failed.connect(self._on_model_error)
+        self.answers.failed.connect(self.complain)
+
+    @property
+    def engine(self) -> Engine | None:
+        """What answers clicks; None until a model is loaded."""
+        return self.models.engine
 
     # -- what the panel and the keys ask for -------------------------------------
 
@@ -85,21 +90,8 @@ class Controller:
             self._entering = False
 
     def use_model(self, name: str) -> None:
-        """Load a model, by catalogue name or path, in the background.
-
-        The present one stays in use until the new one is there.
-        """
-        self.model = name
-        self.status.emit("Loading the model…")
-        create_worker(
-            _load_engine,
-            name,
-            _progress={"desc": "Loading the model"},
-            _connect={
-                "returned": partial(self._on_engine, name),
-                "errored": partial(self._on_model_error, name),
-            },
-        )
+        """Load a model, by catalogue name or path, in the background."""
+        self.models.use(name)
 
     def use_sign(self, positive: bool) -> None:
         """Let the left button make positive or negative clicks."""
@@ -130,7 +122,7 @@ class Controller:
             self.complain(str(error))
             return
         self.bench.session.clear(spot)
-        self._pump()
+        self.answers.pump()
 
     def new_object(self) -> None:
         """Go on with the next free label."""
@@ -151,6 +143,7 @@ class Controller:
             return
         self.closed = True
         self._leave_bench()
+        self.models.close()
         self.viewer.layers.events.removed.disconnect(self._on_layer_removed)
         self.mouse.close()
 
@@ -165,7 +158,7 @@ class Controller:
         return None
 
     def _enter_bench(self, bench: Bench) -> None:
-        self.bench = bench
+        self.bench = self.answers.bench = bench
         for layer in bench.points.values():
             layer.events.data.connect(self._on_points)
         bench.mask.events.selected_label.connect(self._on_label)
@@ -177,7 +170,7 @@ class Controller:
         self.changed.emit()
 
     def _leave_bench(self) -> None:
-        bench, self.bench = self.bench, None
+        bench, self.bench, self.answers.bench = self.bench, None, None
         if bench is None:
             return
         for layer in bench.points.values():
@@ -242,7 +235,7 @@ class Controller:
         except ValueError as error:
             bench.show_steps()
             self.complain(str(error))
-        self._pump()
+        self.answers.pump()
 
     def _move_clicks(self, bench: Bench, orders: dict[int, FoundPoint]) -> None:
         strayed = False
@@ -273,92 +266,21 @@ class Controller:
         bench.tag(point.sign, point.row, spot, step.order)
         self.clicked.emit(spot, step)
 
-    # -- predictions ---------------------------------------------------------------
+    # -- models --------------------------------------------------------------------
 
-    def _on_engine(self, name: str, engine: Engine) -> None:
-        if self.closed or name != self.model:
-            return
-        self.engine, self._loaded = engine, name
-        self.status.emit(f"Ready: {engine.card.name}")
+    def _on_model(self) -> None:
+        if self.engine is not None:
+            self.status.emit(f"Ready: {self.engine.card.name}")
         self.changed.emit()
-        self._pump()
+        self.answers.pump()
 
-    def _on_model_error(self, name: str, error: Exception) -> None:
-        if not self.closed and name == self.model:
-            self.model = self._loaded
-            self.status.emit(f"Still with {self.model}" if self.model else "No model")
-            self.complain(str(error), error)
-            self.changed.emit()
-
-    def _pump(self) -> None:
-        """Start on the next request, if nothing is being worked on."""
-        bench, engine = self.bench, self.engine
-        if self._working or bench is None or engine is None:
-            return
-        request = bench.session.pending
-        if request is None:
-            return
-        from napari_simpleclick.plugin.worker import Job
-
-        rgb, spacing = bool(bench.image.rgb), bench.spacing(request.spot.plane)
-        job = Job(request, bench.source(), rgb, bench.window(), spacing)
-        self._working = True
-        create_worker(
-            engine.answer,
-            job,
-            _connect={
-                "returned": partial(self._on_answer, bench),
-                "errored": partial(self._on_error, bench),
-            },
-        )
-
-    def _on_answer(self, bench: Bench, answer: Answer) -> None:
-        if is_painting(bench.mask):
-            QTimer.singleShot(STROKE_MS, partial(self._on_answer, bench, answer))
-            return
-        self._working = False
-        if not self.closed and bench is self.bench:
-            self._show(bench, answer)
-        self._pump()
-
-    def _show(self, bench: Bench, answer: Answer) -> None:
-        """Put an answer into the mask, unless it was withdrawn or painted over."""
-        request = answer.request
-        spot = request.spot
-        if not bench.session.is_pending(request):
-            return
-        present = bench.object_mask(spot.plane, spot.label)
-        if bench.session.is_outdated(request, present):
-            bench.session.restart(request, present)
-            return
-        bench.session.finish(request)
-        try:
-            with bench.silence():
-                bench.write(spot.plane, spot.label, answer.mask)
-        except Exception as error:
-            self.complain(f"The mask could not be written: {error}.", error)
-        now = bench.object_mask(spot.plane, spot.label)
-        bench.session.record(request, bench.wrote, now)
-        self.answered.emit(answer)
-
-    def _on_error(self, bench: Bench, error: Exception) -> None:
-        self._working = False
-        if not self.closed and bench is self.bench:
-            bench.session.withdraw()
-            self.complain(str(error), error)
-        self._pump()
+    def _on_model_error(self, error: Exception) -> None:
+        name = self.models.name
+        self.status.emit(f"Still with {name}" if name else "No model")
+        self.complain(str(error), error)
+        self.changed.emit()
 
     def complain(self, sentence: str, error: Exception | None = None) -> None:
         """Tell the person what went wrong."""
         details = "".join(traceback.format_exception(error)) if error else sentence
         self.trouble.emit(sentence, details)
-
-
-def _load_engine(name: str) -> Engine:
-    """Load a model; runs in a worker, as torch takes seconds to import."""
-    from napari_simpleclick.plugin.worker import Engine
-    from napari_simpleclick.predict import Predictor
-    from napari_simpleclick.weights import load_weights
-
-    network, card = load_weights(name)
-    return Engine(Predictor(network), card)

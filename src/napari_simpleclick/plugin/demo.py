@@ -50,7 +50,7 @@ def run_demo(screenshot: Path | None) -> Path | None:
     controller = panel.controller
     answers: list[object] = []
     troubles: list[str] = []
-    controller.answered.connect(answers.append)
+    controller.answers.answered.connect(answers.append)
     controller.trouble.connect(lambda sentence, _: troubles.append(sentence))
     _wait(lambda: controller.engine is not None, troubles)
     for count, (row, column, positive) in enumerate(DEMO_CLICKS, start=1):

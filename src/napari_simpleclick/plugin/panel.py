@@ -167,7 +167,7 @@ class Panel(Docked):
         controller.status.connect(self._on_status)
         controller.trouble.connect(self._on_trouble)
         controller.changed.connect(self._on_changed)
-        controller.answered.connect(self._on_answer)
+        controller.answers.answered.connect(self._on_answer)
         self.through.propagator.began.connect(self._forgive)
 
     # -- events --------------------------------------------------------------------
@@ -197,7 +197,7 @@ class Panel(Docked):
         self.new_object.setEnabled(bench is not None)
         chosen = self.positive if self.controller.positive else self.negative
         chosen.setChecked(True)
-        known = self.model_choice.findData(self.controller.model)
+        known = self.model_choice.findData(self.controller.models.name)
         self.model_choice.setCurrentIndex(max(0, known))
         self.object_text.setText(str(bench.session.label) if bench else "—")
         waiting = bench is None and self._offered is not None

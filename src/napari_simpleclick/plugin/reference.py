@@ -50,7 +50,7 @@ class Reference(Section):
         self.choice.changed.connect(self._on_choice)
         self.hide.toggled.connect(self._on_hide)
         controller.clicked.connect(self._on_click)
-        controller.answered.connect(self._on_answer)
+        controller.answers.answered.connect(self._on_answer)
         controller.changed.connect(self._on_changed)
 
     def _on_choice(self) -> None:

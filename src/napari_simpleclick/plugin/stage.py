@@ -93,7 +93,7 @@ class Stage:
         controller.use_image(self._image)
         self.viewer.layers.selection.active = self._image
         controller.clicked.connect(self._on_click)
-        controller.answered.connect(self._on_answer)
+        controller.answers.answered.connect(self._on_answer)
         if self.bench is not None:
             self.bench.session.changed.connect(self._on_changed)
 
@@ -101,7 +101,7 @@ class Stage:
         """Let no click count any more."""
         controller, bench = self.panel.controller, self.bench
         controller.clicked.disconnect(self._on_click)
-        controller.answered.disconnect(self._on_answer)
+        controller.answers.answered.disconnect(self._on_answer)
         if bench is not None:
             bench.session.changed.disconnect(self._on_changed)
         return bench

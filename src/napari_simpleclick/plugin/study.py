@@ -131,7 +131,7 @@ class StudyPanel(Docked):
             cases = read_cases(path)
             folder = path.with_name(f"{path.stem}-study")
             code = self.participant.text().strip()
-            self.study = Study(cases, code, folder, panel.controller.model)
+            self.study = Study(cases, code, folder, panel.controller.models.name)
         except ValueError as error:
             self.status.setText(str(error))
             return
