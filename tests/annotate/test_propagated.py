@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from napari_simpleclick import Click
-from napari_simpleclick.annotate import Note, Session, Spot, Stack, fingerprint
+from napari_simpleclick.annotate import Change, Note, Session, Spot, Stack, fingerprint
 from napari_simpleclick.volumes import Plane
 
 EMPTY = np.zeros((4, 4), bool)
 FULL = np.ones((4, 4), bool)
 HALF = FULL & (np.arange(4) < 2)
+CHANGE = Change.of((9, 4, 4), ([3], [0], [0]), [0], [1])
 PLANE = Plane((1, 2), (3, 0, 0))
 
 
@@ -35,7 +36,7 @@ def test_what_was_propagated_is_not_annotated_until_it_is_changed(session):
     spot = session.spot(PLANE)
     assert session.is_annotated(spot, FULL)
     assert not session.is_annotated(spot, EMPTY)
-    session.propagate(1, {spot: note()}, True)
+    session.propagate({spot: note()}, CHANGE)
     assert not session.is_annotated(spot, FULL)
     assert session.is_annotated(spot, HALF)
     assert session.is_annotated(spot, EMPTY)  # erased: the object is not there
@@ -45,7 +46,7 @@ def test_what_was_propagated_is_not_annotated_until_it_is_changed(session):
 
 def test_a_click_on_a_propagated_mask_starts_from_it(session):
     spot = session.spot(PLANE)
-    session.propagate(1, {spot: note()}, True)
+    session.propagate({spot: note()}, CHANGE)
     assert session.add(spot, Click(0, 0), FULL).base is FULL
 
 
@@ -54,22 +55,21 @@ def test_undo_and_redo_take_the_notes_along(session):
     stack = Stack.through(spot)
     first, second = note(), note(HALF, 0.4)
     other = stack.spot(5)
-    session.propagate(1, {spot: first}, True)
-    session.propagate(1, {spot: second, other: first}, False)
+    session.propagate({spot: first}, CHANGE)
+    session.propagate({spot: second, other: first}, None)
     assert session.propagated.along(stack) == {3: second, 5: first}
     edit = session.undo()
-    assert edit.spot is None
-    assert not edit.painted
+    assert edit.change is None
     assert session.propagated.along(stack) == {3: first}
     session.undo()
     assert session.propagated.along(stack) == {}
     session.redo()
     session.redo()
     assert session.propagated.along(stack) == {3: second, 5: first}
-    session.propagate(1, {spot: None}, True)
+    session.propagate({spot: None}, CHANGE)
     assert session.propagated.along(stack) == {5: first}
 
 
 def test_a_propagated_label_is_used(session):
-    session.propagate(4, {Spot(4, PLANE): note()}, True)
+    session.propagate({Spot(4, PLANE): note()}, CHANGE)
     assert session.free_label() == 5

@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 
 from napari_simpleclick import Click
-from napari_simpleclick.annotate import Session, Spot
+from napari_simpleclick.annotate import Change, Session, Spot
 from napari_simpleclick.volumes import Plane
 
 PLANE = Plane((1, 2), (3, 0, 0))
 OTHER = Plane((0, 2), (0, 5, 0))
 EMPTY = np.zeros((4, 4), bool)
 FULL = np.ones((4, 4), bool)
+CHANGE = Change.of((9, 4, 4), ([3], [0], [0]), [0], [1])
 
 
 @pytest.fixture
@@ -19,8 +20,7 @@ def session():
 def answer(session, mask=EMPTY):
     request = session.pending
     assert session.is_pending(request)
-    session.finish(request)
-    session.record(request, True, mask)
+    session.record(request, CHANGE, mask)
     return request
 
 
@@ -39,7 +39,7 @@ def test_undo_goes_back_click_by_click(session):
         session.add(spot, Click(row, 0), EMPTY)
         answer(session)
     edit = session.undo()
-    assert edit.painted
+    assert edit.change is CHANGE
     assert [step.click.row for step in session.clicks(spot)] == [0]
     session.undo()
     assert session.clicks(spot) == ()
@@ -141,17 +141,16 @@ def test_redo_until_something_else_is_done(session):
     session.add(spot, Click(0, 0), EMPTY)
     answer(session)
     session.undo()
-    assert session.redo().after == session.clicks(spot)
+    assert session.redo().after.steps == {spot: session.clicks(spot)}
     assert len(session.clicks(spot)) == 1
     session.undo()
-    session.paint()
+    session.paint(CHANGE)
     assert session.redo() is None
 
 
 def test_free_label_follows_clicks_and_paint(session):
     assert session.free_label() == 1
-    session.label = 4
-    session.paint()
+    session.paint(Change.of((9, 4, 4), ([3], [0], [0]), [0], [4]))
     assert session.free_label() == 5
     session.add(Spot(9, PLANE), Click(0, 0), EMPTY)
     assert session.free_label() == 10

@@ -1,27 +1,36 @@
-"""What a person is doing: objects, clicks, requests, undo. No Qt, no torch."""
+"""What a person is doing: objects, clicks, undo, and the record of it all.
 
+Neither Qt nor torch.
+"""
+
+from napari_simpleclick.annotate.change import Change
+from napari_simpleclick.annotate.edits import Edit, Look, Request, State, Step, Steps
 from napari_simpleclick.annotate.propagated import Note, Propagated
-from napari_simpleclick.annotate.session import (
-    Edit,
-    Notes,
-    Request,
-    Session,
-    Step,
-    Steps,
-)
+from napari_simpleclick.annotate.record import Reading, Recorder
+from napari_simpleclick.annotate.session import Notes, Session
 from napari_simpleclick.annotate.spot import Mask, Spot, Stack, fingerprint
+from napari_simpleclick.annotate.store import SUFFIX, Store
+from napari_simpleclick.annotate.tally import Tally
 
 __all__ = [
+    "SUFFIX",
+    "Change",
     "Edit",
+    "Look",
     "Mask",
     "Note",
     "Notes",
     "Propagated",
+    "Reading",
+    "Recorder",
     "Request",
     "Session",
     "Spot",
     "Stack",
+    "State",
     "Step",
     "Steps",
+    "Store",
+    "Tally",
     "fingerprint",
 ]

@@ -35,17 +35,20 @@ class Propagated:
     def __init__(self) -> None:
         self._notes: dict[Spot, Note] = {}
 
-    def put(self, notes: Mapping[Spot, Note | None]) -> dict[Spot, Note | None]:
-        """Replace notes; None removes one.
+    def put(self, notes: Mapping[Spot, Note | None]) -> None:
+        """Replace notes; None removes one."""
+        for spot, note in notes.items():
+            self._notes.pop(spot, None)
+            if note is not None:
+                self._notes[spot] = note
 
-        Returns
-        -------
-        dict
-            The former notes of these spots, to put back.
-        """
-        before = {spot: self._notes.pop(spot, None) for spot in notes}
-        self._notes |= {spot: note for spot, note in notes.items() if note is not None}
-        return before
+    def note(self, spot: Spot) -> Note | None:
+        """Give the note of a spot."""
+        return self._notes.get(spot)
+
+    def of(self, label: int) -> dict[Spot, Note]:
+        """Give the notes of an object."""
+        return {spot: note for spot, note in self._notes.items() if spot.label == label}
 
     def erased(self, spot: Spot, mask: Mask) -> bool:
         """Whether the person has erased what was propagated to a spot."""

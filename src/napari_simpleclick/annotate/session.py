@@ -2,126 +2,135 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
+from napari_simpleclick.annotate.edits import (
+    Edit,
+    History,
+    Look,
+    Request,
+    State,
+    Step,
+    Steps,
+)
 from napari_simpleclick.annotate.propagated import Note, Propagated
 from napari_simpleclick.annotate.spot import Mask, Spot, fingerprint
+from napari_simpleclick.annotate.tally import Tally
 
 if TYPE_CHECKING:
+    from napari_simpleclick.annotate.change import Change
     from napari_simpleclick.clicks import Click
     from napari_simpleclick.volumes.planes import Plane
 
 Notes = dict[Spot, Note | None]
 
-UNDO_STEPS = 100
-"""As many as napari's Labels layer remembers."""
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """A click, and the mask that was there when it was made.
-
-    Parameters
-    ----------
-    order : int
-        Number of the click in the session, from 1.
-    click : Click
-        Where and which sign.
-    base : ndarray or None
-        (H, W) bool mask to start from, where the person had painted or an earlier
-        mask was there; None to go on from the answer to the click before.
-    """
-
-    order: int
-    click: Click
-    base: Mask | None = None
-
-
-Steps = tuple[Step, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Request:
-    """Clicks that need an answer.
-
-    Parameters
-    ----------
-    number : int
-        Counts up; an answer to a withdrawn number is dropped.
-    spot : Spot
-        Where.
-    before, steps : tuple of Step
-        The spot's clicks without and with the change.
-    rest : ndarray or None
-        (H, W) bool mask to leave if no click is left; None for an empty one.
-    """
-
-    number: int
-    spot: Spot
-    before: Steps
-    steps: Steps
-    rest: Mask | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Edit:
-    """One entry of the undo stack.
-
-    Parameters
-    ----------
-    spot : Spot or None
-        Whose clicks changed; None for painting by hand and propagation.
-    before, after : tuple of Step
-        The clicks to go back to, and those to return to.
-    painted : bool
-        Whether mask pixels changed, that is, whether the mask's own history has an
-        entry for it.
-    seen_before, seen_after : bytes
-        Fingerprint of the spot's mask as it was last answered, then and now.
-    notes_before, notes_after : dict
-        Notes of what propagation wrote, then and now.
-    """
-
-    spot: Spot | None
-    before: Steps = ()
-    after: Steps = ()
-    painted: bool = True
-    seen_before: bytes = b""
-    seen_after: bytes = b""
-    notes_before: Notes = field(default_factory=dict)
-    notes_after: Notes = field(default_factory=dict)
-
 
 @dataclass
 class Session:
-    """Clicks, requests and undo stack of one image.
+    """Clicks, objects, requests and undo stack of one image.
 
     Requests are answered one after the other and never merged, so that each click
     has its own mask and its own undo step, and the same clicks always give the same
     masks.
+
+    Attributes
+    ----------
+    label : int
+        The current object.
+    steps : dict
+        Spot to its clicks.
+    looks : dict
+        Label to the name and colour that the person gave it.
+    propagated : Propagated
+        What propagation wrote.
+    tally : Tally
+        Voxels of each object.
     """
 
     label: int = 1
     steps: dict[Spot, Steps] = field(default_factory=dict)
+    looks: dict[int, Look] = field(default_factory=dict)
     propagated: Propagated = field(default_factory=Propagated)
+    tally: Tally = field(default_factory=Tally)
     _waiting: list[Request] = field(default_factory=list)
-    _edits: deque[Edit] = field(default_factory=lambda: deque(maxlen=UNDO_STEPS))
-    _undone: list[Edit] = field(default_factory=list)
-    _used: set[int] = field(default_factory=set)
+    _history: History = field(default_factory=History)
     _seen: dict[Spot, bytes] = field(default_factory=dict)
+    _highest: int = 0
     _order: int = 0
     _number: int = 0
 
     changed = Signal()
     """Emitted when the clicks have changed other than by adding one."""
 
+    happened = Signal(str, object)
+    """All that makes the session what it is, for a record of it: ``chosen`` and a
+    label, ``asked`` and a :class:`Request`, ``answered`` or ``dropped`` and its number,
+    ``done``, ``undone`` or ``redone`` and an :class:`Edit`."""
+
+    # -- objects -------------------------------------------------------------------
+
+    def choose(self, label: int) -> None:
+        """Go on with an object."""
+        if label != self.label:
+            self.label = label
+            self.happened.emit("chosen", label)
+
     def spot(self, plane: Plane) -> Spot:
         """Name the current object on a slice."""
         return Spot(self.label, plane)
+
+    def labels(self) -> list[int]:
+        """All objects: those with voxels, clicks, a name or a colour; ascending."""
+        clicked = {spot.label for spot, steps in self.steps.items() if steps}
+        return sorted(self.tally.labels() | clicked | set(self.looks))
+
+    def free_label(self) -> int:
+        """Find the label after the highest that was ever used."""
+        return self._highest + 1
+
+    def look(self, label: int) -> Look:
+        """Tell how an object appears."""
+        return self.looks.get(label, Look())
+
+    def give_look(self, label: int, look: Look) -> None:
+        """Name or colour an object."""
+        old = self.look(label)
+        if look != old:
+            before, after = State(looks={label: old}), State(looks={label: look})
+            self._do(Edit("colour" if look.name == old.name else "name", before, after))
+            self.changed.emit()
+
+    def delete(self, label: int, change: Change | None) -> None:
+        """Delete an object.
+
+        Parameters
+        ----------
+        label : int
+            The object; its requests must have been answered or withdrawn.
+        change : Change or None
+            Its pixels, taken off the mask.
+        """
+        spots = [spot for spot in self.steps.keys() | self._seen if spot.label == label]
+        notes = self.propagated.of(label)
+        before = State(
+            {spot: self.clicks(spot) for spot in spots},
+            {spot: self._seen.get(spot, b"") for spot in spots},
+            dict(notes),
+            {label: self.look(label)},
+        )
+        after = State(
+            dict.fromkeys(spots, ()),
+            dict.fromkeys(spots, b""),
+            dict.fromkeys(notes),
+            {label: Look()},
+        )
+        self._do(Edit("delete object", before, after, change))
+        self.changed.emit()
+
+    # -- clicks and their requests ---------------------------------------------------
 
     def clicks(self, spot: Spot) -> Steps:
         """Clicks at a spot, oldest first."""
@@ -144,10 +153,8 @@ class Session:
             (H, W) bool, the object's present mask on the slice. The click starts from
             it if it is not what the click before was answered with.
         """
-        self._order += 1
-        self._used.add(spot.label)
         base = mask if self.is_painted(spot, mask) else None
-        step = Step(self._order, click, base)
+        step = Step(self._order + 1, click, base)
         self._queue(spot, (*self.clicks(spot), step))
         return step
 
@@ -157,10 +164,15 @@ class Session:
         self.changed.emit()
 
     def _queue(self, spot: Spot, steps: Steps, rest: Mask | None = None) -> None:
-        self._number += 1
-        before = self.clicks(spot)
-        self._waiting.append(Request(self._number, spot, before, steps, rest))
-        self.steps[spot] = steps
+        number, before = self._number + 1, self.clicks(spot)
+        self.ask(Request(number, spot, before, steps, rest))
+
+    def ask(self, request: Request) -> None:
+        """Queue a request."""
+        self._number = request.number
+        self._waiting.append(request)
+        self._take(State(steps={request.spot: request.steps}))
+        self.happened.emit("asked", request)
 
     @property
     def pending(self) -> Request | None:
@@ -186,10 +198,6 @@ class Session:
         base = request.steps[-1].base
         return base is None or fingerprint(base) != fingerprint(mask)
 
-    def finish(self, request: Request) -> None:
-        """Take the pending request off the queue."""
-        self._waiting.remove(request)
-
     def restart(self, request: Request, mask: Mask) -> None:
         """Ask again from a mask that was painted while the answer was on its way.
 
@@ -206,117 +214,51 @@ class Session:
         def swap(steps: Steps) -> Steps:
             return tuple(new if step is old else step for step in steps)
 
-        for index, waiting in enumerate(self._waiting):
-            self._number += 1
-            self._waiting[index] = replace(
-                waiting,
-                number=self._number,
-                before=swap(waiting.before),
-                steps=swap(waiting.steps),
-            )
-        self.steps[request.spot] = swap(self.steps[request.spot])
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            self.happened.emit("dropped", one.number)
+        for one in waiting:
+            before, steps = swap(one.before), swap(one.steps)
+            number = self._number + 1
+            self.ask(replace(one, number=number, before=before, steps=steps))
 
-    def record(self, request: Request, painted: bool, mask: Mask) -> None:
-        """Put an answered request on the undo stack.
+    def record(self, request: Request, change: Change | None, mask: Mask) -> None:
+        """Take the pending request off the queue and onto the undo stack.
 
         Parameters
         ----------
         request : Request
             The request.
-        painted : bool
-            Whether pixels of the mask layer changed.
+        change : Change or None
+            What its answer changed in the mask.
         mask : ndarray
             (H, W) bool, the object's mask on the slice now.
         """
+        self.forget(request.number)
         spot = request.spot
-        before, after = self._seen.get(spot, b""), fingerprint(mask)
-        self._seen[spot] = after
-        self._do(Edit(spot, request.before, request.steps, painted, before, after))
+        old, new = self._seen.get(spot, b""), fingerprint(mask)
+        before = State({spot: request.before}, {spot: old})
+        after = State({spot: request.steps}, {spot: new})
+        name = "click" if len(request.steps) > len(request.before) else "clicks"
+        self._do(Edit(name, before, after, change))
+        self.happened.emit("answered", request.number)
 
-    def paint(self) -> None:
-        """Note that the person painted on the mask."""
-        self._used.add(self.label)
-        self._do(Edit(None))
+    def forget(self, number: int) -> None:
+        """Take a request off the queue, because it is answered."""
+        self._waiting = [one for one in self._waiting if one.number != number]
 
-    def is_annotated(self, spot: Spot, mask: Mask) -> bool:
-        """Whether a spot's present mask was clicked, painted or erased by hand."""
-        if self.propagated.erased(spot, mask):
-            return True
-        made = not self.clicks(spot) and self.propagated.made(spot, mask)
-        return bool(mask.any()) and not made
-
-    def propagate(self, label: int, notes: Notes, painted: bool) -> None:
-        """Note what propagation wrote, as one entry of the undo stack.
-
-        Parameters
-        ----------
-        label : int
-            The object.
-        notes : dict
-            Spot to the note of its new mask; None where it has become empty.
-        painted : bool
-            Whether pixels of the mask layer changed.
-        """
-        self._used.add(label)
-        before = self.propagated.put(notes)
-        self._do(Edit(None, painted=painted, notes_before=before, notes_after=notes))
-
-    def _do(self, edit: Edit) -> None:
-        self._edits.append(edit)
-        self._undone.clear()
-
-    def free_label(self) -> int:
-        """Find the label after the highest that has been clicked or painted with."""
-        return max(self._used, default=0) + 1
+    def drop(self, number: int) -> None:
+        """Withdraw a request, if it still waits; its clicks go."""
+        for request in [one for one in self._waiting if one.number == number]:
+            self._waiting.remove(request)
+            self._take(State(steps={request.spot: request.before}))
+            self.happened.emit("dropped", number)
 
     def withdraw(self) -> None:
         """Withdraw every request; their clicks go, their masks were never shown."""
-        while self._waiting:
-            request = self._waiting.pop()
-            self.steps[request.spot] = request.before
+        for request in reversed(self._waiting.copy()):
+            self.drop(request.number)
         self.changed.emit()
-
-    def undo(self) -> Edit | None:
-        """Take back the last thing that was done.
-
-        Returns
-        -------
-        Edit or None
-            The entry taken off the stack, whose mask change is to be undone; None if
-            there was none, or a waiting request was withdrawn instead.
-        """
-        edit = None
-        if self._waiting:
-            request = self._waiting.pop()
-            self.steps[request.spot] = request.before
-        elif self._edits:
-            edit = self._edits.pop()
-            self._undone.append(edit)
-            if edit.spot is not None:
-                self.steps[edit.spot] = edit.before
-                self._seen[edit.spot] = edit.seen_before
-            self.propagated.put(edit.notes_before)
-        self.changed.emit()
-        return edit
-
-    def redo(self) -> Edit | None:
-        """Do again what was taken back last, unless something else was done since.
-
-        Returns
-        -------
-        Edit or None
-            The entry, whose mask change is to be redone; None if there is none.
-        """
-        if self._waiting or not self._undone:
-            return None
-        edit = self._undone.pop()
-        self._edits.append(edit)
-        if edit.spot is not None:
-            self.steps[edit.spot] = edit.after
-            self._seen[edit.spot] = edit.seen_after
-        self.propagated.put(edit.notes_after)
-        self.changed.emit()
-        return edit
 
     def is_moved(self, spot: Spot, places: dict[int, Click]) -> bool:
         """Whether points, by the order of their click, differ from the clicks."""
@@ -349,3 +291,96 @@ class Session:
             kept[-1:] = [replace(step, base=mask) for step in kept[-1:]]
         self._queue(spot, tuple(kept), rest=base)
         self.changed.emit()
+
+    # -- other ways to change the mask -----------------------------------------------
+
+    def paint(self, change: Change) -> None:
+        """Note that the person painted on the mask."""
+        self._do(Edit("painting", change=change))
+
+    def is_annotated(self, spot: Spot, mask: Mask) -> bool:
+        """Whether a spot's present mask was clicked, painted or erased by hand."""
+        if self.propagated.erased(spot, mask):
+            return True
+        made = not self.clicks(spot) and self.propagated.made(spot, mask)
+        return bool(mask.any()) and not made
+
+    def propagate(self, notes: Notes, change: Change | None) -> None:
+        """Note what propagation wrote, as one entry of the undo stack.
+
+        Parameters
+        ----------
+        notes : dict
+            Spot to the note of its new mask; None where it has become empty.
+        change : Change or None
+            Of the mask.
+        """
+        before = State(notes={spot: self.propagated.note(spot) for spot in notes})
+        self._do(Edit("propagation", before, State(notes=notes), change))
+
+    # -- undo ------------------------------------------------------------------------
+
+    def _do(self, edit: Edit) -> None:
+        self.do(edit)
+        self.happened.emit("done", edit)
+
+    def do(self, edit: Edit) -> None:
+        """Put an edit on the undo stack, as it was done."""
+        self._history.do(edit)
+        self._take(edit.after)
+        if edit.change is not None:
+            self.tally.follow(edit.change)
+            self._highest = max(self._highest, *self.tally.labels(), 0)
+
+    def _take(self, state: State) -> None:
+        """Let a part of the state be this."""
+        self.steps |= state.steps
+        self._seen |= state.seen
+        self.propagated.put(state.notes)
+        for label, look in state.looks.items():
+            self.looks.pop(label, None)
+            if look != Look():
+                self.looks[label] = look
+        used = {spot.label for spot in (*state.steps, *state.notes)} | set(state.looks)
+        self._highest = max(self._highest, *used, 0)
+        orders = [step.order for steps in state.steps.values() for step in steps]
+        self._order = max(self._order, *orders, 0)
+
+    def undo(self) -> Edit | None:
+        """Take back the last thing that was done.
+
+        Returns
+        -------
+        Edit or None
+            The edit, whose change is to be taken back in the mask; None if there was
+            none, or a waiting request was withdrawn instead.
+        """
+        edit = None
+        if self._waiting:
+            self.drop(self._waiting[-1].number)
+        else:
+            edit = self._history.undo()
+        if edit is not None:
+            self._take(edit.before)
+            if edit.change is not None:
+                self.tally.follow(edit.change, undo=True)
+            self.happened.emit("undone", edit)
+        self.changed.emit()
+        return edit
+
+    def redo(self) -> Edit | None:
+        """Do again what was taken back last, unless something else was done since.
+
+        Returns
+        -------
+        Edit or None
+            The edit, whose change is to be made in the mask; None if there is none.
+        """
+        edit = None if self._waiting else self._history.redo()
+        if edit is not None:
+            self._take(edit.after)
+            if edit.change is not None:
+                self.tally.follow(edit.change)
+            self.happened.emit("redone", edit)
+            self.changed.emit()
+        return edit

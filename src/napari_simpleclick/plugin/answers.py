@@ -85,14 +85,13 @@ class Answers:
         if bench.session.is_outdated(request, present):
             bench.session.restart(request, present)
             return
-        bench.session.finish(request)
+        change = None
         try:
-            with bench.silence():
-                bench.write(spot.plane, spot.label, answer.mask)
+            change = bench.write(spot.plane, spot.label, answer.mask)
         except Exception as error:
             self.failed.emit(f"The mask could not be written: {error}.", error)
         now = bench.object_mask(spot.plane, spot.label)
-        bench.session.record(request, bench.wrote, now)
+        bench.session.record(request, change, now)
         self.answered.emit(answer)
 
     def _on_error(self, bench: Bench, error: Exception) -> None:

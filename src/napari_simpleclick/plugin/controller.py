@@ -201,7 +201,7 @@ class Controller:
 
     def _on_label(self) -> None:
         if self.bench is not None and self.bench.mask.selected_label > 0:
-            self.bench.session.label = int(self.bench.mask.selected_label)
+            self.bench.session.choose(int(self.bench.mask.selected_label))
             self.changed.emit()
 
     # -- clicks --------------------------------------------------------------------

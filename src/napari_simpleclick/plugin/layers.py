@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from napari.utils.colormaps import CyclicLabelColormap
 
-from napari_simpleclick.annotate import Session, Spot, Step
+from napari_simpleclick.annotate import Change, Session, Spot, Step
 from napari_simpleclick.plugin.dots import Dots
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.volumes import Plane, Window
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Image, Labels, Points
     from napari.viewer import Viewer
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 COLOURS = {True: "#2ecc40", False: "#ff4136"}
 """Green for positive, red for negative clicks."""
@@ -83,7 +83,7 @@ class Bench:
     def __init__(self, viewer: Viewer, image: Image) -> None:
         self.viewer, self.image = viewer, image
         self.session = Session()
-        self.quiet = self.wrote = False
+        self.quiet = False
         look = _transform(image)
         shape = data_shape(image)
         self.mask: Labels = viewer.add_labels(
@@ -135,12 +135,10 @@ class Bench:
         finally:
             self.quiet = before
 
-    def _on_paint(self) -> None:
-        """Keep the session's undo stack in step with the mask's own history."""
-        if self.quiet:
-            self.wrote = True
-        else:
-            self.session.paint()
+    def _on_paint(self, event: Any) -> None:
+        """Put what the person painted on the session's undo stack."""
+        if not self.quiet:
+            self.session.paint(painted(event.value, self.mask.data.shape))
 
     def _follow(self) -> None:
         """Move the clicks and the mask to where the image is."""
@@ -149,12 +147,12 @@ class Bench:
                 setattr(layer, name, getattr(self.image, name))
 
     def act(self, action: Action) -> None:
-        """Undo or redo the last click, move, deletion, clearing or brush stroke."""
+        """Undo or redo the last thing that was done."""
         undo = action is Action.UNDO
         edit = self.session.undo() if undo else self.session.redo()
-        if edit is not None and edit.painted:
-            with self.silence():
-                self.mask.undo() if undo else self.mask.redo()
+        if edit is not None and edit.change is not None:
+            edit.change.apply(self.mask.data, undo)
+            self.mask.refresh()
 
     def place(self, position: tuple[float, ...]) -> tuple[float, ...]:
         """Image coordinates of a position in the world.
@@ -235,18 +233,48 @@ class Bench:
         return np.asarray(plane.read(self.mask.data) == label)
 
     def write(
-        self, plane: Plane, label: int, mask: NDArray[np.bool_], refresh: bool = True
-    ) -> None:
-        """Write an object's mask on a slice; other objects keep their pixels."""
+        self, plane: Plane, label: int, mask: NDArray[np.bool_], show: bool = True
+    ) -> Change | None:
+        """Write an object's mask on a slice; other objects keep their pixels.
+
+        Parameters
+        ----------
+        plane : Plane
+            The slice.
+        label : int
+            The object.
+        mask : ndarray
+            (H, W) bool, its new mask.
+        show : bool
+            Whether to draw it; if not, the mask layer is to be refreshed afterwards.
+
+        Returns
+        -------
+        Change or None
+            What has changed, for the session.
+        """
         now = plane.read(self.mask.data)
         gained, lost = mask & (now == 0), ~mask & (now == label)
-        indices = plane.indices(gained | lost)
-        self.wrote = False
-        if not self.mask.visible:
+        changed = gained | lost
+        if not changed.any():
+            return None
+        values = np.where(gained[changed], label, 0).astype(now.dtype)
+        return self.put(plane.indices(changed), values, show)
+
+    def put(
+        self, indices: tuple[NDArray[np.intp], ...], values: ArrayLike, show: bool
+    ) -> Change:
+        """Write labels that differ from those there."""
+        change = Change.of(
+            self.mask.data.shape, indices, self.mask.data[indices], values
+        )
+        if show:
             self.mask.visible = True  # napari writes through its view of the layer
-        if indices[0].size:
-            values = np.where(gained[gained | lost], label, 0).astype(now.dtype)
-            self.mask.data_setitem(indices, values, refresh)
+            with self.silence():
+                self.mask.data_setitem(indices, values)
+        else:
+            change.apply(self.mask.data)
+        return change
 
     def found_points(self) -> list[FoundPoint]:
         """All points that are in the layers now."""
@@ -284,6 +312,34 @@ class Bench:
                 layer.features = _features(
                     [(label, depth, step.order) for _, step, label, depth in rows[sign]]
                 )
+
+
+def painted(atoms: list[Any], shape: tuple[int, ...]) -> Change:
+    """Read what napari's tools have painted.
+
+    Parameters
+    ----------
+    atoms : list
+        Value of the paint event of a Labels layer: tuples of indices, labels before
+        and after; or, since napari 0.9, of a box, a mask in it (None for all), labels
+        before and the label after.
+    shape : tuple of int
+        Of the mask.
+    """
+    changes = []
+    for atom in atoms:
+        if len(atom) == 3:
+            indices, before, after = atom
+        else:
+            box, mask, before, after = atom
+            corner = [part.start or 0 for part in box]
+            inside = np.nonzero(np.ones_like(before, bool) if mask is None else mask)
+            indices = tuple(i + start for i, start in zip(inside, corner, strict=True))
+            before = np.ravel(before)
+        changes.append(Change.of(shape, indices, before, after))
+    change = Change.joined(changes)
+    assert change is not None
+    return change
 
 
 def data_shape(image: Image) -> tuple[int, ...]:

@@ -9,7 +9,14 @@ from napari.qt.threading import create_worker
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_simpleclick.annotate import Note, Notes, Spot, Stack, fingerprint
+from napari_simpleclick.annotate import (
+    Change,
+    Note,
+    Notes,
+    Spot,
+    Stack,
+    fingerprint,
+)
 from napari_simpleclick.plugin.confidence import Profile
 from napari_simpleclick.plugin.mouse import STROKE_MS, is_painting
 
@@ -231,25 +238,25 @@ class Propagator:
     def _write(self, run: Run) -> None:
         """Write all slices as one undo step, but none that the person changed."""
         bench, stack, notes = run.bench, run.stack, Notes()
-        left = 0
-        bench.wrote = False
-        with bench.silence(), bench.mask.block_history():
-            try:
-                for index, patch in sorted(run.patches.items()):
-                    spot = stack.spot(index)
-                    mask = bench.object_mask(spot.plane, spot.label)
-                    changed = fingerprint(mask) != run.before.get(index)
-                    if changed or bench.session.clicks(spot):
-                        left += 1
-                        continue
-                    new = patch.paste(mask.shape)
-                    bench.write(spot.plane, spot.label, new, refresh=False)
-                    now = fingerprint(bench.object_mask(spot.plane, spot.label))
-                    notes[spot] = Note(now, patch.confidence) if now else None
-            except Exception as error:
-                self.controller.complain(f"A mask was not written: {error}.", error)
+        left, changes = 0, list[Change]()
+        try:
+            for index, patch in sorted(run.patches.items()):
+                spot = stack.spot(index)
+                mask = bench.object_mask(spot.plane, spot.label)
+                changed = fingerprint(mask) != run.before.get(index)
+                if changed or bench.session.clicks(spot):
+                    left += 1
+                    continue
+                new = patch.paste(mask.shape)
+                changes += filter(
+                    None, [bench.write(spot.plane, spot.label, new, False)]
+                )
+                now = fingerprint(bench.object_mask(spot.plane, spot.label))
+                notes[spot] = Note(now, patch.confidence) if now else None
+        except Exception as error:
+            self.controller.complain(f"A mask was not written: {error}.", error)
         if notes:
-            bench.session.propagate(stack.label, notes, bench.wrote)
+            bench.session.propagate(notes, Change.joined(changes))
         bench.mask.refresh()
         self._seen |= {stack.spot(index): True for index in run.anchors | {run.start}}
         self._outdated = True

@@ -1,0 +1,123 @@
+"""Voxels of a mask that got other values: what an undo step is made of."""
+
+from __future__ import annotations
+
+import io
+import math
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+QUICK = 1
+"""Compression level of zlib; a change is packed while a person waits."""
+
+
+class Voxels(NamedTuple):
+    """The voxels of a change.
+
+    Parameters
+    ----------
+    indices : ndarray
+        (N,) int64, unique and ascending, into the mask in C order.
+    before, after : ndarray
+        (N,) labels.
+    """
+
+    indices: NDArray[np.int64]
+    before: NDArray[Any]
+    after: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """A change of a mask, packed.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the mask.
+    packed : bytes
+        zlib stream of three arrays in NumPy's ``.npy`` format, one after the other:
+        the first index and the distances from each index to the next, the labels
+        before, and those after.
+    """
+
+    shape: tuple[int, ...]
+    packed: bytes
+
+    @classmethod
+    def of(
+        cls,
+        shape: tuple[int, ...],
+        indices: tuple[NDArray[np.integer], ...],
+        before: ArrayLike,
+        after: ArrayLike,
+    ) -> Change:
+        """Note a change.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the mask.
+        indices : tuple of ndarray
+            One (N,) array per axis; a voxel may come twice, and then its first label
+            before and its last label after count.
+        before, after : array_like
+            (N,) labels, or one for all.
+        """
+        flat = np.ravel_multi_index(indices, shape).astype(np.int64)
+        old = np.broadcast_to(np.asarray(before), flat.shape)
+        new = np.broadcast_to(np.asarray(after), flat.shape)
+        places, first = np.unique(flat, return_index=True)
+        last = flat.size - 1 - np.unique(flat[::-1], return_index=True)[1]
+        steps = np.diff(places, prepend=0)
+        if not steps.size or steps.max() < 2**32:
+            steps = steps.astype(np.uint32)
+        file = io.BytesIO()
+        for array in (steps, old[first], new[last]):
+            np.lib.format.write_array(file, np.ascontiguousarray(array))
+        return cls(tuple(shape), zlib.compress(file.getvalue(), QUICK))
+
+    @classmethod
+    def joined(cls, changes: Sequence[Change]) -> Change | None:
+        """Take several changes, made one after the other, as one; None for none."""
+        if len(changes) < 2:
+            return changes[0] if changes else None
+        parts = [change.voxels() for change in changes]
+        indices, before, after = map(np.concatenate, zip(*parts, strict=True))
+        shape = changes[0].shape
+        return cls.of(shape, np.unravel_index(indices, shape), before, after)
+
+    def voxels(self) -> Voxels:
+        """Unpack.
+
+        Raises
+        ------
+        ValueError
+            If the bytes are not those of a change of a mask of this shape.
+        """
+        try:
+            file = io.BytesIO(zlib.decompress(self.packed))
+            steps, before, after = (
+                np.lib.format.read_array(file, allow_pickle=False) for _ in range(3)
+            )
+        except (zlib.error, EOFError) as error:
+            raise ValueError(f"A change of the mask is damaged: {error}.") from error
+        indices = np.cumsum(steps, dtype=np.int64)
+        if not indices.shape == before.shape == after.shape or (
+            indices.size and not 0 <= indices[0] <= indices[-1] < math.prod(self.shape)
+        ):
+            raise ValueError("A change of the mask does not fit the mask.")
+        return Voxels(indices, before, after)
+
+    def apply(self, mask: NDArray[Any], undo: bool = False) -> None:
+        """Make the change in a mask, or take it back."""
+        indices, before, after = self.voxels()
+        mask[np.unravel_index(indices, self.shape)] = before if undo else after

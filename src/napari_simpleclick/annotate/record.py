@@ -1,0 +1,263 @@
+"""A session and its record: every event is written, and read back in order."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from napari_simpleclick.annotate.change import Change
+from napari_simpleclick.annotate.edits import Edit, Look, Request, State, Step, Steps
+from napari_simpleclick.annotate.propagated import Note
+from napari_simpleclick.annotate.session import Session
+from napari_simpleclick.annotate.spot import Mask, Spot
+from napari_simpleclick.clicks import Click
+from napari_simpleclick.volumes.planes import Plane
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_simpleclick.annotate.store import Store
+
+
+class Recorder:
+    """Writes what happens in a session to its file, in a thread of its own.
+
+    Parameters
+    ----------
+    session : Session
+        The session.
+    store : Store
+        The file; from now on it is used by this object's thread alone.
+    steps : dict, optional
+        Ids of the clicks that the file holds.
+    """
+
+    def __init__(
+        self, session: Session, store: Store, steps: dict[Step, int] | None = None
+    ) -> None:
+        self.session, self.store = session, store
+        self._known: WeakKeyDictionary[Step, int] = WeakKeyDictionary(steps or {})
+        self._thread = ThreadPoolExecutor(1, "session")
+        self._last: Future[None] | None = None
+        self._trouble: Exception | None = None
+        session.happened.connect(self.note)
+
+    def note(self, kind: str, what: Any) -> None:
+        """Write an event; returns at once."""
+        self._last = self._thread.submit(self._write, kind, what)
+
+    def trouble(self) -> Exception | None:
+        """Tell once why something was not written."""
+        trouble, self._trouble = self._trouble, None
+        return trouble
+
+    def copy(self, path: Any) -> Future[None]:
+        """Write a copy of the file as it will be after all events up to now."""
+        return self._thread.submit(self.store.copy, path)
+
+    def flush(self) -> None:
+        """Wait until everything is written."""
+        if self._last is not None:
+            self._last.result()
+
+    def close(self) -> None:
+        """Write what is left, and close the file."""
+        self.session.happened.disconnect(self.note)
+        self._thread.submit(self.store.close)
+        self._thread.shutdown()
+
+    def _write(self, kind: str, what: Any) -> None:
+        try:
+            change = what.change if isinstance(what, Edit) else None
+            packed = change.packed if change is not None else None
+            if kind in ("undone", "redone"):
+                what, packed = None, None  # the file knows which
+            self.store.append(kind, self._json(what), packed)
+        except (OSError, ValueError) as error:
+            self._trouble = error
+
+    def _json(self, what: Any) -> Any:
+        """Make a JSON value of an event."""
+        if isinstance(what, Edit):
+            before, after = self._state(what.before), self._state(what.after)
+            return {"name": what.name, "before": before, "after": after}
+        if isinstance(what, Request):
+            return {
+                "number": what.number,
+                "spot": _plain(what.spot),
+                "before": self._ids(what.before),
+                "steps": self._ids(what.steps),
+                "rest": None if what.rest is None else pack_mask(what.rest).hex(),
+            }
+        return what
+
+    def _state(self, state: State) -> dict[str, Any]:
+        return {
+            "steps": [
+                [_plain(s), self._ids(steps)] for s, steps in state.steps.items()
+            ],
+            "seen": [[_plain(s), seen.hex()] for s, seen in state.seen.items()],
+            "notes": [
+                [_plain(s), note and [note.fingerprint.hex(), note.confidence]]
+                for s, note in state.notes.items()
+            ],
+            "looks": [[label, asdict(look)] for label, look in state.looks.items()],
+        }
+
+    def _ids(self, steps: Steps) -> list[int]:
+        """Ids of clicks, which are written when they are first seen."""
+        for step in steps:
+            if step not in self._known:
+                click, base = step.click, step.base
+                packed = None if base is None else pack_mask(base)
+                values = (click.row, click.column, click.positive, packed)
+                self._known[step] = self.store.add_step(step.order, values)
+        return [self._known[step] for step in steps]
+
+
+@dataclass
+class Reading:
+    """Reads a session back from its file.
+
+    Parameters
+    ----------
+    store : Store
+        The file.
+
+    Attributes
+    ----------
+    session : Session
+        As far as it was read.
+    extra : dict
+        Kind to the last value of the events that are not the session's own, such as
+        the settings and the model.
+    steps : dict
+        Clicks to their ids in the file.
+    """
+
+    store: Store
+    session: Session = field(default_factory=Session)
+    extra: dict[str, Any] = field(default_factory=dict)
+    steps: dict[Step, int] = field(default_factory=dict)
+
+    def play(self, mask: np.ndarray[Any, Any]) -> Iterator[tuple[str, Edit | None]]:
+        """Go through all events.
+
+        Parameters
+        ----------
+        mask : ndarray
+            Empty label array of the session's shape, which is filled.
+
+        Yields
+        ------
+        tuple
+            After each event: its kind, and the edit that was done, undone or redone.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged.
+        """
+        try:
+            found = {id_: _read_step(row) for id_, row in self.store.steps().items()}
+            self.steps = {step: id_ for id_, step in found.items()}
+            for kind, detail, packed in self.store.events():
+                change = Change(mask.shape, packed) if packed is not None else None
+                edit = self._follow(kind, detail, change, found)
+                if edit is not None and edit.change is not None:
+                    edit.change.apply(mask, undo=kind == "undone")
+                yield kind, edit
+        except (KeyError, TypeError, IndexError, zlib.error) as error:
+            raise ValueError(
+                f"'{self.store.path.name}' is damaged: {type(error).__name__} {error}."
+            ) from error
+
+    def _follow(
+        self, kind: str, detail: Any, change: Change | None, found: dict[int, Step]
+    ) -> Edit | None:
+        session = self.session
+        if kind == "chosen":
+            session.choose(detail)
+        elif kind == "asked":
+            session.ask(_read_request(detail, found))
+        elif kind == "answered":
+            session.forget(detail)
+        elif kind == "dropped":
+            session.drop(detail)
+        elif kind == "done":
+            before, after = (
+                _read_state(detail[key], found) for key in ("before", "after")
+            )
+            edit = Edit(detail["name"], before, after, change)
+            session.do(edit)
+            return edit
+        elif kind == "undone":
+            return session.undo()
+        elif kind == "redone":
+            return session.redo()
+        else:
+            self.extra[kind] = detail
+        return None
+
+
+def pack_mask(mask: Mask) -> bytes:
+    """Pack a (H, W) bool mask: zlib stream of its bits in NumPy's ``.npy`` format."""
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.array(mask.shape))
+    np.lib.format.write_array(file, np.packbits(mask))
+    return zlib.compress(file.getvalue(), 1)
+
+
+def unpack_mask(packed: bytes) -> Mask:
+    """Unpack what :func:`pack_mask` made."""
+    file = io.BytesIO(zlib.decompress(packed))
+    height, width = np.lib.format.read_array(file, allow_pickle=False)
+    bits = np.lib.format.read_array(file, allow_pickle=False)
+    return np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
+
+
+def _plain(spot: Spot) -> list[Any]:
+    return [spot.label, spot.plane.axes, spot.plane.index]
+
+
+def _read_spot(value: list[Any]) -> Spot:
+    label, (first, second), index = value
+    return Spot(label, Plane((first, second), tuple(index)))
+
+
+def _read_step(row: tuple[int, float, float, bool, bytes | None]) -> Step:
+    order, y, x, positive, base = row
+    mask = None if base is None else unpack_mask(base)
+    return Step(order, Click(y, x, bool(positive)), mask)
+
+
+def _read_request(detail: dict[str, Any], found: dict[int, Step]) -> Request:
+    before, steps = (
+        tuple(found[id_] for id_ in detail[key]) for key in ("before", "steps")
+    )
+    rest = (
+        None if detail["rest"] is None else unpack_mask(bytes.fromhex(detail["rest"]))
+    )
+    return Request(detail["number"], _read_spot(detail["spot"]), before, steps, rest)
+
+
+def _read_state(detail: dict[str, Any], found: dict[int, Step]) -> State:
+    notes = {
+        _read_spot(spot): Note(bytes.fromhex(note[0]), note[1]) if note else None
+        for spot, note in detail["notes"]
+    }
+    return State(
+        {
+            _read_spot(spot): tuple(found[id_] for id_ in ids)
+            for spot, ids in detail["steps"]
+        },
+        {_read_spot(spot): bytes.fromhex(seen) for spot, seen in detail["seen"]},
+        notes,
+        {label: Look(**look) for label, look in detail["looks"]},
+    )

@@ -1,0 +1,188 @@
+"""A session file: an SQLite database that grows by what happens.
+
+``docs/sessions.md`` describes the format.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SUFFIX = ".simpleclick"
+APPLICATION = 0x53434C4B
+"""Written into the header of the file: ``SCLK``."""
+
+VERSION = 1
+"""Of the format; a newer one is refused."""
+
+TABLES = """
+CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE step (
+    id INTEGER PRIMARY KEY, click INTEGER NOT NULL, row REAL NOT NULL,
+    column REAL NOT NULL, positive INTEGER NOT NULL, base BLOB);
+CREATE TABLE event (
+    id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL,
+    detail TEXT NOT NULL, change BLOB);
+"""
+
+
+class Row(NamedTuple):
+    """An event of a session.
+
+    Parameters
+    ----------
+    kind : str
+        What happened.
+    detail : object
+        JSON value.
+    change : bytes or None
+        The packed change of the mask.
+    """
+
+    kind: str
+    detail: Any
+    change: bytes | None
+
+
+class Store:
+    """An open session file, which no other process can open meanwhile.
+
+    Every event is a transaction: after a crash the file holds all events whose
+    :meth:`append` has returned.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it is created if it does not exist.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a session, is damaged, in use, or of a newer version.
+    OSError
+        If it cannot be read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        fresh = not path.exists()
+        try:
+            self._database = sqlite3.connect(
+                path, timeout=0, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.OperationalError as error:
+            raise OSError(f"{path} cannot be opened: {error}.") from error
+        try:
+            self._run("PRAGMA locking_mode = EXCLUSIVE")
+            if fresh:
+                self._create()
+            self._check()
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _create(self) -> None:
+        self._run("PRAGMA journal_mode = WAL")
+        self._run("PRAGMA synchronous = NORMAL")
+        self._run(f"PRAGMA application_id = {APPLICATION}")
+        self._run(f"PRAGMA user_version = {VERSION}")
+        for statement in TABLES.split(";")[:-1]:
+            self._run(statement)
+
+    def _check(self) -> None:
+        (application,) = self._run("PRAGMA application_id").fetchone()
+        (version,) = self._run("PRAGMA user_version").fetchone()
+        if application != APPLICATION:
+            raise ValueError(f"'{self.path.name}' is not a session of this tool.")
+        if version > VERSION:
+            raise ValueError(
+                f"'{self.path.name}' was written by a newer version of this tool; "
+                "update it to open the session."
+            )
+        self._run("BEGIN IMMEDIATE")  # takes the lock, and keeps it
+        self._run("COMMIT")
+
+    def _run(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        try:
+            return self._database.execute(statement, values)
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise ValueError(
+                    f"'{self.path.name}' is open in another window."
+                ) from error
+            raise OSError(f"'{self.path}' cannot be used: {error}.") from error
+        except sqlite3.DatabaseError as error:
+            raise ValueError(
+                f"'{self.path.name}' is not a session, or is damaged: {error}."
+            ) from error
+
+    def __enter__(self) -> Self:
+        """Do nothing; the file is open."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def put_about(self, about: dict[str, Any]) -> None:
+        """Write facts about the session, as JSON values."""
+        for key, value in about.items():
+            statement = "INSERT OR REPLACE INTO about VALUES (?, ?)"
+            self._run(statement, (key, json.dumps(value)))
+
+    def about(self) -> dict[str, Any]:
+        """Read the facts about the session."""
+        rows = self._run("SELECT key, value FROM about").fetchall()
+        return {key: json.loads(value) for key, value in rows}
+
+    def add_step(self, click: int, values: tuple[float, float, bool, Any]) -> int:
+        """Write a click; returns its id."""
+        statement = "INSERT INTO step VALUES (NULL, ?, ?, ?, ?, ?)"
+        return int(self._run(statement, (click, *values)).lastrowid or 0)
+
+    def steps(self) -> dict[int, tuple[int, float, float, bool, bytes | None]]:
+        """Read all clicks by id: number, row, column, sign, packed mask."""
+        return {row[0]: row[1:] for row in self._run("SELECT * FROM step").fetchall()}
+
+    def append(self, kind: str, detail: Any, change: bytes | None = None) -> None:
+        """Write an event."""
+        statement = "INSERT INTO event VALUES (NULL, ?, ?, ?, ?)"
+        self._run(statement, (time.time(), kind, json.dumps(detail), change))
+
+    def events(self) -> Iterator[Row]:
+        """Read all events, oldest first."""
+        for kind, detail, change in self._run(
+            "SELECT kind, detail, change FROM event ORDER BY id"
+        ):
+            yield Row(kind, json.loads(detail), change)
+
+    def clicks(self) -> int:
+        """Count the clicks that were ever made."""
+        return int(self._run("SELECT max(click) FROM step").fetchone()[0] or 0)
+
+    def last_time(self) -> float:
+        """Time of the last event, in seconds since 1970; 0 for none."""
+        return float(self._run("SELECT max(time) FROM event").fetchone()[0] or 0)
+
+    def copy(self, path: Path) -> None:
+        """Write a copy of the file, which replaces another only when it is whole."""
+        part = path.with_name(path.name + ".part")
+        part.unlink(missing_ok=True)
+        try:
+            with closing(sqlite3.connect(part)) as target:
+                self._database.backup(target)
+                target.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.Error as error:
+            raise OSError(f"{path} cannot be written: {error}.") from error
+        part.replace(path)

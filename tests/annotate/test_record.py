@@ -1,0 +1,285 @@
+import random
+import shutil
+import sqlite3
+
+import numpy as np
+import pytest
+
+from napari_simpleclick import Click
+from napari_simpleclick.annotate import (
+    Change,
+    Look,
+    Note,
+    Reading,
+    Recorder,
+    Session,
+    Spot,
+    Store,
+    fingerprint,
+)
+from napari_simpleclick.volumes import Plane
+
+SHAPE = (6, 8, 8)
+ACTS = """click click answer answer undo redo paint choose move clear propagate
+delete look withdraw restart"""
+
+
+class Person:
+    """Does random things to a session and its mask, as the plugin would."""
+
+    def __init__(self, session, mask, seed):
+        self.session, self.mask, self.chance = session, mask, random.Random(seed)
+
+    def write(self, plane, label, mask):
+        now = plane.read(self.mask)
+        changed = (mask & (now == 0)) | (~mask & (now == label))
+        if not changed.any():
+            return None
+        places = plane.indices(changed)
+        after = np.where(mask[changed], label, 0)
+        change = Change.of(SHAPE, places, self.mask[places], after)
+        self.mask[places] = after
+        return change
+
+    def blob(self):
+        rows, columns = (self.chance.randrange(8) for _ in range(2))
+        mask = np.zeros((8, 8), bool)
+        mask[rows : rows + 4, columns : columns + 4] = True
+        return mask
+
+    def plane(self):
+        return Plane((1, 2), (self.chance.randrange(3), 0, 0))
+
+    def act(self):
+        name = self.chance.choice(ACTS.split())
+        getattr(self, name)()
+
+    def read(self, spot):
+        return spot.plane.read(self.mask) == spot.label
+
+    def click(self):
+        spot = self.session.spot(self.plane())
+        click = Click(self.chance.random() * 7, 3.0, self.chance.random() < 0.7)
+        self.session.add(spot, click, self.read(spot))
+
+    def answer(self):
+        request = self.session.pending
+        if request is not None:
+            new = self.blob() if request.steps else np.zeros((8, 8), bool)
+            change = self.write(request.spot.plane, request.spot.label, new)
+            self.session.record(request, change, self.read(request.spot))
+
+    def undo(self):
+        edit = self.session.undo()
+        if edit is not None and edit.change is not None:
+            edit.change.apply(self.mask, undo=True)
+
+    def redo(self):
+        edit = self.session.redo()
+        if edit is not None and edit.change is not None:
+            edit.change.apply(self.mask)
+
+    def paint(self):
+        change = self.write(self.plane(), self.session.label, self.blob())
+        if change is not None:
+            self.session.paint(change)
+
+    def choose(self):
+        self.session.choose(self.chance.randrange(1, 4))
+
+    def move(self):
+        spot = self.session.spot(self.plane())
+        places = {s.order: Click(1.0, 1.0) for s in self.session.clicks(spot)[1:]}
+        self.session.move(spot, places, self.read(spot))
+
+    def clear(self):
+        self.session.clear(self.session.spot(self.plane()))
+
+    def propagate(self):
+        spot = self.session.spot(self.plane())
+        change = self.write(spot.plane, spot.label, self.blob())
+        note = Note(fingerprint(self.read(spot)), self.chance.random())
+        self.session.propagate({spot: note}, change)
+
+    def delete(self):
+        if self.session.pending is None:
+            label = self.session.label
+            places = np.nonzero(self.mask == label)
+            change = Change.of(SHAPE, places, label, 0) if places[0].size else None
+            self.mask[places] = 0
+            self.session.delete(label, change)
+
+    def look(self):
+        name = self.chance.choice(["", "left femur", "tibia"])
+        self.session.give_look(self.session.label, Look(name, "#112233"))
+
+    def withdraw(self):
+        self.session.withdraw()
+
+    def restart(self):
+        if self.session.pending is not None and self.session.pending.steps:
+            self.session.restart(self.session.pending, self.blob())
+
+
+def state(session):
+    """All of a session that a person can see or get back to."""
+
+    def plain(steps):
+        return [
+            (s.order, s.click, None if s.base is None else s.base.tolist())
+            for s in steps
+        ]
+
+    return {
+        "label": session.label,
+        "steps": {k: plain(v) for k, v in session.steps.items() if v},
+        "looks": session.looks,
+        "labels": session.labels(),
+        "free": session.free_label(),
+        "voxels": [session.tally.voxels(label) for label in range(5)],
+        "waiting": [
+            (r.number, r.spot, plain(r.before), plain(r.steps))
+            for r in session._waiting
+        ],
+        "painted": {
+            spot: session.is_painted(spot, np.ones((8, 8), bool))
+            for spot in session.steps
+        },
+        "notes": [session.propagated.of(label) for label in range(5)],
+    }
+
+
+def read(path):
+    mask = np.zeros(SHAPE, np.uint16)
+    with Store(path) as store:
+        reading = Reading(store)
+        for _ in reading.play(mask):
+            pass
+    return reading, mask
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_read_is_what_was_done(tmp_path, seed):
+    path = tmp_path / "a.simpleclick"
+    session, mask = Session(), np.zeros(SHAPE, np.uint16)
+    recorder = Recorder(session, Store(path))
+    person = Person(session, mask, seed)
+    for _ in range(150):
+        person.act()
+    recorder.close()
+    assert recorder.trouble() is None
+    reading, again = read(path)
+    assert (again == mask).all()
+    assert state(reading.session) == state(session)
+    back = Person(reading.session, again, seed)
+    for _ in range(60):  # what was done before can be undone as well
+        person.undo()
+        back.undo()
+        assert (again == mask).all()
+    assert state(reading.session) == state(session)
+
+
+def test_a_session_goes_on_in_its_file(tmp_path):
+    path = tmp_path / "a.simpleclick"
+    session, mask = Session(), np.zeros(SHAPE, np.uint16)
+    recorder = Recorder(session, Store(path))
+    person = Person(session, mask, 1)
+    for _ in range(40):
+        person.act()
+    recorder.close()
+    store, again = Store(path), np.zeros(SHAPE, np.uint16)
+    reading = Reading(store)
+    list(reading.play(again))
+    recorder = Recorder(reading.session, store, reading.steps)
+    person = Person(reading.session, again, 2)
+    for _ in range(40):
+        person.act()
+    recorder.close()
+    last, mask = read(path)
+    assert (mask == again).all()
+    assert state(last.session) == state(reading.session)
+
+
+def test_every_event_is_there_when_it_was_written(tmp_path):
+    """As after ``kill -9``: nobody closes the file."""
+    path = tmp_path / "a.simpleclick"
+    recorder = Recorder(Session(), Store(path))
+    spot = Spot(1, Plane((1, 2), (0, 0, 0)))
+    recorder.session.add(spot, Click(1, 2), np.zeros((8, 8), bool))
+    recorder.flush()
+    for part in list(tmp_path.iterdir()):
+        shutil.copy(part, part.with_name(part.name.replace("a.", "b.")))
+    reading, _ = read(tmp_path / "b.simpleclick")
+    assert reading.session.clicks(spot)[0].click == Click(1, 2)
+    assert reading.session.pending.spot == spot
+    recorder.close()
+
+
+def test_settings_are_kept_with_the_session(tmp_path):
+    path = tmp_path / "a.simpleclick"
+    recorder = Recorder(Session(), Store(path))
+    recorder.note("options", {"threshold": 0.4})
+    recorder.note("options", {"threshold": 0.6})
+    recorder.close()
+    assert read(path)[0].extra == {"options": {"threshold": 0.6}}
+
+
+def test_a_copy_is_one_whole_file(tmp_path):
+    session, mask = Session(), np.zeros(SHAPE, np.uint16)
+    recorder = Recorder(session, Store(tmp_path / "a.simpleclick"))
+    recorder.store.put_about({"name": "knee"})
+    person = Person(session, mask, 3)
+    for _ in range(60):
+        person.act()
+    there = tmp_path / "there"
+    there.mkdir()
+    recorder.copy(there / "copy.simpleclick").result()
+    recorder.close()
+    assert [file.name for file in there.iterdir()] == ["copy.simpleclick"]
+    reading, again = read(there / "copy.simpleclick")
+    assert (again == mask).all()
+    assert state(reading.session) == state(session)
+
+
+def test_an_open_file_is_not_opened_twice(tmp_path):
+    path = tmp_path / "a.simpleclick"
+    with Store(path), pytest.raises(ValueError, match="open in another window"):
+        Store(path)
+    Store(path).close()
+
+
+@pytest.mark.parametrize("content", [b"", b"something else" * 100])
+def test_other_files_are_refused(tmp_path, content):
+    path = tmp_path / "a.simpleclick"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.simpleclick"):
+        Store(path)
+    assert path.read_bytes() == content
+
+
+def test_newer_files_are_refused(tmp_path):
+    path = tmp_path / "a.simpleclick"
+    Store(path).close()
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(ValueError, match="newer version"):
+        Store(path)
+
+
+def test_damaged_files_are_refused(tmp_path):
+    path = tmp_path / "a.simpleclick"
+    with Store(path) as store:
+        store.append("chosen", 2)
+        store.append("done", {"name": "click"})
+    with pytest.raises(ValueError, match="damaged"):
+        read(path)
+
+
+def test_what_cannot_be_written_is_told_once(tmp_path):
+    recorder = Recorder(Session(), Store(tmp_path / "a.simpleclick"))
+    recorder.store.close()
+    recorder.note("chosen", 1)
+    recorder.flush()
+    assert recorder.trouble() is not None
+    assert recorder.trouble() is None
