@@ -24,7 +24,8 @@ def golden(shared: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep the tests out of the user's cache."""
+    """Keep the tests out of the user's cache and sessions."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("NAPARI_SIMPLECLICK_CACHE", str(folder))
+    monkeypatch.setenv("NAPARI_SIMPLECLICK_SESSIONS", str(tmp_path / "sessions"))
     return folder

@@ -162,7 +162,7 @@ def read(path):
 def test_what_is_read_is_what_was_done(tmp_path, seed):
     path = tmp_path / "a.simpleclick"
     session, mask = Session(), np.zeros(SHAPE, np.uint16)
-    recorder = Recorder(session, Store(path))
+    recorder = Recorder(session, lambda: Store(path))
     person = Person(session, mask, seed)
     for _ in range(150):
         person.act()
@@ -182,7 +182,7 @@ def test_what_is_read_is_what_was_done(tmp_path, seed):
 def test_a_session_goes_on_in_its_file(tmp_path):
     path = tmp_path / "a.simpleclick"
     session, mask = Session(), np.zeros(SHAPE, np.uint16)
-    recorder = Recorder(session, Store(path))
+    recorder = Recorder(session, lambda: Store(path))
     person = Person(session, mask, 1)
     for _ in range(40):
         person.act()
@@ -190,7 +190,7 @@ def test_a_session_goes_on_in_its_file(tmp_path):
     store, again = Store(path), np.zeros(SHAPE, np.uint16)
     reading = Reading(store)
     list(reading.play(again))
-    recorder = Recorder(reading.session, store, reading.steps)
+    recorder = Recorder(reading.session, lambda: store, reading.steps)
     person = Person(reading.session, again, 2)
     for _ in range(40):
         person.act()
@@ -203,7 +203,7 @@ def test_a_session_goes_on_in_its_file(tmp_path):
 def test_every_event_is_there_when_it_was_written(tmp_path):
     """As after ``kill -9``: nobody closes the file."""
     path = tmp_path / "a.simpleclick"
-    recorder = Recorder(Session(), Store(path))
+    recorder = Recorder(Session(), lambda: Store(path))
     spot = Spot(1, Plane((1, 2), (0, 0, 0)))
     recorder.session.add(spot, Click(1, 2), np.zeros((8, 8), bool))
     recorder.flush()
@@ -217,17 +217,22 @@ def test_every_event_is_there_when_it_was_written(tmp_path):
 
 def test_settings_are_kept_with_the_session(tmp_path):
     path = tmp_path / "a.simpleclick"
-    recorder = Recorder(Session(), Store(path))
+    recorder = Recorder(Session(), lambda: Store(path))
     recorder.note("options", {"threshold": 0.4})
     recorder.note("options", {"threshold": 0.6})
+    assert not path.exists()
+    recorder.session.choose(3)
+    recorder.session.give_look(3, Look("tumour"))
+    recorder.note("model", "bundled")
     recorder.close()
-    assert read(path)[0].extra == {"options": {"threshold": 0.6}}
+    reading, _ = read(path)
+    assert reading.extra == {"options": {"threshold": 0.6}, "model": "bundled"}
+    assert reading.session.label == 3
 
 
 def test_a_copy_is_one_whole_file(tmp_path):
     session, mask = Session(), np.zeros(SHAPE, np.uint16)
-    recorder = Recorder(session, Store(tmp_path / "a.simpleclick"))
-    recorder.store.put_about({"name": "knee"})
+    recorder = Recorder(session, lambda: Store(tmp_path / "a.simpleclick"))
     person = Person(session, mask, 3)
     for _ in range(60):
         person.act()
@@ -277,9 +282,9 @@ def test_damaged_files_are_refused(tmp_path):
 
 
 def test_what_cannot_be_written_is_told_once(tmp_path):
-    recorder = Recorder(Session(), Store(tmp_path / "a.simpleclick"))
-    recorder.store.close()
-    recorder.note("chosen", 1)
+    recorder = Recorder(Session(), lambda: Store(tmp_path / "no" / "a.simpleclick"))
+    recorder.session.give_look(1, Look("femur"))
+    recorder.session.give_look(1, Look("tibia"))
     recorder.flush()
     assert recorder.trouble() is not None
     assert recorder.trouble() is None

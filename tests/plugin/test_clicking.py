@@ -132,7 +132,7 @@ def test_new_object_takes_the_next_free_label(open_window, discs):
     hand.click(12, 30, 30)
     hand.wait(1)
     hand.key(Qt.Key.Key_N)
-    assert hand.panel.object_text.text() == "2"
+    assert hand.panel.objects.selectedItems()[0].text() == "Object 2"
     hand.click(12, 60, 90)
     hand.wait(2)
     data = hand.bench.mask.data

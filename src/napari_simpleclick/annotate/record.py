@@ -20,9 +20,14 @@ from napari_simpleclick.clicks import Click
 from napari_simpleclick.volumes.planes import Plane
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from napari_simpleclick.annotate.store import Store
+
+
+DEEDS = ("asked", "answered", "dropped", "done", "undone", "redone")
+"""Events that are worth a file; the others are settings."""
 
 
 class Recorder:
@@ -32,93 +37,128 @@ class Recorder:
     ----------
     session : Session
         The session.
-    store : Store
-        The file; from now on it is used by this object's thread alone.
+    open_store : callable
+        Opens the file; called in the thread, when there is something to write.
     steps : dict, optional
-        Ids of the clicks that the file holds.
+        Ids of the clicks that the file holds, if it is gone on with.
+
+    Attributes
+    ----------
+    begun : bool
+        Whether there was something to write.
     """
 
     def __init__(
-        self, session: Session, store: Store, steps: dict[Step, int] | None = None
+        self,
+        session: Session,
+        open_store: Callable[[], Store],
+        steps: dict[Step, int] | None = None,
     ) -> None:
-        self.session, self.store = session, store
+        self.session = session
+        self.begun = self._closed = False
+        self._open_store = open_store
+        self._store: Store | None = None
         self._known: WeakKeyDictionary[Step, int] = WeakKeyDictionary(steps or {})
+        self._early: dict[str, Any] = {}
         self._thread = ThreadPoolExecutor(1, "session")
-        self._last: Future[None] | None = None
         self._trouble: Exception | None = None
         session.happened.connect(self.note)
+        if steps is not None:
+            self._begin()
 
     def note(self, kind: str, what: Any) -> None:
-        """Write an event; returns at once."""
-        self._last = self._thread.submit(self._write, kind, what)
+        """Write an event; returns at once.
+
+        Settings and the choice of an object wait until something is done.
+        """
+        if not self.begun and kind in DEEDS:
+            self._begin()
+        if self.begun:
+            self._thread.submit(self._write, kind, what)
+        else:
+            self._early[kind] = what
 
     def trouble(self) -> Exception | None:
         """Tell once why something was not written."""
         trouble, self._trouble = self._trouble, None
         return trouble
 
-    def copy(self, path: Any) -> Future[None]:
+    def copy(self, path: Path) -> Future[None]:
         """Write a copy of the file as it will be after all events up to now."""
-        return self._thread.submit(self.store.copy, path)
+        return self._thread.submit(self._copy, path)
 
     def flush(self) -> None:
         """Wait until everything is written."""
-        if self._last is not None:
-            self._last.result()
+        self._thread.submit(int).result()
 
     def close(self) -> None:
-        """Write what is left, and close the file."""
-        self.session.happened.disconnect(self.note)
-        self._thread.submit(self.store.close)
-        self._thread.shutdown()
+        """Write what is left, and close the file; nothing more is written."""
+        self.session.happened.disconnect(self.note, missing_ok=True)
+        if not self._closed:
+            self._closed = True
+            self._thread.submit(self._close)
+            self._thread.shutdown()
+
+    def _begin(self) -> None:
+        self.begun = True
+        self._thread.submit(self._open, self._early)
+
+    def _open(self, early: dict[str, Any]) -> None:
+        try:
+            self._store = self._open_store()
+        except (OSError, ValueError) as error:
+            self._trouble = error
+        for kind, what in early.items():
+            self._write(kind, what)
+
+    def _close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+
+    def _copy(self, path: Path) -> None:
+        if self._store is None:
+            raise OSError("The session has no file, so there is nothing to copy.")
+        self._store.copy(path)
 
     def _write(self, kind: str, what: Any) -> None:
+        if self._store is None:
+            return
         try:
             change = what.change if isinstance(what, Edit) else None
             packed = change.packed if change is not None else None
             if kind in ("undone", "redone"):
                 what, packed = None, None  # the file knows which
-            self.store.append(kind, self._json(what), packed)
+            self._store.append(kind, self._json(self._store, what), packed)
         except (OSError, ValueError) as error:
             self._trouble = error
 
-    def _json(self, what: Any) -> Any:
-        """Make a JSON value of an event."""
+    def _json(self, store: Store, what: Any) -> Any:
+        """Make a JSON value of an event; clicks are written when first seen."""
+
+        def ids(steps: Steps) -> list[int]:
+            for step in steps:
+                if step not in self._known:
+                    click, base = step.click, step.base
+                    packed = None if base is None else pack_mask(base)
+                    values = (click.row, click.column, click.positive, packed)
+                    self._known[step] = store.add_step(step.order, values)
+            return [self._known[step] for step in steps]
+
         if isinstance(what, Edit):
-            before, after = self._state(what.before), self._state(what.after)
+            before, after = (
+                _plain_state(what.before, ids),
+                _plain_state(what.after, ids),
+            )
             return {"name": what.name, "before": before, "after": after}
         if isinstance(what, Request):
             return {
                 "number": what.number,
                 "spot": _plain(what.spot),
-                "before": self._ids(what.before),
-                "steps": self._ids(what.steps),
+                "before": ids(what.before),
+                "steps": ids(what.steps),
                 "rest": None if what.rest is None else pack_mask(what.rest).hex(),
             }
         return what
-
-    def _state(self, state: State) -> dict[str, Any]:
-        return {
-            "steps": [
-                [_plain(s), self._ids(steps)] for s, steps in state.steps.items()
-            ],
-            "seen": [[_plain(s), seen.hex()] for s, seen in state.seen.items()],
-            "notes": [
-                [_plain(s), note and [note.fingerprint.hex(), note.confidence]]
-                for s, note in state.notes.items()
-            ],
-            "looks": [[label, asdict(look)] for label, look in state.looks.items()],
-        }
-
-    def _ids(self, steps: Steps) -> list[int]:
-        """Ids of clicks, which are written when they are first seen."""
-        for step in steps:
-            if step not in self._known:
-                click, base = step.click, step.base
-                packed = None if base is None else pack_mask(base)
-                values = (click.row, click.column, click.positive, packed)
-                self._known[step] = self.store.add_step(step.order, values)
-        return [self._known[step] for step in steps]
 
 
 @dataclass
@@ -220,6 +260,18 @@ def unpack_mask(packed: bytes) -> Mask:
     height, width = np.lib.format.read_array(file, allow_pickle=False)
     bits = np.lib.format.read_array(file, allow_pickle=False)
     return np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
+
+
+def _plain_state(state: State, ids: Callable[[Steps], list[int]]) -> dict[str, Any]:
+    return {
+        "steps": [[_plain(s), ids(steps)] for s, steps in state.steps.items()],
+        "seen": [[_plain(s), seen.hex()] for s, seen in state.seen.items()],
+        "notes": [
+            [_plain(s), note and [note.fingerprint.hex(), note.confidence]]
+            for s, note in state.notes.items()
+        ],
+        "looks": [[label, asdict(look)] for label, look in state.looks.items()],
+    }
 
 
 def _plain(spot: Spot) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
+from napari_simpleclick.annotate import Stack
 from napari_simpleclick.clicks import Click, check_clicks
 from napari_simpleclick.plugin import keys
 from napari_simpleclick.plugin.answers import Answers
@@ -14,11 +15,15 @@ from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.layers import KEY, Bench, FoundPoint, data_shape
 from napari_simpleclick.plugin.models import Models
 from napari_simpleclick.plugin.mouse import Mouse
+from napari_simpleclick.plugin.saving import Saving
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari.layers import Image
     from napari.viewer import Viewer
 
+    from napari_simpleclick.plugin.saving import Restored
     from napari_simpleclick.plugin.worker import Engine
 
 
@@ -51,14 +56,17 @@ class Controller:
         self.bench: Bench | None = None
         self.models = Models()
         self.answers = Answers(self.models)
+        self.saving = Saving()
         self.positive = True
         self.closed = self._entering = False
-        self.mouse = Mouse(viewer, self._wants_clicks, self._on_click)
+        self.mouse = Mouse(viewer, self._wants_clicks, self._on_click, self.pick)
         viewer.layers.events.removed.connect(self._on_layer_removed)
         self.models.loading.connect(lambda: self.status.emit("Loading the model…"))
         self.models.loaded.connect(self._on_model)
         self.models.failed.connect(self._on_model_error)
-        self.answers.failed.connect(self.complain)
+        for part in (self.answers, self.saving):
+            part.failed.connect(self.complain)
+        self.saving.restored.connect(self._on_restored)
 
     @property
     def engine(self) -> Engine | None:
@@ -130,6 +138,46 @@ class Controller:
             return
         self.bench.mask.selected_label = self.bench.session.free_label()
 
+    def choose(self, label: int) -> None:
+        """Go on with an object."""
+        if self.bench is not None:
+            self.bench.mask.selected_label = label
+
+    def show_object(self, label: int) -> None:
+        """Go on with an object, on the slice where it is largest."""
+        bench = self.bench
+        if bench is None:
+            return
+        self.choose(label)
+        axis = bench.stack_axis()
+        areas = bench.session.tally.areas(label, axis)
+        try:
+            stack = Stack.through(bench.session.spot(bench.current_plane()))
+        except ValueError as error:
+            self.complain(str(error))
+            return
+        if stack is not None and areas.any():
+            bench.go_to(stack.spot(int(areas.argmax())).plane, axis)
+
+    def delete_object(self, label: int) -> None:
+        """Delete an object; requests that still wait are withdrawn."""
+        if self.bench is not None:
+            self.bench.session.withdraw()
+            self.bench.delete(label)
+            self.status.emit("Deleted; Undo brings it back")
+
+    def pick(self, position: tuple[float, ...]) -> None:
+        """Go on with the object at a position in world coordinates, if there is one."""
+        bench = self.bench
+        if bench is None:
+            return
+        place = tuple(round(value) for value in bench.place(position))
+        shape = bench.mask.data.shape
+        if all(0 <= at < side for at, side in zip(place, shape, strict=True)):
+            label = int(bench.mask.data[place])
+            if label:
+                self.choose(label)
+
     def click(self, position: tuple[float, ...], positive: bool) -> None:
         """Click at a position in world coordinates."""
         if self.bench is None:
@@ -167,6 +215,7 @@ class Controller:
         keys.bind(bench.layers, self.act)
         self.viewer.layers.selection.active = bench.points[True]
         self._take_over_points(bench)
+        self.saving.follow(bench)
         self.changed.emit()
 
     def _leave_bench(self) -> None:
@@ -179,6 +228,9 @@ class Controller:
         bench.image.events.data.disconnect(self._on_image_data)
         if bench.is_whole():
             bench.session.withdraw()
+        else:
+            bench.recorder.close()
+        self.saving.follow(None)
         keys.unbind(bench.layers)
         keys.bind(bench.layers[1:], bench.act, keys.HISTORY)
         self.changed.emit()
@@ -203,6 +255,28 @@ class Controller:
         if self.bench is not None and self.bench.mask.selected_label > 0:
             self.bench.session.choose(int(self.bench.mask.selected_label))
             self.changed.emit()
+
+    def restore(self, path: Path) -> None:
+        """Go on with a session of the image, in place of the present one."""
+        if self.bench is None:
+            self.complain("Open the image of the session first.")
+        else:
+            self.saving.restore(path, self.bench.image)
+
+    def _on_restored(self, image: Image, restored: Restored) -> None:
+        """Replace the bench by one with the session that was read."""
+        old = self.bench
+        if self.closed or old is None or old.image is not image:
+            restored.recorder.close()
+            return
+        self._leave_bench()
+        self._entering = True
+        for layer in old.layers[1:]:
+            self.viewer.layers.remove(layer)
+        old.recorder.close()
+        self._enter_bench(Bench(self.viewer, image, restored.recorder, restored.mask))
+        self._entering = False
+        self.answers.pump()
 
     # -- clicks --------------------------------------------------------------------
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import tempfile
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from napari.utils.colormaps import CyclicLabelColormap
+from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
 
-from napari_simpleclick.annotate import Change, Session, Spot, Step
+from napari_simpleclick.annotate import Change, Recorder, Session, Spot, Step, Store
+from napari_simpleclick.annotate.shelf import digest, new_path
 from napari_simpleclick.plugin.dots import Dots
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.volumes import Plane, Window
@@ -38,6 +40,8 @@ OBJECT_COLOURS = (
     "#7c83ff",
 )
 """Masks in turn; bright on gray images, and none is that of a click."""
+
+PLAIN_COLOURS = CyclicLabelColormap(colors=["transparent", *OBJECT_COLOURS])
 
 NAMES = {True: "positive clicks", False: "negative clicks"}
 
@@ -78,19 +82,35 @@ class Bench:
         The viewer that shows the image.
     image : napari.layers.Image
         The image; the new layers take over its transform and units.
+    recorder : Recorder, optional
+        Of the session to go on with.
+    labels : ndarray, optional
+        Its mask.
+
+    Attributes
+    ----------
+    recorder : Recorder
+        Writes the session to its file.
     """
 
-    def __init__(self, viewer: Viewer, image: Image) -> None:
+    def __init__(
+        self,
+        viewer: Viewer,
+        image: Image,
+        recorder: Recorder | None = None,
+        labels: NDArray[Any] | None = None,
+    ) -> None:
         self.viewer, self.image = viewer, image
-        self.session = Session()
+        self.recorder = recorder or Recorder(Session(), partial(_new_store, image))
+        self.session = self.recorder.session
         self.quiet = False
         look = _transform(image)
         shape = data_shape(image)
         self.mask: Labels = viewer.add_labels(
-            _empty_mask(shape),
+            empty_mask(shape) if labels is None else labels,
             name=f"{image.name} mask",
             opacity=0.5,
-            colormap=CyclicLabelColormap(colors=["transparent", *OBJECT_COLOURS]),
+            colormap=PLAIN_COLOURS,
             **look,
         )
         self.mask.metadata[KEY] = self
@@ -116,6 +136,10 @@ class Bench:
         for name in MOVES:
             getattr(image.events, name).connect(self._follow)
         self.session.changed.connect(self.show_steps)
+        self.session.changed.connect(self.show_colours)
+        self._colours: dict[int, str] = {}
+        self.show_steps()
+        self.show_colours()
 
     @property
     def layers(self) -> tuple[Any, ...]:
@@ -276,6 +300,50 @@ class Bench:
             change.apply(self.mask.data)
         return change
 
+    def stack_axis(self) -> int:
+        """Axis that the slices follow: the last one that is not displayed, or 0."""
+        skipped = self.viewer.dims.ndim - self.image.ndim
+        hidden = [axis - skipped for axis in self.viewer.dims.not_displayed]
+        return max((axis for axis in hidden if axis >= 0), default=0)
+
+    def plain_name(self, label: int) -> str:
+        """Name an object that was given no name."""
+        return f"Object {label}"
+
+    def object_name(self, label: int) -> str:
+        """Name an object."""
+        return self.session.look(label).name or self.plain_name(label)
+
+    def object_colour(self, label: int) -> str:
+        """Tell the colour of an object, as ``#rrggbb``."""
+        plain = OBJECT_COLOURS[(label - 1) % len(OBJECT_COLOURS)]
+        return self.session.look(label).colour or plain
+
+    def show_colours(self) -> None:
+        """Give the mask layer the colours of the objects."""
+        chosen = {k: look.colour for k, look in self.session.looks.items()}
+        if chosen == self._colours:
+            return
+        self._colours = chosen
+        if not any(chosen.values()):
+            self.mask.colormap = PLAIN_COLOURS
+            return
+        highest = max(*chosen, *self.session.labels(), len(OBJECT_COLOURS))
+        colours: dict[int | None, Any] = {None: OBJECT_COLOURS[0], 0: "transparent"}
+        colours |= {k: self.object_colour(k) for k in range(1, highest + 1)}
+        self.mask.colormap = DirectLabelColormap(color_dict=colours)
+
+    def delete(self, label: int) -> None:
+        """Delete an object, its clicks and its pixels, as one undo step."""
+        changes = []
+        areas = self.session.tally.areas(label, 0)
+        for place in np.flatnonzero(areas):
+            inside = np.nonzero(self.mask.data[place] == label)
+            indices = (np.full(inside[0].shape, place), *inside)
+            changes.append(self.put(indices, 0, show=False))
+        self.session.delete(label, Change.joined(changes))
+        self.mask.refresh()
+
     def found_points(self) -> list[FoundPoint]:
         """All points that are in the layers now."""
         return [
@@ -342,13 +410,33 @@ def painted(atoms: list[Any], shape: tuple[int, ...]) -> Change:
     return change
 
 
+def _new_store(image: Image) -> Store:
+    """Begin the file of a session."""
+    from napari_simpleclick import __version__
+
+    source = image.metadata.get(SOURCE_KEY)
+    path = getattr(source, "path", None) or image.source.path
+    data = image.data[0] if image.multiscale else image.data
+    store = Store(new_path(image.name))
+    store.put_about(
+        {
+            "image": image.name,
+            "path": str(path) if path else None,
+            "shape": data_shape(image),
+            "digest": digest(data, image.ndim),
+            "version": __version__,
+        }
+    )
+    return store
+
+
 def data_shape(image: Image) -> tuple[int, ...]:
     """Shape of an image layer at full resolution, without its colour axis."""
     data = image.data[0] if image.multiscale else image.data
     return tuple(data.shape[: image.ndim])
 
 
-def _empty_mask(shape: tuple[int, ...]) -> NDArray[np.uint16]:
+def empty_mask(shape: tuple[int, ...]) -> NDArray[np.uint16]:
     """Give an empty mask; a large one is a file without content that grows with it."""
     bytes_needed = np.dtype(np.uint16).itemsize * math.prod(shape)
     if fits_memory(bytes_needed):

@@ -40,6 +40,8 @@ class Mouse:
     report : callable
         Called with the position in world coordinates and whether the click is the
         other kind: made with the right button or with Ctrl held down.
+    pick : callable
+        Called with the position of a click with Shift held down.
     """
 
     def __init__(
@@ -47,8 +49,10 @@ class Mouse:
         viewer: Viewer,
         wanted: Callable[[], bool],
         report: Callable[[tuple[float, ...], bool], None],
+        pick: Callable[[tuple[float, ...]], None],
     ) -> None:
-        self._viewer, self._wanted, self._report = viewer, wanted, report
+        self._viewer, self._wanted = viewer, wanted
+        self._report, self._pick = report, pick
         viewer.mouse_drag_callbacks.append(self._on_press)
         self._zooming = list(viewer.mouse_double_click_callbacks)
         viewer.mouse_double_click_callbacks[:] = [self._on_double_click]
@@ -72,13 +76,14 @@ class Mouse:
         """Take a press released where it began as a click; a drag still pans."""
         start, position, button = event.pos, tuple(event.position), event.button
         other = button == RIGHT or "Control" in event.modifiers
+        picks = button == LEFT and "Shift" in event.modifiers
         moved = False
         yield
         while event.type == "mouse_move":
             moved = moved or max(abs(event.pos - start)) > DRAG_PX
             yield
         if not moved and button in (LEFT, RIGHT) and self._listens():
-            self._report(position, other)
+            self._pick(position) if picks else self._report(position, other)
 
     def _on_double_click(self, viewer: Viewer, event: Any) -> None:
         """Take the second of two quick clicks as a click like any other."""

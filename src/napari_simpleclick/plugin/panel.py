@@ -25,7 +25,9 @@ from napari_simpleclick.plugin.controller import Controller
 from napari_simpleclick.plugin.docked import Docked
 from napari_simpleclick.plugin.keys import KEY_OF, Action
 from napari_simpleclick.plugin.layers import COLOURS
+from napari_simpleclick.plugin.objects import Objects
 from napari_simpleclick.plugin.reference import Reference
+from napari_simpleclick.plugin.sessions import OfferBanner, Sessions
 from napari_simpleclick.plugin.through import Through
 from napari_simpleclick.weights.catalogue import catalogue
 
@@ -62,11 +64,13 @@ class Panel(Docked):
         self.new_object = self._button(
             "New object", "Go on with the next object", Action.NEW_OBJECT
         )
-        self.object_text, self.hint, self.status = QLabel(), QLabel(), QLabel()
+        self.hint, self.status = QLabel(), QLabel()
         self.trouble = QLabel()
         self.copy_details = QPushButton("Copy details")
         self.start = QPushButton("Start on this image")
+        self.offer, self.objects = OfferBanner(controller), Objects(controller)
         self.through, self.reference = Through(controller), Reference(controller)
+        self.sessions = Sessions(controller)
         self._details = ""
         self._offered: Image | None = None
         self._lay_out()
@@ -136,9 +140,10 @@ class Panel(Docked):
         form = QFormLayout()
         form.addRow("Image", self.image_choice.native)
         form.addRow("Model", self.model_choice)
-        form.addRow("Object", self.object_text)
         layout = QVBoxLayout(self)
+        layout.addWidget(self.offer)
         layout.addLayout(form)
+        layout.addWidget(self.objects)
         for row in ((self.positive, self.negative), (self.undo, self.clear)):
             line = QHBoxLayout()
             for button in row:
@@ -153,6 +158,7 @@ class Panel(Docked):
         self.trouble.setOpenExternalLinks(True)
         layout.addWidget(self.copy_details)
         layout.addWidget(self.through)
+        layout.addWidget(self.sessions)
         layout.addWidget(self.reference)
         layout.addStretch()
         self._forgive()
@@ -199,7 +205,7 @@ class Panel(Docked):
         chosen.setChecked(True)
         known = self.model_choice.findData(self.controller.models.name)
         self.model_choice.setCurrentIndex(max(0, known))
-        self.object_text.setText(str(bench.session.label) if bench else "—")
+        self.objects.setVisible(bench is not None)
         waiting = bench is None and self._offered is not None
         self.start.setVisible(waiting)
         self.hint.setText(FIRST_CLICK if bench else STOPPED if waiting else NO_IMAGE)

@@ -1,0 +1,134 @@
+"""The folder of sessions: a file for every image that was worked on, newest first."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import platformdirs
+
+from napari_simpleclick.annotate.store import SUFFIX, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEPT = 50
+"""Sessions that are kept; the oldest go."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A session that can be gone on with.
+
+    Parameters
+    ----------
+    path : Path
+        Its file.
+    clicks : int
+        How many were made in it.
+    seconds : float
+        When something was last done in it, since 1970.
+    about : dict
+        What the file says about itself.
+    """
+
+    path: Path
+    clicks: int
+    seconds: float
+    about: dict[str, Any]
+
+
+def folder() -> Path:
+    """Give the folder; ``NAPARI_SIMPLECLICK_SESSIONS`` names another one."""
+    other = os.environ.get("NAPARI_SIMPLECLICK_SESSIONS")
+    return (
+        Path(other)
+        if other
+        else platformdirs.user_data_path("napari-simpleclick") / "sessions"
+    )
+
+
+def new_path(name: str) -> Path:
+    """Find a name for the session of an image, and make its folder."""
+    where = folder()
+    where.mkdir(parents=True, exist_ok=True)
+    stem = re.sub(r"[^\w-]+", "_", name)[:40] or "image"
+    stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
+    path, number = where / f"{stem}_{stamp}{SUFFIX}", 1
+    while path.exists():
+        number += 1
+        path = where / f"{stem}_{stamp}_{number}{SUFFIX}"
+    return path
+
+
+def digest(source: Any, ndim: int) -> str:
+    """Tell images apart by their middle slice.
+
+    Parameters
+    ----------
+    source : array_like
+        The image; of a lazy one, only the slice is read.
+    ndim : int
+        Number of its axes, without that of colour.
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+    """
+    middle = tuple(length // 2 for length in source.shape[: ndim - 2])
+    pixels = np.ascontiguousarray(source[middle])
+    text = f"{source.shape} {pixels.dtype.str} ".encode()
+    return hashlib.blake2b(text + pixels.tobytes(), digest_size=16).hexdigest()
+
+
+def offers(wanted: str) -> list[Offer]:
+    """Find the sessions of an image, newest first.
+
+    Those that are open in another window, that were declined, or in which nothing was
+    done are left out.
+
+    Parameters
+    ----------
+    wanted : str
+        The image's :func:`digest`.
+    """
+    found = [
+        offer
+        for offer in _read_all()
+        if offer.about.get("digest") == wanted
+        and offer.seconds
+        and not offer.about.get("declined")
+    ]
+    return sorted(found, key=lambda offer: -offer.seconds)
+
+
+def decline(offer: Offer) -> None:
+    """Do not offer a session again; its file stays until it is the oldest."""
+    with contextlib.suppress(OSError, ValueError), Store(offer.path) as store:
+        store.put_about({"declined": True})
+
+
+def tidy() -> None:
+    """Delete the oldest sessions if there are too many."""
+    with contextlib.suppress(OSError):
+        files = sorted(
+            folder().glob(f"*{SUFFIX}"), key=lambda file: file.stat().st_mtime
+        )
+        for file in files[:-KEPT]:
+            with contextlib.suppress(OSError, ValueError):
+                Store(file).close()  # not one that is in use
+                file.unlink()
+
+
+def _read_all() -> Iterator[Offer]:
+    for path in folder().glob(f"*{SUFFIX}"):
+        with contextlib.suppress(OSError, ValueError), Store(path) as store:
+            yield Offer(path, store.clicks(), store.last_time(), store.about())

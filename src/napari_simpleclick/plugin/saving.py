@@ -1,0 +1,168 @@
+"""Keeping sessions: every change at once, and going on with them later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari.qt.threading import create_worker
+from psygnal import Signal
+
+from napari_simpleclick.annotate import Reading, Recorder, Store
+from napari_simpleclick.annotate.shelf import (
+    Offer,
+    decline,
+    digest,
+    offers,
+    tidy,
+)
+from napari_simpleclick.plugin.layers import Bench, data_shape, empty_mask
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari.layers import Image
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Restored:
+    """A session that was read back.
+
+    Parameters
+    ----------
+    recorder : Recorder
+        Goes on writing it.
+    mask : ndarray
+        Labels in the image's shape.
+    extra : dict
+        The last settings and model that were noted in it.
+    """
+
+    recorder: Recorder
+    mask: NDArray[Any]
+    extra: dict[str, Any]
+
+
+class Saving:
+    """Writes the session of a bench to a file, and finds older ones of its image."""
+
+    offered = Signal(object)
+    """An :class:`Offer` to go on with, or None."""
+
+    restored = Signal(object, object)
+    """The image, and its :class:`Restored` session."""
+
+    failed = Signal(str, object)
+    """A sentence for the person, and the error behind it."""
+
+    def __init__(self) -> None:
+        self.bench: Bench | None = None
+
+    # -- writing ---------------------------------------------------------------------
+
+    def follow(self, bench: Bench | None) -> None:
+        """Watch over the session of a bench from now on; None for nothing."""
+        if self.bench is not None:
+            self.bench.session.happened.disconnect(self._on_event)
+        self.bench = bench
+        self.offered.emit(None)
+        if bench is not None:
+            bench.session.happened.connect(self._on_event)
+            if not bench.recorder.begun:
+                self._look_for_offers(bench)
+
+    def _on_event(self) -> None:
+        """Tell if the last event was not written; withdraw the offer."""
+        if self.bench is None or not self.bench.recorder.begun:
+            return
+        self.offered.emit(None)
+        trouble = self.bench.recorder.trouble()
+        if trouble is not None:
+            self.failed.emit(
+                f"Your work is not being kept: {trouble} Save the mask yourself with "
+                "Ctrl+S.",
+                trouble,
+            )
+
+    def save_copy(self, path: Path) -> None:
+        """Write the session to a file that can be taken elsewhere, in the background.
+
+        Raises
+        ------
+        ValueError
+            If nothing was done yet.
+        """
+        if self.bench is None or not self.bench.recorder.begun:
+            raise ValueError("There is nothing to save yet; click on an object first.")
+        work = self.bench.recorder.copy(path)
+        create_worker(
+            work.result,
+            _progress={"desc": "Saving the session"},
+            _connect={"errored": self._on_error},
+        )
+
+    # -- going on ----------------------------------------------------------------------
+
+    def _look_for_offers(self, bench: Bench) -> None:
+        source, ndim = bench.source(), bench.image.ndim
+
+        def search() -> list[Offer]:
+            tidy()
+            return offers(digest(source, ndim))
+
+        create_worker(
+            search,
+            _connect={
+                "returned": partial(self._on_offers, bench),
+                "errored": self._on_error,
+            },
+        )
+
+    def _on_offers(self, bench: Bench, found: list[Offer]) -> None:
+        if bench is self.bench and not bench.recorder.begun:
+            self.offered.emit(found[0] if found else None)
+
+    def decline(self, offer: Offer) -> None:
+        """Do not offer a session again."""
+        self.offered.emit(None)
+        create_worker(decline, offer, _start_thread=True)
+
+    def restore(self, path: Path, image: Image) -> None:
+        """Read a session back in the background."""
+        self.offered.emit(None)
+        create_worker(
+            _read,
+            path,
+            image,
+            _progress={"desc": "Opening the session"},
+            _connect={
+                "returned": partial(self.restored.emit, image),
+                "errored": self._on_error,
+            },
+        )
+
+    def _on_error(self, error: Exception) -> None:
+        self.failed.emit(str(error), error)
+
+
+def _read(path: Path, image: Image) -> Restored:
+    """Read a session of an image."""
+    store = Store(path)
+    try:
+        about, shape = store.about(), data_shape(image)
+        if tuple(about.get("shape", shape)) != shape:
+            raise ValueError(
+                f"This session belongs to '{about.get('image')}' of shape "
+                f"{tuple(about['shape'])}; open that image first."
+            )
+        reading, mask = Reading(store), empty_mask(shape)
+        for _ in reading.play(mask):
+            pass
+        store.put_about({"declined": False})
+    except BaseException:
+        store.close()
+        raise
+    recorder = Recorder(reading.session, lambda: store, reading.steps)
+    return Restored(recorder, mask, reading.extra)

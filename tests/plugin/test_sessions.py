@@ -1,0 +1,263 @@
+"""Sessions are kept, offered again and gone on with, in a real window."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QFileDialog
+
+from napari_simpleclick.annotate import Look, Store, shelf
+
+PLACES = [(12, 30, 30), (12, 34, 34), (12, 60, 90), (12, 64, 86)]
+CONTROL = Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture
+def window(open_window, discs):
+    """A window on the same image, as often as wanted."""
+
+    def build(**look):
+        hand = open_window(discs, **look)
+        hand.viewer.dims.set_point(0, 12)
+        hand.settle()
+        return hand
+
+    return build
+
+
+def work(hand):
+    for place in PLACES[:2]:
+        hand.click(*place)
+    hand.wait(2)
+    hand.key(Qt.Key.Key_N)
+    hand.click(*PLACES[2])
+    hand.wait(3)
+    hand.bench.session.give_look(2, Look("tibia", "#102030"))
+
+
+def leave(hand):
+    """Close the window."""
+    hand.viewer.close()
+
+
+def wait_for_offer(hand):
+    hand.qtbot.waitUntil(lambda: not hand.panel.offer.isHidden(), timeout=10_000)
+
+
+def state(hand):
+    bench = hand.bench
+    points = {sign: bench.points[sign].data.tolist() for sign in (True, False)}
+    return bench.mask.data.copy(), points, bench.session.looks, bench.session.label
+
+
+def same(one, other):
+    return (one[0] == other[0]).all() and one[1:] == other[1:]
+
+
+def test_a_session_is_offered_when_the_image_is_opened_again(window):
+    first = window(scale=(3, 1, 1))
+    QTest.qWait(100)
+    assert first.panel.offer.isHidden()  # there is nothing to offer
+    work(first)
+    before = state(first)
+    leave(first)
+    second = window(scale=(3, 1, 1), name="called otherwise")
+    wait_for_offer(second)
+    assert "3 clicks" in second.panel.offer.text.text()
+    second.press(second.panel.offer.accept)
+    second.qtbot.waitUntil(lambda: second.bench.session.steps != {}, timeout=10_000)
+    assert same(state(second), before)
+    assert second.panel.offer.isHidden()
+    assert len(second.viewer.layers) == 4
+    assert np.allclose(second.bench.mask.scale, (3, 1, 1))
+    second.click(*PLACES[3])  # and it goes on
+    second.wait(1)
+    assert len(second.bench.session.clicks(second.answers[-1].request.spot)) == 2
+    for _ in range(2):  # the name, too, was done before
+        second.key(Qt.Key.Key_Z, CONTROL)
+    assert second.bench.session.looks == {}
+    second.key(Qt.Key.Key_Z, CONTROL)
+    assert not (second.bench.mask.data == 2).any()
+    assert (second.bench.mask.data == 1).any()
+
+
+def test_what_is_gone_on_with_is_kept_in_the_same_file(window):
+    first = window()
+    work(first)
+    leave(first)
+    second = window()
+    wait_for_offer(second)
+    second.press(second.panel.offer.accept)
+    second.qtbot.waitUntil(lambda: second.bench.session.steps != {}, timeout=10_000)
+    second.click(*PLACES[3])
+    second.wait(1)
+    before = state(second)
+    leave(second)
+    assert len(list(shelf.folder().glob("*.simpleclick"))) == 1
+    third = window()
+    wait_for_offer(third)
+    third.press(third.panel.offer.accept)
+    third.qtbot.waitUntil(lambda: third.bench.session.steps != {}, timeout=10_000)
+    assert same(state(third), before)
+
+
+def test_a_declined_session_is_not_offered_again_but_stays(window):
+    first = window()
+    work(first)
+    leave(first)
+    second = window()
+    wait_for_offer(second)
+    second.press(second.panel.offer.refuse)
+    assert second.panel.offer.isHidden()
+    (path,) = shelf.folder().glob("*.simpleclick")
+
+    def declined():
+        with Store(path) as store:
+            return store.about().get("declined", False)
+
+    second.qtbot.waitUntil(declined, timeout=10_000)
+    leave(second)
+    third = window()
+    QTest.qWait(500)
+    assert third.panel.offer.isHidden()
+
+
+def test_the_offer_goes_with_the_first_click(window):
+    first = window()
+    work(first)
+    leave(first)
+    second = window()
+    wait_for_offer(second)
+    second.click(*PLACES[0])
+    second.wait(1)
+    assert second.panel.offer.isHidden()
+    assert len({path.stem for path in shelf.folder().iterdir()}) == 2
+
+
+def test_another_image_gets_no_offer(window, open_window, discs):
+    first = window()
+    work(first)
+    leave(first)
+    other = open_window(discs + 1)
+    QTest.qWait(500)
+    assert other.panel.offer.isHidden()
+
+
+def test_a_removed_mask_layer_is_offered_back(window):
+    hand = window()
+    work(hand)
+    before = state(hand)
+    hand.viewer.layers.remove(hand.bench.mask)
+    QTest.qWait(50)
+    hand.press(hand.panel.start)
+    wait_for_offer(hand)
+    hand.press(hand.panel.offer.accept)
+    hand.qtbot.waitUntil(lambda: hand.bench.session.steps != {}, timeout=10_000)
+    assert same(state(hand), before)
+
+
+def test_a_copy_is_saved_and_opened(window, tmp_path, monkeypatch):
+    first = window()
+    work(first)
+    before = state(first)
+    path = tmp_path / "copy.simpleclick"
+    named = str(path.with_suffix("")), ""
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: named)
+    first.press(first.panel.sessions.save)
+    first.qtbot.waitUntil(path.exists, timeout=10_000)
+    leave(first)
+    second = window()
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    second.press(second.panel.sessions.open)
+    second.qtbot.waitUntil(lambda: second.bench.session.steps != {}, timeout=10_000)
+    assert same(state(second), before)
+
+
+def test_sessions_that_do_not_fit_are_refused(window, open_window, tmp_path):
+    first = window()
+    work(first)
+    path = tmp_path / "copy.simpleclick"
+    first.bench.recorder.copy(path).result()
+    other = open_window(np.zeros((30, 40)))
+    other.controller.restore(path)
+    other.qtbot.waitUntil(lambda: bool(other.troubles), timeout=10_000)
+    assert "belongs to" in other.troubles[-1]
+    text = tmp_path / "text.simpleclick"
+    text.write_text("no session")
+    other.controller.restore(text)
+    other.qtbot.waitUntil(lambda: len(other.troubles) == 2, timeout=10_000)
+    assert "is not a session" in other.troubles[-1]
+    assert other.bench is not None
+
+
+def test_nothing_to_save_is_said(window, tmp_path):
+    hand = window()
+    with pytest.raises(ValueError, match="nothing to save"):
+        hand.controller.saving.save_copy(tmp_path / "a.simpleclick")
+
+
+def test_a_folder_that_cannot_be_written_is_said_once(window, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("NAPARI_SIMPLECLICK_SESSIONS", str(tmp_path / "file" / "s"))
+    hand = window()
+    hand.click(*PLACES[0])
+    hand.qtbot.waitUntil(lambda: bool(hand.answers), timeout=20_000)
+    hand.click(*PLACES[1])
+    hand.qtbot.waitUntil(lambda: len(hand.answers) == 2, timeout=20_000)
+    QTest.qWait(100)
+    assert len(hand.troubles) == 1
+    assert "Save the mask" in hand.troubles[0]
+
+
+KILLED = """
+import sys
+import napari
+import numpy as np
+from qtpy.QtTest import QTest
+
+viewer = napari.Viewer()
+viewer.add_image(np.load(sys.argv[1]))
+viewer.dims.set_point(0, 12)
+_, panel = viewer.window.add_plugin_dock_widget("napari-simpleclick", "SimpleClick")
+while panel.controller.engine is None:
+    QTest.qWait(20)
+for number in range(20):
+    panel.controller.click((12, 26 + number % 5, 26 + number // 5), True)
+    print(number + 1, flush=True)
+    QTest.qWait(60)
+QTest.qWait(60_000)
+"""
+
+
+def test_kill_in_the_middle_of_twenty_clicks(window, discs, tmp_path):
+    np.save(tmp_path / "image.npy", discs)
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(KILLED))
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "image.npy")],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    made = 0
+    for line in process.stdout:
+        made = int(line)
+        if made == 12:
+            process.send_signal(signal.SIGKILL)
+            break
+    made += len(process.stdout.readlines())
+    process.wait()
+    assert made >= 12
+    hand = window()
+    wait_for_offer(hand)
+    hand.press(hand.panel.offer.accept)
+    hand.qtbot.waitUntil(lambda: hand.bench.session.steps != {}, timeout=10_000)
+    (steps,) = hand.bench.session.steps.values()
+    assert len(steps) >= made - 1
+    hand.qtbot.waitUntil(lambda: hand.bench.session.pending is None, timeout=20_000)
+    assert (hand.bench.mask.data == 1).any()
+    assert len(hand.bench.points[True].data) == len(steps)
