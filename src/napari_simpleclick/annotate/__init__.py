@@ -6,7 +6,8 @@ Neither Qt nor torch.
 from napari_simpleclick.annotate.change import Change
 from napari_simpleclick.annotate.edits import Edit, Look, Request, State, Step, Steps
 from napari_simpleclick.annotate.propagated import Note, Propagated
-from napari_simpleclick.annotate.record import Reading, Recorder
+from napari_simpleclick.annotate.reading import Reading
+from napari_simpleclick.annotate.recorder import Recorder
 from napari_simpleclick.annotate.session import Notes, Session
 from napari_simpleclick.annotate.spot import Mask, Spot, Stack, fingerprint
 from napari_simpleclick.annotate.store import SUFFIX, Store

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import math
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from napari_simpleclick.annotate.packing import pack, unpack
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
-
-QUICK = 1
-"""Compression level of zlib; a change is packed while a person waits."""
 
 
 class Voxels(NamedTuple):
@@ -44,9 +41,8 @@ class Change:
     shape : tuple of int
         Of the mask.
     packed : bytes
-        zlib stream of three arrays in NumPy's ``.npy`` format, one after the other:
-        the first index and the distances from each index to the next, the labels
-        before, and those after.
+        Three arrays, see :func:`pack`: the first index and the distances from each
+        index to the next, the labels before, and those after.
     """
 
     shape: tuple[int, ...]
@@ -80,10 +76,7 @@ class Change:
         steps = np.diff(places, prepend=0)
         if not steps.size or steps.max() < 2**32:
             steps = steps.astype(np.uint32)
-        file = io.BytesIO()
-        for array in (steps, old[first], new[last]):
-            np.lib.format.write_array(file, np.ascontiguousarray(array))
-        return cls(tuple(shape), zlib.compress(file.getvalue(), QUICK))
+        return cls(tuple(shape), pack(steps, old[first], new[last]))
 
     @classmethod
     def joined(cls, changes: Sequence[Change]) -> Change | None:
@@ -103,13 +96,7 @@ class Change:
         ValueError
             If the bytes are not those of a change of a mask of this shape.
         """
-        try:
-            file = io.BytesIO(zlib.decompress(self.packed))
-            steps, before, after = (
-                np.lib.format.read_array(file, allow_pickle=False) for _ in range(3)
-            )
-        except (zlib.error, EOFError) as error:
-            raise ValueError(f"A change of the mask is damaged: {error}.") from error
+        steps, before, after = unpack(self.packed, 3)
         indices = np.cumsum(steps, dtype=np.int64)
         if not indices.shape == before.shape == after.shape or (
             indices.size and not 0 <= indices[0] <= indices[-1] < math.prod(self.shape)

@@ -1,30 +1,22 @@
-"""A session and its record: every event is written, and read back in order."""
+"""Writing what happens in a session, as it happens."""
 
 from __future__ import annotations
 
-import io
-import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
-
-from napari_simpleclick.annotate.change import Change
-from napari_simpleclick.annotate.edits import Edit, Look, Request, State, Step, Steps
-from napari_simpleclick.annotate.propagated import Note
-from napari_simpleclick.annotate.session import Session
-from napari_simpleclick.annotate.spot import Mask, Spot
-from napari_simpleclick.clicks import Click
-from napari_simpleclick.volumes.planes import Plane
+from napari_simpleclick.annotate.edits import Edit, Request, State, Step, Steps
+from napari_simpleclick.annotate.packing import pack_mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
+    from napari_simpleclick.annotate.session import Session
+    from napari_simpleclick.annotate.spot import Spot
     from napari_simpleclick.annotate.store import Store
-
 
 DEEDS = ("asked", "answered", "dropped", "done", "undone", "redone")
 """Events that are worth a file; the others are settings."""
@@ -161,107 +153,6 @@ class Recorder:
         return what
 
 
-@dataclass
-class Reading:
-    """Reads a session back from its file.
-
-    Parameters
-    ----------
-    store : Store
-        The file.
-
-    Attributes
-    ----------
-    session : Session
-        As far as it was read.
-    extra : dict
-        Kind to the last value of the events that are not the session's own, such as
-        the settings and the model.
-    steps : dict
-        Clicks to their ids in the file.
-    """
-
-    store: Store
-    session: Session = field(default_factory=Session)
-    extra: dict[str, Any] = field(default_factory=dict)
-    steps: dict[Step, int] = field(default_factory=dict)
-
-    def play(self, mask: np.ndarray[Any, Any]) -> Iterator[tuple[str, Edit | None]]:
-        """Go through all events.
-
-        Parameters
-        ----------
-        mask : ndarray
-            Empty label array of the session's shape, which is filled.
-
-        Yields
-        ------
-        tuple
-            After each event: its kind, and the edit that was done, undone or redone.
-
-        Raises
-        ------
-        ValueError
-            If the file is damaged.
-        """
-        try:
-            found = {id_: _read_step(row) for id_, row in self.store.steps().items()}
-            self.steps = {step: id_ for id_, step in found.items()}
-            for kind, detail, packed in self.store.events():
-                change = Change(mask.shape, packed) if packed is not None else None
-                edit = self._follow(kind, detail, change, found)
-                if edit is not None and edit.change is not None:
-                    edit.change.apply(mask, undo=kind == "undone")
-                yield kind, edit
-        except (KeyError, TypeError, IndexError, zlib.error) as error:
-            raise ValueError(
-                f"'{self.store.path.name}' is damaged: {type(error).__name__} {error}."
-            ) from error
-
-    def _follow(
-        self, kind: str, detail: Any, change: Change | None, found: dict[int, Step]
-    ) -> Edit | None:
-        session = self.session
-        if kind == "chosen":
-            session.choose(detail)
-        elif kind == "asked":
-            session.ask(_read_request(detail, found))
-        elif kind == "answered":
-            session.forget(detail)
-        elif kind == "dropped":
-            session.drop(detail)
-        elif kind == "done":
-            before, after = (
-                _read_state(detail[key], found) for key in ("before", "after")
-            )
-            edit = Edit(detail["name"], before, after, change)
-            session.do(edit)
-            return edit
-        elif kind == "undone":
-            return session.undo()
-        elif kind == "redone":
-            return session.redo()
-        else:
-            self.extra[kind] = detail
-        return None
-
-
-def pack_mask(mask: Mask) -> bytes:
-    """Pack a (H, W) bool mask: zlib stream of its bits in NumPy's ``.npy`` format."""
-    file = io.BytesIO()
-    np.lib.format.write_array(file, np.array(mask.shape))
-    np.lib.format.write_array(file, np.packbits(mask))
-    return zlib.compress(file.getvalue(), 1)
-
-
-def unpack_mask(packed: bytes) -> Mask:
-    """Unpack what :func:`pack_mask` made."""
-    file = io.BytesIO(zlib.decompress(packed))
-    height, width = np.lib.format.read_array(file, allow_pickle=False)
-    bits = np.lib.format.read_array(file, allow_pickle=False)
-    return np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
-
-
 def _plain_state(state: State, ids: Callable[[Steps], list[int]]) -> dict[str, Any]:
     return {
         "steps": [[_plain(s), ids(steps)] for s, steps in state.steps.items()],
@@ -276,40 +167,3 @@ def _plain_state(state: State, ids: Callable[[Steps], list[int]]) -> dict[str, A
 
 def _plain(spot: Spot) -> list[Any]:
     return [spot.label, spot.plane.axes, spot.plane.index]
-
-
-def _read_spot(value: list[Any]) -> Spot:
-    label, (first, second), index = value
-    return Spot(label, Plane((first, second), tuple(index)))
-
-
-def _read_step(row: tuple[int, float, float, bool, bytes | None]) -> Step:
-    order, y, x, positive, base = row
-    mask = None if base is None else unpack_mask(base)
-    return Step(order, Click(y, x, bool(positive)), mask)
-
-
-def _read_request(detail: dict[str, Any], found: dict[int, Step]) -> Request:
-    before, steps = (
-        tuple(found[id_] for id_ in detail[key]) for key in ("before", "steps")
-    )
-    rest = (
-        None if detail["rest"] is None else unpack_mask(bytes.fromhex(detail["rest"]))
-    )
-    return Request(detail["number"], _read_spot(detail["spot"]), before, steps, rest)
-
-
-def _read_state(detail: dict[str, Any], found: dict[int, Step]) -> State:
-    notes = {
-        _read_spot(spot): Note(bytes.fromhex(note[0]), note[1]) if note else None
-        for spot, note in detail["notes"]
-    }
-    return State(
-        {
-            _read_spot(spot): tuple(found[id_] for id_ in ids)
-            for spot, ids in detail["steps"]
-        },
-        {_read_spot(spot): bytes.fromhex(seen) for spot, seen in detail["seen"]},
-        notes,
-        {label: Look(**look) for label, look in detail["looks"]},
-    )
