@@ -28,7 +28,10 @@ def test_clicks_queue_in_order_and_are_never_merged(session):
     spot = session.spot(PLANE)
     for row in range(3):
         session.add(spot, Click(row, 0), EMPTY)
-    counts = [len(answer(session).steps) for _ in range(3)]
+    counts = []
+    for _ in range(3):
+        counts.append(len(answer(session).steps))
+        assert len(session.clicks(spot)) == 3
     assert counts == [1, 2, 3]
     assert session.pending is None
 

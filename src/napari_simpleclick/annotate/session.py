@@ -328,6 +328,8 @@ class Session:
         """Put an edit on the undo stack, as it was done."""
         self._history.do(edit)
         self._take(edit.after)
+        for request in self._waiting:  # clicks that were made meanwhile
+            self.steps[request.spot] = request.steps
         if edit.change is not None:
             self.tally.follow(edit.change)
             self._highest = max(self._highest, *self.tally.labels(), 0)

@@ -1,0 +1,278 @@
+"""A person who does anything, in any order, through real events.
+
+``SIMPLECLICK_ACTIONS=10000 pytest tests/plugin/test_long_day.py`` is a whole day.
+"""
+
+import os
+import random
+import threading
+
+import numpy as np
+import psutil
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+
+from napari_simpleclick.annotate import Reading, Store
+from napari_simpleclick.plugin.run import Run
+
+ACTIONS = int(os.environ.get("SIMPLECLICK_ACTIONS", "500"))
+WARM = 300
+"""Actions after which memory should stay as it is."""
+
+GROWTH_MB = 50
+CONTROL = Qt.KeyboardModifier.ControlModifier
+SHIFT = Qt.KeyboardModifier.ShiftModifier
+
+WEIGHTS = {
+    "click": 30,
+    "undo": 12,
+    "redo": 6,
+    "go": 8,
+    "paint": 8,
+    "new_object": 3,
+    "choose_object": 4,
+    "pick": 3,
+    "clear": 2,
+    "move_point": 3,
+    "delete_point": 2,
+    "delete_object": 1,
+    "rename": 1,
+    "propagate": 1,
+    "turn": 1,
+    "other_axis": 2,
+    "options": 4,
+    "model": 0.3,
+    "delete_layer": 0.5,
+    "reopen": 0.5,
+    "other_image": 1,
+    "sign": 2,
+    "contrast": 1,
+    "wait": 4,
+}
+
+
+class Person:
+    """Does random things in a window."""
+
+    def __init__(self, hand, seed):
+        self.hand, self.chance = hand, random.Random(seed)
+        self.done = []
+
+    # -- what there is -------------------------------------------------------------
+
+    @property
+    def viewer(self):
+        return self.hand.viewer
+
+    @property
+    def bench(self):
+        return self.hand.bench
+
+    def place(self):
+        """A random position on the displayed slice, near the objects more often."""
+        shape = self.viewer.layers[0].data.shape
+        place = [float(round(at)) for at in self.viewer.dims.point]
+        for axis in self.viewer.dims.displayed:
+            place[axis] = self.chance.uniform(4, shape[axis] - 5)
+        return place
+
+    def flat(self):
+        return self.viewer.dims.ndisplay == 2
+
+    # -- what can be done ------------------------------------------------------------
+
+    def act(self):
+        name = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        self.done.append(name)
+        getattr(self, name)()
+        QApplication.processEvents()
+
+    def click(self):
+        if self.flat():
+            button = self.chance.choice(["left", "left", "right"])
+            self.hand.click(*self.place(), button=button)
+
+    def undo(self):
+        self.hand.key(Qt.Key.Key_Z, CONTROL)
+
+    def redo(self):
+        self.hand.key(Qt.Key.Key_Z, CONTROL | SHIFT)
+
+    def go(self):
+        axis = self.viewer.dims.order[0]
+        self.viewer.dims.set_current_step(axis, self.chance.randrange(24))
+
+    def paint(self):
+        if self.bench is None or not self.flat():
+            return
+        mask = self.bench.mask
+        self.viewer.layers.selection.active = mask
+        mask.brush_size = self.chance.choice([2, 6, 12])
+        mask.mode = self.chance.choice(["paint", "erase", "fill"])
+        start = self.place()
+        end = [at + self.chance.uniform(-6, 6) for at in start]
+        self.hand.drag(start, end)
+        mask.mode = "pan_zoom"
+
+    def new_object(self):
+        self.hand.key(Qt.Key.Key_N)
+
+    def choose_object(self):
+        table = self.hand.panel.objects
+        if table.rowCount():
+            table.selectRow(self.chance.randrange(table.rowCount()))
+
+    def pick(self):
+        if self.flat():
+            at = self.hand.pixel(*self.place())
+            QTest.mouseClick(self.hand.canvas, Qt.MouseButton.LeftButton, SHIFT, at)
+
+    def clear(self):
+        self.hand.press(self.hand.panel.clear)
+
+    def points(self):
+        layers = [] if self.bench is None else list(self.bench.points.values())
+        return [layer for layer in layers if len(layer.data)]
+
+    def move_point(self):
+        for layer in self.points()[:1]:
+            data = layer.data.copy()
+            data[self.chance.randrange(len(data)), -2:] += self.chance.uniform(-3, 3)
+            layer.data = np.clip(data, 0, np.array(self.bench.mask.data.shape) - 1)
+
+    def delete_point(self):
+        for layer in self.points()[:1]:
+            layer.selected_data = {self.chance.randrange(len(layer.data))}
+            layer.remove_selected()
+
+    def delete_object(self):
+        if self.bench is not None:
+            self.hand.controller.delete_object(self.bench.session.label)
+
+    def rename(self):
+        table = self.hand.panel.objects
+        if table.rowCount():
+            item = table.item(self.chance.randrange(table.rowCount()), 0)
+            item.setText(self.chance.choice(["femur", "tibia", ""]))
+
+    def propagate(self):
+        through = self.hand.panel.through
+        through.reach.setValue(2)
+        self.hand.key(Qt.Key.Key_T)
+
+    def turn(self):
+        self.viewer.dims.ndisplay = 3
+        QTest.qWait(20)
+        self.viewer.dims.ndisplay = 2
+
+    def other_axis(self):
+        self.viewer.dims.roll()
+        self.viewer.reset_view()
+
+    def options(self):
+        pass
+
+    def model(self):
+        self.hand.controller.use_model("bundled")
+
+    def delete_layer(self):
+        if self.bench is not None:
+            layer = self.chance.choice(self.bench.layers[1:])
+            self.viewer.layers.remove(layer)
+            QTest.qWait(30)
+            for rest in list(self.viewer.layers)[2:]:
+                if self.chance.random() < 0.7:
+                    self.viewer.layers.remove(rest)
+            QTest.qWait(30)
+        self.hand.press(self.hand.panel.start)
+
+    def reopen(self):
+        self.viewer.window.remove_dock_widget(self.hand.panel)
+        QTest.qWait(50)
+        self.hand.open_panel()
+
+    def other_image(self):
+        choice = self.hand.panel.image_choice
+        choice.value = self.chance.choice(choice.choices)
+
+    def sign(self):
+        self.hand.key(self.chance.choice([Qt.Key.Key_Q, Qt.Key.Key_W]))
+
+    def contrast(self):
+        low = self.chance.uniform(0, 60)
+        self.viewer.layers[0].contrast_limits = (low, low + 150)
+
+    def wait(self):
+        QTest.qWait(150)
+
+    # -- what must hold ----------------------------------------------------------------
+
+    def check(self):
+        """Points, clicks, mask and counts agree at any time."""
+        bench = self.bench
+        if bench is None:
+            return
+        session, labels = bench.session, bench.mask.data
+        found = {point.order: point for point in bench.found_points()}
+        clicks = [
+            (spot, step) for spot, steps in session.steps.items() for step in steps
+        ]
+        assert sorted(found) == sorted(step.order for _, step in clicks), self.done
+        for spot, step in clicks:
+            point = found[step.order]
+            place = spot.plane.position(step.click.row, step.click.column)
+            assert np.allclose(point.position, place)
+            assert point.sign == step.click.positive
+        values, counts = np.unique(labels[labels > 0], return_counts=True)
+        there = dict(zip(values.tolist(), counts.tolist(), strict=True))
+        tallied = {label: session.tally.voxels(label) for label in session.labels()}
+        assert there == {k: v for k, v in tallied.items() if v}, self.done
+
+    def settle(self):
+        """Wait until nothing is being worked on."""
+        self.hand.qtbot.waitUntil(self._rests, timeout=60_000)
+
+    def _rests(self):
+        controller, panel = self.hand.controller, self.hand.panel
+        pending = self.bench is not None and self.bench.session.pending is not None
+        waits = pending and self.bench.options.auto if self.bench else False
+        loaded = controller.engine is not None
+        idle = not controller.answers.working
+        return loaded and idle and not waits and panel.through.propagator.run is None
+
+
+def memory_mb():
+    return psutil.Process().memory_info().rss / 2**20
+
+
+@pytest.mark.timeout(max(300, ACTIONS))
+def test_a_long_day(open_window, discs):
+    hand = open_window(discs)
+    hand.viewer.add_image(discs[::-1].copy(), name="other", visible=False)
+    person = Person(hand, seed=0)
+    growth, widgets = [], []
+    for number in range(ACTIONS):
+        person.act()
+        person.check()
+        if number % 100 == 99:
+            person.settle()
+            person.check()
+            growth.append(memory_mb())
+            widgets.append(len(QApplication.allWidgets()))
+    person.settle()
+    person.check()
+    runs = [t for t in threading.enumerate() if isinstance(t, Run)]
+    assert not runs
+    warm = growth[min(len(growth) - 1, WARM // 100)]
+    assert growth[-1] - warm < GROWTH_MB, growth
+    assert max(widgets[-2:]) <= max(widgets[:2]) + 20, widgets
+    if hand.bench is not None and hand.bench.recorder.begun:
+        labels, path = hand.bench.mask.data.copy(), hand.bench.recorder.path
+        hand.bench.recorder.close()
+        again = np.zeros_like(labels)
+        with Store(path) as store:
+            for _ in Reading(store).play(again):
+                pass
+        assert (again == labels).all()
