@@ -1,5 +1,6 @@
 """What a person is doing: objects, clicks, requests, undo. No Qt, no torch."""
 
+from napari_simpleclick.annotate.options import Options
 from napari_simpleclick.annotate.propagated import Note, Propagated
 from napari_simpleclick.annotate.session import (
     Edit,
@@ -16,6 +17,7 @@ __all__ = [
     "Mask",
     "Note",
     "Notes",
+    "Options",
     "Propagated",
     "Request",
     "Session",

@@ -12,6 +12,7 @@ from napari_simpleclick.annotate.propagated import Note, Propagated
 from napari_simpleclick.annotate.spot import Mask, Spot, fingerprint
 
 if TYPE_CHECKING:
+    from napari_simpleclick.annotate.options import Options
     from napari_simpleclick.clicks import Click
     from napari_simpleclick.volumes.planes import Plane
 
@@ -58,6 +59,8 @@ class Request:
         The spot's clicks without and with the change.
     rest : ndarray or None
         (H, W) bool mask to leave if no click is left; None for an empty one.
+    options : tuple of Options or None
+        Options before and after, if they have changed and not the clicks.
     """
 
     number: int
@@ -65,6 +68,7 @@ class Request:
     before: Steps
     steps: Steps
     rest: Mask | None = None
+    options: tuple[Options, Options] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +88,8 @@ class Edit:
         Fingerprint of the spot's mask as it was last answered, then and now.
     notes_before, notes_after : dict
         Notes of what propagation wrote, then and now.
+    options : tuple of Options or None
+        Options then and now, if they have changed.
     """
 
     spot: Spot | None
@@ -94,6 +100,7 @@ class Edit:
     seen_after: bytes = b""
     notes_before: Notes = field(default_factory=dict)
     notes_after: Notes = field(default_factory=dict)
+    options: tuple[Options, Options] | None = None
 
 
 @dataclass
@@ -156,11 +163,23 @@ class Session:
         self._queue(spot, ())
         self.changed.emit()
 
-    def _queue(self, spot: Spot, steps: Steps, rest: Mask | None = None) -> None:
+    def ask_again(self, spot: Spot, before: Options, after: Options) -> Request:
+        """Ask for the answer to the same clicks with other options."""
+        return self._queue(spot, self.clicks(spot), options=(before, after))
+
+    def _queue(
+        self,
+        spot: Spot,
+        steps: Steps,
+        rest: Mask | None = None,
+        options: tuple[Options, Options] | None = None,
+    ) -> Request:
         self._number += 1
         before = self.clicks(spot)
-        self._waiting.append(Request(self._number, spot, before, steps, rest))
+        request = Request(self._number, spot, before, steps, rest, options)
+        self._waiting.append(request)
         self.steps[spot] = steps
+        return request
 
     @property
     def pending(self) -> Request | None:
@@ -231,7 +250,8 @@ class Session:
         spot = request.spot
         before, after = self._seen.get(spot, b""), fingerprint(mask)
         self._seen[spot] = after
-        self._do(Edit(spot, request.before, request.steps, painted, before, after))
+        edit = Edit(spot, request.before, request.steps, painted, before, after)
+        self._do(replace(edit, options=request.options))
 
     def paint(self) -> None:
         """Note that the person painted on the mask."""
@@ -260,6 +280,18 @@ class Session:
         self._used.add(label)
         before = self.propagated.put(notes)
         self._do(Edit(None, painted=painted, notes_before=before, notes_after=notes))
+
+    @property
+    def last(self) -> Edit | None:
+        """What would be undone next, if nothing waits."""
+        return self._edits[-1] if self._edits else None
+
+    def retract(self) -> None:
+        """Take a change of options off the stack, to put a later one in its place."""
+        edit = self._edits.pop()
+        assert edit.spot is not None
+        assert edit.options is not None
+        self._seen[edit.spot] = edit.seen_before
 
     def _do(self, edit: Edit) -> None:
         self._edits.append(edit)

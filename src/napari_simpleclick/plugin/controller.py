@@ -11,7 +11,7 @@ from napari_simpleclick.clicks import Click, check_clicks
 from napari_simpleclick.plugin import keys
 from napari_simpleclick.plugin.answers import Answers
 from napari_simpleclick.plugin.keys import Action
-from napari_simpleclick.plugin.layers import KEY, Bench, FoundPoint, data_shape
+from napari_simpleclick.plugin.layers import KEY, Bench, FoundPoint
 from napari_simpleclick.plugin.models import Models
 from napari_simpleclick.plugin.mouse import Mouse
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_simpleclick.plugin.worker import Engine
+
+
+HELD = f"Predict what was clicked with {keys.KEY_OF[Action.PREDICT]}."
 
 
 class Controller:
@@ -59,6 +62,7 @@ class Controller:
         self.models.loaded.connect(self._on_model)
         self.models.failed.connect(self._on_model_error)
         self.answers.failed.connect(self.complain)
+        self.answers.held.connect(lambda: self.status.emit(HELD))
 
     @property
     def engine(self) -> Engine | None:
@@ -122,7 +126,7 @@ class Controller:
             self.complain(str(error))
             return
         self.bench.session.clear(spot)
-        self.answers.pump()
+        self.answers.predict()
 
     def new_object(self) -> None:
         """Go on with the next free label."""
@@ -192,7 +196,7 @@ class Controller:
         if self.engine is not None:
             self.engine.forget()
         bench = self.bench
-        if bench is not None and data_shape(bench.image) != bench.mask.data.shape:
+        if bench is not None and not bench.fits():
             self._leave_bench()
             self.complain(
                 f"'{bench.image.name}' has another shape now; start on it again for a "

@@ -5,17 +5,28 @@ from __future__ import annotations
 import math
 import tempfile
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from napari.utils.colormaps import CyclicLabelColormap
+from psygnal import Signal
 
-from napari_simpleclick.annotate import Session, Spot, Step
+from napari_simpleclick.annotate import Options, Session, Spot, Step
 from napari_simpleclick.plugin.dots import Dots
 from napari_simpleclick.plugin.keys import Action
+from napari_simpleclick.plugin.look import (
+    MOVES,
+    data_shape,
+    default_options,
+    mask_shape,
+    mask_source,
+    transform,
+)
 from napari_simpleclick.volumes import Plane, Window
 from napari_simpleclick.volumes.lazy import fits_memory
 from napari_simpleclick.volumes.source import SOURCE_KEY
+from napari_simpleclick.volumes.view import Look, View, VolumeWindows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +34,8 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Points
     from napari.viewer import Viewer
     from numpy.typing import NDArray
+
+    from napari_simpleclick.annotate import Edit
 
 COLOURS = {True: "#2ecc40", False: "#ff4136"}
 """Green for positive, red for negative clicks."""
@@ -40,9 +53,6 @@ OBJECT_COLOURS = (
 """Masks in turn; bright on gray images, and none is that of a click."""
 
 NAMES = {True: "positive clicks", False: "negative clicks"}
-
-MOVES = ("scale", "translate", "rotate", "shear", "affine", "units")
-"""What places a layer in the world."""
 
 KEY = "napari-simpleclick"
 """Key under which a mask layer's metadata hold its bench."""
@@ -78,14 +88,29 @@ class Bench:
         The viewer that shows the image.
     image : napari.layers.Image
         The image; the new layers take over its transform and units.
+    options : Options or None
+        What shapes the masks; None fits the image.
+
+    Attributes
+    ----------
+    options : Options
+        Change them with :meth:`use_options`. Their axis of channels stays.
     """
 
-    def __init__(self, viewer: Viewer, image: Image) -> None:
+    options_changed = Signal()
+    """The options have changed."""
+
+    def __init__(
+        self, viewer: Viewer, image: Image, options: Options | None = None
+    ) -> None:
         self.viewer, self.image = viewer, image
+        self.options = options or default_options(image)
+        self._windows = VolumeWindows()
         self.session = Session()
         self.quiet = self.wrote = False
-        look = _transform(image)
-        shape = data_shape(image)
+        axis = self.options.channel_axis
+        look = transform(image, axis)
+        shape = mask_shape(image, axis)
         self.mask: Labels = viewer.add_labels(
             _empty_mask(shape),
             name=f"{image.name} mask",
@@ -94,7 +119,7 @@ class Bench:
             **look,
         )
         self.mask.metadata[KEY] = self
-        self.mask.metadata[SOURCE_KEY] = image.metadata.get(SOURCE_KEY)
+        self.mask.metadata[SOURCE_KEY] = mask_source(image, axis)
         self.points: dict[bool, Points] = {
             sign: viewer.add_points(
                 np.zeros((0, image.ndim)),
@@ -115,6 +140,7 @@ class Bench:
         self.mask.events.paint.connect(self._on_paint)
         for name in MOVES:
             getattr(image.events, name).connect(self._follow)
+        image.events.data.connect(self._windows.forget)
         self.session.changed.connect(self.show_steps)
 
     @property
@@ -144,25 +170,52 @@ class Bench:
 
     def _follow(self) -> None:
         """Move the clicks and the mask to where the image is."""
+        look = transform(self.image, self.options.channel_axis)
         for layer in self.layers[1:]:
             for name in MOVES:
-                setattr(layer, name, getattr(self.image, name))
+                setattr(layer, name, look[name])
+
+    def fits(self) -> bool:
+        """Whether the image still has the shape that the mask was made for."""
+        shape = mask_shape(self.image, self.options.channel_axis)
+        return bool(shape == self.mask.data.shape)
+
+    def use_options(self, options: Options) -> None:
+        """Let answers follow other options from now on."""
+        if options != self.options:
+            self.options = options
+            self.options_changed.emit()
 
     def act(self, action: Action) -> None:
         """Undo or redo the last click, move, deletion, clearing or brush stroke."""
         undo = action is Action.UNDO
         edit = self.session.undo() if undo else self.session.redo()
+        if edit is not None and edit.options:
+            self.use_options(self.options.changed(*edit.options[:: -1 if undo else 1]))
         if edit is not None and edit.painted:
             with self.silence():
                 self.mask.undo() if undo else self.mask.redo()
 
+    def take_back(self, edit: Edit) -> None:
+        """Take a change of options, the last edit, back to put another in its place."""
+        self.session.retract()
+        if edit.painted:
+            with self.silence():
+                self.mask.undo()
+
     def place(self, position: tuple[float, ...]) -> tuple[float, ...]:
-        """Image coordinates of a position in the world.
+        """Image coordinates of a position in the world; 0 on the axis of channels.
 
         As napari shows slices: the hidden axes are taken back by their part of the
         transform alone, and the shown ones by theirs, even where an affine mixes the
         two.
         """
+        data = self._place(position)
+        if self.options.channel_axis is not None:
+            data[self.options.channel_axis] = 0
+        return tuple(float(value) for value in data)
+
+    def _place(self, position: tuple[float, ...]) -> NDArray[np.float64]:
         image, dims = self.image, self.viewer.dims
         count = image.ndim
         world = np.asarray(position, float)[-count:] * _unit_factors(dims, image)
@@ -180,7 +233,7 @@ class Bench:
         data[hidden] -= (back @ origin)[hidden]
         part = forward[np.ix_(shown, shown)]
         data[shown] = np.linalg.solve(part, world[shown] - origin[shown])
-        return tuple(float(value) for value in data)
+        return data
 
     def plane(self, position: tuple[float, ...]) -> Plane:
         """Find the displayed slice through a position in image coordinates.
@@ -194,7 +247,11 @@ class Bench:
             raise ValueError("Switch to the 2-D view to click (Ctrl+Y).")
         skipped = self.viewer.dims.ndim - self.image.ndim
         axes = tuple(axis - skipped for axis in self.viewer.dims.displayed)
-        return Plane.at(data_shape(self.image), axes, position)
+        if self.options.channel_axis in axes:
+            raise ValueError(
+                "This view shows the channels as an axis; show two others."
+            )
+        return Plane.at(self.mask.data.shape, axes, position)
 
     def current_plane(self) -> Plane:
         """Find the displayed slice."""
@@ -206,6 +263,31 @@ class Bench:
             return None
         low, high = self.image.contrast_limits
         return Window(float(low), float(high), float(self.image.gamma))
+
+    def channel(self) -> int:
+        """Tell which channel is displayed."""
+        axis = self.options.channel_axis
+        if axis is None:
+            return 0
+        here = self._place(self.viewer.dims.point)[axis]
+        return int(np.clip(np.round(here), 0, data_shape(self.image)[axis] - 1))
+
+    def view(self) -> View:
+        """Take a snapshot of how the image is looked at."""
+        source, image = self.source(), self.image
+        overview = image.data[-1] if image.multiscale else source
+        return View(source, self._look(), self._windows, overview, image.ndim)
+
+    def _look(self) -> Look:
+        options = self.options
+        if self.image.rgb:
+            return Look(rgb=True)
+        chosen = options.channels
+        if options.channel_axis is not None and sum(c >= 0 for c in chosen) < 2:
+            chosen = tuple(c for c in chosen if c >= 0) or (self.channel(),)
+        look = Look(False, options.intensities, None, options.channel_axis, chosen)
+        displayed = options.intensities == "displayed" and not look.combined
+        return replace(look, shown=self.window()) if displayed else look
 
     def spacing(self, plane: Plane) -> tuple[float, float]:
         """Height and width of a pixel; square where the units cannot be compared."""
@@ -286,12 +368,6 @@ class Bench:
                 )
 
 
-def data_shape(image: Image) -> tuple[int, ...]:
-    """Shape of an image layer at full resolution, without its colour axis."""
-    data = image.data[0] if image.multiscale else image.data
-    return tuple(data.shape[: image.ndim])
-
-
 def _empty_mask(shape: tuple[int, ...]) -> NDArray[np.uint16]:
     """Give an empty mask; a large one is a file without content that grows with it."""
     bytes_needed = np.dtype(np.uint16).itemsize * math.prod(shape)
@@ -317,10 +393,6 @@ def _features(rows: list[tuple[int, int, int]]) -> dict[str, NDArray[np.int64]]:
 
 def _point_size(shape: tuple[int, ...]) -> float:
     return max(1.0, min(12.0, min(shape[-2:]) / 40))
-
-
-def _transform(image: Image) -> dict[str, Any]:
-    return {name: getattr(image, name) for name in (*MOVES, "axis_labels")}
 
 
 def _unit_factors(dims: Any, image: Image) -> NDArray[np.float64]:

@@ -23,8 +23,11 @@ from qtpy.QtWidgets import (
 
 from napari_simpleclick.plugin.controller import Controller
 from napari_simpleclick.plugin.docked import Docked
+from napari_simpleclick.plugin.intensities import Seen
 from napari_simpleclick.plugin.keys import KEY_OF, Action
 from napari_simpleclick.plugin.layers import COLOURS
+from napari_simpleclick.plugin.outline import Outline
+from napari_simpleclick.plugin.probability import OURS
 from napari_simpleclick.plugin.reference import Reference
 from napari_simpleclick.plugin.through import Through
 from napari_simpleclick.weights.catalogue import catalogue
@@ -53,7 +56,9 @@ class Panel(Docked):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self.controller = controller = Controller(napari_viewer)
-        self.image_choice = create_widget(annotation=Image, name="image")
+        self.image_choice = create_widget(
+            annotation=Image, name="image", options={"choices": self._images}
+        )
         self.model_choice = self._make_model_choice()
         self.positive, self.negative = self._make_signs()
         self.undo = self._button("Undo", "Take back the last click", Action.UNDO)
@@ -67,6 +72,7 @@ class Panel(Docked):
         self.copy_details = QPushButton("Copy details")
         self.start = QPushButton("Start on this image")
         self.through, self.reference = Through(controller), Reference(controller)
+        self.outline, self.intensities = Outline(controller), Seen(controller)
         self._details = ""
         self._offered: Image | None = None
         self._lay_out()
@@ -82,6 +88,14 @@ class Panel(Docked):
             self.reference.choice.reset_choices()
             QTimer.singleShot(0, self._follow)  # when all layers have come or gone
 
+    def _images(self, _: Any) -> list[Image]:
+        """Images that can be clicked on, without those that this tool has made."""
+        layers = self.controller.viewer.layers
+        found = [getattr(layer, "__wrapped__", layer) for layer in layers]
+        return [
+            one for one in found if isinstance(one, Image) and OURS not in one.metadata
+        ]
+
     def _follow(self) -> None:
         if self.controller.closed:
             return
@@ -96,7 +110,8 @@ class Panel(Docked):
 
     def leave(self) -> None:
         """Let go of the viewer."""
-        self.through.leave()
+        for section in (self.through, self.outline, self.intensities):
+            section.leave()
         self.controller.close()
 
     # -- building ------------------------------------------------------------------
@@ -153,6 +168,8 @@ class Panel(Docked):
         self.trouble.setOpenExternalLinks(True)
         layout.addWidget(self.copy_details)
         layout.addWidget(self.through)
+        layout.addWidget(self.outline)
+        layout.addWidget(self.intensities)
         layout.addWidget(self.reference)
         layout.addStretch()
         self._forgive()
