@@ -48,16 +48,18 @@ BOXES = {
 """Options with a check box: its text and tip."""
 
 KEEP = {
-    "earlier": "of an earlier mask",
-    "always": "always",
-    "never": "never",
+    "earlier": (
+        "keep earlier masks",
+        "A click on a mask that was painted, propagated or opened before changes only "
+        "the part that the click is about",
+    ),
+    "always": (
+        "always keep the rest",
+        "From the second click on, each changes only the part that it is about",
+    ),
+    "never": ("change any part", "Each click may change the whole mask"),
 }
-
-KEEP_TIP = """When a click may change only the part of the mask that it is about:
-\N{BULLET} of an earlier mask: where it corrects one that was painted, propagated or \
-opened
-\N{BULLET} always: from the second click on as well
-\N{BULLET} never: each click may change the whole mask"""
+"""What corrections do: text and tip."""
 
 LATER = "This mask was drawn by hand last, so changes count from the next click on."
 
@@ -97,6 +99,7 @@ class Outline(Section):
         self._soon.setSingleShot(True)
         self._lay_out()
         self._connect()
+        self._show_options()
         self._on_controller()
 
     # -- building ------------------------------------------------------------------
@@ -113,17 +116,15 @@ class Outline(Section):
         line.addWidget(self.value)
         form = QFormLayout()
         form.addRow("Threshold", line)
+        for number, (keep, (text, tip)) in enumerate(KEEP.items()):
+            self.keep.addItem(text, keep)
+            self.keep.setItemData(number, tip, Qt.ItemDataRole.ToolTipRole)
+        self.keep.setToolTip("\n".join(f"{text}: {tip}" for text, tip in KEEP.values()))
+        form.addRow("Corrections", self.keep)
         self.inside.addLayout(form)
         for name, box in self.boxes.items():
             box.setToolTip(BOXES[name][1])
             self.inside.addWidget(box)
-        for keep, text in KEEP.items():
-            self.keep.addItem(text, keep)
-        self.keep.setToolTip(KEEP_TIP)
-        row = QFormLayout()
-        row.addRow("Corrections keep the rest", self.keep)
-        row.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
-        self.inside.addLayout(row)
         self.probability.setToolTip(
             "A layer with how sure the network is of each pixel of this slice"
         )
@@ -218,12 +219,13 @@ class Outline(Section):
             bench.options_changed.connect(self._show_options)
             bench.session.changed.connect(self._later)
             bench.mask.events.paint.connect(self._later)
-            self._bench = bench
-            self._show_options()
         self._bench = bench
+        self._show_options()
 
     def _show_options(self) -> None:
-        options = self._bench.options if self._bench is not None else Options()
+        options = self._carried or Options()
+        if self._bench is not None:
+            options = self._bench.options
         widgets = (self.threshold, self.auto, *self.boxes.values())
         before = [widget.blockSignals(True) for widget in widgets]
         if not self.threshold.isSliderDown():

@@ -26,12 +26,14 @@ class Retouch:
     def __init__(self, controller: Controller) -> None:
         self.controller = controller
         self._edit: Edit | None = None
+        self._start: Options | None = None
         self._when = 0.0
         self._rough = False
 
     def begin(self) -> None:
         """Let the next change be an undo step of its own."""
-        self._edit = None
+        bench, self._edit = self.controller.bench, None
+        self._start = None if bench is None else bench.options
 
     def change(self, options: Options, moving: bool = False) -> None:
         """Apply options to the mask in view; other masks stay as they are.
@@ -47,27 +49,22 @@ class Retouch:
         bench = self.controller.bench
         if bench is None or options == bench.options:
             return
-        before = bench.options
-        if self._goes_on(bench, moving):
-            assert self._edit is not None
-            assert self._edit.options is not None
-            before = self._edit.options[0]
-            bench.take_back(self._edit)
-        self._edit, self._when = None, time.monotonic()
+        recent = moving or time.monotonic() - self._when < SAME_S
+        if recent and self._goes_on(bench):
+            self._take_back(bench)
+        elif self._start is None or not moving:
+            self._start = bench.options
+        self._when = time.monotonic()
         bench.use_options(options)
-        self._apply(bench, before, moving)
+        self._apply(bench, moving)
 
     def end(self) -> None:
         """Ask the network now, if a dragged slider needs it after all."""
-        bench, edit = self.controller.bench, self._edit
-        rough, self._rough = self._rough, False
-        if bench is None or not rough:
-            return
-        before = bench.options
-        if edit is not None and bench.session.last is edit and edit.options is not None:
-            before = edit.options[0]
-            bench.take_back(edit)
-        self._apply(bench, before, moving=False)
+        bench = self.controller.bench
+        if bench is not None and self._rough:
+            if self._goes_on(bench):
+                self._take_back(bench)
+            self._apply(bench, moving=False)
 
     def is_drawn(self) -> bool:
         """Whether the clicked mask in view was changed by hand since."""
@@ -78,15 +75,20 @@ class Retouch:
         mask = bench.object_mask(spot.plane, spot.label)
         return bench.session.pending is None and bench.session.is_painted(spot, mask)
 
-    def _goes_on(self, bench: Bench, moving: bool) -> bool:
+    def _goes_on(self, bench: Bench) -> bool:
         """Whether a change continues the last one, which is then replaced."""
         edit = self._edit
         if edit is None or edit is not bench.session.last:
             return False
-        recent = moving or time.monotonic() - self._when < SAME_S
-        return recent and bench.session.pending is None and edit.spot == _spot(bench)
+        return bench.session.pending is None and edit.spot == _spot(bench)
 
-    def _apply(self, bench: Bench, before: Options, moving: bool) -> None:
+    def _take_back(self, bench: Bench) -> None:
+        assert self._edit is not None
+        bench.take_back(self._edit)
+        self._edit = None
+
+    def _apply(self, bench: Bench, moving: bool) -> None:
+        self._rough = False
         session, engine, spot = bench.session, self.controller.engine, _spot(bench)
         if spot is None or engine is None or not session.clicks(spot):
             return
@@ -99,7 +101,7 @@ class Retouch:
         at_once = session.pending is None and (exact or (moving and known))
         if moving and not at_once:
             return
-        request = session.ask_again(spot, before, bench.options)
+        request = session.ask_again(spot, self._start or bench.options, bench.options)
         if not at_once or latest is None:
             self.controller.answers.predict()
             return
