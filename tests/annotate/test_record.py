@@ -10,6 +10,7 @@ from napari_simpleclick.annotate import (
     Change,
     Look,
     Note,
+    Options,
     Reading,
     Recorder,
     Session,
@@ -21,7 +22,7 @@ from napari_simpleclick.volumes import Plane
 
 SHAPE = (6, 8, 8)
 ACTS = """click click answer answer undo redo paint choose move clear propagate
-delete look withdraw restart"""
+delete look withdraw restart use retract"""
 
 
 class Person:
@@ -113,6 +114,23 @@ class Person:
         name = self.chance.choice(["", "left femur", "tibia"])
         self.session.give_look(self.session.label, Look(name, "#112233"))
 
+    def use(self):
+        before = self.session.options
+        smooth, threshold = self.chance.random() < 0.5, self.chance.random()
+        self.session.use(Options(smooth=smooth, threshold=threshold))
+        spot = self.session.spot(self.plane())
+        if self.session.clicks(spot):
+            self.session.ask_again(spot, before, self.session.options)
+
+    def retract(self):
+        last = self.session.last
+        if self.session.pending is None and last and last.options:
+            edit = self.session.retract()
+            if edit.change is not None:
+                edit.change.apply(self.mask, undo=True)
+            self.use()
+            self.answer()
+
     def withdraw(self):
         self.session.withdraw()
 
@@ -134,6 +152,7 @@ def state(session):
         "label": session.label,
         "steps": {k: plain(v) for k, v in session.steps.items() if v},
         "looks": session.looks,
+        "options": session.options,
         "labels": session.labels(),
         "free": session.free_label(),
         "voxels": [session.tally.voxels(label) for label in range(5)],
@@ -218,15 +237,16 @@ def test_every_event_is_there_when_it_was_written(tmp_path):
 def test_settings_are_kept_with_the_session(tmp_path):
     path = tmp_path / "a.simpleclick"
     recorder = Recorder(Session(), lambda: Store(path))
-    recorder.note("options", {"threshold": 0.4})
-    recorder.note("options", {"threshold": 0.6})
+    recorder.session.use(Options(threshold=0.4))
+    recorder.session.use(Options(threshold=0.6, channels=(2, 0, -1)))
     assert not path.exists()
     recorder.session.choose(3)
     recorder.session.give_look(3, Look("tumour"))
     recorder.note("model", "bundled")
     recorder.close()
     reading, _ = read(path)
-    assert reading.extra == {"options": {"threshold": 0.6}, "model": "bundled"}
+    assert reading.extra == {"model": "bundled"}
+    assert reading.session.options == Options(threshold=0.6, channels=(2, 0, -1))
     assert reading.session.label == 3
 
 

@@ -209,7 +209,7 @@ def test_a_click_during_a_run_is_answered_and_kept(open_window, discs):
     np.testing.assert_array_equal(hand.bench.mask.data[reached], answered)
     assert len(filled(hand.bench.mask.data)) > 8
     fresh = Engine(hand.controller.engine.predictor, None)
-    job = Job(hand.answers[-1].request, discs, False, hand.bench.window())
+    job = Job(hand.answers[-1].request, hand.bench.view())
     np.testing.assert_array_equal(fresh.answer(job).mask, answered == 1)
     assert "1 of them left as made by hand" in hand.panel.through.outcome.text()
 

@@ -5,6 +5,7 @@ Neither Qt nor torch.
 
 from napari_simpleclick.annotate.change import Change
 from napari_simpleclick.annotate.edits import Edit, Look, Request, State, Step, Steps
+from napari_simpleclick.annotate.options import Options
 from napari_simpleclick.annotate.propagated import Note, Propagated
 from napari_simpleclick.annotate.reading import Reading
 from napari_simpleclick.annotate.recorder import Recorder
@@ -21,6 +22,7 @@ __all__ = [
     "Mask",
     "Note",
     "Notes",
+    "Options",
     "Propagated",
     "Reading",
     "Recorder",

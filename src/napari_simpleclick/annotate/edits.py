@@ -6,6 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from napari_simpleclick.annotate.options import Options
+
 if TYPE_CHECKING:
     from napari_simpleclick.annotate.change import Change
     from napari_simpleclick.annotate.propagated import Note
@@ -37,6 +39,8 @@ class Step:
 
 
 Steps = tuple[Step, ...]
+Turn = tuple[Options, Options]
+"""Options before and after."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +57,8 @@ class Request:
         The spot's clicks without and with the change.
     rest : ndarray or None
         (H, W) bool mask to leave if no click is left; None for an empty one.
+    options : tuple of Options or None
+        Options before and after, if they have changed and not the clicks.
     """
 
     number: int
@@ -60,6 +66,7 @@ class Request:
     before: Steps
     steps: Steps
     rest: Mask | None = None
+    options: Turn | None = None
 
 
 @dataclass(frozen=True)
@@ -112,12 +119,15 @@ class Edit:
         What to go back to, and what to return to.
     change : Change or None
         Of the mask; None if no voxel changed.
+    options : tuple of Options or None
+        Options then and now, if they have changed.
     """
 
     name: str
     before: State = field(default_factory=State)
     after: State = field(default_factory=State)
     change: Change | None = None
+    options: Turn | None = None
 
 
 class History:
@@ -131,6 +141,15 @@ class History:
         """Put an edit on the stack; what was taken back before is forgotten."""
         self._done.append(edit)
         self._undone.clear()
+
+    @property
+    def last(self) -> Edit | None:
+        """What would be undone next."""
+        return self._done[-1] if self._done else None
+
+    def retract(self) -> Edit:
+        """Take the last edit off the stack for good."""
+        return self._done.pop()
 
     def undo(self) -> Edit | None:
         """Take the last edit off the stack."""

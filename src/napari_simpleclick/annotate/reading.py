@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from napari_simpleclick.annotate.change import Change
-from napari_simpleclick.annotate.edits import Edit, Look, Request, State, Step
+from napari_simpleclick.annotate.edits import Edit, Look, Request, State, Step, Turn
+from napari_simpleclick.annotate.options import Options
 from napari_simpleclick.annotate.packing import unpack_mask
 from napari_simpleclick.annotate.propagated import Note
 from napari_simpleclick.annotate.session import Session
@@ -85,6 +86,8 @@ class Reading:
         session = self.session
         if kind == "chosen":
             session.choose(detail)
+        elif kind == "options":
+            session.use(_read_options(detail))
         elif kind == "asked":
             session.ask(_read_request(detail, found))
         elif kind == "answered":
@@ -95,7 +98,8 @@ class Reading:
             before, after = (
                 _read_state(detail[key], found) for key in ("before", "after")
             )
-            edit = Edit(detail["name"], before, after, change)
+            turn = _read_turn(detail["options"])
+            edit = Edit(detail["name"], before, after, change, turn)
             session.do(edit)
             return edit
         elif kind == "undone":
@@ -125,7 +129,22 @@ def _read_request(detail: dict[str, Any], found: dict[int, Step]) -> Request:
     rest = (
         None if detail["rest"] is None else unpack_mask(bytes.fromhex(detail["rest"]))
     )
-    return Request(detail["number"], _read_spot(detail["spot"]), before, steps, rest)
+    spot, turn = _read_spot(detail["spot"]), _read_turn(detail["options"])
+    return Request(detail["number"], spot, before, steps, rest, turn)
+
+
+def _read_turn(value: list[dict[str, Any]] | None) -> Turn | None:
+    if value is None:
+        return None
+    before, after = value
+    return _read_options(before), _read_options(after)
+
+
+def _read_options(value: dict[str, Any]) -> Options:
+    """Read options; those that this version does not know are left out."""
+    known = {field.name for field in fields(Options)}
+    kept = {name: one for name, one in value.items() if name in known}
+    return Options(**{**kept, "channels": tuple(kept.get("channels", ()))})
 
 
 def _read_state(detail: dict[str, Any], found: dict[int, Step]) -> State:

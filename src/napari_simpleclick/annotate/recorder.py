@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from napari_simpleclick.annotate.edits import Edit, Request, State, Step, Steps
+from napari_simpleclick.annotate.edits import Edit, Request, State, Step, Steps, Turn
+from napari_simpleclick.annotate.options import Options
 from napari_simpleclick.annotate.packing import pack_mask
 
 if TYPE_CHECKING:
@@ -51,11 +52,12 @@ class Recorder:
         self._open_store = open_store
         self._store: Store | None = None
         self._known: WeakKeyDictionary[Step, int] = WeakKeyDictionary(steps or {})
-        self._early: dict[str, Any] = {}
+        self._early = {"chosen": session.label, "options": session.options}
         self._thread = ThreadPoolExecutor(1, "session")
         self._trouble: Exception | None = None
         session.happened.connect(self.note)
-        if steps is not None:
+        if steps is not None:  # the file knows the choices
+            self._early.clear()
             self._begin()
 
     def note(self, kind: str, what: Any) -> None:
@@ -93,15 +95,15 @@ class Recorder:
 
     def _begin(self) -> None:
         self.begun = True
-        self._thread.submit(self._open, self._early)
+        self._thread.submit(self._open)
+        for kind, what in self._early.items():
+            self._thread.submit(self._write, kind, what)
 
-    def _open(self, early: dict[str, Any]) -> None:
+    def _open(self) -> None:
         try:
             self._store = self._open_store()
         except (OSError, ValueError) as error:
             self._trouble = error
-        for kind, what in early.items():
-            self._write(kind, what)
 
     def _close(self) -> None:
         if self._store is not None:
@@ -141,7 +143,12 @@ class Recorder:
                 _plain_state(what.before, ids),
                 _plain_state(what.after, ids),
             )
-            return {"name": what.name, "before": before, "after": after}
+            return {
+                "name": what.name,
+                "before": before,
+                "after": after,
+                "options": _plain_turn(what.options),
+            }
         if isinstance(what, Request):
             return {
                 "number": what.number,
@@ -149,8 +156,9 @@ class Recorder:
                 "before": ids(what.before),
                 "steps": ids(what.steps),
                 "rest": None if what.rest is None else pack_mask(what.rest).hex(),
+                "options": _plain_turn(what.options),
             }
-        return what
+        return asdict(what) if isinstance(what, Options) else what
 
 
 def _plain_state(state: State, ids: Callable[[Steps], list[int]]) -> dict[str, Any]:
@@ -163,6 +171,10 @@ def _plain_state(state: State, ids: Callable[[Steps], list[int]]) -> dict[str, A
         ],
         "looks": [[label, asdict(look)] for label, look in state.looks.items()],
     }
+
+
+def _plain_turn(options: Turn | None) -> list[dict[str, Any]] | None:
+    return None if options is None else [asdict(one) for one in options]
 
 
 def _plain(spot: Spot) -> list[Any]:

@@ -15,7 +15,9 @@ from napari_simpleclick.annotate.edits import (
     State,
     Step,
     Steps,
+    Turn,
 )
+from napari_simpleclick.annotate.options import Options
 from napari_simpleclick.annotate.propagated import Note, Propagated
 from napari_simpleclick.annotate.spot import Mask, Spot, fingerprint
 from napari_simpleclick.annotate.tally import Tally
@@ -40,6 +42,8 @@ class Session:
     ----------
     label : int
         The current object.
+    options : Options
+        What shapes the answers; change them with :meth:`use`.
     steps : dict
         Spot to its clicks.
     looks : dict
@@ -51,6 +55,7 @@ class Session:
     """
 
     label: int = 1
+    options: Options = field(default_factory=Options)
     steps: dict[Spot, Steps] = field(default_factory=dict)
     looks: dict[int, Look] = field(default_factory=dict)
     propagated: Propagated = field(default_factory=Propagated)
@@ -65,10 +70,14 @@ class Session:
     changed = Signal()
     """Emitted when the clicks have changed other than by adding one."""
 
+    options_changed = Signal()
+    """The options have changed."""
+
     happened = Signal(str, object)
     """All that makes the session what it is, for a record of it: ``chosen`` and a
-    label, ``asked`` and a :class:`Request`, ``answered`` or ``dropped`` and its number,
-    ``done``, ``undone`` or ``redone`` and an :class:`Edit`."""
+    label, ``options`` and :class:`Options`, ``asked`` and a :class:`Request`,
+    ``answered`` or ``dropped`` and its number, ``done``, ``undone`` or ``redone`` and
+    an :class:`Edit`."""
 
     # -- objects -------------------------------------------------------------------
 
@@ -163,9 +172,21 @@ class Session:
         self._queue(spot, ())
         self.changed.emit()
 
-    def _queue(self, spot: Spot, steps: Steps, rest: Mask | None = None) -> None:
+    def ask_again(self, spot: Spot, before: Options, after: Options) -> Request:
+        """Ask for the answer to the same clicks with other options."""
+        return self._queue(spot, self.clicks(spot), options=(before, after))
+
+    def _queue(
+        self,
+        spot: Spot,
+        steps: Steps,
+        rest: Mask | None = None,
+        options: Turn | None = None,
+    ) -> Request:
         number, before = self._number + 1, self.clicks(spot)
-        self.ask(Request(number, spot, before, steps, rest))
+        request = Request(number, spot, before, steps, rest, options)
+        self.ask(request)
+        return request
 
     def ask(self, request: Request) -> None:
         """Queue a request."""
@@ -239,8 +260,8 @@ class Session:
         old, new = self._seen.get(spot, b""), fingerprint(mask)
         before = State({spot: request.before}, {spot: old})
         after = State({spot: request.steps}, {spot: new})
-        name = "click" if len(request.steps) > len(request.before) else "clicks"
-        self._do(Edit(name, before, after, change))
+        name = "clicks" if request.options is None else "options"
+        self._do(Edit(name, before, after, change, request.options))
         self.happened.emit("answered", request.number)
 
     def forget(self, number: int) -> None:
@@ -318,6 +339,13 @@ class Session:
         before = State(notes={spot: self.propagated.note(spot) for spot in notes})
         self._do(Edit("propagation", before, State(notes=notes), change))
 
+    def use(self, options: Options) -> None:
+        """Let answers follow other options from now on."""
+        if options != self.options:
+            self.options = options
+            self.happened.emit("options", options)
+            self.options_changed.emit()
+
     # -- undo ------------------------------------------------------------------------
 
     def _do(self, edit: Edit) -> None:
@@ -348,6 +376,26 @@ class Session:
         orders = [step.order for steps in state.steps.values() for step in steps]
         self._order = max(self._order, *orders, 0)
 
+    def _revert(self, edit: Edit) -> None:
+        self._take(edit.before)
+        if edit.change is not None:
+            self.tally.follow(edit.change, undo=True)
+
+    @property
+    def last(self) -> Edit | None:
+        """What would be undone next, if nothing waits."""
+        return self._history.last
+
+    def retract(self) -> Edit:
+        """Take the last edit back for good, to put another in its place.
+
+        Options stay as they are.
+        """
+        edit = self._history.retract()
+        self._revert(edit)
+        self.happened.emit("undone", edit)
+        return edit
+
     def undo(self) -> Edit | None:
         """Take back the last thing that was done.
 
@@ -363,10 +411,10 @@ class Session:
         else:
             edit = self._history.undo()
         if edit is not None:
-            self._take(edit.before)
-            if edit.change is not None:
-                self.tally.follow(edit.change, undo=True)
+            self._revert(edit)
             self.happened.emit("undone", edit)
+            if edit.options is not None:
+                self.use(self.options.changed(*reversed(edit.options)))
         self.changed.emit()
         return edit
 
@@ -384,5 +432,7 @@ class Session:
             if edit.change is not None:
                 self.tally.follow(edit.change)
             self.happened.emit("redone", edit)
+            if edit.options is not None:
+                self.use(self.options.changed(*edit.options))
             self.changed.emit()
         return edit

@@ -50,13 +50,14 @@ class Stack:
     axis: int
 
     @classmethod
-    def through(cls, spot: Spot) -> Stack | None:
+    def through(cls, spot: Spot, skip: int | None = None) -> Stack | None:
         """Find the stack of a slice; None if there are no other slices.
 
-        With several hidden axes it follows the last one.
+        With several hidden axes it follows the last one but ``skip``, that of channels.
         """
         plane = spot.plane
-        hidden = [axis for axis in range(len(plane.index)) if axis not in plane.axes]
+        shown = (*plane.axes, skip)
+        hidden = [axis for axis in range(len(plane.index)) if axis not in shown]
         if not hidden:
             return None
         return cls(spot.label, _moved(plane, hidden[-1], 0), hidden[-1])

@@ -12,9 +12,10 @@ from qtpy.QtCore import QTimer
 from napari_simpleclick.plugin.mouse import STROKE_MS, is_painting
 
 if TYPE_CHECKING:
+    from napari_simpleclick.annotate import Request
     from napari_simpleclick.plugin.layers import Bench
     from napari_simpleclick.plugin.models import Models
-    from napari_simpleclick.plugin.worker import Answer
+    from napari_simpleclick.plugin.worker import Answer, Job
 
 
 class Answers:
@@ -36,30 +37,48 @@ class Answers:
     answered = Signal(object)
     """An :class:`Answer` is in the mask."""
 
+    held = Signal()
+    """A click waits to be predicted."""
+
     failed = Signal(str, object)
     """A sentence for the person, and the error behind it."""
 
     def __init__(self, models: Models) -> None:
         self.models = models
         self.bench: Bench | None = None
-        self.working = False
+        self.working = self._released = False
+
+    def predict(self) -> None:
+        """Answer all that waits, also if clicks are not predicted by themselves."""
+        self._released = True
+        self.pump()
+
+    def job(self, bench: Bench, request: Request) -> Job:
+        """Take a snapshot of all that an answer depends on."""
+        from napari_simpleclick.plugin.worker import Job
+
+        spacing = bench.spacing(request.spot.plane)
+        return Job(request, bench.view(), spacing, bench.options)
 
     def pump(self) -> None:
-        """Start on the next request, if nothing is being worked on."""
+        """Start on the next request, if nothing is being worked on.
+
+        Where clicks are not predicted by themselves, they wait for :meth:`predict`.
+        """
         bench, engine = self.bench, self.models.engine
         if self.working or bench is None or engine is None:
             return
         request = bench.session.pending
         if request is None:
+            self._released = False
             return
-        from napari_simpleclick.plugin.worker import Job
-
-        rgb, spacing = bool(bench.image.rgb), bench.spacing(request.spot.plane)
-        job = Job(request, bench.source(), rgb, bench.window(), spacing)
+        if not (bench.options.auto or self._released):
+            self.held.emit()
+            return
         self.working = True
         create_worker(
             engine.answer,
-            job,
+            self.job(bench, request),
             _connect={
                 "returned": partial(self._on_answer, bench),
                 "errored": partial(self._on_error, bench),
@@ -83,9 +102,17 @@ class Answers:
             return
         present = bench.object_mask(spot.plane, spot.label)
         if bench.session.is_outdated(request, present):
-            bench.session.restart(request, present)
+            if request.options is None:
+                bench.session.restart(request, present)
+            else:  # what was painted stays as it is
+                bench.session.drop(request.number)
             return
-        change = None
+        self.write(bench, answer)
+
+    def write(self, bench: Bench, answer: Answer) -> None:
+        """Write the answer to a request, which is done with, as one undo step."""
+        request = answer.request
+        spot, change = request.spot, None
         try:
             change = bench.write(spot.plane, spot.label, answer.mask)
         except Exception as error:

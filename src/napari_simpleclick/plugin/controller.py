@@ -12,19 +12,23 @@ from napari_simpleclick.clicks import Click, check_clicks
 from napari_simpleclick.plugin import keys
 from napari_simpleclick.plugin.answers import Answers
 from napari_simpleclick.plugin.keys import Action
-from napari_simpleclick.plugin.layers import KEY, Bench, FoundPoint, data_shape
+from napari_simpleclick.plugin.layers import KEY, Bench, FoundPoint
 from napari_simpleclick.plugin.models import Models
 from napari_simpleclick.plugin.mouse import Mouse
 from napari_simpleclick.plugin.saving import Saving
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from napari.layers import Image
     from napari.viewer import Viewer
 
-    from napari_simpleclick.plugin.saving import Restored
+    from napari_simpleclick.plugin.kept import Restored
     from napari_simpleclick.plugin.worker import Engine
+
+
+HELD = f"Predict what was clicked with {keys.KEY_OF[Action.PREDICT]}."
 
 
 class Controller:
@@ -67,6 +71,7 @@ class Controller:
         for part in (self.answers, self.saving):
             part.failed.connect(self.complain)
         self.saving.restored.connect(self._on_restored)
+        self.answers.held.connect(lambda: self.status.emit(HELD))
 
     @property
     def engine(self) -> Engine | None:
@@ -130,7 +135,7 @@ class Controller:
             self.complain(str(error))
             return
         self.bench.session.clear(spot)
-        self.answers.pump()
+        self.answers.predict()
 
     def new_object(self) -> None:
         """Go on with the next free label."""
@@ -152,7 +157,9 @@ class Controller:
         axis = bench.stack_axis()
         areas = bench.session.tally.areas(label, axis)
         try:
-            stack = Stack.through(bench.session.spot(bench.current_plane()))
+            stack = Stack.through(
+                bench.session.spot(bench.current_plane()), bench.options.channel_axis
+            )
         except ValueError as error:
             self.complain(str(error))
             return
@@ -244,7 +251,7 @@ class Controller:
         if self.engine is not None:
             self.engine.forget()
         bench = self.bench
-        if bench is not None and data_shape(bench.image) != bench.mask.data.shape:
+        if bench is not None and not bench.fits():
             self._leave_bench()
             self.complain(
                 f"'{bench.image.name}' has another shape now; start on it again for a "
@@ -265,18 +272,25 @@ class Controller:
 
     def _on_restored(self, image: Image, restored: Restored) -> None:
         """Replace the bench by one with the session that was read."""
-        old = self.bench
-        if self.closed or old is None or old.image is not image:
+        if self.closed or self.bench is None or self.bench.image is not image:
             restored.recorder.close()
             return
+        self.replace_bench(lambda: Bench(self.viewer, image, restored=restored))
+        self.answers.pump()
+
+    def replace_bench(self, make: Callable[[], Bench]) -> None:
+        """Put another bench of the same image in the place of the present one."""
+        old = self.bench
+        assert old is not None
         self._leave_bench()
         self._entering = True
-        for layer in old.layers[1:]:
-            self.viewer.layers.remove(layer)
-        old.recorder.close()
-        self._enter_bench(Bench(self.viewer, image, restored.recorder, restored.mask))
-        self._entering = False
-        self.answers.pump()
+        try:
+            for layer in old.layers[1:]:
+                self.viewer.layers.remove(layer)
+            old.recorder.close()
+            self._enter_bench(make())
+        finally:
+            self._entering = False
 
     # -- clicks --------------------------------------------------------------------
 

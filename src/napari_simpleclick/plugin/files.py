@@ -11,6 +11,7 @@ import numpy as np
 from napari.utils.notifications import show_warning
 
 from napari_simpleclick.volumes import files, layers
+from napari_simpleclick.volumes.channels import CHANNEL_NAMES_KEY
 from napari_simpleclick.volumes.image_file import SPELLINGS
 from napari_simpleclick.volumes.source import SOURCE_KEY, Source
 
@@ -76,12 +77,14 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
 def _layer_data(image: Opened) -> LayerData:
     source = image.source
     extra = image.array.ndim - image.rgb - len(source.order)
-    look = {
+    look: dict[str, Any] = {
         "name": image.name,
         "scale": (1.0,) * extra + source.scale,
         "translate": (0.0,) * extra + source.translate,
         "metadata": {SOURCE_KEY: source},
     }
+    if image.channels:
+        look["metadata"][CHANNEL_NAMES_KEY] = image.channels
     if source.units:
         look["units"] = ("pixel",) * extra + source.units
     if source.axis_labels:

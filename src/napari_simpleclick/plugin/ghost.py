@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from napari_simpleclick.plugin.layers import MOVES
+from napari_simpleclick.plugin.look import MOVES
 from napari_simpleclick.plugin.propagation import displayed
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ class Ghost:
             self._add(bench)
         for name in MOVES:
             if not np.array_equal(
-                getattr(self._layer, name), getattr(bench.image, name)
+                getattr(self._layer, name), getattr(bench.mask, name)
             ):
-                setattr(self._layer, name, getattr(bench.image, name))
+                setattr(self._layer, name, getattr(bench.mask, name))
         self._layer.data = lines
         if len(colours):
             self._layer.edge_color = colours
@@ -81,7 +81,7 @@ class Ghost:
             vector_style="line",
             edge_width=min(1.5, min(bench.mask.data.shape[-2:]) / 400),
             opacity=0.7,
-            **{name: getattr(image, name) for name in (*MOVES, "axis_labels")},
+            **{name: getattr(bench.mask, name) for name in (*MOVES, "axis_labels")},
         )
         self._layer, self._image = getattr(layer, "__wrapped__", layer), image
         layers.selection.active = active

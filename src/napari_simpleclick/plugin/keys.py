@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from napari.layers import Labels
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
@@ -18,6 +20,7 @@ class Action(Enum):
     REDO = "Redo"
     NEW_OBJECT = "New object"
     PROPAGATE = "Carry the mask through the slices, both ways"
+    PREDICT = "Predict the clicks that wait"
     LEAST_SURE = "Go to the slice that propagation was least sure of"
 
 
@@ -27,6 +30,7 @@ KEYS = {
     "N": Action.NEW_OBJECT,
     "T": Action.PROPAGATE,
     "U": Action.LEAST_SURE,
+    "Enter": Action.PREDICT,
     "Control-Z": Action.UNDO,
     "Control-Shift-Z": Action.REDO,
 }
@@ -47,7 +51,8 @@ def bind(
     """Bind the keys of some actions on layers; ``run`` is called with the action."""
     for layer in layers:
         for key, action in KEYS.items():
-            if action in actions:
+            own = key == "Enter" and isinstance(layer, Labels)  # ends a polygon there
+            if action in actions and not own:
                 layer.bind_key(key, lambda _, a=action: run(a), overwrite=True)
 
 

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-import math
-import tempfile
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
 
-from napari_simpleclick.annotate import Change, Recorder, Session, Spot, Step, Store
-from napari_simpleclick.annotate.shelf import digest, new_path
+from napari_simpleclick.annotate import (
+    Change,
+    Options,
+    Recorder,
+    Session,
+    Spot,
+    Step,
+)
 from napari_simpleclick.plugin.dots import Dots
+from napari_simpleclick.plugin.kept import Restored, empty_mask, new_store
 from napari_simpleclick.plugin.keys import Action
+from napari_simpleclick.plugin.look import (
+    MOVES,
+    data_shape,
+    default_options,
+    mask_shape,
+    mask_source,
+    transform,
+)
+from napari_simpleclick.plugin.strokes import painted
 from napari_simpleclick.volumes import Plane, Window
-from napari_simpleclick.volumes.lazy import fits_memory
 from napari_simpleclick.volumes.source import SOURCE_KEY
+from napari_simpleclick.volumes.view import Look, View, VolumeWindows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,11 +60,13 @@ PLAIN_COLOURS = CyclicLabelColormap(colors=["transparent", *OBJECT_COLOURS])
 
 NAMES = {True: "positive clicks", False: "negative clicks"}
 
-MOVES = ("scale", "translate", "rotate", "shear", "affine", "units")
-"""What places a layer in the world."""
-
 KEY = "napari-simpleclick"
 """Key under which a mask layer's metadata hold its bench."""
+
+
+def _new_recorder(image: Image, options: Options) -> Recorder:
+    opening = partial(new_store, image, options.channel_axis)
+    return Recorder(Session(options=options), opening)
 
 
 class FoundPoint(NamedTuple):
@@ -82,10 +99,10 @@ class Bench:
         The viewer that shows the image.
     image : napari.layers.Image
         The image; the new layers take over its transform and units.
-    recorder : Recorder, optional
-        Of the session to go on with.
-    labels : ndarray, optional
-        Its mask.
+    options : Options, optional
+        What shapes the masks; by default it fits the image.
+    restored : Restored, optional
+        Session to go on with.
 
     Attributes
     ----------
@@ -97,24 +114,30 @@ class Bench:
         self,
         viewer: Viewer,
         image: Image,
-        recorder: Recorder | None = None,
-        labels: NDArray[Any] | None = None,
+        options: Options | None = None,
+        restored: Restored | None = None,
     ) -> None:
         self.viewer, self.image = viewer, image
-        self.recorder = recorder or Recorder(Session(), partial(_new_store, image))
+        self.recorder = (
+            restored.recorder
+            if restored is not None
+            else _new_recorder(image, options or default_options(image))
+        )
         self.session = self.recorder.session
+        self._windows = VolumeWindows()
         self.quiet = False
-        look = _transform(image)
-        shape = data_shape(image)
+        axis = self.options.channel_axis
+        look = transform(image, axis)
+        shape = mask_shape(image, axis)
         self.mask: Labels = viewer.add_labels(
-            empty_mask(shape) if labels is None else labels,
+            empty_mask(shape) if restored is None else restored.mask,
             name=f"{image.name} mask",
             opacity=0.5,
             colormap=PLAIN_COLOURS,
             **look,
         )
         self.mask.metadata[KEY] = self
-        self.mask.metadata[SOURCE_KEY] = image.metadata.get(SOURCE_KEY)
+        self.mask.metadata[SOURCE_KEY] = mask_source(image, axis)
         self.points: dict[bool, Points] = {
             sign: viewer.add_points(
                 np.zeros((0, image.ndim)),
@@ -135,6 +158,7 @@ class Bench:
         self.mask.events.paint.connect(self._on_paint)
         for name in MOVES:
             getattr(image.events, name).connect(self._follow)
+        image.events.data.connect(self._windows.forget)
         self.session.changed.connect(self.show_steps)
         self.session.changed.connect(self.show_colours)
         self._colours: dict[int, str] = {}
@@ -166,9 +190,20 @@ class Bench:
 
     def _follow(self) -> None:
         """Move the clicks and the mask to where the image is."""
+        look = transform(self.image, self.options.channel_axis)
         for layer in self.layers[1:]:
             for name in MOVES:
-                setattr(layer, name, getattr(self.image, name))
+                setattr(layer, name, look[name])
+
+    def fits(self) -> bool:
+        """Whether the image still has the shape that the mask was made for."""
+        shape = mask_shape(self.image, self.options.channel_axis)
+        return bool(shape == self.mask.data.shape)
+
+    @property
+    def options(self) -> Options:
+        """What shapes the answers."""
+        return self.session.options
 
     def act(self, action: Action) -> None:
         """Undo or redo the last thing that was done."""
@@ -178,13 +213,26 @@ class Bench:
             edit.change.apply(self.mask.data, undo)
             self.mask.refresh()
 
+    def take_back(self) -> None:
+        """Take the last edit back for good, to put another in its place."""
+        change = self.session.retract().change
+        if change is not None:
+            change.apply(self.mask.data, undo=True)
+            self.mask.refresh()
+
     def place(self, position: tuple[float, ...]) -> tuple[float, ...]:
-        """Image coordinates of a position in the world.
+        """Image coordinates of a position in the world; 0 on the axis of channels.
 
         As napari shows slices: the hidden axes are taken back by their part of the
         transform alone, and the shown ones by theirs, even where an affine mixes the
         two.
         """
+        data = self._place(position)
+        if self.options.channel_axis is not None:
+            data[self.options.channel_axis] = 0
+        return tuple(float(value) for value in data)
+
+    def _place(self, position: tuple[float, ...]) -> NDArray[np.float64]:
         image, dims = self.image, self.viewer.dims
         count = image.ndim
         world = np.asarray(position, float)[-count:] * _unit_factors(dims, image)
@@ -202,7 +250,7 @@ class Bench:
         data[hidden] -= (back @ origin)[hidden]
         part = forward[np.ix_(shown, shown)]
         data[shown] = np.linalg.solve(part, world[shown] - origin[shown])
-        return tuple(float(value) for value in data)
+        return data
 
     def plane(self, position: tuple[float, ...]) -> Plane:
         """Find the displayed slice through a position in image coordinates.
@@ -216,7 +264,11 @@ class Bench:
             raise ValueError("Switch to the 2-D view to click (Ctrl+Y).")
         skipped = self.viewer.dims.ndim - self.image.ndim
         axes = tuple(axis - skipped for axis in self.viewer.dims.displayed)
-        return Plane.at(data_shape(self.image), axes, position)
+        if self.options.channel_axis in axes:
+            raise ValueError(
+                "This view shows the channels as an axis; show two others."
+            )
+        return Plane.at(self.mask.data.shape, axes, position)
 
     def current_plane(self) -> Plane:
         """Find the displayed slice."""
@@ -228,6 +280,31 @@ class Bench:
             return None
         low, high = self.image.contrast_limits
         return Window(float(low), float(high), float(self.image.gamma))
+
+    def channel(self) -> int:
+        """Tell which channel is displayed."""
+        axis = self.options.channel_axis
+        if axis is None:
+            return 0
+        here = self._place(self.viewer.dims.point)[axis]
+        return int(np.clip(np.round(here), 0, data_shape(self.image)[axis] - 1))
+
+    def view(self) -> View:
+        """Take a snapshot of how the image is looked at."""
+        source, image = self.source(), self.image
+        overview = image.data[-1] if image.multiscale else source
+        return View(source, self._look(), self._windows, overview, image.ndim)
+
+    def _look(self) -> Look:
+        options = self.options
+        if self.image.rgb:
+            return Look(rgb=True)
+        chosen = options.channels
+        if options.channel_axis is not None and sum(c >= 0 for c in chosen) < 2:
+            chosen = tuple(c for c in chosen if c >= 0) or (self.channel(),)
+        look = Look(False, options.intensities, None, options.channel_axis, chosen)
+        displayed = options.intensities == "displayed" and not look.combined
+        return replace(look, shown=self.window()) if displayed else look
 
     def spacing(self, plane: Plane) -> tuple[float, float]:
         """Height and width of a pixel; square where the units cannot be compared."""
@@ -382,72 +459,6 @@ class Bench:
                 )
 
 
-def painted(atoms: list[Any], shape: tuple[int, ...]) -> Change:
-    """Read what napari's tools have painted.
-
-    Parameters
-    ----------
-    atoms : list
-        Value of the paint event of a Labels layer: tuples of indices, labels before
-        and after; or, since napari 0.9, of a box, a mask in it (None for all), labels
-        before and the label after.
-    shape : tuple of int
-        Of the mask.
-    """
-    changes = []
-    for atom in atoms:
-        if len(atom) == 3:
-            indices, before, after = atom
-        else:
-            box, mask, before, after = atom
-            corner = [part.start or 0 for part in box]
-            inside = np.nonzero(np.ones_like(before, bool) if mask is None else mask)
-            indices = tuple(i + start for i, start in zip(inside, corner, strict=True))
-            before = np.ravel(before)
-        changes.append(Change.of(shape, indices, before, after))
-    change = Change.joined(changes)
-    assert change is not None
-    return change
-
-
-def _new_store(image: Image) -> Store:
-    """Begin the file of a session."""
-    from napari_simpleclick import __version__
-
-    source = image.metadata.get(SOURCE_KEY)
-    path = getattr(source, "path", None) or image.source.path
-    data = image.data[0] if image.multiscale else image.data
-    store = Store(new_path(image.name))
-    store.put_about(
-        {
-            "image": image.name,
-            "path": str(path) if path else None,
-            "shape": data_shape(image),
-            "digest": digest(data, image.ndim),
-            "version": __version__,
-        }
-    )
-    return store
-
-
-def data_shape(image: Image) -> tuple[int, ...]:
-    """Shape of an image layer at full resolution, without its colour axis."""
-    data = image.data[0] if image.multiscale else image.data
-    return tuple(data.shape[: image.ndim])
-
-
-def empty_mask(shape: tuple[int, ...]) -> NDArray[np.uint16]:
-    """Give an empty mask; a large one is a file without content that grows with it."""
-    bytes_needed = np.dtype(np.uint16).itemsize * math.prod(shape)
-    if fits_memory(bytes_needed):
-        return np.zeros(shape, np.uint16)
-    try:
-        with tempfile.TemporaryFile() as file:
-            return np.memmap(file, np.uint16, "w+", shape=shape)
-    except OSError as error:
-        raise MemoryError(str(error)) from error
-
-
 def _slice_number(plane: Plane) -> int:
     others = [i for axis, i in enumerate(plane.index) if axis not in plane.axes]
     return others[-1] if others else 0
@@ -461,10 +472,6 @@ def _features(rows: list[tuple[int, int, int]]) -> dict[str, NDArray[np.int64]]:
 
 def _point_size(shape: tuple[int, ...]) -> float:
     return max(1.0, min(12.0, min(shape[-2:]) / 40))
-
-
-def _transform(image: Image) -> dict[str, Any]:
-    return {name: getattr(image, name) for name in (*MOVES, "axis_labels")}
 
 
 def _unit_factors(dims: Any, image: Image) -> NDArray[np.float64]:

@@ -23,9 +23,12 @@ from qtpy.QtWidgets import (
 
 from napari_simpleclick.plugin.controller import Controller
 from napari_simpleclick.plugin.docked import Docked
+from napari_simpleclick.plugin.intensities import Seen
 from napari_simpleclick.plugin.keys import KEY_OF, Action
 from napari_simpleclick.plugin.layers import COLOURS
 from napari_simpleclick.plugin.objects import Objects
+from napari_simpleclick.plugin.outline import Outline
+from napari_simpleclick.plugin.probability import OURS
 from napari_simpleclick.plugin.reference import Reference
 from napari_simpleclick.plugin.sessions import OfferBanner, Sessions
 from napari_simpleclick.plugin.through import Through
@@ -55,7 +58,9 @@ class Panel(Docked):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self.controller = controller = Controller(napari_viewer)
-        self.image_choice = create_widget(annotation=Image, name="image")
+        self.image_choice = create_widget(
+            annotation=Image, name="image", options={"choices": self._images}
+        )
         self.model_choice = self._make_model_choice()
         self.positive, self.negative = self._make_signs()
         self.undo = self._button("Undo", "Take back the last click", Action.UNDO)
@@ -71,6 +76,7 @@ class Panel(Docked):
         self.offer, self.objects = OfferBanner(controller), Objects(controller)
         self.through, self.reference = Through(controller), Reference(controller)
         self.sessions = Sessions(controller)
+        self.outline, self.intensities = Outline(controller), Seen(controller)
         self._details = ""
         self._offered: Image | None = None
         self._lay_out()
@@ -86,6 +92,14 @@ class Panel(Docked):
             self.reference.choice.reset_choices()
             QTimer.singleShot(0, self._follow)  # when all layers have come or gone
 
+    def _images(self, _: Any) -> list[Image]:
+        """Images that can be clicked on, without those that this tool has made."""
+        layers = self.controller.viewer.layers
+        found = [getattr(layer, "__wrapped__", layer) for layer in layers]
+        return [
+            one for one in found if isinstance(one, Image) and OURS not in one.metadata
+        ]
+
     def _follow(self) -> None:
         if self.controller.closed:
             return
@@ -100,7 +114,8 @@ class Panel(Docked):
 
     def leave(self) -> None:
         """Let go of the viewer."""
-        self.through.leave()
+        for section in (self.through, self.outline, self.intensities):
+            section.leave()
         self.controller.close()
 
     # -- building ------------------------------------------------------------------
@@ -159,6 +174,8 @@ class Panel(Docked):
         layout.addWidget(self.copy_details)
         layout.addWidget(self.through)
         layout.addWidget(self.sessions)
+        layout.addWidget(self.outline)
+        layout.addWidget(self.intensities)
         layout.addWidget(self.reference)
         layout.addStretch()
         self._forgive()

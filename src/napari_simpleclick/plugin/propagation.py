@@ -160,6 +160,7 @@ class Propagator:
         if bench.session.pending is None:
             begin()
         else:
+            self.controller.answers.predict()
             wait = partial(self._when_answered, bench, begin)
             QTimer.singleShot(STROKE_MS, wait)
 
@@ -314,7 +315,7 @@ def displayed(bench: Bench) -> tuple[Stack, int]:
         If no slice is in view, or if there are no others.
     """
     spot = bench.session.spot(bench.current_plane())
-    stack = Stack.through(spot)
+    stack = Stack.through(spot, bench.options.channel_axis)
     if stack is None or bench.mask.data.shape[stack.axis] < 2:
         raise ValueError(ONE_SLICE)
     return stack, spot.plane.index[stack.axis]

@@ -101,18 +101,15 @@ class Run:
 
     def __post_init__(self) -> None:
         """Take a snapshot of the layers, which only the main thread may touch."""
-        image = self.bench.image
         self.loan = Loan(self.engine)
-        self.source, self.rgb = self.bench.source(), bool(image.rgb)
-        self.window = self.bench.window()
+        self.source, self.view = self.bench.source(), self.bench.view()
         self.spacing = self.bench.spacing(self.stack.plane)
         self.length = int(self.bench.mask.data.shape[self.stack.axis])
         self._labels = self.bench.mask.data
 
     def read(self, index: int) -> Any:
         """Read a slice of the image."""
-        picture = self.stack.spot(index).plane.read(self.source)
-        return picture[..., :3] if self.rgb else picture
+        return self.view.read(self.stack.spot(index).plane)
 
     def mask(self, index: int) -> Mask:
         """Read the object's present mask on a slice."""
@@ -143,7 +140,7 @@ def walk(run: Run, low: int, high: int, least_confidence: float) -> Iterator[int
     """Propagate; yields the number of each slice that was reached."""
     propagation = Propagation(
         cast("Predictor", run.loan),
-        Slices(run.read, run.window, run.spacing),
+        Slices(run.read, run.view.window(), run.spacing),
         run.start,
         run.mask(run.start),
         run.annotated,

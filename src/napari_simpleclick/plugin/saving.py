@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.qt.threading import create_worker
 from psygnal import Signal
 
-from napari_simpleclick.annotate import Reading, Recorder, Store
 from napari_simpleclick.annotate.shelf import (
     Offer,
     decline,
@@ -17,32 +15,15 @@ from napari_simpleclick.annotate.shelf import (
     offers,
     tidy,
 )
-from napari_simpleclick.plugin.layers import Bench, data_shape, empty_mask
+from napari_simpleclick.plugin.kept import read_session
+from napari_simpleclick.plugin.layers import Bench
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.layers import Image
-    from numpy.typing import NDArray
 
-
-@dataclass(frozen=True, eq=False)
-class Restored:
-    """A session that was read back.
-
-    Parameters
-    ----------
-    recorder : Recorder
-        Goes on writing it.
-    mask : ndarray
-        Labels in the image's shape.
-    extra : dict
-        The last settings and model that were noted in it.
-    """
-
-    recorder: Recorder
-    mask: NDArray[Any]
-    extra: dict[str, Any]
+    from napari_simpleclick.plugin.layers import Bench
 
 
 class Saving:
@@ -133,7 +114,7 @@ class Saving:
         """Read a session back in the background."""
         self.offered.emit(None)
         create_worker(
-            _read,
+            read_session,
             path,
             image,
             _progress={"desc": "Opening the session"},
@@ -145,24 +126,3 @@ class Saving:
 
     def _on_error(self, error: Exception) -> None:
         self.failed.emit(str(error), error)
-
-
-def _read(path: Path, image: Image) -> Restored:
-    """Read a session of an image."""
-    store = Store(path)
-    try:
-        about, shape = store.about(), data_shape(image)
-        if tuple(about.get("shape", shape)) != shape:
-            raise ValueError(
-                f"This session belongs to '{about.get('image')}' of shape "
-                f"{tuple(about['shape'])}; open that image first."
-            )
-        reading, mask = Reading(store), empty_mask(shape)
-        for _ in reading.play(mask):
-            pass
-        store.put_about({"declined": False})
-    except BaseException:
-        store.close()
-        raise
-    recorder = Recorder(reading.session, lambda: store, reading.steps)
-    return Restored(recorder, mask, reading.extra)

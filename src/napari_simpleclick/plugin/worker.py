@@ -10,20 +10,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_simpleclick.predict import THRESHOLD, Box, Predictor
+from napari_simpleclick.annotate import Options
+from napari_simpleclick.plugin.chain import keeps, kept, support
+from napari_simpleclick.predict.finish import finish
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_simpleclick.annotate import Request, Spot, Steps
+    from napari_simpleclick.annotate import Mask, Request, Spot, Steps
     from napari_simpleclick.clicks import Click
+    from napari_simpleclick.predict import Box, Predictor
     from napari_simpleclick.volumes import Window
+    from napari_simpleclick.volumes.view import Look, View
     from napari_simpleclick.weights import Card
 
 REMEMBERED = 8
 """Answers kept to go on from; others are computed again from their clicks."""
+
+DEFAULT = Options()
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,21 +40,31 @@ class Job:
     ----------
     request : Request
         The clicks.
-    source : array_like
-        The image's data; only the slice is read.
-    rgb : bool
-        Whether the last axis of the data is colour.
-    window : Window or None
-        Intensities shown as black and white; None for colour.
+    view : View
+        How the image is looked at.
     spacing : tuple of float
         Height and width of a pixel.
+    options : Options
+        What shapes the mask.
     """
 
     request: Request
-    source: Any
-    rgb: bool
-    window: Window | None
+    view: View
     spacing: tuple[float, float] = (1.0, 1.0)
+    options: Options = DEFAULT
+
+    def finish(self, probability: NDArray[np.float32]) -> Mask:
+        """Make a mask of a probability."""
+        clicks = [step.click for step in self.request.steps]
+        options = self.options
+        return finish(
+            probability > options.threshold,
+            clicks,
+            smooth=options.smooth,
+            fill_holes=options.fill_holes,
+            only_clicked=options.only_clicked,
+            spacing=self.spacing,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +87,47 @@ class Answer:
 
 
 class Latest(NamedTuple):
-    """The answer to go on from at a spot: clicks, crop, and the probability in it."""
+    """The answer to go on from at a spot, and all that it came from.
+
+    Parameters
+    ----------
+    steps : tuple of Step
+        The clicks.
+    look, spacing, options
+        How the image was looked at, and what shaped the answer.
+    crop : Box
+        The predictor's.
+    shape : tuple of int
+        (H, W) of the slice.
+    extent : tuple of slice
+        The part of the slice outside which the probability is 0.
+    inside : ndarray
+        Probability in it, float32.
+    """
 
     steps: Steps
+    look: Look
     spacing: tuple[float, float]
+    options: Options
     crop: Box
-    extent: Box
+    shape: tuple[int, int]
+    extent: tuple[slice, slice]
     inside: NDArray[np.float32]
+
+    def fits(self, steps: Steps, job: Job) -> bool:
+        """Whether these clicks would have had this answer in a job."""
+        seen = (self.look, self.spacing) == (job.view.look, job.spacing)
+        return seen and self.steps == steps and self.chained(job.options)
+
+    def chained(self, options: Options) -> bool:
+        """Whether options make the same probability of these clicks."""
+        return keeps(self.steps, self.options) == keeps(self.steps, options)
+
+    def probability(self) -> NDArray[np.float32]:
+        """(H, W) probability."""
+        full = np.zeros(self.shape, np.float32)
+        full[self.extent] = self.inside
+        return full
 
 
 class Engine:
@@ -110,6 +160,12 @@ class Engine:
         """Read the slice anew next time, because its pixels have changed."""
         self._outdated = True
 
+    def latest(self, source: Any, spot: Spot) -> Latest | None:
+        """Give what is remembered of a spot; it never waits for a prediction."""
+        if self._outdated or source is not self._source:
+            return None
+        return self._latest.get(spot)
+
     def answer(self, job: Job) -> Answer:
         """Predict; clicks whose answers are not remembered are gone through again."""
         with self.lock:
@@ -119,58 +175,71 @@ class Engine:
         start = time.perf_counter()
         request = job.request
         shape = self._show(job)
-        steps = request.steps
-        clicks = [step.click for step in steps]
-        probability: NDArray[np.float32] | None = None
-        first = self._first_open(job)
-        if first > 0:
-            last = self._latest[request.spot]
-            probability = np.zeros(shape, np.float32)
-            probability[last.extent.slices] = last.inside
-            self.predictor.crop = last.crop
-        for count in range(first, len(steps)):
-            base = steps[count].base
-            if base is not None:
-                probability, self.predictor.crop = base.astype(np.float32), None
-            probability = self.predictor.predict(clicks[: count + 1], probability)
-        if probability is None:
+        if request.steps:
+            mask = job.finish(self._predict(job, shape))
+        else:
             mask = np.zeros(shape, bool) if request.rest is None else request.rest
             self._latest.pop(request.spot, None)
-        else:
-            mask = probability > THRESHOLD
-            self._latest[request.spot] = self._cut(job, probability)
-            self._latest.move_to_end(request.spot)
         while len(self._latest) > REMEMBERED:
             self._latest.popitem(last=False)
         return Answer(request, mask, 1000 * (time.perf_counter() - start))
 
-    def _cut(self, job: Job, probability: NDArray[np.float32]) -> Latest:
-        crop, extent = self.predictor.crop, self.predictor.extent
+    def _predict(self, job: Job, shape: tuple[int, int]) -> NDArray[np.float32]:
+        """Go through the clicks from the first that has no answer yet."""
+        steps, known = job.request.steps, self._latest.get(job.request.spot)
+        clicks = [step.click for step in steps]
+        probability: NDArray[np.float32] | None = None
+        first = 0
+        if known is not None:
+            first = next((n for n in _ends(steps) if known.fits(steps[:n], job)), 0)
+        if first and known is not None:
+            probability, self.predictor.crop = known.probability(), known.crop
+        holding = keeps(steps, job.options)
+        for count in range(first, len(steps)):
+            base = steps[count].base
+            if base is not None:
+                probability, self.predictor.crop = base.astype(np.float32), None
+            answer = self.predictor.predict(clicks[: count + 1], probability)
+            if probability is not None and holding and holding.steps[count]:
+                answer = kept(answer, probability, clicks[count], holding.threshold)
+            probability = answer
+        assert probability is not None
+        self._remember(job, probability)
+        return probability
+
+    def _remember(self, job: Job, probability: NDArray[np.float32]) -> None:
+        crop, spot, steps = self.predictor.crop, job.request.spot, job.request.steps
         assert crop is not None
-        assert extent is not None
-        inside = probability[extent.slices].copy()
-        return Latest(job.request.steps, job.spacing, crop, extent, inside)
+        where = support(probability)
+        self._latest[spot] = Latest(
+            steps,
+            job.view.look,
+            job.spacing,
+            job.options,
+            crop,
+            probability.shape,
+            where,
+            probability[where].copy(),
+        )
+        self._latest.move_to_end(spot)
 
     def _show(self, job: Job) -> tuple[int, int]:
         """Show the predictor the job's slice, unless it has seen it."""
-        plane = job.request.spot.plane
-        if self._outdated or job.source is not self._source:
+        plane, view = job.request.spot.plane, job.view
+        if self._outdated or view.source is not self._source:
             self._latest.clear()
-            self.shown, self._source, self._outdated = None, job.source, False
-        if self.shown != (plane, job.window, job.spacing):
-            picture = plane.read(job.source)
-            if job.rgb:
-                picture = picture[..., :3]
-            self.predictor.set_image(picture, job.window, job.spacing)
-            self.shown = plane, job.window, job.spacing
+            self.shown, self._source, self._outdated = None, view.source, False
+        if self.shown != (plane, view.look, job.spacing):
+            picture = view.read(plane)
+            self.predictor.set_image(picture, view.window(), job.spacing)
+            self.shown = plane, view.look, job.spacing
             self._size = picture.shape[0], picture.shape[1]
         return self._size
 
-    def _first_open(self, job: Job) -> int:
-        """Index of the first click that has to be predicted."""
-        known, steps = self._latest.get(job.request.spot), job.request.steps
-        goes_on = known is not None and known[:2] == (steps[:-1], job.spacing)
-        return len(steps) - 1 if goes_on and steps else 0
+
+def _ends(steps: Steps) -> tuple[int, int]:
+    """How many clicks an answer to go on from can be to: all, or all but the last."""
+    return len(steps), len(steps) - 1
 
 
 class Stopped(Exception):

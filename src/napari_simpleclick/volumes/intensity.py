@@ -48,6 +48,30 @@ class Window:
         return np.asarray(unit**self.gamma if self.gamma != 1 else unit, np.float32)
 
 
+UNIT = Window(0.0, 1.0)
+"""Of intensities that are mapped already."""
+
+CT_CENTRE_AND_WIDTH = {
+    "brain": (40, 80),
+    "bone": (400, 1800),
+    "lung": (-600, 1500),
+    "soft tissue": (50, 400),
+    "liver": (30, 150),
+}
+"""Level and width in Hounsfield units that radiologists usually look through.
+
+Source: Radiopaedia, "Windowing (CT)", https://radiopaedia.org/articles/windowing-ct:
+head, brain W:80 L:40; spine, bone W:1800 L:400; chest, lungs W:1500 L:-600; abdomen,
+soft tissues W:400 L:50; liver W:150 L:30.
+"""
+
+CT_WINDOWS = {
+    name: Window(centre - width / 2, centre + width / 2)
+    for name, (centre, width) in CT_CENTRE_AND_WIDTH.items()
+}
+"""The same as windows."""
+
+
 def default_window(image: NDArray[Any]) -> Window:
     """Choose the window of an image.
 
@@ -66,15 +90,41 @@ def default_window(image: NDArray[Any]) -> Window:
         return Window(0.0, 255.0)
     if image.dtype == np.bool_:
         return Window(0.0, 1.0)
-    steps = [max(1, side // PROBES_PER_AXIS) for side in image.shape[:2]]
-    probe = image[:: steps[0], :: steps[1]]
-    finite = probe[np.isfinite(probe)]
+    finite = _probe(image)
     if finite.size == 0:
         return Window(0.0, 1.0)
     floating = np.issubdtype(image.dtype, np.floating)
     if floating and finite.min() >= 0 and finite.max() <= 1:
         return Window(0.0, 1.0)
-    low, high = np.percentile(finite, PERCENTILES)
+    return _stretched(finite)
+
+
+def percentile_window(*images: NDArray[Any]) -> Window:
+    """Choose a window by the 0.5 and 99.5 percentiles of some slices, of any type.
+
+    Parameters
+    ----------
+    *images : ndarray
+        (H, W) each.
+
+    Returns
+    -------
+    Window
+        0 to 1 if no value is finite.
+    """
+    finite = np.concatenate([_probe(image).ravel() for image in images])
+    return _stretched(finite) if finite.size else Window(0.0, 1.0)
+
+
+def _probe(image: NDArray[Any]) -> NDArray[Any]:
+    """Give the finite values of an image, or of a regular part of a large one."""
+    steps = [max(1, side // PROBES_PER_AXIS) for side in image.shape[:2]]
+    probe = image[:: steps[0], :: steps[1]]
+    return np.asarray(probe[np.isfinite(probe)])
+
+
+def _stretched(finite: NDArray[Any]) -> Window:
+    low, high = np.percentile(finite.astype(np.float64, copy=False), PERCENTILES)
     return Window(float(low), float(high))
 
 

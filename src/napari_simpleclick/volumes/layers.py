@@ -45,6 +45,8 @@ class Opened:
         Whether it is a label map.
     warnings : tuple of str
         What the person should know.
+    channels : tuple of str
+        Names of the entries of the first axis, where they are channels.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Opened:
     rgb: bool = False
     labels: bool = False
     warnings: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
 
 
 def is_image_folder(folder: Path) -> bool:
@@ -84,7 +87,8 @@ def open_layers(path: Path) -> list[Opened]:
     if case is None:
         return [_opened(file) for file in read_images(path)]
     array, source, warnings = brats.read_modalities(case)
-    found = [Opened(path.name, array, source, warnings=warnings)]
+    names = tuple(case.modalities)
+    found = [Opened(path.name, array, source, warnings=warnings, channels=names)]
     if case.labels is not None:
         found.append(_opened(replace(read_image(case.labels), labels=True)))
     return found

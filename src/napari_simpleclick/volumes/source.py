@@ -179,6 +179,12 @@ class Source:
         steps = tuple(slice(None, None, -1 if flip else 1) for flip in flipped)
         return np.transpose(labels[steps], np.argsort(order)).reshape(shape)
 
+    def flat(self, axis: int) -> Source:
+        """Give the source of a mask with a single entry along an axis of the layer."""
+        place = self.order[axis]
+        shape = (*self.shape[:place], 1, *self.shape[place + 1 :])
+        return replace(self, shape=shape)
+
     def merged(self, labels: NDArray[Any]) -> NDArray[Any]:
         """Merge labels that have one more axis in front than the source.
 

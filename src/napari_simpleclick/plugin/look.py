@@ -1,0 +1,111 @@
+"""Shape and place of an image layer, and of the layers that belong to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_simpleclick.annotate import Options
+from napari_simpleclick.volumes.channels import (
+    CHANNEL_NAMES_KEY,
+    find_axis,
+    preferred,
+)
+from napari_simpleclick.volumes.source import SOURCE_KEY, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari.layers import Image
+
+MOVES = ("scale", "translate", "rotate", "shear", "affine", "units")
+"""What places a layer in the world."""
+
+NOTHING: Mapping[int, float] = {}
+
+
+def data_shape(image: Image) -> tuple[int, ...]:
+    """Shape of an image layer at full resolution, without its colour axis."""
+    data = image.data[0] if image.multiscale else image.data
+    return tuple(data.shape[: image.ndim])
+
+
+def mask_shape(image: Image, channel_axis: int | None) -> tuple[int, ...]:
+    """Shape of the mask of an image: one entry for all channels."""
+    return tuple(
+        1 if axis == channel_axis else length
+        for axis, length in enumerate(data_shape(image))
+    )
+
+
+def default_options(image: Image) -> Options:
+    """Choose the channels of an image by what they and their axis are called."""
+    shape = data_shape(image)
+    axis = find_axis(shape, image.axis_labels, bool(image.rgb))
+    source = image.metadata.get(SOURCE_KEY)
+    if axis is None and isinstance(source, Source) and not image.rgb:
+        axis = 0 if len(source.order) == image.ndim - 1 else None
+    names = channel_names(image, axis)
+    return Options(channel_axis=axis, channels=preferred(names))
+
+
+def channel_names(image: Image, axis: int | None) -> tuple[str, ...]:
+    """Names of an image's channels; their numbers if they have none."""
+    if axis is None:
+        return ()
+    count = data_shape(image)[axis]
+    names = image.metadata.get(CHANNEL_NAMES_KEY, ())
+    if len(names) == count:
+        return tuple(str(name) for name in names)
+    return tuple(f"channel {number}" for number in range(count))
+
+
+def mask_source(image: Image, channel_axis: int | None) -> Source | None:
+    """Give what a mask has to be saved onto."""
+    source = image.metadata.get(SOURCE_KEY)
+    if channel_axis is None or not isinstance(source, Source):
+        return source if isinstance(source, Source) else None
+    axis = channel_axis - (image.ndim - len(source.order))
+    return source.flat(axis) if axis >= 0 else source
+
+
+def transform(image: Image, channel_axis: int | None) -> dict[str, Any]:
+    """Place of a mask or of clicks in the world.
+
+    On the axis of channels they have one entry, as large as all channels together, so
+    that they are seen and drawn whichever channel is displayed.
+    """
+    if channel_axis is None:
+        return {name: getattr(image, name) for name in (*MOVES, "axis_labels")}
+    count = data_shape(image)[channel_axis]
+    return moved(image, {channel_axis: (count - 1) / 2}, {channel_axis: count})
+
+
+def moved(
+    image: Image,
+    start: Mapping[int, float] = NOTHING,
+    stretch: Mapping[int, float] = NOTHING,
+) -> dict[str, Any]:
+    """Place in the world of something that covers a part of an image.
+
+    Parameters
+    ----------
+    image : napari.layers.Image
+        The image.
+    start : dict
+        Axis to the image coordinate where the part's coordinate is 0; else it is 0.
+    stretch : dict
+        Axis to the number of image pixels that one of the part's covers; else it is 1.
+    """
+    look = {name: getattr(image, name) for name in (*MOVES, "axis_labels")}
+    corner = np.zeros(image.ndim)
+    corner[list(start)] = list(start.values())
+    matrix = np.asarray(image.affine.affine_matrix)
+    world = np.append(image.data_to_world(corner), 1.0)
+    look["translate"] = np.linalg.solve(matrix, world)[:-1]
+    scale = np.array(image.scale, float)
+    for axis, factor in stretch.items():
+        scale[axis] *= factor
+    look["scale"] = scale
+    return look

@@ -1,0 +1,272 @@
+"""The section of the panel that shapes the outline of a mask."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSlider,
+)
+
+from napari_simpleclick.annotate import Options
+from napari_simpleclick.plugin.keys import KEY_OF, Action
+from napari_simpleclick.plugin.probability import ProbabilityLayer
+from napari_simpleclick.plugin.retouch import Retouch
+from napari_simpleclick.plugin.section import Section
+
+if TYPE_CHECKING:
+    from qtpy.QtGui import QWheelEvent
+
+    from napari_simpleclick.plugin.controller import Controller
+    from napari_simpleclick.plugin.layers import Bench
+
+STEPS = 100
+"""Of the slider; its ends are left out."""
+
+BOXES = {
+    "smooth": (
+        "Smooth outline",
+        "Round off steps and teeth of about three pixels; what is thinner stays",
+    ),
+    "fill_holes": (
+        "Fill holes",
+        "Fill holes in the mask, but none with a click that removes in it",
+    ),
+    "only_clicked": (
+        "Only what was clicked",
+        "Drop separate parts without a click that adds",
+    ),
+}
+"""Options with a check box: its text and tip."""
+
+KEEP = {
+    "earlier": (
+        "keep earlier masks",
+        "A click on a mask that was painted, propagated or opened before changes only "
+        "the part that the click is about",
+    ),
+    "always": (
+        "always keep the rest",
+        "From the second click on, each changes only the part that it is about",
+    ),
+    "never": ("change any part", "Each click may change the whole mask"),
+}
+"""What corrections do: text and tip."""
+
+LATER = "This mask was drawn by hand last, so changes count from the next click on."
+
+
+class Slider(QSlider):  # type: ignore[misc]
+    """A slider that leaves the mouse wheel to the panel."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Pass it on, so that scrolling the panel changes no mask."""
+        event.ignore()
+
+
+class Outline(Section):
+    """Threshold, smoothing, and when and how much of a mask a click changes.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose masks are shaped.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__("Outline")
+        self.controller = controller
+        self.retouch = Retouch(controller)
+        self._probability = ProbabilityLayer(controller)
+        self._bench: Bench | None = None
+        self._carried: Options | None = None
+        self.threshold, self.value = Slider(Qt.Orientation.Horizontal), QLabel()
+        self.boxes = {name: QCheckBox(text) for name, (text, _) in BOXES.items()}
+        self.keep = QComboBox()
+        self.probability = QCheckBox("Show probability")
+        self.auto = QCheckBox("Predict after each click")
+        self.predict = QPushButton(f"Predict  ({KEY_OF[Action.PREDICT]})")
+        self.note = QLabel(LATER)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._lay_out()
+        self._connect()
+        self._show_options()
+        self._on_controller()
+
+    # -- building ------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        self.threshold.setRange(1, STEPS - 1)
+        self.threshold.setToolTip(
+            "How sure the network must be of a pixel. Left: the mask grows. Right: it "
+            f"shrinks. {Options().threshold:.2f} is usual."
+        )
+        self.value.setMinimumWidth(self.value.fontMetrics().horizontalAdvance("0.00 "))
+        line = QHBoxLayout()
+        line.addWidget(self.threshold)
+        line.addWidget(self.value)
+        form = QFormLayout()
+        form.addRow("Threshold", line)
+        for number, (keep, (text, tip)) in enumerate(KEEP.items()):
+            self.keep.addItem(text, keep)
+            self.keep.setItemData(number, tip, Qt.ItemDataRole.ToolTipRole)
+        self.keep.setToolTip("\n".join(f"{text}: {tip}" for text, tip in KEEP.values()))
+        form.addRow("Corrections", self.keep)
+        self.inside.addLayout(form)
+        for name, box in self.boxes.items():
+            box.setToolTip(BOXES[name][1])
+            self.inside.addWidget(box)
+        self.probability.setToolTip(
+            "A layer with how sure the network is of each pixel of this slice"
+        )
+        self.auto.setToolTip(
+            "Otherwise clicks gather until you ask for the mask with "
+            f"{KEY_OF[Action.PREDICT]}"
+        )
+        self.predict.setToolTip(Action.PREDICT.value)
+        self.note.setWordWrap(True)
+        for widget in (self.probability, self.auto, self.predict, self.note):
+            self.inside.addWidget(widget)
+
+    def _connect(self) -> None:
+        controller, dims = self.controller, self.controller.viewer.dims
+        self.threshold.sliderPressed.connect(self.retouch.begin)
+        self.threshold.valueChanged.connect(self._on_threshold)
+        self.threshold.sliderReleased.connect(self.retouch.end)
+        for name, box in self.boxes.items():
+            box.toggled.connect(lambda on, name=name: self._change(**{name: on}))
+        self.keep.activated.connect(
+            lambda _: self._change(keep=self.keep.currentData())
+        )
+        self.probability.toggled.connect(self._on_probability)
+        self.auto.toggled.connect(self._on_auto)
+        self.predict.clicked.connect(lambda: controller.act(Action.PREDICT))
+        self.toggled.connect(self._later)
+        self._soon.timeout.connect(self._update)
+        controller.asked.connect(self._on_key)
+        controller.changed.connect(self._on_controller)
+        controller.answers.answered.connect(self._later)
+        controller.viewer.layers.events.removed.connect(self._later)
+        for signal in (dims.events.point, dims.events.order, dims.events.ndisplay):
+            signal.connect(self._later)
+
+    def leave(self) -> None:
+        """Let go of the viewer."""
+        viewer = self.controller.viewer
+        dims = viewer.dims.events
+        for signal in (dims.point, dims.order, dims.ndisplay):
+            signal.disconnect(self._later)
+        viewer.layers.events.removed.disconnect(self._later)
+        self._soon.stop()
+        self._follow(None)
+        self._probability.remove()
+
+    # -- what the person does ------------------------------------------------------
+
+    def _change(self, **values: Any) -> None:
+        bench = self.controller.bench
+        if bench is not None:
+            self.retouch.begin()
+            self.retouch.change(replace(bench.options, **values))
+
+    def _on_threshold(self, value: int) -> None:
+        bench = self.controller.bench
+        if bench is not None:
+            options = replace(bench.options, threshold=value / STEPS)
+            self.retouch.change(options, self.threshold.isSliderDown())
+
+    def _on_auto(self, on: bool) -> None:
+        bench = self.controller.bench
+        if bench is not None:
+            bench.session.use(replace(bench.options, auto=on))
+            self.controller.answers.pump()
+
+    def _on_key(self, action: Action) -> None:
+        if action is Action.PREDICT:
+            self.controller.answers.predict()
+
+    def _on_probability(self, shown: bool) -> None:
+        if not shown:
+            self._probability.remove()
+        self._later()
+
+    # -- following -----------------------------------------------------------------
+
+    def _on_controller(self) -> None:
+        if self.controller.bench is not self._bench:
+            self._follow(self.controller.bench)
+        self._later()
+
+    def _follow(self, bench: Bench | None) -> None:
+        """Show the options of another image; one without clicks takes over these."""
+        if self._bench is not None:
+            self._carried = self._bench.options
+            self._bench.session.options_changed.disconnect(self._show_options)
+            self._bench.session.changed.disconnect(self._later)
+            self._bench.mask.events.paint.disconnect(self._later)
+        if bench is not None:
+            if self._carried is not None and not bench.session.steps:
+                bench.session.use(_shaped_as(bench.options, self._carried))
+            bench.session.options_changed.connect(self._show_options)
+            bench.session.changed.connect(self._later)
+            bench.mask.events.paint.connect(self._later)
+        self._bench = bench
+        self._show_options()
+
+    def _show_options(self) -> None:
+        options = self._carried or Options()
+        if self._bench is not None:
+            options = self._bench.options
+        widgets = (self.threshold, self.auto, *self.boxes.values())
+        before = [widget.blockSignals(True) for widget in widgets]
+        if not self.threshold.isSliderDown():
+            self.threshold.setValue(round(options.threshold * STEPS))
+        self.value.setText(f"{options.threshold:.2f}")
+        for name, box in self.boxes.items():
+            box.setChecked(getattr(options, name))
+        self.keep.setCurrentIndex(self.keep.findData(options.keep))
+        self.auto.setChecked(options.auto)
+        self.predict.setVisible(not options.auto)
+        for widget, blocked in zip(widgets, before, strict=True):
+            widget.blockSignals(blocked)
+
+    def _later(self, _: Any = None) -> None:
+        """Update once for many changes that come together."""
+        if not self.controller.closed:
+            self._soon.start(0)
+
+    def _update(self) -> None:
+        if self.controller.closed:
+            return
+        if self._probability.is_gone():
+            self.probability.setChecked(False)
+        if self.probability.isChecked():
+            self._probability.follow()
+        here = self._bench is not None
+        for widget in (*self.boxes.values(), self.threshold, self.keep, self.auto):
+            widget.setEnabled(here)
+        self.probability.setEnabled(here or self.probability.isChecked())
+        if self.isExpanded():
+            self.note.setVisible(self.retouch.is_drawn())
+
+
+def _shaped_as(options: Options, other: Options) -> Options:
+    """Take over what does not depend on the image."""
+    return replace(
+        options,
+        threshold=other.threshold,
+        smooth=other.smooth,
+        fill_holes=other.fill_holes,
+        only_clicked=other.only_clicked,
+        keep=other.keep,
+        auto=other.auto,
+    )

@@ -1,0 +1,131 @@
+"""The probability behind the mask on the displayed slice, as a layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.colormaps import Colormap
+
+from napari_simpleclick.plugin.look import data_shape, moved
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_simpleclick.annotate import Spot
+    from napari_simpleclick.plugin.controller import Controller
+    from napari_simpleclick.plugin.layers import Bench
+    from napari_simpleclick.plugin.worker import Latest
+
+OURS = "napari-simpleclick probability"
+"""Key in the metadata of layers that are no image to click on."""
+
+COLOURS = Colormap(
+    [(0.1, 0.0, 0.3, 0.0), (0.5, 0.1, 0.6, 0.7), (1.0, 0.5, 0.1, 0.9), (1, 1, 0.6, 1)],
+    name="probability",
+    controls=[0.0, 0.3, 0.7, 1.0],
+)
+"""Nothing, violet, orange and light yellow."""
+
+
+class ProbabilityLayer:
+    """An Image layer of one slice that belongs to the tool and follows the answers.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose answers are shown.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        self.controller = controller
+        self._layer: Any = None
+        self._bench: Bench | None = None
+        self._latest: Latest | None = None
+
+    def follow(self) -> None:
+        """Show the probability of the current object on the displayed slice."""
+        bench = self.controller.bench
+        if bench is not self._bench:
+            self.remove()
+        if bench is None:
+            return
+        spot, latest = self._find(bench)
+        if self._layer is not None and latest is self._latest:
+            return
+        self._bench, self._latest = bench, latest
+        if spot is None or latest is None:
+            data, look = (
+                np.zeros((1,) * bench.image.ndim, np.float32),
+                moved(bench.image),
+            )
+        else:
+            data, look = _placed(bench, spot, latest)
+        if self._layer is None:
+            self._add(bench, data, look)
+        else:
+            self._layer.data = data
+            self._layer.translate = look["translate"]
+
+    def _find(self, bench: Bench) -> tuple[Spot | None, Latest | None]:
+        """Find what is remembered of the mask in view."""
+        engine = self.controller.engine
+        if engine is None:
+            return None, None
+        try:
+            spot = bench.session.spot(bench.current_plane())
+        except ValueError:
+            return None, None
+        latest = engine.latest(bench.source(), spot)
+        steps = bench.session.clicks(spot)
+        if latest is None or not steps or latest.steps != steps:
+            return None, None
+        return spot, latest
+
+    def _add(
+        self, bench: Bench, data: NDArray[np.float32], look: dict[str, Any]
+    ) -> None:
+        image, layers = bench.image, self._viewer.layers
+        active = layers.selection.active
+        layer = self._viewer.add_image(
+            data,
+            name=f"{image.name} probability",
+            colormap=COLOURS,
+            contrast_limits=(0, 1),
+            opacity=0.7,
+            blending="translucent",
+            metadata={OURS: True},
+            **look,
+        )
+        self._layer = getattr(layer, "__wrapped__", layer)
+        layers.move(layers.index(self._layer), layers.index(bench.mask))
+        layers.selection.active = active
+
+    def is_gone(self) -> bool:
+        """Whether the person deleted the layer."""
+        return self._layer is not None and self._layer not in self._viewer.layers
+
+    def remove(self) -> None:
+        """Take the layer away."""
+        layer, self._layer, self._latest = self._layer, None, None
+        if layer is not None and layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
+
+    @property
+    def _viewer(self) -> Any:
+        return self.controller.viewer
+
+
+def _placed(
+    bench: Bench, spot: Spot, latest: Latest
+) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    """Give a slice the image's number of axes, and its place in the world."""
+    plane, channel_axis = spot.plane, bench.options.channel_axis
+    hidden = [axis for axis in range(len(plane.index)) if axis not in plane.axes]
+    start: dict[int, float] = {axis: plane.index[axis] for axis in hidden}
+    stretch: dict[int, float] = {}
+    if channel_axis is not None:
+        count = data_shape(bench.image)[channel_axis]
+        start[channel_axis], stretch[channel_axis] = (count - 1) / 2, count
+    data = np.expand_dims(latest.probability(), tuple(hidden))
+    return data, moved(bench.image, start, stretch)

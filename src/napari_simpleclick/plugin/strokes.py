@@ -1,0 +1,37 @@
+"""What napari's own tools have painted on the mask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from napari_simpleclick.annotate import Change
+
+
+def painted(atoms: list[Any], shape: tuple[int, ...]) -> Change:
+    """Read what napari's tools have painted.
+
+    Parameters
+    ----------
+    atoms : list
+        Value of the paint event of a Labels layer: tuples of indices, labels before
+        and after; or, since napari 0.9, of a box, a mask in it (None for all), labels
+        before and the label after.
+    shape : tuple of int
+        Of the mask.
+    """
+    changes = []
+    for atom in atoms:
+        if len(atom) == 3:
+            indices, before, after = atom
+        else:
+            box, mask, before, after = atom
+            corner = [part.start or 0 for part in box]
+            inside = np.nonzero(np.ones_like(before, bool) if mask is None else mask)
+            indices = tuple(i + start for i, start in zip(inside, corner, strict=True))
+            before = np.ravel(before)
+        changes.append(Change.of(shape, indices, before, after))
+    change = Change.joined(changes)
+    assert change is not None
+    return change

@@ -1,0 +1,141 @@
+"""What is done to a mask after the threshold, if a person wishes so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from napari_simpleclick.clicks import Click
+
+Mask = NDArray[np.bool_]
+
+SMOOTH_PX = 1.5
+"""Standard deviation of the smoothing, in pixels of the finer axis."""
+
+TOUCHING = np.ones((3, 3), bool)
+"""Pixels that touch at a corner belong to one part, as in the progressive merge."""
+
+
+def finish(
+    mask: Mask,
+    clicks: Sequence[Click],
+    *,
+    smooth: bool = False,
+    fill_holes: bool = False,
+    only_clicked: bool = False,
+    spacing: tuple[float, float] = (1.0, 1.0),
+) -> Mask:
+    """Smooth a mask, fill its holes and drop what was not clicked on, in this order.
+
+    Parameters
+    ----------
+    mask : ndarray
+        (H, W) bool.
+    clicks : sequence of Click
+        The clicks that it answers.
+    smooth : bool
+        Round off its outline; see :func:`smoothed`.
+    fill_holes : bool
+        Fill its holes; see :func:`filled`.
+    only_clicked : bool
+        Keep what was clicked on; see :func:`clicked_parts`.
+    spacing : tuple of float
+        Height and width of a pixel; smoothing reaches as far along both.
+
+    Returns
+    -------
+    ndarray
+        (H, W) bool; the mask itself if nothing is asked for.
+    """
+    if smooth:
+        mask = smoothed(mask, spacing)
+    if fill_holes:
+        mask = filled(mask, (click for click in clicks if not click.positive))
+    if only_clicked:
+        mask = clicked_parts(mask, (click for click in clicks if click.positive))
+    return mask
+
+
+def smoothed(mask: Mask, spacing: tuple[float, float] = (1.0, 1.0)) -> Mask:
+    """Round off the outline of a mask.
+
+    A pixel stays or becomes object where a Gaussian blur of the mask is above one half.
+    Parts that are too small or thin to survive this stay as they are.
+    """
+    where = _around(mask, margin=4 * SMOOTH_PX * max(spacing) / min(spacing))
+    if where is None:
+        return mask
+    inside = mask[where]
+    sigma = [SMOOTH_PX * min(spacing) / side for side in spacing]
+    blurred = ndimage.gaussian_filter(inside.astype(np.float32), sigma, mode="nearest")
+    round_ = blurred > 0.5
+    parts, count = ndimage.label(inside, TOUCHING)
+    alive = np.bincount(parts[round_], minlength=count + 1) > 0
+    alive[0] = True
+    result = mask.copy()
+    result[where] = round_ | ~alive[parts]
+    return result
+
+
+def filled(mask: Mask, negative: Iterable[Click] = ()) -> Mask:
+    """Fill the holes of a mask, but leave those that a negative click lies in."""
+    where = _around(mask)
+    if where is None:
+        return mask
+    inside = mask[where]
+    holes, _ = ndimage.label(
+        ndimage.binary_fill_holes(inside, TOUCHING_SIDES) & ~inside
+    )
+    wanted = holes > 0
+    for row, column in _places(negative, mask.shape):
+        row, column = row - where[0].start, column - where[1].start
+        if 0 <= row < holes.shape[0] and 0 <= column < holes.shape[1]:
+            wanted &= (holes != holes[row, column]) | (holes == 0)
+    result = mask.copy()
+    result[where] = inside | wanted
+    return result
+
+
+def clicked_parts(mask: Mask, positive: Iterable[Click]) -> Mask:
+    """Keep the connected parts of a mask that hold a positive click.
+
+    If none does, the mask stays as it is: clicks that only remove, or an object that
+    the network did not find, say nothing about which part is meant.
+    """
+    parts, count = ndimage.label(mask, TOUCHING)
+    wanted = np.zeros(count + 1, bool)
+    for place in _places(positive, mask.shape):
+        wanted[parts[place]] = True
+    wanted[0] = False
+    return np.asarray(wanted[parts]) if wanted.any() else mask
+
+
+TOUCHING_SIDES = ndimage.generate_binary_structure(2, 1)
+"""A hole is closed where its border touches at corners."""
+
+
+def _around(mask: Mask, margin: float = 0) -> tuple[slice, slice] | None:
+    """Find the rows and columns of a mask, so that large slices cost little."""
+    spans = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
+    if not spans[0].size:
+        return None
+    reach = int(np.ceil(margin))
+    rows, columns = (
+        slice(max(0, int(span[0]) - reach), int(span[-1]) + 1 + reach) for span in spans
+    )
+    return rows, columns
+
+
+def _places(
+    clicks: Iterable[Click], shape: tuple[int, ...]
+) -> Iterable[tuple[int, int]]:
+    """Pixels that clicks are on."""
+    for click in clicks:
+        row, column = round(click.row), round(click.column)
+        yield min(max(row, 0), shape[0] - 1), min(max(column, 0), shape[1] - 1)

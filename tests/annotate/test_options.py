@@ -1,0 +1,68 @@
+import json
+from dataclasses import asdict
+
+import numpy as np
+
+from napari_simpleclick.annotate import Edit, Options, Session, Spot
+from napari_simpleclick.clicks import Click
+from napari_simpleclick.predict import THRESHOLD
+from napari_simpleclick.volumes import Plane
+
+SPOT = Spot(1, Plane((0, 1), (0, 0)))
+
+
+def test_the_default_threshold_is_the_published_one():
+    assert Options().threshold == THRESHOLD
+
+
+def test_options_survive_a_file():
+    options = Options(threshold=0.3, keep="always", channel_axis=0, channels=(0, -1, 2))
+    stored = json.loads(json.dumps(asdict(options)))
+    stored["channels"] = tuple(stored["channels"])
+    assert Options(**stored) == options
+
+
+def test_a_change_is_made_again_without_touching_the_rest():
+    before, after = Options(), Options(threshold=0.3)
+    now = Options(threshold=0.3, intensities="slice")
+    assert now.changed(after, before) == Options(intensities="slice")
+    assert now.changed(before, after) == now
+
+
+def answered(session, mask):
+    request = session.pending
+    session.record(request, None, mask)
+    return request
+
+
+def test_other_options_are_one_step_of_the_stack():
+    session, mask = Session(), np.eye(3, dtype=bool)
+    session.add(SPOT, Click(1, 1), np.zeros((3, 3), bool))
+    answered(session, mask)
+    before, after = Options(), Options(smooth=True)
+    session.use(after)
+    session.ask_again(SPOT, before, after)
+    request = answered(session, ~mask)
+    assert request.steps == request.before == session.clicks(SPOT)
+    assert not session.is_painted(SPOT, ~mask)
+    edit = session.undo()
+    assert isinstance(edit, Edit)
+    assert edit.options == (before, after)
+    assert session.options == before
+    assert not session.is_painted(SPOT, mask)
+    assert len(session.clicks(SPOT)) == 1
+    session.redo()
+    assert session.options == after
+
+
+def test_a_retracted_change_leaves_no_trace():
+    session, mask = Session(), np.eye(3, dtype=bool)
+    assert session.last is None
+    session.add(SPOT, Click(1, 1), np.zeros((3, 3), bool))
+    answered(session, mask)
+    session.ask_again(SPOT, Options(), Options(smooth=True))
+    answered(session, ~mask)
+    session.retract()
+    assert not session.is_painted(SPOT, mask)
+    assert session.last.options is None
+    assert session.redo() is None
