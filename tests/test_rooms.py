@@ -16,6 +16,7 @@ RANK = {
     "weights": 2,
     "annotate": 3,
     "predict": 3,
+    "answer": 4,
     "propagate": 4,
     "evaluate": 5,
     "train": 6,

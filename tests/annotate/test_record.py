@@ -8,7 +8,6 @@ import pytest
 from napari_simpleclick import Click
 from napari_simpleclick.annotate import (
     Change,
-    Look,
     Note,
     Options,
     Reading,
@@ -16,13 +15,14 @@ from napari_simpleclick.annotate import (
     Session,
     Spot,
     Store,
+    Style,
     fingerprint,
 )
 from napari_simpleclick.volumes import Plane
 
 SHAPE = (6, 8, 8)
 ACTS = """click click answer answer undo redo paint choose move clear propagate
-delete look withdraw restart use retract"""
+delete style withdraw restart use retract"""
 
 
 class Person:
@@ -110,9 +110,9 @@ class Person:
             self.mask[places] = 0
             self.session.delete(label, change)
 
-    def look(self):
+    def style(self):
         name = self.chance.choice(["", "left femur", "tibia"])
-        self.session.give_look(self.session.label, Look(name, "#112233"))
+        self.session.give_style(self.session.label, Style(name, "#112233"))
 
     def use(self):
         before = self.session.options
@@ -151,7 +151,7 @@ def state(session):
     return {
         "label": session.label,
         "steps": {k: plain(v) for k, v in session.steps.items() if v},
-        "looks": session.looks,
+        "styles": session.styles,
         "options": session.options,
         "labels": session.labels(),
         "free": session.free_label(),
@@ -241,7 +241,7 @@ def test_settings_are_kept_with_the_session(tmp_path):
     recorder.session.use(Options(threshold=0.6, channels=(2, 0, -1)))
     assert not path.exists()
     recorder.session.choose(3)
-    recorder.session.give_look(3, Look("tumour"))
+    recorder.session.give_style(3, Style("tumour"))
     recorder.note("model", "bundled")
     recorder.close()
     reading, _ = read(path)
@@ -303,8 +303,8 @@ def test_damaged_files_are_refused(tmp_path):
 
 def test_what_cannot_be_written_is_told_once(tmp_path):
     recorder = Recorder(Session(), lambda: Store(tmp_path / "no" / "a.simpleclick"))
-    recorder.session.give_look(1, Look("femur"))
-    recorder.session.give_look(1, Look("tibia"))
+    recorder.session.give_style(1, Style("femur"))
+    recorder.session.give_style(1, Style("tibia"))
     recorder.flush()
     assert recorder.trouble() is not None
     assert recorder.trouble() is None

@@ -33,6 +33,17 @@ class Hand:
     def bench(self):
         return self.controller.bench
 
+    def open_panel(self) -> None:
+        """Dock a new panel."""
+        _, self.panel = self.viewer.window.add_plugin_dock_widget(
+            "napari-simpleclick", "SimpleClick"
+        )
+        self.controller.answers.answered.connect(self.answers.append)
+        self.controller.trouble.connect(lambda text, _: self.troubles.append(text))
+        self.qtbot.waitUntil(
+            lambda: self.controller.engine is not None, timeout=PATIENCE_MS
+        )
+
     @property
     def canvas(self) -> QWidget:
         for widget in QApplication.allWidgets():
@@ -110,24 +121,27 @@ class Hand:
 
 
 @pytest.fixture
-def open_window(make_napari_viewer, qtbot):
+def hand_on(qtbot):
+    """Dock the panel in a window that has an image, and load the model."""
+
+    def build(viewer) -> Hand:
+        viewer.window.resize(1100, 800)
+        hand = Hand(viewer, None, qtbot)
+        hand.open_panel()
+        hand.settle()
+        return hand
+
+    return build
+
+
+@pytest.fixture
+def open_window(make_napari_viewer, hand_on):
     """Open a window on an image, with the panel docked and the model loaded."""
 
     def build(data, **look) -> Hand:
         viewer = make_napari_viewer(show=True)
         viewer.add_image(data, **look)
-        viewer.window.resize(1100, 800)
-        _, panel = viewer.window.add_plugin_dock_widget(
-            "napari-simpleclick", "SimpleClick"
-        )
-        hand = Hand(viewer, panel, qtbot)
-        panel.controller.answers.answered.connect(hand.answers.append)
-        panel.controller.trouble.connect(lambda text, _: hand.troubles.append(text))
-        qtbot.waitUntil(
-            lambda: panel.controller.engine is not None, timeout=PATIENCE_MS
-        )
-        hand.settle()
-        return hand
+        return hand_on(viewer)
 
     return build
 

@@ -6,7 +6,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QLineEdit, QMenu
 
-from napari_simpleclick.annotate import Look
+from napari_simpleclick.annotate import Style
 
 FIRST, SECOND = (12, 30, 30), (12, 60, 90)
 
@@ -99,7 +99,7 @@ def test_an_object_is_named_by_typing(hand):
     QTest.keyClick(editor, Qt.Key.Key_Return)
     QTest.qWait(50)
     assert rows(hand)[1][0] == "left femur"
-    assert hand.bench.session.look(2).name == "left femur"
+    assert hand.bench.session.style(2).name == "left femur"
     hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     QTest.qWait(50)
     assert rows(hand)[1][0] == "Object 2"
@@ -107,7 +107,7 @@ def test_an_object_is_named_by_typing(hand):
 
 def test_a_colour_shows_in_the_mask_and_can_be_undone(hand):
     plain = np.asarray(hand.bench.mask.get_color(1))
-    hand.bench.session.give_look(1, Look(colour="#102030"))
+    hand.bench.session.give_style(1, Style(colour="#102030"))
     colour = np.asarray(hand.bench.mask.get_color(1))
     assert np.allclose(colour[:3] * 255, (16, 32, 48), atol=1)
     assert hand.bench.mask.get_color(0) is None

@@ -11,7 +11,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
-from napari_simpleclick.annotate import Look, Store, shelf
+from napari_simpleclick.annotate import Store, Style, shelf
 
 PLACES = [(12, 30, 30), (12, 34, 34), (12, 60, 90), (12, 64, 86)]
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -21,8 +21,8 @@ CONTROL = Qt.KeyboardModifier.ControlModifier
 def window(open_window, discs):
     """A window on the same image, as often as wanted."""
 
-    def build(**look):
-        hand = open_window(discs, **look)
+    def build(**style):
+        hand = open_window(discs, **style)
         hand.viewer.dims.set_point(0, 12)
         hand.settle()
         return hand
@@ -37,7 +37,7 @@ def work(hand):
     hand.key(Qt.Key.Key_N)
     hand.click(*PLACES[2])
     hand.wait(3)
-    hand.bench.session.give_look(2, Look("tibia", "#102030"))
+    hand.bench.session.give_style(2, Style("tibia", "#102030"))
 
 
 def leave(hand):
@@ -52,7 +52,7 @@ def wait_for_offer(hand):
 def state(hand):
     bench = hand.bench
     points = {sign: bench.points[sign].data.tolist() for sign in (True, False)}
-    return bench.mask.data.copy(), points, bench.session.looks, bench.session.label
+    return bench.mask.data.copy(), points, bench.session.styles, bench.session.label
 
 
 def same(one, other):
@@ -80,7 +80,7 @@ def test_a_session_is_offered_when_the_image_is_opened_again(window):
     assert len(second.bench.session.clicks(second.answers[-1].request.spot)) == 2
     for _ in range(2):  # the name, too, was done before
         second.key(Qt.Key.Key_Z, CONTROL)
-    assert second.bench.session.looks == {}
+    assert second.bench.session.styles == {}
     second.key(Qt.Key.Key_Z, CONTROL)
     assert not (second.bench.mask.data == 2).any()
     assert (second.bench.mask.data == 1).any()

@@ -6,9 +6,9 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
 from napari_simpleclick import propagate
+from napari_simpleclick.answer import Engine, Job
 from napari_simpleclick.plugin import through
 from napari_simpleclick.plugin.run import NO_PAIR
-from napari_simpleclick.plugin.worker import Engine, Job
 
 PATIENCE_MS = 60_000
 CONTROL = Qt.KeyboardModifier.ControlModifier

@@ -4,7 +4,7 @@ Neither Qt nor torch.
 """
 
 from napari_simpleclick.annotate.change import Change
-from napari_simpleclick.annotate.edits import Edit, Look, Request, State, Step, Steps
+from napari_simpleclick.annotate.edits import Edit, Request, State, Step, Steps, Style
 from napari_simpleclick.annotate.options import Options
 from napari_simpleclick.annotate.propagated import Note, Propagated
 from napari_simpleclick.annotate.reading import Reading
@@ -18,7 +18,6 @@ __all__ = [
     "SUFFIX",
     "Change",
     "Edit",
-    "Look",
     "Mask",
     "Note",
     "Notes",
@@ -34,6 +33,7 @@ __all__ = [
     "Step",
     "Steps",
     "Store",
+    "Style",
     "Tally",
     "fingerprint",
 ]

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_simpleclick.annotate.spot import Mask
+    from napari_simpleclick.volumes.planes import Plane
+
 
 class Voxels(NamedTuple):
     """The voxels of a change.
@@ -87,6 +90,44 @@ class Change:
         indices, before, after = map(np.concatenate, zip(*parts, strict=True))
         shape = changes[0].shape
         return cls.of(shape, np.unravel_index(indices, shape), before, after)
+
+    @classmethod
+    def of_object(
+        cls,
+        labels: NDArray[Any],
+        plane: Plane,
+        label: int,
+        mask: Mask,
+        overwrite: bool = False,
+    ) -> Change | None:
+        """Note what an object's new mask on a slice changes.
+
+        Parameters
+        ----------
+        labels : ndarray
+            The mask layer's labels, as they are now.
+        plane : Plane
+            The slice.
+        label : int
+            The object.
+        mask : ndarray
+            (H, W) bool, its new mask.
+        overwrite : bool
+            Whether it may take pixels of other objects.
+
+        Returns
+        -------
+        Change or None
+            None if nothing changes.
+        """
+        now = plane.read(labels)
+        free = now != label if overwrite else now == 0
+        gained, lost = mask & free, ~mask & (now == label)
+        changed = gained | lost
+        if not changed.any():
+            return None
+        values = np.where(gained[changed], label, 0).astype(now.dtype)
+        return cls.of(labels.shape, plane.indices(changed), now[changed], values)
 
     def voxels(self) -> Voxels:
         """Unpack.

@@ -70,7 +70,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Look:
+class Style:
     """How an object appears.
 
     Parameters
@@ -97,14 +97,14 @@ class State:
         Spot to the fingerprint of its mask as it was last answered.
     notes : dict
         Spot to the note of what was propagated there; None for none.
-    looks : dict
-        Label to its look.
+    styles : dict
+        Label to its style.
     """
 
     steps: dict[Spot, Steps] = field(default_factory=dict)
     seen: dict[Spot, bytes] = field(default_factory=dict)
     notes: dict[Spot, Note | None] = field(default_factory=dict)
-    looks: dict[int, Look] = field(default_factory=dict)
+    styles: dict[int, Style] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,6 +44,8 @@ class Options:
     channel_axis : int or None
         Axis of the image whose entries are channels of one picture; masks and clicks
         do not depend on it.
+    overwrite : bool
+        Whether a mask may take pixels of other objects.
     channels : tuple of int
         Channels that are shown to the network as red, green and blue, -1 for none;
         empty for the displayed channel alone.
@@ -54,6 +56,7 @@ class Options:
     fill_holes: bool = False
     only_clicked: bool = False
     keep: Keep = "earlier"
+    overwrite: bool = False
     auto: bool = True
     intensities: Intensities = "displayed"
     channel_axis: int | None = None

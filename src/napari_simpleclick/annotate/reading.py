@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from napari_simpleclick.annotate.change import Change
-from napari_simpleclick.annotate.edits import Edit, Look, Request, State, Step, Turn
+from napari_simpleclick.annotate.edits import Edit, Request, State, Step, Style, Turn
 from napari_simpleclick.annotate.options import Options
 from napari_simpleclick.annotate.packing import unpack_mask
 from napari_simpleclick.annotate.propagated import Note
@@ -159,5 +159,5 @@ def _read_state(detail: dict[str, Any], found: dict[int, Step]) -> State:
         },
         {_read_spot(spot): bytes.fromhex(seen) for spot, seen in detail["seen"]},
         notes,
-        {label: Look(**look) for label, look in detail["looks"]},
+        {label: Style(**style) for label, style in detail["styles"]},
     )

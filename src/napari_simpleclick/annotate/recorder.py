@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from napari_simpleclick.annotate.edits import Edit, Request, State, Step, Steps, Turn
-from napari_simpleclick.annotate.options import Options
 from napari_simpleclick.annotate.packing import pack_mask
 
 if TYPE_CHECKING:
@@ -52,25 +51,27 @@ class Recorder:
         self._open_store = open_store
         self._store: Store | None = None
         self._known: WeakKeyDictionary[Step, int] = WeakKeyDictionary(steps or {})
-        self._early = {"chosen": session.label, "options": session.options}
+        self._noted = {"chosen": session.label, "options": session.options}
         self._thread = ThreadPoolExecutor(1, "session")
         self._trouble: Exception | None = None
         session.happened.connect(self.note)
-        if steps is not None:  # the file knows the choices
-            self._early.clear()
+        if steps is not None:
             self._begin()
 
     def note(self, kind: str, what: Any) -> None:
         """Write an event; returns at once.
 
-        Settings and the choice of an object wait until something is done.
+        Settings and the choice of an object wait until something is done, and are
+        written only if they are new.
         """
-        if not self.begun and kind in DEEDS:
+        if kind not in DEEDS:
+            if self._noted.get(kind) == what:
+                return
+            self._noted[kind] = what
+        elif not self.begun:
             self._begin()
         if self.begun:
             self._thread.submit(self._write, kind, what)
-        else:
-            self._early[kind] = what
 
     def trouble(self) -> Exception | None:
         """Tell once why something was not written."""
@@ -96,7 +97,7 @@ class Recorder:
     def _begin(self) -> None:
         self.begun = True
         self._thread.submit(self._open)
-        for kind, what in self._early.items():
+        for kind, what in self._noted.items():
             self._thread.submit(self._write, kind, what)
 
     def _open(self) -> None:
@@ -158,7 +159,9 @@ class Recorder:
                 "rest": None if what.rest is None else pack_mask(what.rest).hex(),
                 "options": _plain_turn(what.options),
             }
-        return asdict(what) if isinstance(what, Options) else what
+        return (
+            asdict(what) if is_dataclass(what) and not isinstance(what, type) else what
+        )
 
 
 def _plain_state(state: State, ids: Callable[[Steps], list[int]]) -> dict[str, Any]:
@@ -169,7 +172,7 @@ def _plain_state(state: State, ids: Callable[[Steps], list[int]]) -> dict[str, A
             [_plain(s), note and [note.fingerprint.hex(), note.confidence]]
             for s, note in state.notes.items()
         ],
-        "looks": [[label, asdict(look)] for label, look in state.looks.items()],
+        "styles": [[label, asdict(style)] for label, style in state.styles.items()],
     }
 
 

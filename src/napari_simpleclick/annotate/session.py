@@ -10,11 +10,11 @@ from psygnal import Signal
 from napari_simpleclick.annotate.edits import (
     Edit,
     History,
-    Look,
     Request,
     State,
     Step,
     Steps,
+    Style,
     Turn,
 )
 from napari_simpleclick.annotate.options import Options
@@ -46,7 +46,7 @@ class Session:
         What shapes the answers; change them with :meth:`use`.
     steps : dict
         Spot to its clicks.
-    looks : dict
+    styles : dict
         Label to the name and colour that the person gave it.
     propagated : Propagated
         What propagation wrote.
@@ -57,7 +57,7 @@ class Session:
     label: int = 1
     options: Options = field(default_factory=Options)
     steps: dict[Spot, Steps] = field(default_factory=dict)
-    looks: dict[int, Look] = field(default_factory=dict)
+    styles: dict[int, Style] = field(default_factory=dict)
     propagated: Propagated = field(default_factory=Propagated)
     tally: Tally = field(default_factory=Tally)
     _waiting: list[Request] = field(default_factory=list)
@@ -94,22 +94,24 @@ class Session:
     def labels(self) -> list[int]:
         """All objects: those with voxels, clicks, a name or a colour; ascending."""
         clicked = {spot.label for spot, steps in self.steps.items() if steps}
-        return sorted(self.tally.labels() | clicked | set(self.looks))
+        return sorted(self.tally.labels() | clicked | set(self.styles))
 
     def free_label(self) -> int:
         """Find the label after the highest that was ever used."""
         return self._highest + 1
 
-    def look(self, label: int) -> Look:
+    def style(self, label: int) -> Style:
         """Tell how an object appears."""
-        return self.looks.get(label, Look())
+        return self.styles.get(label, Style())
 
-    def give_look(self, label: int, look: Look) -> None:
+    def give_style(self, label: int, style: Style) -> None:
         """Name or colour an object."""
-        old = self.look(label)
-        if look != old:
-            before, after = State(looks={label: old}), State(looks={label: look})
-            self._do(Edit("colour" if look.name == old.name else "name", before, after))
+        old = self.style(label)
+        if style != old:
+            before, after = State(styles={label: old}), State(styles={label: style})
+            self._do(
+                Edit("colour" if style.name == old.name else "name", before, after)
+            )
             self.changed.emit()
 
     def delete(self, label: int, change: Change | None) -> None:
@@ -128,13 +130,13 @@ class Session:
             {spot: self.clicks(spot) for spot in spots},
             {spot: self._seen.get(spot, b"") for spot in spots},
             dict(notes),
-            {label: self.look(label)},
+            {label: self.style(label)},
         )
         after = State(
             dict.fromkeys(spots, ()),
             dict.fromkeys(spots, b""),
             dict.fromkeys(notes),
-            {label: Look()},
+            {label: Style()},
         )
         self._do(Edit("delete object", before, after, change))
         self.changed.emit()
@@ -367,11 +369,11 @@ class Session:
         self.steps |= state.steps
         self._seen |= state.seen
         self.propagated.put(state.notes)
-        for label, look in state.looks.items():
-            self.looks.pop(label, None)
-            if look != Look():
-                self.looks[label] = look
-        used = {spot.label for spot in (*state.steps, *state.notes)} | set(state.looks)
+        for label, style in state.styles.items():
+            self.styles.pop(label, None)
+            if style != Style():
+                self.styles[label] = style
+        used = {spot.label for spot in (*state.steps, *state.notes)} | set(state.styles)
         self._highest = max(self._highest, *used, 0)
         orders = [step.order for steps in state.steps.values() for step in steps]
         self._order = max(self._order, *orders, 0)

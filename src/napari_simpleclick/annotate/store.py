@@ -167,6 +167,10 @@ class Store:
         ):
             yield Row(kind, json.loads(detail), change)
 
+    def count(self) -> int:
+        """Count the events."""
+        return int(self._run("SELECT count(*) FROM event").fetchone()[0])
+
     def clicks(self) -> int:
         """Count the clicks that were ever made."""
         return int(self._run("SELECT max(click) FROM step").fetchone()[0] or 0)

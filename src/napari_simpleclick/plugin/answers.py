@@ -13,9 +13,9 @@ from napari_simpleclick.plugin.mouse import STROKE_MS, is_painting
 
 if TYPE_CHECKING:
     from napari_simpleclick.annotate import Request
+    from napari_simpleclick.answer import Answer, Job
     from napari_simpleclick.plugin.layers import Bench
     from napari_simpleclick.plugin.models import Models
-    from napari_simpleclick.plugin.worker import Answer, Job
 
 
 class Answers:
@@ -55,10 +55,11 @@ class Answers:
 
     def job(self, bench: Bench, request: Request) -> Job:
         """Take a snapshot of all that an answer depends on."""
-        from napari_simpleclick.plugin.worker import Job
+        from napari_simpleclick.answer import Job
 
-        spacing = bench.spacing(request.spot.plane)
-        return Job(request, bench.view(), spacing, bench.options)
+        view, spacing = bench.view(), bench.spacing(request.spot.plane)
+        bench.recorder.note("look", view.look)
+        return Job(request, view, spacing, bench.options)
 
     def pump(self) -> None:
         """Start on the next request, if nothing is being worked on.

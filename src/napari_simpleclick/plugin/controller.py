@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from napari.layers import Image
     from napari.viewer import Viewer
 
+    from napari_simpleclick.answer import Engine
     from napari_simpleclick.plugin.kept import Restored
-    from napari_simpleclick.plugin.worker import Engine
 
 
 HELD = f"Predict what was clicked with {keys.KEY_OF[Action.PREDICT]}."

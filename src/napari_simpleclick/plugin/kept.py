@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_simpleclick.annotate import Reading, Recorder, Store
 from napari_simpleclick.annotate.shelf import digest, new_path
-from napari_simpleclick.plugin.look import data_shape, mask_shape
+from napari_simpleclick.plugin.look import data_shape, mask_shape, pixel_sizes
 from napari_simpleclick.volumes.lazy import fits_memory
 from napari_simpleclick.volumes.source import SOURCE_KEY
 
@@ -55,6 +55,8 @@ def new_store(image: Image, channel_axis: int | None) -> Store:
             "path": str(path) if path else None,
             "shape": data_shape(image),
             "mask": mask_shape(image, channel_axis),
+            "sizes": pixel_sizes(image),
+            "rgb": bool(image.rgb),
             "digest": digest(data, image.ndim),
             "version": __version__,
         }

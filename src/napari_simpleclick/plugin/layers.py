@@ -27,6 +27,7 @@ from napari_simpleclick.plugin.look import (
     default_options,
     mask_shape,
     mask_source,
+    pixel_sizes,
     transform,
 )
 from napari_simpleclick.plugin.strokes import painted
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Image, Labels, Points
     from napari.viewer import Viewer
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 COLOURS = {True: "#2ecc40", False: "#ff4136"}
 """Green for positive, red for negative clicks."""
@@ -308,12 +309,8 @@ class Bench:
 
     def spacing(self, plane: Plane) -> tuple[float, float]:
         """Height and width of a pixel; square where the units cannot be compared."""
-        rows, columns = plane.axes
-        height, width = (abs(float(self.image.scale[axis])) for axis in plane.axes)
-        one, other = self.image.units[rows], self.image.units[columns]
-        if not one.is_compatible_with(other):
-            return 1.0, 1.0
-        return height * float((1 * one).to(other).magnitude), width
+        height, width = (pixel_sizes(self.image)[axis] for axis in plane.axes)
+        return (height, width) if height and width else (1.0, 1.0)
 
     def go_to(self, plane: Plane, axis: int) -> None:
         """Show a slice that differs from the displayed one on this axis only."""
@@ -354,28 +351,21 @@ class Bench:
         Change or None
             What has changed, for the session.
         """
-        now = plane.read(self.mask.data)
-        gained, lost = mask & (now == 0), ~mask & (now == label)
-        changed = gained | lost
-        if not changed.any():
-            return None
-        values = np.where(gained[changed], label, 0).astype(now.dtype)
-        return self.put(plane.indices(changed), values, show)
+        overwrite = self.options.overwrite
+        change = Change.of_object(self.mask.data, plane, label, mask, overwrite)
+        if change is not None:
+            self.put(change, show)
+        return change
 
-    def put(
-        self, indices: tuple[NDArray[np.intp], ...], values: ArrayLike, show: bool
-    ) -> Change:
-        """Write labels that differ from those there."""
-        change = Change.of(
-            self.mask.data.shape, indices, self.mask.data[indices], values
-        )
+    def put(self, change: Change, show: bool = True) -> None:
+        """Make a change in the mask layer."""
         if show:
+            flat, _, values = change.voxels()
             self.mask.visible = True  # napari writes through its view of the layer
             with self.silence():
-                self.mask.data_setitem(indices, values)
+                self.mask.data_setitem(np.unravel_index(flat, change.shape), values)
         else:
             change.apply(self.mask.data)
-        return change
 
     def stack_axis(self) -> int:
         """Axis that the slices follow: the last one that is not displayed, or 0."""
@@ -389,16 +379,16 @@ class Bench:
 
     def object_name(self, label: int) -> str:
         """Name an object."""
-        return self.session.look(label).name or self.plain_name(label)
+        return self.session.style(label).name or self.plain_name(label)
 
     def object_colour(self, label: int) -> str:
         """Tell the colour of an object, as ``#rrggbb``."""
         plain = OBJECT_COLOURS[(label - 1) % len(OBJECT_COLOURS)]
-        return self.session.look(label).colour or plain
+        return self.session.style(label).colour or plain
 
     def show_colours(self) -> None:
         """Give the mask layer the colours of the objects."""
-        chosen = {k: look.colour for k, look in self.session.looks.items()}
+        chosen = {k: style.colour for k, style in self.session.styles.items()}
         if chosen == self._colours:
             return
         self._colours = chosen
@@ -412,12 +402,12 @@ class Bench:
 
     def delete(self, label: int) -> None:
         """Delete an object, its clicks and its pixels, as one undo step."""
-        changes = []
-        areas = self.session.tally.areas(label, 0)
-        for place in np.flatnonzero(areas):
-            inside = np.nonzero(self.mask.data[place] == label)
+        labels, changes = self.mask.data, []
+        for place in np.flatnonzero(self.session.tally.areas(label, 0)):
+            inside = np.nonzero(labels[place] == label)
             indices = (np.full(inside[0].shape, place), *inside)
-            changes.append(self.put(indices, 0, show=False))
+            changes.append(Change.of(labels.shape, indices, label, 0))
+            changes[-1].apply(labels)
         self.session.delete(label, Change.joined(changes))
         self.mask.refresh()
 

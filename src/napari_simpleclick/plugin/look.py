@@ -39,6 +39,20 @@ def mask_shape(image: Image, channel_axis: int | None) -> tuple[int, ...]:
     )
 
 
+def pixel_sizes(image: Image) -> tuple[float | None, ...]:
+    """Size of a voxel along each axis, in the unit of the last one.
+
+    None where the units cannot be compared.
+    """
+    last = image.units[-1]
+    return tuple(
+        abs(float(size)) * float((1 * unit).to(last).magnitude)
+        if unit.is_compatible_with(last)
+        else None
+        for size, unit in zip(image.scale, image.units, strict=True)
+    )
+
+
 def default_options(image: Image) -> Options:
     """Choose the channels of an image by what they and their axis are called."""
     shape = data_shape(image)

@@ -9,7 +9,7 @@ from napari.qt.threading import create_worker
 from psygnal import Signal
 
 if TYPE_CHECKING:
-    from napari_simpleclick.plugin.worker import Engine
+    from napari_simpleclick.answer import Engine
 
 
 class Models:
@@ -68,7 +68,7 @@ class Models:
 
 def _load_engine(name: str) -> Engine:
     """Load a model; runs in a worker, as torch takes seconds to import."""
-    from napari_simpleclick.plugin.worker import Engine
+    from napari_simpleclick.answer import Engine
     from napari_simpleclick.predict import Predictor
     from napari_simpleclick.weights import load_weights
 

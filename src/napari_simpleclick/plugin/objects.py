@@ -149,7 +149,7 @@ class Objects(QTableWidget):  # type: ignore[misc]
         if name == bench.plain_name(label):
             name = ""
         session = bench.session
-        session.give_look(label, replace(session.look(label), name=name))
+        session.give_style(label, replace(session.style(label), name=name))
         self._later()
 
     def _on_menu(self, place: QPoint) -> None:
@@ -176,5 +176,5 @@ class Objects(QTableWidget):  # type: ignore[misc]
         colour = QColorDialog.getColor(QColor(bench.object_colour(label)), self)
         if colour.isValid():
             session = bench.session
-            look = replace(session.look(label), colour=colour.name())
-            session.give_look(label, look)
+            style = replace(session.style(label), colour=colour.name())
+            session.give_style(label, style)

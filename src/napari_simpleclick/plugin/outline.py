@@ -44,6 +44,10 @@ BOXES = {
         "Only what was clicked",
         "Drop separate parts without a click that adds",
     ),
+    "overwrite": (
+        "May cover other objects",
+        "Take pixels of other objects; else they keep theirs",
+    ),
 }
 """Options with a check box: its text and tip."""
 

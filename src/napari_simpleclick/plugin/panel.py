@@ -37,7 +37,7 @@ from napari_simpleclick.weights.catalogue import catalogue
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_simpleclick.plugin.worker import Answer
+    from napari_simpleclick.answer import Answer
 
 OPEN_FILE = "Open a weights file…"
 NO_IMAGE = "Open an image, or try one from File ▸ Open Sample ▸ SimpleClick."

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.annotate import Spot
+    from napari_simpleclick.answer import Latest
     from napari_simpleclick.plugin.controller import Controller
     from napari_simpleclick.plugin.layers import Bench
-    from napari_simpleclick.plugin.worker import Latest
 
 OURS = "napari-simpleclick probability"
 """Key in the metadata of layers that are no image to click on."""

@@ -14,8 +14,8 @@ from napari_simpleclick.plugin.section import Section
 
 if TYPE_CHECKING:
     from napari_simpleclick.annotate import Session, Spot, Step
+    from napari_simpleclick.answer import Answer
     from napari_simpleclick.plugin.controller import Controller
-    from napari_simpleclick.plugin.worker import Answer
 
 CHOOSE = "Choose a labels layer with the true mask."
 

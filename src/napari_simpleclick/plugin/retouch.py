@@ -105,7 +105,7 @@ class Retouch:
         if not at_once or latest is None:
             self.controller.answers.predict()
             return
-        from napari_simpleclick.plugin.worker import Answer
+        from napari_simpleclick.answer import Answer
 
         start = time.perf_counter()
         job = self.controller.answers.job(bench, request)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.annotate import Spot, Step
+    from napari_simpleclick.answer import Answer
     from napari_simpleclick.evaluate.datasets import Case
     from napari_simpleclick.evaluate.study import Study
     from napari_simpleclick.plugin.layers import Bench
     from napari_simpleclick.plugin.panel import Panel
-    from napari_simpleclick.plugin.worker import Answer
 
 RING = {"face_color": "transparent", "edge_color": "#ffdc00", "edge_width": 2}
 ROOM = 0.6

@@ -11,18 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_simpleclick.annotate import Options
-from napari_simpleclick.plugin.chain import keeps, kept, support
+from napari_simpleclick.answer.chain import keeps, kept, support
 from napari_simpleclick.predict.finish import finish
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from napari_simpleclick.annotate import Mask, Request, Spot, Steps
-    from napari_simpleclick.clicks import Click
     from napari_simpleclick.predict import Box, Predictor
-    from napari_simpleclick.volumes import Window
     from napari_simpleclick.volumes.view import Look, View
     from napari_simpleclick.weights import Card
 
@@ -240,65 +236,3 @@ class Engine:
 def _ends(steps: Steps) -> tuple[int, int]:
     """How many clicks an answer to go on from can be to: all, or all but the last."""
     return len(steps), len(steps) - 1
-
-
-class Stopped(Exception):
-    """A loan was called back."""
-
-
-class Loan:
-    """The predictor of an engine, lent for one prediction at a time.
-
-    Clicks are answered between two predictions. It stands in for a
-    :class:`Predictor`.
-
-    Parameters
-    ----------
-    engine : Engine
-        The engine.
-
-    Attributes
-    ----------
-    stopped : bool
-        Set it to end the loan: what is predicted next raises :class:`Stopped`.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self.stopped = False
-        self.crop: Box | None = None
-        self._engine = engine
-        self._picture: tuple[Any, ...] = ()
-        self._name = object()
-
-    def check(self) -> None:
-        """Raise Stopped if the loan was called back."""
-        if self.stopped:
-            raise Stopped
-
-    def set_image(
-        self,
-        image: ArrayLike,
-        window: Window | None = None,
-        spacing: tuple[float, float] = (1.0, 1.0),
-    ) -> None:
-        """Take what :meth:`Predictor.set_image` takes."""
-        self._picture, self._name, self.crop = (image, window, spacing), object(), None
-
-    def predict(
-        self,
-        clicks: Sequence[Click],
-        prior: ArrayLike | None = None,
-        focus: ArrayLike | None = None,
-    ) -> NDArray[np.float32]:
-        """Predict as :meth:`Predictor.predict` does."""
-        time.sleep(0.001)  # a lock is not fair: let a click that waits go first
-        engine = self._engine
-        with engine.lock:
-            self.check()
-            if engine.shown is not self._name:
-                engine.predictor.set_image(*self._picture)
-                engine.shown = self._name
-            engine.predictor.crop = self.crop
-            answer = engine.predictor.predict(clicks, prior, focus)
-            self.crop = engine.predictor.crop
-        return answer

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from napari_simpleclick.annotate import Options, Step
+from napari_simpleclick.answer.chain import keeps, kept, support
 from napari_simpleclick.clicks import Click
-from napari_simpleclick.plugin.chain import keeps, kept, support
 from napari_simpleclick.predict import progressive_merge
 
 DRAWN, EMPTY = np.ones((4, 4), bool), np.zeros((4, 4), bool)

@@ -1,0 +1,79 @@
+"""A predictor that propagation and clicks share."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_simpleclick.answer.engine import Engine
+    from napari_simpleclick.clicks import Click
+    from napari_simpleclick.predict import Box
+    from napari_simpleclick.volumes import Window
+
+
+class Stopped(Exception):
+    """A loan was called back."""
+
+
+class Loan:
+    """The predictor of an engine, lent for one prediction at a time.
+
+    Clicks are answered between two predictions. It stands in for a
+    :class:`Predictor`.
+
+    Parameters
+    ----------
+    engine : Engine
+        The engine.
+
+    Attributes
+    ----------
+    stopped : bool
+        Set it to end the loan: what is predicted next raises :class:`Stopped`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.stopped = False
+        self.crop: Box | None = None
+        self._engine = engine
+        self._picture: tuple[Any, ...] = ()
+        self._name = object()
+
+    def check(self) -> None:
+        """Raise Stopped if the loan was called back."""
+        if self.stopped:
+            raise Stopped
+
+    def set_image(
+        self,
+        image: ArrayLike,
+        window: Window | None = None,
+        spacing: tuple[float, float] = (1.0, 1.0),
+    ) -> None:
+        """Take what :meth:`Predictor.set_image` takes."""
+        self._picture, self._name, self.crop = (image, window, spacing), object(), None
+
+    def predict(
+        self,
+        clicks: Sequence[Click],
+        prior: ArrayLike | None = None,
+        focus: ArrayLike | None = None,
+    ) -> NDArray[np.float32]:
+        """Predict as :meth:`Predictor.predict` does."""
+        time.sleep(0.001)  # a lock is not fair: let a click that waits go first
+        engine = self._engine
+        with engine.lock:
+            self.check()
+            if engine.shown is not self._name:
+                engine.predictor.set_image(*self._picture)
+                engine.shown = self._name
+            engine.predictor.crop = self.crop
+            answer = engine.predictor.predict(clicks, prior, focus)
+            self.crop = engine.predictor.crop
+        return answer

@@ -1,0 +1,213 @@
+"""A session file to the masks that it ended with, as recorded or predicted anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_simpleclick.annotate import (
+    Change,
+    Edit,
+    Reading,
+    Request,
+    Session,
+    Store,
+)
+from napari_simpleclick.answer.engine import Engine, Job
+from napari_simpleclick.predict import Predictor
+from napari_simpleclick.volumes import Window
+from napari_simpleclick.volumes.layers import Opened, open_layers
+from napari_simpleclick.volumes.view import Look, View, VolumeWindows
+from napari_simpleclick.weights import load_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from napari_simpleclick.volumes.source import Source
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """What a session has become.
+
+    Parameters
+    ----------
+    session : Session
+        At its end.
+    about : dict
+        What the file says about itself.
+    mask : ndarray
+        The labels.
+    source : Source or None
+        What the mask overlays; None if the image was not found.
+    clicks : int
+        How many were ever made.
+    agreement : dict
+        Label to the Dice of its mask with the recorded one; 1 unless predicted anew.
+    """
+
+    session: Session
+    about: dict[str, Any]
+    mask: NDArray[Any]
+    source: Source | None
+    clicks: int
+    agreement: dict[int, float]
+
+
+def replay_session(
+    path: Path,
+    image: Path | None = None,
+    weights: str | None = None,
+    report: Callable[[int, int], None] | None = None,
+) -> Replay:
+    """Read a session back.
+
+    Parameters
+    ----------
+    path : Path
+        The session file; it is not changed.
+    image : Path, optional
+        Its image; by default where the session says, if it is there.
+    weights : str, optional
+        Catalogue name or path of a model that predicts every click anew. What was
+        painted, propagated and deleted stays as it was recorded.
+    report : callable, optional
+        Called with the number of events that were read, and of all.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a session, or the image is not that of the session.
+    OSError
+        If a file cannot be read.
+    """
+    if not path.is_file():
+        raise ValueError(f"There is no session at '{path}'.")
+    with Store(path) as store:
+        about, total = store.about(), store.count()
+        opened = _find_image(about, image)
+        if weights is not None and opened is None:
+            raise ValueError(
+                "The image of the session was not found; give it with --image."
+            )
+        mask = np.zeros(about["mask"], np.uint16)
+        reading = Reading(store)
+        again = None
+        if weights is not None and opened is not None:
+            network, card = load_weights(weights)
+            again = _Again(Engine(Predictor(network), card), reading, opened, about)
+        for number, (kind, edit) in enumerate(reading.play(mask), start=1):
+            if again is not None and edit is not None:
+                again.follow(kind, edit)
+            if report is not None:
+                report(number, total)
+        session, clicks = reading.session, store.clicks()
+    final = mask if again is None else again.labels
+    source = None if opened is None else _mask_source(opened, about)
+    agreement = {k: _dice(final == k, mask == k) for k in session.labels()}
+    return Replay(session, about, final, source, clicks, agreement)
+
+
+@dataclass
+class _Again:
+    """Predicts anew what was answered, and makes everything else as recorded."""
+
+    engine: Engine
+    reading: Reading
+    opened: Opened
+    about: dict[str, Any]
+    labels: NDArray[Any] = field(init=False)
+    _done: list[Change | None] = field(default_factory=list)
+    _undone: list[Change | None] = field(default_factory=list)
+    _windows: VolumeWindows = field(default_factory=VolumeWindows)
+
+    def __post_init__(self) -> None:
+        """Start with an empty mask."""
+        self.labels = np.zeros(self.about["mask"], np.uint16)
+
+    def follow(self, kind: str, edit: Edit) -> None:
+        """Do, undo or redo what the session did."""
+        if kind == "undone":
+            change = self._done.pop()
+            self._undone.append(change)
+        elif kind == "redone":
+            change = self._undone.pop()
+            self._done.append(change)
+        else:
+            change = self._change(edit)
+            self._done.append(change)
+            self._undone.clear()
+        if change is not None:
+            change.apply(self.labels, undo=kind == "undone")
+
+    def _change(self, edit: Edit) -> Change | None:
+        request = self.reading.session.pending
+        if request is not None and request.spot in edit.after.seen:
+            return self._predict(request)
+        if edit.change is None:
+            return None
+        indices, _, after = edit.change.voxels()
+        places = np.unravel_index(indices, edit.change.shape)
+        return Change.of(self.labels.shape, places, self.labels[places], after)
+
+    def _predict(self, request: Request) -> Change | None:
+        options = self.reading.session.options
+        look, plane = _read_look(self.reading.extra["look"]), request.spot.plane
+        array = self.opened.array
+        view = View(array, look, self._windows, array, len(self.about["shape"]))
+        height, width = (self.about["sizes"][axis] for axis in plane.axes)
+        spacing = (height, width) if height and width else (1.0, 1.0)
+        mask = self.engine.answer(Job(request, view, spacing, options)).mask
+        return Change.of_object(
+            self.labels, plane, request.spot.label, mask, options.overwrite
+        )
+
+
+def _find_image(about: dict[str, Any], image: Path | None) -> Opened | None:
+    """Open the image of a session; None if it is not there."""
+    path = image or (Path(about["path"]) if about["path"] else None)
+    if path is None or (image is None and not path.exists()):
+        return None
+    shape = tuple(about["shape"])
+    for opened in open_layers(path):
+        if not opened.labels and tuple(opened.array.shape[: len(shape)]) == shape:
+            return opened
+    raise ValueError(
+        f"'{path}' is not the image of this session, which has the shape {shape}."
+    )
+
+
+def _mask_source(opened: Opened, about: dict[str, Any]) -> Source:
+    """Tell what the mask overlays: without the axis of channels, if it has one."""
+    flat = [
+        axis
+        for axis, (full, own) in enumerate(
+            zip(about["shape"], about["mask"], strict=True)
+        )
+        if full != own
+    ]
+    missing = len(about["shape"]) - len(opened.source.order)
+    if flat and flat[0] >= missing:
+        return opened.source.flat(flat[0] - missing)
+    return opened.source
+
+
+def _read_look(value: dict[str, Any]) -> Look:
+    window = value["shown"]
+    return Look(
+        value["rgb"],
+        value["intensities"],
+        None if window is None else Window(**window),
+        value["axis"],
+        tuple(value["channels"]),
+    )
+
+
+def _dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    both = int(one.sum() + other.sum())
+    return 1.0 if both == 0 else 2 * int((one & other).sum()) / both
