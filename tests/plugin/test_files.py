@@ -10,6 +10,7 @@ from npe2 import PluginManager, PluginManifest, read, write
 
 from napari_simpleclick.plugin.files import get_reader, read_layers, write_labels
 from napari_simpleclick.plugin.layers import Bench
+from napari_simpleclick.plugin.look import channel_names
 from napari_simpleclick.volumes.source import SOURCE_KEY
 
 PLUGIN = "napari-simpleclick"
@@ -164,3 +165,36 @@ def test_a_cropped_layer_is_not_saved_as_the_whole(viewer, tmp_path):
     crop = viewer.add_labels(np.ones((5, 3, 7), int), metadata=image.metadata)
     with pytest.raises(OSError, match="draw them on a layer of that image"):
         crop.save(str(tmp_path / "m.tif"), plugin=PLUGIN)
+
+
+def test_a_brats_case_has_one_mask_for_all_modalities(viewer, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("x_flair", "x_t1", "x_t1ce", "x_t2"):
+        scan = nibabel.Nifti1Image(rng.random((4, 5, 6), np.float32), np.eye(4))
+        nibabel.save(scan, tmp_path / f"{name}.nii.gz")
+    (image,) = viewer.open(tmp_path, plugin=PLUGIN)
+    bench = Bench(viewer, image)
+    assert (bench.options.channel_axis, bench.options.channels) == (0, (0, 2, 3))
+    assert channel_names(image, 0) == ("FLAIR", "T1", "T1c", "T2")
+    assert bench.mask.data.shape == (1, *image.data.shape[1:])
+    bench.mask.data[0, 1, 2, 3] = 1
+    bench.mask.save(str(tmp_path / "mask.nii.gz"))
+    saved = nibabel.load(tmp_path / "mask.nii.gz")
+    assert saved.shape == (4, 5, 6)
+    assert np.asarray(saved.dataobj).sum() == 1
+
+
+@pytest.mark.parametrize("suffix", ["tif", "nii.gz"])
+def test_the_mask_of_a_channel_stack_is_saved_without_channels(
+    viewer, tmp_path, suffix
+):
+    stack = np.random.default_rng(0).integers(0, 99, (6, 3, 20, 30)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "ZCYX"})
+    (image,) = viewer.open(tmp_path / "a.tif", plugin=PLUGIN)
+    mask = Bench(viewer, image).mask
+    assert sorted(mask.data.shape) == [1, 6, 20, 30]
+    mask.data[..., 4, 5] = 1
+    (written,) = mask.save(str(tmp_path / f"mask.{suffix}"))
+    ((data, _, kind),) = read([written], stack=False, plugin_name=PLUGIN)
+    assert kind in ("labels", "image")
+    assert np.asarray(data).sum() == 6

@@ -17,7 +17,9 @@ PATIENCE_MS = 60_000
 
 
 def choose(hand, box, data):
-    """Choose an entry with the arrow keys."""
+    """Choose an entry with the keyboard."""
+    if box.findData(data) == box.count() - 1:
+        QTest.keyClick(box, Qt.Key.Key_End)  # not by way of the others
     way = Qt.Key.Key_Down if box.findData(data) > box.currentIndex() else Qt.Key.Key_Up
     while box.currentData() != data:
         before = box.currentIndex()
@@ -114,7 +116,7 @@ def test_a_click_after_another_choice_sees_the_image_anew(open_window, discs):
     np.testing.assert_array_equal(hand.bench.mask.data[12], mask)
 
 
-@pytest.mark.parametrize("how", ["displayed", "slice", "bone"])
+@pytest.mark.parametrize("how", ["displayed", "slice", "liver"])
 def test_only_the_shown_slice_of_a_lazy_image_is_read(open_window, discs, how):
     read = []
 
@@ -140,6 +142,7 @@ def test_only_the_shown_slice_of_a_lazy_image_is_read(open_window, discs, how):
     assert set(read) <= {(1, 12), (2, 12), (3, 12)}
     assert len(set(read)) == 3
     click(hand, 1, 12, 33, 33)
+    assert len(set(read)) == 3
     assert hand.bench.mask.data[0, 12, 30, 30] == 1
 
 
@@ -178,13 +181,10 @@ def test_modalities_are_combined_by_their_names(open_window, discs):
     )
     for channel in range(4):  # the same mask and clicks whichever is shown
         hand.viewer.dims.set_point(0, channel)
-        value = bench.mask.get_value(hand.viewer.dims.point, world=True)
-        assert value is not None
-        shown = bench.mask.get_value(
-            (channel, *bench.image.data_to_world((0, 12, 30, 30))[1:]), world=True
-        )
-        assert shown == 1
-        assert bench.points[True]._view_data.shape == (1, 2)
+        there = (channel, *bench.image.data_to_world((0, 12, 30, 30))[1:])
+        assert bench.mask.get_value(there, world=True) == 1
+        look = {"view_direction": None, "dims_displayed": [2, 3], "world": True}
+        assert bench.points[True].get_value(there, **look) == 0
 
 
 def test_the_displayed_channel_alone(open_window, discs):
@@ -231,7 +231,7 @@ def test_an_axis_of_channels_is_chosen_and_propagated_past(open_window, discs, a
     others = tuple(a for a in range(4) if a != 1 - axis)
     assert bench.mask.data.any(axis=others).sum() > 8
     hand.qtbot.waitUntil(lambda: len(hand.viewer.layers[-1].data) > 0)
-    choose(hand, seen.axis, -1)
+    QTest.keyClick(seen.axis, Qt.Key.Key_Up)
     assert hand.troubles == [TOO_LATE]
     assert hand.bench is bench
     assert seen.axis.currentData() == axis

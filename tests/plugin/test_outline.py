@@ -255,6 +255,21 @@ def test_a_late_correction_keeps_what_was_right(open_window, discs):
     assert keep.currentData() == "earlier"
 
 
+def test_a_click_that_changes_nothing_says_so(open_window, discs):
+    hand = ready(open_window, discs, clicks=0)
+    paint(hand.bench)
+    before = here(hand)
+    hand.click(12, 80, 15)
+    hand.wait(1)
+    np.testing.assert_array_equal(here(hand), before)
+    hand.qtbot.waitUntil(lambda: "changed nothing" in hand.panel.status.text())
+    keep = hand.panel.outline.keep
+    for _ in range(2):
+        QTest.keyClick(keep, Qt.Key.Key_Down)
+    settled(hand)
+    assert (here(hand) != before).any()
+
+
 def test_probability_is_shown_followed_and_taken_away(open_window, discs):
     hand = ready(open_window, discs)
     outline, viewer = hand.panel.outline, hand.viewer

@@ -225,9 +225,16 @@ def test_keys_are_not_naparis_own(make_napari_viewer):
     for action, bindings in get_settings().shortcuts.shortcuts.items():
         if any(word in action for word in ("viewer", "points", "image", "labels")):
             taken.update(str(key).upper() for key in bindings)
-    ours = {key.upper() for key in KEYS if key != "Control-Z"}
+    ours = {key.upper() for key in KEYS if key not in ("Control-Z", "Enter")}
     assert not ours & taken
     assert not ours & {str(key).upper() for key in viewer.keymap}
+
+
+def test_enter_still_ends_a_polygon_on_the_mask(open_window, discs):
+    hand = open_window(discs)
+    keys = {str(key) for key in hand.bench.mask.keymap}
+    assert "Enter" not in keys
+    assert "Enter" in {str(key) for key in hand.bench.points[True].keymap}
 
 
 def test_oblique_volume_the_click_is_on_the_slice_that_is_shown(open_window, discs):

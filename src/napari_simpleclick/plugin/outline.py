@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.plugin.controller import Controller
     from napari_simpleclick.plugin.layers import Bench
+    from napari_simpleclick.plugin.worker import Answer
 
 STEPS = 100
 """Of the slider; its ends are left out."""
@@ -67,6 +68,11 @@ KEEP = {
 
 LATER = "This mask was drawn by hand last, so changes count from the next click on."
 
+UNCHANGED = (
+    "That click changed nothing: the mask agrees with it already. To let it change "
+    "more, see Corrections under Outline."
+)
+
 
 class Slider(QSlider):  # type: ignore[misc]
     """A slider that leaves the mouse wheel to the panel."""
@@ -92,6 +98,7 @@ class Outline(Section):
         self._probability = ProbabilityLayer(controller)
         self._bench: Bench | None = None
         self._carried: Options | None = None
+        self._idle = False
         self.threshold, self.value = Slider(Qt.Orientation.Horizontal), QLabel()
         self.boxes = {name: QCheckBox(text) for name, (text, _) in BOXES.items()}
         self.keep = QComboBox()
@@ -158,7 +165,7 @@ class Outline(Section):
         self._soon.timeout.connect(self._update)
         controller.asked.connect(self._on_key)
         controller.changed.connect(self._on_controller)
-        controller.answers.answered.connect(self._later)
+        controller.answers.answered.connect(self._on_answer)
         controller.viewer.layers.events.removed.connect(self._later)
         for signal in (dims.events.point, dims.events.order, dims.events.ndisplay):
             signal.connect(self._later)
@@ -202,6 +209,17 @@ class Outline(Section):
         if not shown:
             self._probability.remove()
         self._later()
+
+    def _on_answer(self, answer: Answer) -> None:
+        """Say why a click had no effect, where that is meant."""
+        from napari_simpleclick.plugin.chain import keeps
+
+        self._later()
+        steps, bench = answer.request.steps, self.controller.bench
+        if bench is None or bench.wrote or not steps or answer.request.options:
+            return
+        holding = keeps(steps, bench.options)
+        self._idle = holding is not None and holding.steps[-1]
 
     # -- following -----------------------------------------------------------------
 
@@ -251,6 +269,9 @@ class Outline(Section):
     def _update(self) -> None:
         if self.controller.closed:
             return
+        if self._idle:  # not before the panel has told the number of clicks
+            self._idle = False
+            self.controller.status.emit(UNCHANGED)
         if self._probability.is_gone():
             self.probability.setChecked(False)
         if self.probability.isChecked():

@@ -98,14 +98,17 @@ class Reference(Section):
             return ""
         if reference is bench.mask:
             return "That is the mask itself; choose a layer with the true mask."
-        if reference.data.shape != bench.mask.data.shape:
+        truth, axis = reference.data, bench.options.channel_axis
+        if axis is not None and truth.ndim == bench.mask.ndim - 1:
+            truth = np.expand_dims(truth, axis)
+        if truth.shape != bench.mask.data.shape:
             return (
-                f"The reference has shape {reference.data.shape}, the mask "
+                f"The reference has shape {truth.shape}, the mask "
                 f"{bench.mask.data.shape}; choose a reference of the same shape."
             )
         clicks = [step.click for step in bench.session.clicks(spot)]
         places = [(round(c.row), round(c.column)) for c in clicks if c.positive]
-        labels = np.asarray(spot.plane.read(reference.data))
+        labels = np.asarray(spot.plane.read(truth))
         label = labels[places[0]] if places else 0
         if label == 0:
             return "The reference has no object under the first click."

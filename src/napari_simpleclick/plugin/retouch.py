@@ -92,6 +92,8 @@ class Retouch:
         session, engine, spot = bench.session, self.controller.engine, _spot(bench)
         if spot is None or engine is None or not session.clicks(spot):
             return
+        if session.pending is not None and not bench.options.auto:
+            return  # clicks wait, and will be answered with these options
         if session.is_painted(spot, bench.object_mask(spot.plane, spot.label)):
             return  # what was drawn by hand is not the network's to change
         latest = engine.latest(bench.source(), spot)

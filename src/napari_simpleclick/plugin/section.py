@@ -20,6 +20,10 @@ class Section(QCollapsible):
 
     def __init__(self, title: str) -> None:
         super().__init__(title)
+        empty = self.content()  # the base class would leave it below the title
+        self.layout().removeWidget(empty)
+        empty.deleteLater()
+        self.layout().setContentsMargins(0, 3, 0, 3)
         inner = QWidget()
         self.inside = QVBoxLayout(inner)
         self.inside.setContentsMargins(0, 0, 0, 0)
