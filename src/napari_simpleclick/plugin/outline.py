@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.plugin.controller import Controller
     from napari_simpleclick.plugin.layers import Bench
-    from napari_simpleclick.plugin.worker import Answer
+    from napari_simpleclick.answer import Answer
 
 STEPS = 100
 """Of the slider; its ends are left out."""
@@ -212,11 +212,14 @@ class Outline(Section):
 
     def _on_answer(self, answer: Answer) -> None:
         """Say why a click had no effect, where that is meant."""
-        from napari_simpleclick.plugin.chain import keeps
+        from napari_simpleclick.answer.chain import keeps
 
         self._later()
         steps, bench = answer.request.steps, self.controller.bench
-        if bench is None or bench.wrote or not steps or answer.request.options:
+        if bench is None or not steps or answer.request.options:
+            return
+        last = bench.session.last
+        if last is None or last.change is not None:
             return
         holding = keeps(steps, bench.options)
         self._idle = holding is not None and holding.steps[-1]
