@@ -83,7 +83,7 @@ class Controller:
     def use_image(self, image: Image | None) -> None:
         """Click on this image from now on; None for no image."""
         same = self.bench is not None and image is self.bench.image
-        if same or self._entering:
+        if same or self._entering or self.closed:
             return
         self._leave_bench()
         if image is None:

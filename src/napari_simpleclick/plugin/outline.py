@@ -25,9 +25,9 @@ from napari_simpleclick.plugin.section import Section
 if TYPE_CHECKING:
     from qtpy.QtGui import QWheelEvent
 
+    from napari_simpleclick.answer import Answer
     from napari_simpleclick.plugin.controller import Controller
     from napari_simpleclick.plugin.layers import Bench
-    from napari_simpleclick.answer import Answer
 
 STEPS = 100
 """Of the slider; its ends are left out."""

@@ -75,6 +75,8 @@ class Reference(Section):
         bench = self.controller.bench
         session = bench.session if bench is not None else None
         if session is not self._session:
+            if self._session is not None:
+                self._session.changed.disconnect(self._update)
             self._session, self._spot = session, None
             if session is not None:
                 session.changed.connect(self._update)
