@@ -172,7 +172,15 @@ class Person:
         self.viewer.reset_view()
 
     def options(self):
-        pass
+        outline = self.hand.panel.outline
+        outline.expand()
+        boxes = [*outline.boxes.values(), outline.auto]
+        if self.chance.random() < 0.5:
+            self.hand.press(self.chance.choice(boxes))
+        else:
+            outline.threshold.setValue(self.chance.randrange(20, 80))
+        if self.chance.random() < 0.7 and not outline.auto.isChecked():
+            self.hand.press(outline.auto)
 
     def model(self):
         self.hand.controller.use_model("bundled")

@@ -73,6 +73,11 @@ class Recorder:
         if self.begun:
             self._thread.submit(self._write, kind, what)
 
+    @property
+    def path(self) -> Path | None:
+        """The file, once it was opened."""
+        return None if self._store is None else self._store.path
+
     def trouble(self) -> Exception | None:
         """Tell once why something was not written."""
         trouble, self._trouble = self._trouble, None
