@@ -276,7 +276,7 @@ class Controller:
 
     def _on_model_error(self, error: Exception) -> None:
         name = self.models.name
-        self.status.emit(f"Still with {name}" if name else "No model")
+        self.status.emit(f"Still with {name}" if self.engine else "No model")
         self.complain(str(error), error)
         self.changed.emit()
 

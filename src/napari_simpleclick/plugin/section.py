@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 QWIDGETSIZE_MAX = 2**24 - 1
@@ -32,3 +32,11 @@ class Section(QCollapsible):
         """Let the text grow later; the base class keeps the height of now."""
         if opened:
             self.content().setMaximumHeight(QWIDGETSIZE_MAX)
+
+
+def narrow(box: QComboBox) -> None:
+    """Let a choice be narrower than its longest entry, so that the dock can be, too."""
+    box.setSizeAdjustPolicy(
+        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    )
+    box.setMinimumContentsLength(6)
