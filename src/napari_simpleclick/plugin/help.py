@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QKeySequence
@@ -17,25 +17,16 @@ from qtpy.QtWidgets import (
 from napari_simpleclick.plugin.key_table import KeyTable
 from napari_simpleclick.plugin.keys import TABLE, Action
 
-if TYPE_CHECKING:
-    from napari.viewer import Viewer
-
 
 class Help(QWidget):  # type: ignore[misc]
     """Two small buttons, and the key that shows the table of keys.
 
     The key works in the whole window, as on many keyboards it is one that napari
     cannot tell from others.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        Whose keys are left alone.
     """
 
-    def __init__(self, viewer: Viewer) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._viewer = viewer
         self.table: KeyTable | None = None
         self._shortcut: QShortcut | None = None
         self.tour, self.keys = QPushButton("Tour"), QPushButton("Keys")
@@ -53,7 +44,7 @@ class Help(QWidget):  # type: ignore[misc]
     def show_table(self) -> None:
         """Show the table of keys, or bring it to the front."""
         if self.table is None:
-            self.table = KeyTable(self._viewer, self._main_window())
+            self.table = KeyTable(self._main_window())
             self.table.destroyed.connect(self._on_table_gone)
         self.table.show()
         self.table.raise_()

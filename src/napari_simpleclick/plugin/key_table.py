@@ -19,8 +19,7 @@ from qtpy.QtWidgets import (
 from napari_simpleclick.plugin.keys import TABLE, Action, keys_of_napari, spelled
 
 if TYPE_CHECKING:
-    from napari.viewer import Viewer
-    from qtpy.QtWidgets import QWidget
+    from qtpy.QtWidgets import QMainWindow
 
 MOUSE = {
     "Click": "The chosen sign, at first: adds to the object",
@@ -34,17 +33,14 @@ class KeyTable(QDialog):  # type: ignore[misc]
 
     Parameters
     ----------
-    viewer : napari.Viewer
-        Whose own keys are left alone.
-    window : QWidget or None
-        Its window, over which the table is shown.
+    window : QMainWindow or None
+        Over which the table is shown, and whose keys are left alone.
     """
 
-    def __init__(self, viewer: Viewer, window: QWidget | None) -> None:
+    def __init__(self, window: QMainWindow | None) -> None:
         super().__init__(window)
         self.setWindowTitle("SimpleClick: mouse and keys")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self._viewer, self._window = viewer, window
         self.edits: dict[Action, QKeySequenceEdit] = {}
         self.trouble, self.reset = QLabel(), QPushButton("Back to the usual keys")
         self.done_button = QPushButton("Close")
@@ -88,7 +84,7 @@ class KeyTable(QDialog):  # type: ignore[misc]
         key = spelled(self.edits[action].keySequence().toString())
         self.trouble.setText("")
         if key and key != TABLE.key(action):
-            taken = keys_of_napari(self._viewer, self._window)
+            taken = keys_of_napari(self.parentWidget())
             sentence = TABLE.problem(action, key, taken)
             self.trouble.setText(sentence)
             if not sentence:

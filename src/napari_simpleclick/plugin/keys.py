@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from napari.layers import Image, Labels, Points
 from napari.utils.key_bindings import coerce_keybinding
+from napari.viewer import Viewer
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtGui import QAction, QKeySequence
+from qtpy.QtGui import QKeySequence
 
 from napari_simpleclick.plugin import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Container, Iterator
 
-    from napari.viewer import Viewer
-    from qtpy.QtWidgets import QWidget
+    from qtpy.QtWidgets import QMainWindow, QWidget
 
 
 class Action(Enum):
@@ -98,20 +99,27 @@ def reaches_layers(key: str) -> bool:
     return bool(known) and not shifted
 
 
-def keys_of_napari(viewer: Viewer, window: QWidget | None) -> dict[str, str]:
+def keys_of_napari(window: QMainWindow | None) -> dict[str, str]:
     """Find the keys that napari and its menus have now, and whose they are."""
     found: dict[str, str] = {}
     owners = [(kind, f"on {kind.__name__} layers") for kind in (Labels, Points, Image)]
-    owners.append((type(viewer), "in the viewer"))
+    owners.append((Viewer, "in the viewer"))
     for kind, name in owners:
         for base in kind.__mro__:
             for key in getattr(base, "class_keymap", {}):
                 if key is not Ellipsis:
                     found[for_napari(spelled(str(key)))] = name
-    for action in window.findChildren(QAction) if window is not None else ():
-        for shortcut in action.shortcuts():
-            found[spelled(shortcut.toString())] = "in the menus"
+    if window is not None:
+        found.update(dict.fromkeys(_keys_of_menu(window.menuBar()), "in the menus"))
     return found
+
+
+def _keys_of_menu(menu: QWidget) -> Iterator[str]:
+    for action in menu.actions():
+        for shortcut in action.shortcuts():
+            yield spelled(shortcut.toString())
+        if action.menu() is not None:
+            yield from _keys_of_menu(action.menu())
 
 
 class Keys(QObject):  # type: ignore[misc]
@@ -210,12 +218,18 @@ class Keys(QObject):  # type: ignore[misc]
         self.changed.emit()
 
 
-class Stroke(NamedTuple):
+@dataclass(frozen=True)
+class Stroke:
     """What a key of ours does on a layer."""
 
     run: Callable[[Action], None]
     action: Action
     key: str
+
+    @property
+    def __name__(self) -> str:
+        """What napari calls it."""
+        return self.action.name.lower()
 
     def __call__(self, layer: Any) -> Any:
         """Act; but leave the key to napari's tool if one is on that needs it."""

@@ -74,7 +74,7 @@ class Panel(Docked):
         self.start = QPushButton("Start on this image")
         self.through, self.reference = Through(controller), Reference(controller)
         self.samples = Samples(napari_viewer)
-        self.tour, self.help = Tour(controller), Help(napari_viewer)
+        self.tour, self.help = Tour(controller), Help()
         self._details = ""
         self._offered: Image | None = None
         self._lay_out()
