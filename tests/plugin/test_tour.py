@@ -17,13 +17,11 @@ def open_panel(viewer):
     return viewer.window.add_plugin_dock_widget(*PLUGIN)[1]
 
 
-def test_the_tour_goes_along_with_what_is_done(
-    first_use, open_window, make_napari_viewer, discs, qtbot
-):
+def test_the_tour_goes_along_with_what_is_done(first_use, make_napari_viewer, qtbot):
     viewer = make_napari_viewer(show=True)
     panel = open_panel(viewer)
     tour = panel.tour
-    assert tour.isVisible()
+    qtbot.waitUntil(tour.isVisible)
     assert tour.count.text() == "1 of 4"
     qtbot.mouseClick(panel.samples.buttons["em"], Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: tour.count.text() == "2 of 4")

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 
 from napari_simpleclick.plugin.key_table import KeyTable
 from napari_simpleclick.plugin.keys import TABLE, Action
+from napari_simpleclick.plugin.section import PLAIN
 
 
 class Help(QWidget):  # type: ignore[misc]
@@ -35,7 +36,7 @@ class Help(QWidget):  # type: ignore[misc]
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addStretch()
         for button in (self.tour, self.keys):
-            button.setFlat(True)
+            button.setStyleSheet(PLAIN)
             layout.addWidget(button)
         self.keys.clicked.connect(self.show_table)
         TABLE.changed.connect(self._on_keys)

@@ -63,6 +63,7 @@ class KeyTable(QDialog):  # type: ignore[misc]
             grid.addWidget(edit, row, 1)
         line = QHBoxLayout()
         self.reset.setToolTip("Forget all changes of keys")
+        self.done_button.setToolTip("The keys hold from now on")
         self.done_button.setDefault(True)
         line.addWidget(self.reset)
         line.addStretch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from dataclasses import dataclass
@@ -235,6 +236,7 @@ class Stroke:
         """Act; but leave the key to napari's tool if one is on that needs it."""
         tool = str(getattr(layer, "mode", "pan_zoom")) != "pan_zoom"
         if tool and self.action not in HISTORY:
+            layer = inspect.unwrap(layer)  # napari hands plugins a proxy
             for base in type(layer).__mro__:
                 keymap = getattr(base, "class_keymap", {})
                 own = keymap.get(coerce_keybinding(self.key))

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 NO_IMAGE = "Open an image: drop a file into the window. Or try a sample:"
 FIRST_CLICK = "Click on the object. Right-click on what does not belong to it."
 STOPPED = "A layer of this tool was removed, so clicks do nothing now."
+TROUBLE = "border-left: 3px solid #e5484d; padding-left: 6px;"
+"""The words stay in the colour of the theme, to be read in each."""
+
 LINK = re.compile(r"https://[^\s;,]+")
 
 
@@ -180,7 +183,7 @@ class Panel(Docked):
         layout.addWidget(self.new_object)
         self.start.setToolTip("Make new layers for clicks and mask")
         self.copy_details.setToolTip("Copy what a developer would ask for")
-        self.trouble.setStyleSheet("color: #ff6b5e;")
+        self.trouble.setStyleSheet(TROUBLE)
         self.trouble.setOpenExternalLinks(True)
         return self.tools
 

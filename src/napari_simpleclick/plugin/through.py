@@ -87,8 +87,9 @@ class Through(Section):
 
     def _lay_out(self) -> None:
         self.reach.setRange(0, 9999)
-        self.reach.setSpecialValueText("to the end")
+        self.reach.setSpecialValueText("all slices")
         self.reach.setSuffix(" slices")
+        self.reach.setMinimumWidth(110)
         self.reach.setToolTip("It stops by itself where the object ends")
         self.least.setRange(0.0, 1.0)
         self.least.setSingleStep(0.05)

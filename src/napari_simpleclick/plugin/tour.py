@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from napari_simpleclick.plugin import settings
 from napari_simpleclick.plugin.keys import TABLE, Action
+from napari_simpleclick.plugin.section import PLAIN
 
 if TYPE_CHECKING:
     from napari_simpleclick.annotate import Session
@@ -106,7 +107,7 @@ class Tour(QFrame):  # type: ignore[misc]
         self.back.setToolTip("The step before")
         self.next.setToolTip("The next step; it also comes by itself")
         self.never.setToolTip("'Tour' below brings it back")
-        self.never.setFlat(True)
+        self.never.setStyleSheet(PLAIN)
         head, foot = QHBoxLayout(), QHBoxLayout()
         head.addWidget(self.title)
         head.addStretch()
@@ -163,6 +164,7 @@ class Tour(QFrame):  # type: ignore[misc]
         self._clicks = self._count()
 
     def _on_answer(self) -> None:
+        self._clicks = self._count()
         self._did(CLICK)
 
     def _on_clicks(self) -> None:
