@@ -233,6 +233,6 @@ def test_the_panel_may_be_closed_during_a_download(open_window, discs, remote, c
     hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text(), timeout=20_000)
     hand.panel.parent().destroyOnClose()
     hand.qtbot.waitUntil(lambda: hand.controller.closed)
-    assert hand.controller.models._bar is None
+    hand.qtbot.waitUntil(lambda: hand.controller.models._bar is None)
     remote.may_go_on.set()
     hand.qtbot.waitUntil(lambda: not any(Path(cache).glob("*")), timeout=5000)

@@ -73,10 +73,12 @@ class DeviceSection(Section):
     def _lay_out(self) -> None:
         form = QFormLayout()
         form.addRow("Model", self.model)
-        form.addRow(self.about)
-        form.addRow("Device", self.device)
-        form.addRow("Precision", self.precision)
+        numbers = QFormLayout()
+        numbers.addRow("Device", self.device)
+        numbers.addRow("Precision", self.precision)
         self.inside.addLayout(form)
+        self.inside.addWidget(self.about)  # a form would cut off its second line
+        self.inside.addLayout(numbers)
         for box in (self.model, self.device, self.precision):
             narrow(box)
         for label in (self.about, self.waiting, self.speed):
@@ -159,11 +161,13 @@ class DeviceSection(Section):
         card = catalogue().get(choice.model)
         if card is None and self.models.engine is not None:
             card = self.models.engine.card if not self.models.is_loading else None
-        self.about.setText(_describe(card, choice.model))
+        text, licence = _describe(card, choice.model)
+        self.about.setText(f"{text}. Licence: {licence.partition(';')[0]}")
+        self.about.setToolTip(f"Licence: {licence}")
 
 
-def _describe(card: Card | None, name: str) -> str:
-    """Say in one line how large a model is, whether it is here, and its licence."""
+def _describe(card: Card | None, name: str) -> tuple[str, str]:
+    """Say how large a model is and whether it is here, and give its licence."""
     path = Path(name)
     if card is None or card.name not in catalogue():
         size = path.stat().st_size if path.is_file() else 0
@@ -173,4 +177,4 @@ def _describe(card: Card | None, name: str) -> str:
         here = "on this computer" if is_local(card) else "not on this computer"
         licence = card.licence
     megabytes = f"{size / 1e6:.1f} MB" if size else "size unknown"
-    return f"{megabytes}, {here}. Licence: {licence}"
+    return f"{megabytes}, {here}", licence

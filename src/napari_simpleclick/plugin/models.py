@@ -115,13 +115,15 @@ class Models:
             self.choose(self._in_use)
 
     def close(self) -> None:
-        """Drop what is still being loaded."""
-        self._give_up()
+        """Drop what is still being loaded; Qt may be gone already."""
+        if self._job is not None:
+            self._job.stopped = True
+            self._job = None  # the timer puts the rest away, if it still runs
 
     def _give_up(self) -> None:
         if self._job is not None:
             self._job.stopped = True
-        self._end()
+            self._end()
 
     def _end(self) -> None:
         """Put away what shows that a model is being loaded."""
@@ -134,7 +136,10 @@ class Models:
     def _on_look(self) -> None:
         """Show how far a download is."""
         job = self._job
-        if job is None or not job.total:
+        if job is None:
+            self._end()
+            return
+        if not job.total:
             return
         if self._bar is None:
             self._bar = cancelable_progress(

@@ -36,11 +36,12 @@ class Section(QCollapsible):
         self._title = title
         inner = QWidget()
         self.inside = QVBoxLayout(inner)
-        self.inside.setContentsMargins(0, 0, 0, 0)
+        self.inside.setContentsMargins(4, 4, 0, 6)
         self.setContent(inner)
         inner.setMaximumHeight(0)  # collapsed, as setContent leaves it open
         self.setDuration(0)
         self.layout().setContentsMargins(0, 0, 0, 0)
+        self.layout().setSpacing(0)
         button = self.toggleButton()
         button.setToolTip("Open or close this section")
         button.setStyleSheet(PLAIN + "QPushButton { text-align: left; }")
