@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import napari.settings
 import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
@@ -12,7 +13,22 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
+from napari_simpleclick.plugin import keys, settings
+
 PATIENCE_MS = 60_000
+
+
+@pytest.fixture(autouse=True)
+def saved_settings(tmp_path, monkeypatch):
+    """Keep the tests out of the person's settings, and the tour out of the tests."""
+    place = tmp_path / "settings.yaml"
+    monkeypatch.setenv("NAPARI_CONFIG", str(place))
+    monkeypatch.setattr(settings, "_file", lambda: tmp_path / "simpleclick.json")
+    if hasattr(napari.settings, "get_plugin_settings"):
+        monkeypatch.setattr(napari.settings, "_CFG_PATH", str(place))
+        monkeypatch.setattr(napari.settings, "_PLUGIN_SETTINGS", {})
+    settings.save(tour=False)
+    keys.TABLE.load()
 
 
 @dataclass

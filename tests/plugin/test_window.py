@@ -6,7 +6,6 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_simpleclick.plugin import em_sample, mri_sample
-from napari_simpleclick.plugin.keys import KEYS
 from napari_simpleclick.plugin.layers import Bench
 from napari_simpleclick.volumes import lazy
 
@@ -215,26 +214,6 @@ def test_a_model_that_cannot_be_loaded_is_explained(open_window, discs, tmp_path
     assert hand.panel.copy_details.isVisible()
     hand.controller.use_model("bundled")
     hand.qtbot.waitUntil(lambda: hand.controller.engine is not None, timeout=20_000)
-
-
-def test_keys_are_not_naparis_own(make_napari_viewer):
-    from napari.settings import get_settings
-
-    viewer = make_napari_viewer()
-    taken = set()
-    for action, bindings in get_settings().shortcuts.shortcuts.items():
-        if any(word in action for word in ("viewer", "points", "image", "labels")):
-            taken.update(str(key).upper() for key in bindings)
-    ours = {key.upper() for key in KEYS if key not in ("Control-Z", "Enter")}
-    assert not ours & taken
-    assert not ours & {str(key).upper() for key in viewer.keymap}
-
-
-def test_enter_still_ends_a_polygon_on_the_mask(open_window, discs):
-    hand = open_window(discs)
-    keys = {str(key) for key in hand.bench.mask.keymap}
-    assert "Enter" not in keys
-    assert "Enter" in {str(key) for key in hand.bench.points[True].keymap}
 
 
 def test_oblique_volume_the_click_is_on_the_slice_that_is_shown(open_window, discs):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.plugin.kept import Restored
 
 
-HELD = f"Predict what was clicked with {keys.KEY_OF[Action.PREDICT]}."
+HELD = "Predict what was clicked with {}."
 
 
 class Controller:
@@ -71,7 +71,9 @@ class Controller:
         for part in (self.answers, self.saving):
             part.failed.connect(self.complain)
         self.saving.restored.connect(self._on_restored)
-        self.answers.held.connect(lambda: self.status.emit(HELD))
+        self.answers.held.connect(
+            lambda: self.status.emit(HELD.format(keys.TABLE.text(Action.PREDICT)))
+        )
 
     @property
     def engine(self) -> Engine | None:
@@ -364,7 +366,7 @@ class Controller:
 
     def _on_model_error(self, error: Exception) -> None:
         name = self.models.name
-        self.status.emit(f"Still with {name}" if name else "No model")
+        self.status.emit(f"Still with {name}" if self.engine else "No model")
         self.complain(str(error), error)
         self.changed.emit()
 

@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from napari.qt.threading import create_worker
+from napari.utils import cancelable_progress
 from psygnal import Signal
+from qtpy.QtCore import QTimer
+
+from napari_simpleclick.weights import WeightsError, catalogue, download, is_local
 
 if TYPE_CHECKING:
     from napari_simpleclick.answer import Engine
+    from napari_simpleclick.predict.devices import Precision
+
+LOOK_MS = 100
+"""How often to look how far a download is."""
+
+
+class Choice(NamedTuple):
+    """What is to answer clicks.
+
+    Parameters
+    ----------
+    model : str
+        Catalogue name or path.
+    device, precision : str
+        As :class:`napari_simpleclick.Predictor` takes them.
+    """
+
+    model: str = "bundled"
+    device: str = "auto"
+    precision: str = "auto"
 
 
 class Models:
@@ -19,12 +43,17 @@ class Models:
     ----------
     engine : Engine or None
         What answers clicks; None until the first model is loaded.
-    name : str
-        Catalogue name or path of the model in use, or of the one being loaded.
+    choice : Choice
+        What is in use, or being loaded.
+    devices : tuple of str
+        Names of the devices of this computer; empty until a model is loaded.
     """
 
     loading = Signal()
     """A model has begun to load."""
+
+    downloading = Signal(int, int)
+    """Bytes of a download so far, and in all."""
 
     loaded = Signal()
     """Another model is in use."""
@@ -32,45 +61,194 @@ class Models:
     failed = Signal(object)
     """A model could not be loaded; the error says why."""
 
+    cancelled = Signal()
+    """Loading was cancelled; what was in use stays."""
+
     def __init__(self) -> None:
         self.engine: Engine | None = None
-        self.name = self._loaded = ""
-        self._closed = False
+        self.choice = self._in_use = Choice()
+        self.devices: tuple[str, ...] = ()
+        self._job: Load | None = None
+        self._bar: Any = None
+        self._look = QTimer()
+        self._look.setInterval(LOOK_MS)
+        self._look.timeout.connect(self._on_look)
+
+    @property
+    def name(self) -> str:
+        """Catalogue name or path of the model in use, or of the one being loaded."""
+        return self.choice.model
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether a model is being loaded."""
+        return self._job is not None
 
     def use(self, name: str) -> None:
         """Load a model, by catalogue name or path."""
-        self.name = name
+        self.choose(self.choice._replace(model=name))
+
+    def choose(self, choice: Choice) -> None:
+        """Load a model onto a device; what is being loaded is given up for it."""
+        self._give_up()
+        self.choice = choice
+        self._job = job = Load(choice)
         self.loading.emit()
+        self._look.start()
         create_worker(
-            _load_engine,
-            name,
+            job.run,
             _progress={"desc": "Loading the model"},
             _connect={
-                "returned": partial(self._on_engine, name),
-                "errored": partial(self._on_error, name),
+                "returned": partial(self._on_loaded, job),
+                "errored": partial(self._on_error, job),
             },
         )
 
-    def close(self) -> None:
-        """Drop what is still being loaded."""
-        self._closed = True
+    def cancel(self) -> None:
+        """Give up what is being loaded."""
+        if self._job is None:
+            return
+        self._give_up()
+        self.choice = self._in_use
+        self.cancelled.emit()
+        if self.engine is None:
+            self.choose(self._in_use)
 
-    def _on_engine(self, name: str, engine: Engine) -> None:
-        if not self._closed and name == self.name:
-            self.engine, self._loaded = engine, name
+    def close(self) -> None:
+        """Drop what is still being loaded; Qt may be gone already."""
+        if self._job is not None:
+            self._job.stopped = True
+            self._job = None  # the timer puts the rest away, if it still runs
+
+    def _give_up(self) -> None:
+        if self._job is not None:
+            self._job.stopped = True
+            self._end()
+
+    def _end(self) -> None:
+        """Put away what shows that a model is being loaded."""
+        self._job = None
+        self._look.stop()
+        if self._bar is not None:
+            bar, self._bar = self._bar, None
+            bar.close()
+
+    def _on_look(self) -> None:
+        """Show how far a download is."""
+        job = self._job
+        if job is None:
+            self._end()
+            return
+        if not job.total:
+            return
+        if self._bar is None:
+            self._bar = cancelable_progress(
+                total=job.total,
+                desc=f"Downloading {job.choice.model}",
+                cancel_callback=self.cancel,
+            )
+        self._bar.update(job.done - self._bar.n)
+        self.downloading.emit(job.done, job.total)
+
+    def _on_loaded(self, job: Load, engine: Engine | None) -> None:
+        if job is self._job and engine is not None:
+            self._end()
+            self.engine, self._in_use, self.devices = engine, job.choice, job.devices
             self.loaded.emit()
 
-    def _on_error(self, name: str, error: Exception) -> None:
-        if not self._closed and name == self.name:
-            self.name = self._loaded
+    def _on_error(self, job: Load, error: Exception) -> None:
+        if job is not self._job:
+            return
+        self._end()
+        self.choice = self._in_use
+        instead = _instead(job.choice, error) if self.engine is None else None
+        if instead is None:
             self.failed.emit(error)
+            return
+        where = "" if instead.device == "auto" else f" on {instead.device}"
+        told = ValueError(f"{error} Until then it is '{instead.model}'{where}.")
+        told.__cause__ = error
+        self.failed.emit(told)
+        self.choose(instead)
 
 
-def _load_engine(name: str) -> Engine:
-    """Load a model; runs in a worker, as torch takes seconds to import."""
-    from napari_simpleclick.answer import Engine
-    from napari_simpleclick.predict import Predictor
-    from napari_simpleclick.weights import load_weights
+def _instead(choice: Choice, error: Exception) -> Choice | None:
+    """Find what to begin with if a saved choice is not valid any more."""
+    if isinstance(error, WeightsError) or choice == Choice(choice.model):
+        instead = choice._replace(model=Choice().model)
+    else:
+        instead = Choice(choice.model)
+    return instead if instead != choice else None
 
-    network, card = load_weights(name)
-    return Engine(Predictor(network), card)
+
+class Cancelled(Exception):
+    """Nobody waits for a download any more."""
+
+
+class Load:
+    """One model on its way; it runs in a worker, as torch takes seconds to import.
+
+    Parameters
+    ----------
+    choice : Choice
+        What to load.
+
+    Attributes
+    ----------
+    stopped : bool
+        Set it to end a download.
+    done, total : int
+        Bytes of a download; ``total`` is 0 while there is none.
+    devices : tuple of str
+        Names of the devices of this computer.
+    """
+
+    def __init__(self, choice: Choice) -> None:
+        self.choice = choice
+        self.stopped = False
+        self.done = self.total = 0
+        self.devices: tuple[str, ...] = ()
+
+    def run(self) -> Engine | None:
+        """Download if need be, load and warm up; None if it was given up."""
+        card = catalogue().get(self.choice.model)
+        try:
+            if card is not None and card.url and not is_local(card):
+                download(card, report=self._report)
+            self._check()
+            return self._load()
+        except Cancelled:
+            return None
+
+    def _load(self) -> Engine:
+        from napari_simpleclick.answer import Engine
+        from napari_simpleclick.predict import Predictor
+        from napari_simpleclick.predict.devices import available_devices, choose_device
+        from napari_simpleclick.weights import load_weights
+
+        self.devices = available_devices()
+        choose_device(self.choice.device)  # to find out before reading a large file
+        network, card = load_weights(self.choice.model)
+        self._check()
+        precision = cast("Precision", self.choice.precision)
+        predictor = Predictor(network, self.choice.device, precision)
+        _warm_up(predictor)
+        return Engine(predictor, card)
+
+    def _report(self, done: int, total: int) -> None:
+        self._check()
+        self.done, self.total = done, total
+
+    def _check(self) -> None:
+        if self.stopped:
+            raise Cancelled
+
+
+def _warm_up(predictor: Any) -> None:
+    """Predict once, as the first time takes longer than all others."""
+    import numpy as np
+
+    from napari_simpleclick.clicks import Click
+
+    predictor.set_image(np.zeros((64, 64), np.uint8))
+    predictor.predict([Click(32, 32)])

@@ -12,12 +12,12 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QSlider,
 )
 
 from napari_simpleclick.annotate import Options
-from napari_simpleclick.plugin.keys import KEY_OF, Action
+from napari_simpleclick.plugin.key_button import KeyButton
+from napari_simpleclick.plugin.keys import TABLE, Action
 from napari_simpleclick.plugin.probability import ProbabilityLayer
 from napari_simpleclick.plugin.retouch import Retouch
 from napari_simpleclick.plugin.section import Section
@@ -104,7 +104,7 @@ class Outline(Section):
         self.keep = QComboBox()
         self.probability = QCheckBox("Show probability")
         self.auto = QCheckBox("Predict after each click")
-        self.predict = QPushButton(f"Predict  ({KEY_OF[Action.PREDICT]})")
+        self.predict = KeyButton("Predict", Action.PREDICT.value, Action.PREDICT)
         self.note = QLabel(LATER)
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -141,7 +141,7 @@ class Outline(Section):
         )
         self.auto.setToolTip(
             "Otherwise clicks gather until you ask for the mask with "
-            f"{KEY_OF[Action.PREDICT]}"
+            f"{TABLE.text(Action.PREDICT)}"
         )
         self.predict.setToolTip(Action.PREDICT.value)
         self.note.setWordWrap(True)

@@ -3,51 +3,58 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import create_widget
 from napari.layers import Image
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
     QButtonGroup,
-    QComboBox,
-    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QVBoxLayout,
+    QWidget,
 )
 
+from napari_simpleclick.plugin import settings
 from napari_simpleclick.plugin.controller import Controller
+from napari_simpleclick.plugin.device import DeviceSection
 from napari_simpleclick.plugin.docked import Docked
+from napari_simpleclick.plugin.help import Help
 from napari_simpleclick.plugin.intensities import Seen
-from napari_simpleclick.plugin.keys import KEY_OF, Action
+from napari_simpleclick.plugin.key_button import KeyButton
+from napari_simpleclick.plugin.keys import TABLE, Action
 from napari_simpleclick.plugin.layers import COLOURS
 from napari_simpleclick.plugin.objects import Objects
 from napari_simpleclick.plugin.outline import Outline
 from napari_simpleclick.plugin.probability import OURS
 from napari_simpleclick.plugin.reference import Reference
+from napari_simpleclick.plugin.samples import Samples
+from napari_simpleclick.plugin.scroll import Scroll
+from napari_simpleclick.plugin.section import narrow
 from napari_simpleclick.plugin.sessions import OfferBanner, Sessions
 from napari_simpleclick.plugin.through import Through
-from napari_simpleclick.weights.catalogue import catalogue
+from napari_simpleclick.plugin.tour import Tour
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_simpleclick.answer import Answer
 
-OPEN_FILE = "Open a weights file…"
-NO_IMAGE = "Open an image, or try one from File ▸ Open Sample ▸ SimpleClick."
+NO_IMAGE = "Open an image: drop a file into the window. Or try a sample:"
 FIRST_CLICK = "Click on the object. Right-click on what does not belong to it."
 STOPPED = "A layer of this tool was removed, so clicks do nothing now."
+TROUBLE = "border-left: 3px solid #e5484d; padding-left: 6px;"
+"""The words stay in the colour of the theme, to be read in each."""
+
 LINK = re.compile(r"https://[^\s;,]+")
 
 
 class Panel(Docked):
-    """Choice of image and model, the sign of clicks, undo, clear, next object.
+    """Choice of image, the sign of clicks, undo, clear, next object, sections, help.
 
     Parameters
     ----------
@@ -57,11 +64,13 @@ class Panel(Docked):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
+        TABLE.load()
         self.controller = controller = Controller(napari_viewer)
         self.image_choice = create_widget(
             annotation=Image, name="image", options={"choices": self._images}
         )
-        self.model_choice = self._make_model_choice()
+        self.device = DeviceSection(controller)
+        self.model_choice = self.device.model
         self.positive, self.negative = self._make_signs()
         self.undo = self._button("Undo", "Take back the last click", Action.UNDO)
         self.clear = QPushButton("Clear slice")
@@ -75,14 +84,24 @@ class Panel(Docked):
         self.start = QPushButton("Start on this image")
         self.offer, self.objects = OfferBanner(controller), Objects(controller)
         self.through, self.reference = Through(controller), Reference(controller)
-        self.sessions = Sessions(controller)
         self.outline, self.intensities = Outline(controller), Seen(controller)
+        self.sessions, self.samples = Sessions(controller), Samples(napari_viewer)
+        self.tour, self.help = Tour(controller), Help()
+        self.sections = (
+            self.through,
+            self.outline,
+            self.intensities,
+            self.sessions,
+            self.reference,
+        )
         self._details = ""
         self._offered: Image | None = None
         self._lay_out()
         self._connect()
-        controller.use_model("bundled")
+        self.device.begin()
         self._on_image()
+        if settings.load().tour:
+            self.tour.begin()
         self.destroyed.connect(lambda: controller.close())
 
     def reset_choices(self, event: Any = None) -> None:
@@ -114,21 +133,11 @@ class Panel(Docked):
 
     def leave(self) -> None:
         """Let go of the viewer."""
-        for section in (self.through, self.outline, self.intensities):
-            section.leave()
+        for part in (self.through, self.outline, self.intensities, self.help):
+            part.leave()
         self.controller.close()
 
     # -- building ------------------------------------------------------------------
-
-    def _make_model_choice(self) -> QComboBox:
-        box = QComboBox()
-        for card in catalogue().values():
-            box.addItem(card.name, card.name)
-            tip = f"{card.network}\n{card.training_data}\nLicence: {card.licence}"
-            box.setItemData(box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-        box.addItem(OPEN_FILE, OPEN_FILE)
-        box.setToolTip("The network and its weights")
-        return box
 
     def _make_signs(self) -> tuple[QPushButton, QPushButton]:
         self._group = QButtonGroup(self)
@@ -146,18 +155,48 @@ class Panel(Docked):
         return made[0], made[1]
 
     def _button(self, text: str, tip: str, action: Action) -> QPushButton:
-        button = QPushButton(f"{text}  ({KEY_OF[action]})")
-        button.setToolTip(f"{tip} ({KEY_OF[action]})")
+        button = KeyButton(text, tip, action)
         button.clicked.connect(lambda: self.controller.act(action))
         return button
 
     def _lay_out(self) -> None:
-        form = QFormLayout()
-        form.addRow("Image", self.image_choice.native)
-        form.addRow("Model", self.model_choice)
-        layout = QVBoxLayout(self)
+        inner, outer = QWidget(), QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        layout = QVBoxLayout(inner)
+        layout.addWidget(self.tour)
         layout.addWidget(self.offer)
-        layout.addLayout(form)
+        layout.addWidget(self._make_choices())
+        for label in (self.hint, self.status, self.trouble):
+            label.setWordWrap(True)
+        layout.addWidget(self.hint)
+        layout.addWidget(self.samples)
+        layout.addWidget(self.start)
+        layout.addWidget(self._make_tools())
+        layout.addWidget(self.status)
+        layout.addWidget(self.trouble)
+        layout.addWidget(self.copy_details)
+        for section in (*self.sections, self.device):
+            layout.addWidget(section)
+        layout.addStretch()
+        layout.addWidget(self.help)
+        outer.addWidget(Scroll(inner))
+        self._forgive()
+
+    def _make_choices(self) -> QWidget:
+        """Make what says which image and which object."""
+        self.choices = QWidget()
+        form = QFormLayout(self.choices)
+        form.setContentsMargins(0, 0, 0, 0)
+        narrow(self.image_choice.native)
+        self.image_choice.native.setToolTip("The image that is clicked on")
+        form.addRow("Image", self.image_choice.native)
+        return self.choices
+
+    def _make_tools(self) -> QWidget:
+        """Make what there is no use for without an image."""
+        self.tools = QWidget()
+        layout = QVBoxLayout(self.tools)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.objects)
         for row in ((self.positive, self.negative), (self.undo, self.clear)):
             line = QHBoxLayout()
@@ -165,28 +204,20 @@ class Panel(Docked):
                 line.addWidget(button)
             layout.addLayout(line)
         layout.addWidget(self.new_object)
-        layout.addWidget(self.start)
-        for label in (self.hint, self.status, self.trouble):
-            label.setWordWrap(True)
-            layout.addWidget(label)
-        self.trouble.setStyleSheet("color: #ff6b5e;")
+        self.start.setToolTip("Make new layers for clicks and mask")
+        self.copy_details.setToolTip("Copy what a developer would ask for")
+        self.trouble.setStyleSheet(TROUBLE)
         self.trouble.setOpenExternalLinks(True)
-        layout.addWidget(self.copy_details)
-        layout.addWidget(self.through)
-        layout.addWidget(self.sessions)
-        layout.addWidget(self.outline)
-        layout.addWidget(self.intensities)
-        layout.addWidget(self.reference)
-        layout.addStretch()
-        self._forgive()
+        return self.tools
 
     def _connect(self) -> None:
         controller = self.controller
         self.image_choice.changed.connect(self._on_image)
-        self.model_choice.activated.connect(self._on_model)
         self.clear.clicked.connect(controller.clear)
         self.start.clicked.connect(self._on_image)
         self.copy_details.clicked.connect(self._on_copy)
+        self.device.model.activated.connect(self._forgive)
+        self.help.tour.clicked.connect(self.tour.begin)
         controller.status.connect(self._on_status)
         controller.trouble.connect(self._on_trouble)
         controller.changed.connect(self._on_changed)
@@ -200,19 +231,6 @@ class Panel(Docked):
         self.controller.use_image(self._offered)
         self._on_changed()
 
-    def _on_model(self) -> None:
-        self._forgive()
-        name = self.model_choice.currentData()
-        if name == OPEN_FILE:
-            name, _ = QFileDialog.getOpenFileName(
-                self, "Open weights", "", "Weights (*.safetensors *.pth)"
-            )
-            if not name:
-                self._on_changed()
-                return
-            self.model_choice.insertItem(0, Path(name).name, name)
-        self.controller.use_model(name)
-
     def _on_changed(self) -> None:
         bench = self.controller.bench
         for button in (self.positive, self.negative, self.undo, self.clear):
@@ -220,10 +238,12 @@ class Panel(Docked):
         self.new_object.setEnabled(bench is not None)
         chosen = self.positive if self.controller.positive else self.negative
         chosen.setChecked(True)
-        known = self.model_choice.findData(self.controller.models.name)
-        self.model_choice.setCurrentIndex(max(0, known))
-        self.objects.setVisible(bench is not None)
         waiting = bench is None and self._offered is not None
+        empty = self._offered is None
+        self.samples.setVisible(empty)
+        for widget in (self.tools, *self.sections):
+            widget.setVisible(bench is not None)
+        self.choices.setVisible(not empty)
         self.start.setVisible(waiting)
         self.hint.setText(FIRST_CLICK if bench else STOPPED if waiting else NO_IMAGE)
 

@@ -36,6 +36,8 @@ class Reference(Section):
         self.controller = controller
         self.choice = create_widget(annotation=Labels | None, name="reference")
         self.hide = QCheckBox("Hide it while annotating")
+        self.choice.native.setToolTip("A labels layer with the true mask")
+        self.hide.setToolTip("So that the truth does not guide the clicks")
         self.score = QLabel(CHOOSE)
         self.score.setWordWrap(True)
         self._began: dict[Spot, float] = {}

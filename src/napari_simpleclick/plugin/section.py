@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtGui import QIcon
+from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 QWIDGETSIZE_MAX = 2**24 - 1
 """Qt's word for no limit."""
+
+
+CLOSED, OPEN = (
+    "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}",
+    ("\N{BLACK DOWN-POINTING SMALL TRIANGLE}"),
+)
+
+PLAIN = (
+    "QPushButton { background: transparent; border: none; padding: 3px; }"
+    "QPushButton:hover { background: rgba(128, 128, 128, 60); }"
+)
+"""Look of buttons that are there without asking for attention."""
 
 
 class Section(QCollapsible):
@@ -19,20 +32,37 @@ class Section(QCollapsible):
     """
 
     def __init__(self, title: str) -> None:
-        super().__init__(title)
+        super().__init__()
+        self._title = title
         empty = self.content()  # the base class would leave it below the title
         self.layout().removeWidget(empty)
         empty.deleteLater()
-        self.layout().setContentsMargins(0, 3, 0, 3)
         inner = QWidget()
         self.inside = QVBoxLayout(inner)
-        self.inside.setContentsMargins(0, 0, 0, 0)
+        self.inside.setContentsMargins(4, 4, 0, 6)
         self.setContent(inner)
         inner.setMaximumHeight(0)  # collapsed, as setContent leaves it open
         self.setDuration(0)
+        self.layout().setContentsMargins(0, 0, 0, 0)
+        self.layout().setSpacing(0)
+        button = self.toggleButton()
+        button.setToolTip("Open or close this section")
+        button.setStyleSheet(PLAIN + "QPushButton { text-align: left; }")
+        self.setCollapsedIcon(QIcon())  # the icons are black, also in the dark theme
+        self.setExpandedIcon(QIcon())
         self.toggled.connect(self._on_toggled)
+        self._on_toggled(False)
 
     def _on_toggled(self, opened: bool) -> None:
         """Let the text grow later; the base class keeps the height of now."""
+        self.setText(f"{OPEN if opened else CLOSED} {self._title}")
         if opened:
             self.content().setMaximumHeight(QWIDGETSIZE_MAX)
+
+
+def narrow(box: QComboBox) -> None:
+    """Let a choice be narrower than its longest entry, so that the dock can be, too."""
+    box.setSizeAdjustPolicy(
+        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    )
+    box.setMinimumContentsLength(6)

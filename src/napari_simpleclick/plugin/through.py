@@ -18,7 +18,8 @@ from qtpy.QtWidgets import (
 
 from napari_simpleclick.plugin.confidence import ConfidencePlot, Profile
 from napari_simpleclick.plugin.ghost import Ghost
-from napari_simpleclick.plugin.keys import KEY_OF, Action
+from napari_simpleclick.plugin.key_button import KeyButton
+from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.propagation import Propagator
 from napari_simpleclick.plugin.section import Section
 
@@ -30,12 +31,7 @@ LEAST_CONFIDENCE = 0.5
 
 SIDES = {
     "back": ("\N{BLACK LEFT-POINTING TRIANGLE} Back", "towards slice 0", True, False),
-    "both": (
-        f"Both  ({KEY_OF[Action.PROPAGATE]})",
-        f"both ways ({KEY_OF[Action.PROPAGATE]})",
-        True,
-        True,
-    ),
+    "both": ("Both", "both ways", True, True),
     "forward": (
         "Forward \N{BLACK RIGHT-POINTING TRIANGLE}",
         "away from slice 0",
@@ -65,7 +61,9 @@ class Through(Section):
         )
         self.reach, self.least = QSpinBox(), QDoubleSpinBox()
         self.interpolate = QPushButton("Interpolate")
-        self.least_sure = QPushButton(f"Least sure  ({KEY_OF[Action.LEAST_SURE]})")
+        self.least_sure = KeyButton(
+            "Least sure", Action.LEAST_SURE.value, Action.LEAST_SURE
+        )
         self.cancel = QPushButton("Cancel")
         self.ghost = QCheckBox("Show neighbours' outlines")
         self.plot = ConfidencePlot()
@@ -78,15 +76,20 @@ class Through(Section):
     # -- building ------------------------------------------------------------------
 
     def _make_side(self, text: str, tip: str, down: bool, up: bool) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(f"Carry the object's mask to the next slices, {tip}")
+        tip = f"Carry the object's mask to the next slices, {tip}"
+        if down and up:
+            button: QPushButton = KeyButton(text, tip, Action.PROPAGATE)
+        else:
+            button = QPushButton(text)
+            button.setToolTip(tip)
         button.clicked.connect(lambda: self._propagate(down, up))
         return button
 
     def _lay_out(self) -> None:
         self.reach.setRange(0, 9999)
-        self.reach.setSpecialValueText("to the end")
+        self.reach.setSpecialValueText("all slices")
         self.reach.setSuffix(" slices")
+        self.reach.setMinimumWidth(110)
         self.reach.setToolTip("It stops by itself where the object ends")
         self.least.setRange(0.0, 1.0)
         self.least.setSingleStep(0.05)
@@ -96,7 +99,6 @@ class Through(Section):
             "Fill in between the annotated slices around this one, from their shapes "
             "alone"
         )
-        self.least_sure.setToolTip(Action.LEAST_SURE.value)
         self.cancel.setToolTip("Stop; what was reached is kept")
         self.ghost.setToolTip("White: the slice before. Yellow: the slice after.")
         self._row(self.back, self.both, self.forward)

@@ -42,6 +42,15 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def available_devices() -> tuple[str, ...]:
+    """Names that :func:`choose_device` takes on this computer."""
+    names = ["auto", "cpu"]
+    names += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    return tuple(names)
+
+
 def choose_precision(name: Precision, device: torch.device) -> torch.dtype:
     """Choose the number type for matrix products.
 

@@ -1,7 +1,13 @@
-"""The numbers a network runs on: catalogue, download, reading checkpoints."""
+"""The numbers a network runs on: catalogue, download, reading checkpoints.
+
+What needs no network is there without torch, whose import takes seconds.
+"""
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 from napari_simpleclick.weights.catalogue import Card, catalogue
-from napari_simpleclick.weights.checkpoints import load_mae, save_weights
 from napari_simpleclick.weights.errors import WeightsError
 from napari_simpleclick.weights.store import (
     download,
@@ -10,6 +16,9 @@ from napari_simpleclick.weights.store import (
     locate,
     locate_weights,
 )
+
+if TYPE_CHECKING:
+    from napari_simpleclick.weights.checkpoints import load_mae, save_weights
 
 __all__ = [
     "Card",
@@ -23,3 +32,7 @@ __all__ = [
     "locate_weights",
     "save_weights",
 ]
+
+__getattr__, _, _ = lazy_loader.attach(
+    __name__, submod_attrs={"checkpoints": ["load_mae", "save_weights"]}
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields, replace
 from importlib.resources import files
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pooch
 
 from napari_simpleclick.weights.catalogue import Card, catalogue
-from napari_simpleclick.weights.checkpoints import network_from, read_checkpoint
 from napari_simpleclick.weights.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -22,6 +22,33 @@ if TYPE_CHECKING:
 
 RETRIES = 3
 """Attempts at a download that breaks off or arrives damaged."""
+
+CHUNK_BYTES = 2**16
+"""Between two reports of how far a download is."""
+
+Report = Callable[[int, int], None]
+"""Is told bytes so far and bytes in all, 0 if unknown; raises to stop a download."""
+
+
+class _Reporter:
+    """What pooch takes for a progress bar."""
+
+    def __init__(self, report: Report) -> None:
+        self.total = self._done = 0
+        self._report = report
+
+    def update(self, count: int) -> None:
+        """Count bytes; the last chunk of a file is taken for a whole one."""
+        done = self._done + count
+        self._done = min(done, self.total) if self.total else done
+        self._report(self._done, self.total)
+
+    def reset(self) -> None:
+        """Begin anew; pooch does so at the end, to say exactly how much it was."""
+        self._done = 0
+
+    def close(self) -> None:
+        """Keep nothing open."""
 
 
 def cache_folder() -> Path:
@@ -54,6 +81,8 @@ def load_weights(name_or_path: str | Path = "bundled") -> tuple[SimpleClick, Car
     MemoryError
         If they do not fit into memory.
     """
+    from napari_simpleclick.weights.checkpoints import network_from, read_checkpoint
+
     known = catalogue().get(str(name_or_path))
     path = locate_weights(name_or_path)
     state, about = read_checkpoint(path)
@@ -121,7 +150,7 @@ def locate(card: Card) -> Path:
     return download(card)
 
 
-def download(card: Card, progress: bool = False) -> Path:
+def download(card: Card, progress: bool = False, report: Report | None = None) -> Path:
     """Download weights into the cache, or find them there.
 
     Parameters
@@ -130,6 +159,9 @@ def download(card: Card, progress: bool = False) -> Path:
         With an address and a checksum.
     progress : bool
         Show a progress bar on stderr.
+    report : callable or None
+        Called with bytes so far and in all instead of that bar. An exception that it
+        raises stops the download and is passed on; nothing is kept of the file.
 
     Returns
     -------
@@ -154,13 +186,24 @@ def download(card: Card, progress: bool = False) -> Path:
             registry={card.file: f"sha256:{card.sha256}"},
             urls={card.file: card.url},
             retry_if_failed=RETRIES,
-        ).fetch(card.file, progressbar=progress)
+        ).fetch(card.file, downloader=_Fetcher(progress, report))
     except (OSError, ValueError) as error:
         raise WeightsError(
             f"'{card.name}' could not be downloaded from {card.url} ({error}); check "
             "the connection and try again."
         ) from error
     return Path(path)
+
+
+class _Fetcher:
+    """Downloads by HTTP; each attempt is counted from its first byte."""
+
+    def __init__(self, progress: bool, report: Report | None) -> None:
+        self._progress, self._report = progress, report
+
+    def __call__(self, url: str, file: str, fetcher: Any) -> None:
+        watched = _Reporter(self._report) if self._report else self._progress
+        pooch.HTTPDownloader(watched, CHUNK_BYTES)(url, file, fetcher)
 
 
 def checksum(path: Path) -> str:

@@ -1,0 +1,180 @@
+"""The section of the panel with the model and what it computes on."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QPushButton
+
+from napari_simpleclick.plugin import settings
+from napari_simpleclick.plugin.models import Choice
+from napari_simpleclick.plugin.section import Section, narrow
+from napari_simpleclick.weights import Card, catalogue, is_local
+from napari_simpleclick.weights.store import described
+
+if TYPE_CHECKING:
+    from napari_simpleclick.answer import Answer
+    from napari_simpleclick.plugin.controller import Controller
+
+OPEN_FILE = "Open a weights file…"
+PRECISIONS = ("auto", "float32", "bfloat16")
+RECENT = 5
+"""Answers whose time is shown."""
+
+
+class DeviceSection(Section):
+    """Choice of model, device and precision; they are kept for the next time.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose model is chosen.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__("Model and device")
+        self.controller, self.models = controller, controller.models
+        self.model, self.device, self.precision = QComboBox(), QComboBox(), QComboBox()
+        self.about, self.speed, self.waiting = QLabel(), QLabel(), QLabel()
+        self.cancel = QPushButton("Cancel")
+        self._times: deque[float] = deque(maxlen=RECENT)
+        self._fill()
+        self._lay_out()
+        self._connect()
+
+    def begin(self) -> None:
+        """Load what was chosen the last time."""
+        saved = settings.load()
+        self.models.choose(Choice(saved.model, saved.device, saved.precision))
+
+    # -- building ------------------------------------------------------------------
+
+    def _fill(self) -> None:
+        for card in catalogue().values():
+            self.model.addItem(card.name, card.name)
+            tip = f"{card.network}\n{card.training_data}\nLicence: {card.licence}"
+            row = self.model.count() - 1
+            self.model.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
+        self.model.addItem(OPEN_FILE, OPEN_FILE)
+        self.precision.addItems(PRECISIONS)
+        self.model.setToolTip("The network and its weights")
+        self.device.setToolTip(
+            "What computes: auto takes the graphics processor if there is one"
+        )
+        self.precision.setToolTip(
+            "Number type of matrix products: auto takes bfloat16 where it is fast"
+        )
+        self.cancel.setToolTip("Stop loading; the model in use stays")
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.addRow("Model", self.model)
+        numbers = QFormLayout()
+        numbers.addRow("Device", self.device)
+        numbers.addRow("Precision", self.precision)
+        self.inside.addLayout(form)
+        self.inside.addWidget(self.about)  # a form would cut off its second line
+        self.inside.addLayout(numbers)
+        for box in (self.model, self.device, self.precision):
+            narrow(box)
+        for label in (self.about, self.waiting, self.speed):
+            label.setWordWrap(True)
+        for widget in (self.speed, self.waiting, self.cancel):
+            self.inside.addWidget(widget)
+        self.speed.setToolTip(f"Median of the last {RECENT} clicks")
+        self.speed.hide()
+        self._on_end()
+
+    def _connect(self) -> None:
+        self.model.activated.connect(self._on_model)
+        self.device.activated.connect(self._on_numbers)
+        self.precision.activated.connect(self._on_numbers)
+        self.cancel.clicked.connect(self.models.cancel)
+        self.models.loading.connect(self._on_loading)
+        self.models.downloading.connect(self._on_download)
+        self.models.loaded.connect(self._on_loaded)
+        self.models.failed.connect(self._on_end)
+        self.models.cancelled.connect(self._on_end)
+        self.controller.answers.answered.connect(self._on_answer)
+
+    # -- events --------------------------------------------------------------------
+
+    def _on_model(self) -> None:
+        name = self.model.currentData()
+        if name == OPEN_FILE:
+            name, _ = QFileDialog.getOpenFileName(
+                self, "Open weights", "", "Weights (*.safetensors *.pth)"
+            )
+        if name:
+            self.controller.use_model(name)
+        else:
+            self._show()
+
+    def _on_numbers(self) -> None:
+        device, precision = self.device.currentText(), self.precision.currentText()
+        self.models.choose(Choice(self.models.name, device, precision))
+
+    def _on_loading(self) -> None:
+        self.waiting.setText("Loading…")
+        self.waiting.show()
+        self.cancel.setVisible(self.models.engine is not None)
+        self._show()
+
+    def _on_download(self, done: int, total: int) -> None:
+        self.waiting.setText(f"{done / 1e6:.1f} of {total / 1e6:.1f} MB")
+        self.cancel.show()
+
+    def _on_loaded(self) -> None:
+        self._times.clear()
+        self.speed.hide()
+        self._on_end()
+        settings.save(**self.models.choice._asdict())
+
+    def _on_end(self) -> None:
+        self.waiting.hide()
+        self.cancel.hide()
+        self._show()
+
+    def _on_answer(self, answer: Answer) -> None:
+        self._times.append(answer.milliseconds)
+        self.speed.setText(f"{median(self._times):.0f} ms per click")
+        self.speed.show()
+
+    def _show(self) -> None:
+        """Show what is in use, or being loaded."""
+        choice = self.models.choice
+        if self.model.findData(choice.model) < 0:
+            self.model.insertItem(0, Path(choice.model).name, choice.model)
+            self.model.setItemData(0, choice.model, Qt.ItemDataRole.ToolTipRole)
+        self.model.setCurrentIndex(self.model.findData(choice.model))
+        devices = list(dict.fromkeys([*(self.models.devices or ("auto", "cpu"))]))
+        if choice.device not in devices:
+            devices.append(choice.device)
+        self.device.clear()
+        self.device.addItems(devices)
+        self.device.setCurrentText(choice.device)
+        self.precision.setCurrentText(choice.precision)
+        card = catalogue().get(choice.model)
+        if card is None and self.models.engine is not None:
+            card = self.models.engine.card if not self.models.is_loading else None
+        text, licence = _describe(card, choice.model)
+        self.about.setText(f"{text}. Licence: {licence.partition(';')[0]}")
+        self.about.setToolTip(f"Licence: {licence}")
+
+
+def _describe(card: Card | None, name: str) -> tuple[str, str]:
+    """Say how large a model is and whether it is here, and give its licence."""
+    path = Path(name)
+    if card is None or card.name not in catalogue():
+        size = path.stat().st_size if path.is_file() else 0
+        here, licence = "a file", card.licence if card else "unknown"
+    else:
+        size = described(card).bytes
+        here = "on this computer" if is_local(card) else "not on this computer"
+        licence = card.licence
+    megabytes = f"{size / 1e6:.1f} MB" if size else "size unknown"
+    return f"{megabytes}, {here}", licence

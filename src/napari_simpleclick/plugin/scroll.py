@@ -1,0 +1,67 @@
+"""Room for a panel that is taller than its window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QFrame,
+    QScrollArea,
+    QWidget,
+)
+
+if TYPE_CHECKING:
+    from qtpy.QtGui import QShowEvent
+
+LEAST_HEIGHT = 160
+"""Below which a dock is no use, px."""
+
+
+class Scroll(QScrollArea):  # type: ignore[misc]
+    """A scroll area that looks like nothing, and is never scrolled sideways.
+
+    While the wheel scrolls, it changes no value that it happens to pass over.
+
+    Parameters
+    ----------
+    inner : QWidget
+        What is scrolled.
+    """
+
+    def __init__(self, inner: QWidget) -> None:
+        super().__init__()
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(inner)
+
+    def minimumSizeHint(self) -> QSize:
+        """Leave room for all that stands side by side."""
+        bar = self.verticalScrollBar().sizeHint().width()
+        return QSize(self.widget().minimumSizeHint().width() + bar, LEAST_HEIGHT)
+
+    def sizeHint(self) -> QSize:
+        """Be as large as what is inside."""
+        return self.widget().sizeHint()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Guard the values from the wheel."""
+        super().showEvent(event)
+        for kind in (QComboBox, QAbstractSpinBox, QAbstractSlider):
+            for widget in self.widget().findChildren(kind):
+                widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+                widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Pass the wheel on, and follow what is inside as it gets wider."""
+        if watched is self.widget():
+            if event.type() == QEvent.Type.LayoutRequest:
+                self.updateGeometry()
+        elif event.type() == QEvent.Type.Wheel and not watched.hasFocus():
+            event.ignore()
+            return True
+        return bool(super().eventFilter(watched, event))

@@ -1,0 +1,238 @@
+import http.server
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QFileDialog
+
+from napari_simpleclick.plugin import device, models, settings
+from napari_simpleclick.predict import Predictor
+from napari_simpleclick.weights import catalogue, store
+from napari_simpleclick.weights.store import checksum
+
+BUNDLED = Path(store.__file__).parent / "simpleclick-xtiny.safetensors"
+
+
+class Slow(http.server.SimpleHTTPRequestHandler):
+    """Serves the bundled weights; half of them at first, the rest when it may."""
+
+    def do_GET(self):
+        content = BUNDLED.read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        half = len(content) // 2
+        try:
+            self.wfile.write(content[:half])
+            self.wfile.flush()
+            if self.server.may_go_on.wait(30):
+                for start in range(half, len(content), 2**16):
+                    self.wfile.write(content[start : start + 2**16])
+        except OSError:
+            pass
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def remote(monkeypatch):
+    """A model that has to be downloaded; the server waits in the middle."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow) as service:
+        service.may_go_on = threading.Event()
+        threading.Thread(target=service.serve_forever, daemon=True).start()
+        card = replace(
+            catalogue()["bundled"],
+            name="remote",
+            file="remote.safetensors",
+            sha256=checksum(BUNDLED),
+            url=f"http://127.0.0.1:{service.server_port}/remote.safetensors",
+        )
+        cards = {**catalogue(), "remote": card}
+        for module in (models, store, device):
+            monkeypatch.setattr(module, "catalogue", lambda: cards)
+        yield service
+        service.may_go_on.set()
+        service.shutdown()
+
+
+def open_section(hand):
+    section = hand.panel.device
+    section.expand()
+    QTest.qWait(50)
+    return section
+
+
+def choose(box, text):
+    """Choose from a list with the keyboard, as the person does."""
+    box.setFocus()
+    start = box.currentIndex()
+    end = box.findText(text)
+    assert end >= 0
+    key = Qt.Key.Key_Down if end > start else Qt.Key.Key_Up
+    for _ in range(abs(end - start)):
+        QTest.keyClick(box, key)
+
+
+def wait_for(hand, name):
+    hand.qtbot.waitUntil(
+        lambda: hand.controller.engine.card.name == name, timeout=60_000
+    )
+
+
+def test_the_section_tells_size_and_licence(open_window, discs):
+    hand = open_window(discs)
+    section = open_section(hand)
+    assert section.model.currentText() == "bundled"
+    assert "7.7 MB, on this computer" in section.about.text()
+    assert "BSD-3-Clause" in section.about.text()
+    assert section.model.findText("cocolvis_vit_huge") > 0
+    tips = [
+        section.model.itemData(row, Qt.ItemDataRole.ToolTipRole)
+        for row in range(section.model.count() - 1)
+    ]
+    assert all("Licence:" in tip for tip in tips)
+
+
+def test_device_and_precision_change_in_the_background(open_window, discs):
+    hand = open_window(discs)
+    section = open_section(hand)
+    before = hand.controller.engine
+    assert [section.device.itemText(i) for i in range(2)] == ["auto", "cpu"]
+    choose(section.precision, "bfloat16")
+    assert hand.controller.engine is before
+    hand.click(0, 30, 30)
+    hand.wait(1)
+    hand.qtbot.waitUntil(lambda: hand.controller.engine is not before, timeout=60_000)
+    assert hand.controller.engine.predictor.dtype == torch.bfloat16
+    assert settings.load().precision == "bfloat16"
+    hand.click(0, 60, 60)
+    hand.wait(2)
+
+
+def test_the_choice_comes_back_the_next_time(open_window, discs):
+    settings.save(device="cpu", precision="float32")
+    hand = open_window(discs)
+    section = open_section(hand)
+    assert section.device.currentText() == "cpu"
+    assert section.precision.currentText() == "float32"
+    assert hand.controller.engine.predictor.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("saved", "words"),
+    [
+        ({"model": "gone.safetensors"}, "no file 'gone.safetensors'"),
+        ({"device": "cuda:77"}, "no device 'cuda:77'"),
+        ({"precision": "float1", "device": "cpu"}, "no precision 'float1'"),
+    ],
+)
+def test_a_saved_choice_that_is_gone(
+    make_napari_viewer, qtbot, monkeypatch, saved, words
+):
+    now = settings.Settings(**{"tour": False, **saved})
+    monkeypatch.setattr(settings, "load", lambda: now)
+    viewer = make_napari_viewer(show=True)
+    _, panel = viewer.window.add_plugin_dock_widget("napari-simpleclick", "SimpleClick")
+    qtbot.waitUntil(lambda: panel.controller.engine is not None, timeout=60_000)
+    assert words in panel.trouble.text()
+    assert "Until then it is 'bundled'" in panel.trouble.text()
+    assert panel.controller.models.choice == models.Choice()
+    assert panel.device.model.currentText() == "bundled"
+
+
+def test_a_file_is_a_model_too(open_window, discs, tmp_path, monkeypatch):
+    hand = open_window(discs)
+    section = open_section(hand)
+    path = tmp_path / "own.safetensors"
+    path.write_bytes(BUNDLED.read_bytes())
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    before = hand.controller.engine
+    choose(section.model, device.OPEN_FILE)
+    hand.qtbot.waitUntil(lambda: hand.controller.engine is not before, timeout=60_000)
+    assert section.model.currentText() == "own.safetensors"
+    assert settings.load().model == str(path)
+
+
+def test_the_first_click_finds_a_warm_model(open_window, discs, monkeypatch):
+    calls = []
+    predict = Predictor.predict
+
+    def count(self, *args):
+        calls.append(threading.current_thread() is threading.main_thread())
+        return predict(self, *args)
+
+    monkeypatch.setattr(Predictor, "predict", count)
+    hand = open_window(discs)
+    assert calls == [False]
+    assert hand.controller.engine.shown is None
+
+
+def test_milliseconds_are_the_median_of_the_last_five(open_window, discs):
+    hand = open_window(discs)
+    section = open_section(hand)
+    assert not section.speed.isVisible()
+    for count in range(1, 8):
+        hand.click(0, 10 * count, 30)
+        hand.wait(count)
+    last = [answer.milliseconds for answer in hand.answers[-5:]]
+    assert section.speed.text() == f"{np.median(last):.0f} ms per click"
+    assert section.speed.isVisible()
+
+
+def test_a_download_shows_its_bytes_and_ends_in_use(open_window, discs, remote):
+    hand = open_window(discs)
+    section = open_section(hand)
+    section.model.addItem("remote", "remote")
+    choose(section.model, "remote")
+    hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text(), timeout=20_000)
+    assert "not on this computer" in section.about.text()
+    bar = hand.controller.models._bar
+    assert bar.total == BUNDLED.stat().st_size
+    assert 0 < bar.n < bar.total
+    hand.click(0, 30, 30)  # the old model goes on answering
+    hand.wait(1)
+    before = hand.controller.engine
+    remote.may_go_on.set()
+    hand.qtbot.waitUntil(lambda: hand.controller.engine is not before, timeout=60_000)
+    assert not section.waiting.isVisible()
+    assert "on this computer" in section.about.text()
+    assert settings.load().model == "remote"
+
+
+def test_a_cancelled_download_leaves_everything_as_it_was(
+    open_window, discs, remote, cache
+):
+    hand = open_window(discs)
+    section = open_section(hand)
+    section.model.addItem("remote", "remote")
+    before = hand.controller.engine
+    choose(section.model, "remote")
+    hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text(), timeout=20_000)
+    hand.press(section.cancel)
+    assert section.model.currentText() == "bundled"
+    assert not section.cancel.isVisible()
+    remote.may_go_on.set()
+    hand.qtbot.waitUntil(lambda: not any(Path(cache).glob("*")), timeout=5000)
+    assert hand.controller.engine is before
+    assert not hand.troubles
+    hand.click(0, 30, 30)
+    hand.wait(1)
+
+
+def test_the_panel_may_be_closed_during_a_download(open_window, discs, remote, cache):
+    hand = open_window(discs)
+    section = open_section(hand)
+    section.model.addItem("remote", "remote")
+    choose(section.model, "remote")
+    hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text(), timeout=20_000)
+    hand.panel.parent().destroyOnClose()
+    hand.qtbot.waitUntil(lambda: hand.controller.closed)
+    hand.qtbot.waitUntil(lambda: hand.controller.models._bar is None)
+    remote.may_go_on.set()
+    hand.qtbot.waitUntil(lambda: not any(Path(cache).glob("*")), timeout=5000)
