@@ -126,7 +126,7 @@ def test_the_usual_keys_come_back(open_window, discs):
     hand.click(0, 30, 30)
     hand.wait(1)
     hand.key(Qt.Key.Key_N)
-    assert hand.panel.object_text.text() == "2"
+    assert hand.bench.session.label == 2
 
 
 def test_kept_keys_that_make_no_sense_are_left_out():
