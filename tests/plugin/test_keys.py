@@ -163,7 +163,7 @@ def test_a_tool_of_napari_keeps_its_key_while_it_is_on(open_window, discs):
     hand = open_window(discs)
     mask = hand.bench.mask
     table = dict(TABLE._key_of)
-    TABLE._take({**table, Action.NEW_OBJECT: "Enter"})
+    TABLE._take({**table, Action.NEW_OBJECT: "Enter", Action.PREDICT: "K"})
     hand.viewer.layers.selection.active = mask
     mask.mode = "polygon"
     hand.click(0, 20, 20)
