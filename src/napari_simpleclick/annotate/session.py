@@ -409,7 +409,10 @@ class Session:
         """
         edit = None
         if self._waiting:
-            self.drop(self._waiting[-1].number)
+            request = self._waiting[-1]
+            self.drop(request.number)
+            if request.options is not None:
+                self.use(self.options.changed(*reversed(request.options)))
         else:
             edit = self._history.undo()
         if edit is not None:

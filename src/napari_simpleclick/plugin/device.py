@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QPushBut
 
 from napari_simpleclick.plugin import settings
 from napari_simpleclick.plugin.models import Choice
-from napari_simpleclick.plugin.section import Section, narrow
+from napari_simpleclick.plugin.section import Section
 from napari_simpleclick.weights import Card, catalogue, is_local
 from napari_simpleclick.weights.store import described
 
@@ -79,8 +79,6 @@ class DeviceSection(Section):
         self.inside.addLayout(form)
         self.inside.addWidget(self.about)  # a form would cut off its second line
         self.inside.addLayout(numbers)
-        for box in (self.model, self.device, self.precision):
-            narrow(box)
         for label in (self.about, self.waiting, self.speed):
             label.setWordWrap(True)
         for widget in (self.speed, self.waiting, self.cancel):

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from napari_simpleclick.plugin.controller import Controller
 
 COLUMNS = ("Object", "Voxels", "Slices")
-ROWS = 5
-"""Shown at once; more scroll."""
+ROWS = 2, 6
+"""Fewest and most that are shown at once; more scroll."""
 
 SWATCH_PX = 12
 
@@ -72,8 +72,6 @@ class Objects(QTableWidget):  # type: ignore[misc]
             "more. Shift+click on its mask chooses it, too."
         )
         self.setAccessibleName("Objects")
-        height = self.verticalHeader().defaultSectionSize()
-        self.setFixedHeight(header.sizeHint().height() + ROWS * height)
 
     # -- showing -------------------------------------------------------------------
 
@@ -104,6 +102,10 @@ class Objects(QTableWidget):  # type: ignore[misc]
             if session is not None and label == session.label:
                 self.selectRow(row)
         self._filling = False
+        least, most = ROWS
+        height = self.verticalHeader().defaultSectionSize()
+        shown = min(max(len(labels), least), most) * height
+        self.setFixedHeight(self.horizontalHeader().sizeHint().height() + shown + 2)
 
     def _fill_row(self, row: int, label: int) -> None:
         bench = self.controller.bench

@@ -34,7 +34,6 @@ from napari_simpleclick.plugin.probability import OURS
 from napari_simpleclick.plugin.reference import Reference
 from napari_simpleclick.plugin.samples import Samples
 from napari_simpleclick.plugin.scroll import Scroll
-from napari_simpleclick.plugin.section import narrow
 from napari_simpleclick.plugin.sessions import OfferBanner, Sessions
 from napari_simpleclick.plugin.through import Through
 from napari_simpleclick.plugin.tour import Tour
@@ -177,7 +176,7 @@ class Panel(Docked):
         layout.addWidget(self.copy_details)
         for section in (*self.sections, self.device):
             layout.addWidget(section)
-        layout.addStretch()
+        layout.addStretch(1)
         layout.addWidget(self.help)
         outer.addWidget(Scroll(inner))
         self._forgive()
@@ -187,7 +186,6 @@ class Panel(Docked):
         self.choices = QWidget()
         form = QFormLayout(self.choices)
         form.setContentsMargins(0, 0, 0, 0)
-        narrow(self.image_choice.native)
         self.image_choice.native.setToolTip("The image that is clicked on")
         form.addRow("Image", self.image_choice.native)
         return self.choices

@@ -49,8 +49,10 @@ class Scroll(QScrollArea):  # type: ignore[misc]
         return self.widget().sizeHint()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Guard the values from the wheel."""
+        """Guard the values from the wheel, and let choices be narrow."""
         super().showEvent(event)
+        for box in self.widget().findChildren(QComboBox):
+            narrow(box)
         for kind in (QComboBox, QAbstractSpinBox, QAbstractSlider):
             for widget in self.widget().findChildren(kind):
                 widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -65,3 +67,11 @@ class Scroll(QScrollArea):  # type: ignore[misc]
             event.ignore()
             return True
         return bool(super().eventFilter(watched, event))
+
+
+def narrow(box: QComboBox) -> None:
+    """Let a choice be narrower than its longest entry, so that the dock can be, too."""
+    box.setSizeAdjustPolicy(
+        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    )
+    box.setMinimumContentsLength(6)

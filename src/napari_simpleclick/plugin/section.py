@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 QWIDGETSIZE_MAX = 2**24 - 1
@@ -58,11 +58,3 @@ class Section(QCollapsible):
         self.setText(f"{OPEN if opened else CLOSED} {self._title}")
         if opened:
             self.content().setMaximumHeight(QWIDGETSIZE_MAX)
-
-
-def narrow(box: QComboBox) -> None:
-    """Let a choice be narrower than its longest entry, so that the dock can be, too."""
-    box.setSizeAdjustPolicy(
-        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-    )
-    box.setMinimumContentsLength(6)

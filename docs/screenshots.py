@@ -1,0 +1,131 @@
+"""The pictures of the panel in ``docs/images``, each state in both themes.
+
+Run it with a display, from anywhere::
+
+    python docs/screenshots.py [FOLDER]
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import napari
+from napari.settings import get_settings
+from qtpy.QtTest import QTest
+
+from napari_simpleclick.annotate import Style
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+IMAGES = Path(__file__).parent / "images"
+WIDTH = 300
+SLICE = 22
+PLACES = ((24.0, 20.0), (31.0, 16.0))
+"""Rows and columns on that slice of the MRI sample: two objects."""
+
+
+class Studio:
+    """A window in one theme, and what is photographed in it.
+
+    Parameters
+    ----------
+    theme : str
+        ``dark`` or ``light``.
+    folder : Path
+        Where the pictures go.
+    """
+
+    def __init__(self, theme: str, folder: Path) -> None:
+        get_settings().appearance.theme = theme
+        self.theme, self.folder = theme, folder
+        self.viewer = napari.Viewer()
+        self.viewer.window.resize(1280, 860)
+        _, self.panel = self.viewer.window.add_plugin_dock_widget(
+            "napari-simpleclick", "SimpleClick"
+        )
+        self.panel.setFixedWidth(WIDTH)
+        self.controller = self.panel.controller
+        self.until(lambda: self.controller.engine is not None)
+
+    def until(self, true: Callable[[], bool]) -> None:
+        """Wait for something, a minute at most."""
+        for _ in range(3000):
+            QTest.qWait(20)
+            if true():
+                return
+        raise SystemExit("This did not happen in a minute.")
+
+    def shoot(self, name: str) -> None:
+        """Take a picture of the panel."""
+        QTest.qWait(300)
+        self.panel.grab().save(str(self.folder / f"panel-{name}-{self.theme}.png"))
+
+    def click(self, row: float, column: float) -> None:
+        """Click on the displayed slice, and wait for the mask."""
+        bench = self.controller.bench
+        place = bench.image.data_to_world((SLICE, row, column))
+        self.controller.click(place, True)
+        self.until(lambda: bench.session.pending is None)
+
+    def work(self) -> None:
+        """Go through all states."""
+        panel, controller = self.panel, self.controller
+        self.shoot("empty")
+        self.viewer.open_sample("napari-simpleclick", "mri")
+        self.until(lambda: controller.bench is not None)
+        self.viewer.dims.set_current_step(0, SLICE)
+        panel.tour.hide()
+        self.shoot("start")
+        self.click(*PLACES[0])
+        controller.bench.session.give_style(1, Style("hippocampus head"))
+        controller.new_object()
+        self.click(*PLACES[1])
+        self.shoot("objects")
+        for name in ("outline", "intensities", "sessions", "device", "reference"):
+            section = getattr(panel, name)
+            section.expand()
+            self.shoot(name)
+            section.collapse()
+        controller.choose(1)
+        panel.through.expand()
+        panel.through.both.click()
+        run = panel.through.propagator
+        self.until(lambda: run.run is not None)
+        self.until(lambda: run.run is None)
+        self.shoot("through")
+        panel.through.collapse()
+        controller.complain("'scan.nii.gz' ends too early; copy it again.")
+        self.shoot("error")
+        panel._forgive()
+
+    def return_later(self) -> None:
+        """Open the image of an earlier session."""
+        self.viewer.open_sample("napari-simpleclick", "mri")
+        self.until(lambda: not self.panel.offer.isHidden())
+        self.panel.tour.hide()
+        self.shoot("offer")
+
+    def close(self) -> None:
+        """Close the window."""
+        self.viewer.close()
+
+
+def main() -> None:
+    """Take all pictures."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES
+    with tempfile.TemporaryDirectory() as place:
+        os.environ["NAPARI_SIMPLECLICK_SESSIONS"] = place
+        for theme in ("dark", "light"):
+            for visit in (Studio.work, Studio.return_later):
+                studio = Studio(theme, folder)
+                visit(studio)
+                studio.close()
+
+
+if __name__ == "__main__":
+    main()
