@@ -98,10 +98,7 @@ class Models:
         create_worker(
             job.run,
             _progress={"desc": "Loading the model"},
-            _connect={
-                "returned": partial(self._on_loaded, job),
-                "errored": partial(self._on_error, job),
-            },
+            _connect={"returned": partial(self._on_end, job)},
         )
 
     def cancel(self) -> None:
@@ -150,16 +147,18 @@ class Models:
         self._bar.update(job.done - self._bar.n)
         self.downloading.emit(job.done, job.total)
 
-    def _on_loaded(self, job: Load, engine: Engine | None) -> None:
-        if job is self._job and engine is not None:
-            self._end()
-            self.engine, self._in_use, self.devices = engine, job.choice, job.devices
-            self.loaded.emit()
-
-    def _on_error(self, job: Load, error: Exception) -> None:
+    def _on_end(self, job: Load, engine: Engine | None) -> None:
         if job is not self._job:
             return
         self._end()
+        if engine is not None:
+            self.engine, self._in_use, self.devices = engine, job.choice, job.devices
+            self.loaded.emit()
+        elif job.error is not None:
+            self._fail(job, job.error)
+
+    def _fail(self, job: Load, error: Exception) -> None:
+        """Go back to what was in use, or begin with something else."""
         self.choice = self._in_use
         instead = _instead(job.choice, error) if self.engine is None else None
         if instead is None:
@@ -201,23 +200,30 @@ class Load:
         Bytes of a download; ``total`` is 0 while there is none.
     devices : tuple of str
         Names of the devices of this computer.
+    error : Exception or None
+        Why it failed. It is not raised, as some releases of napari raise an error of
+        their own where a worker ends with one under PySide6.
     """
 
     def __init__(self, choice: Choice) -> None:
         self.choice = choice
+        self.error: Exception | None = None
         self.stopped = False
         self.done = self.total = 0
         self.devices: tuple[str, ...] = ()
 
     def run(self) -> Engine | None:
-        """Download if need be, load and warm up; None if it was given up."""
-        card = catalogue().get(self.choice.model)
+        """Download if need be, load and warm up; None if it failed or was given up."""
         try:
+            card = catalogue().get(self.choice.model)
             if card is not None and card.url and not is_local(card):
                 download(card, report=self._report)
             self._check()
             return self._load()
         except Cancelled:
+            return None
+        except Exception as error:
+            self.error = error
             return None
 
     def _load(self) -> Engine:
