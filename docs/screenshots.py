@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import napari
 from napari.settings import get_settings
+from PIL import Image
 from qtpy.QtTest import QTest
 
 from napari_simpleclick.annotate import Style
@@ -63,7 +64,9 @@ class Studio:
     def shoot(self, name: str) -> None:
         """Take a picture of the panel."""
         QTest.qWait(300)
-        self.panel.grab().save(str(self.folder / f"panel-{name}-{self.theme}.png"))
+        path = self.folder / f"panel-{name}-{self.theme}.png"
+        self.panel.grab().save(str(path))
+        Image.open(path).convert("RGB").quantize(64).save(path, optimize=True)
 
     def click(self, row: float, column: float) -> None:
         """Click on the displayed slice, and wait for the mask."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -96,7 +97,8 @@ class Recorder:
         self.session.happened.disconnect(self.note, missing_ok=True)
         if not self._closed:
             self._closed = True
-            self._thread.submit(self._close)
+            with suppress(RuntimeError):  # Python ends, and has waited for the thread
+                self._thread.submit(self._close)
             self._thread.shutdown()
 
     def _begin(self) -> None:

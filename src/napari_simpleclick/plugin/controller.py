@@ -194,6 +194,16 @@ class Controller:
             return
         self.bench.points[positive].add([self.bench.place(position)])
 
+    def abandon(self) -> None:
+        """Stop because the window is gone; its layers must not be touched any more."""
+        if self.closed:
+            return
+        self.closed = True
+        self.models.close()
+        bench, self.bench, self.answers.bench = self.bench, None, None
+        if bench is not None:
+            bench.recorder.close()
+
     def close(self) -> None:
         """Let go of the viewer; answers that are still to come are dropped."""
         if self.closed:

@@ -101,7 +101,7 @@ class Panel(Docked):
         self._on_image()
         if settings.load().tour:
             self.tour.begin()
-        self.destroyed.connect(lambda: controller.close())
+        self.destroyed.connect(lambda: controller.abandon())
 
     def reset_choices(self, event: Any = None) -> None:
         """Follow the viewer's layers; napari calls this when they change."""
