@@ -16,6 +16,9 @@ from qtpy.QtWidgets import (
     QTableWidgetItem,
 )
 
+from napari_simpleclick.annotate import plain_name
+from napari_simpleclick.plugin.colours import object_colour
+
 if TYPE_CHECKING:
     from qtpy.QtCore import QPoint
 
@@ -113,7 +116,7 @@ class Objects(QTableWidget):  # type: ignore[misc]
             return
         tally = bench.session.tally
         areas = tally.areas(label, bench.stack_axis())
-        texts = (bench.object_name(label), f"{areas.sum():,}", str((areas > 0).sum()))
+        texts = (bench.session.name(label), f"{areas.sum():,}", str((areas > 0).sum()))
         for column, text in enumerate(texts):
             item = self.item(row, column)
             if item is None:
@@ -127,7 +130,7 @@ class Objects(QTableWidget):  # type: ignore[misc]
         first = self.item(row, 0)
         first.setData(Qt.ItemDataRole.UserRole, label)
         swatch = QPixmap(SWATCH_PX, SWATCH_PX)
-        swatch.fill(QColor(bench.object_colour(label)))
+        swatch.fill(QColor(object_colour(bench.session, label)))
         first.setIcon(QIcon(swatch))
 
     # -- what the person does ----------------------------------------------------------
@@ -148,7 +151,7 @@ class Objects(QTableWidget):  # type: ignore[misc]
         if self._filling or bench is None or item.column():
             return
         label, name = self._label(item.row()), item.text().strip()
-        if name == bench.plain_name(label):
+        if name == plain_name(label):
             name = ""
         session = bench.session
         session.give_style(label, replace(session.style(label), name=name))
@@ -175,7 +178,9 @@ class Objects(QTableWidget):  # type: ignore[misc]
         bench = self.controller.bench
         if bench is None:
             return
-        colour = QColorDialog.getColor(QColor(bench.object_colour(label)), self)
+        colour = QColorDialog.getColor(
+            QColor(object_colour(bench.session, label)), self
+        )
         if colour.isValid():
             session = bench.session
             style = replace(session.style(label), colour=colour.name())

@@ -1,0 +1,175 @@
+"""How an image is looked at: slices, positions, intensities, channels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_simpleclick.plugin.look import data_shape, mask_shape, pixel_sizes
+from napari_simpleclick.volumes import Plane, Window
+from napari_simpleclick.volumes.view import Look, View, VolumeWindows
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    from napari_simpleclick.annotate import Options, Session
+
+
+class Sight:
+    """An image layer in a viewer, as the current options and the display have it.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer that shows the image.
+    image : napari.layers.Image
+        The image.
+    session : Session
+        Its options count.
+    """
+
+    def __init__(self, viewer: Viewer, image: Image, session: Session) -> None:
+        self.viewer, self.image, self.session = viewer, image, session
+        self._shape = mask_shape(image, session.options.channel_axis)
+        self._windows = VolumeWindows()
+        image.events.data.connect(self._windows.forget)
+
+    @property
+    def options(self) -> Options:
+        """What shapes the answers."""
+        return self.session.options
+
+    def fits(self) -> bool:
+        """Whether the image still has the shape that the mask was made for."""
+        shape = mask_shape(self.image, self.options.channel_axis)
+        return bool(shape == self._shape)
+
+    def source(self) -> Any:
+        """Give the image's data at full resolution."""
+        return self.image.data[0] if self.image.multiscale else self.image.data
+
+    def place(self, position: tuple[float, ...]) -> tuple[float, ...]:
+        """Image coordinates of a position in the world; 0 on the axis of channels.
+
+        As napari shows slices: the hidden axes are taken back by their part of the
+        transform alone, and the shown ones by theirs, even where an affine mixes the
+        two.
+        """
+        data = self._place(position)
+        if self.options.channel_axis is not None:
+            data[self.options.channel_axis] = 0
+        return tuple(float(value) for value in data)
+
+    def _place(self, position: tuple[float, ...]) -> NDArray[np.float64]:
+        image, dims = self.image, self.viewer.dims
+        count = image.ndim
+        world = np.asarray(position, float)[-count:] * _unit_factors(dims, image)
+        origin = np.array(image.data_to_world(np.zeros(count)))
+        columns = [
+            np.array(image.data_to_world(axis)) - origin for axis in np.eye(count)
+        ]
+        forward = np.stack(columns, axis=1)
+        back = np.linalg.inv(forward)
+        skipped = dims.ndim - count
+        hidden = [a - skipped for a in dims.not_displayed if a >= skipped]
+        shown = [a - skipped for a in dims.displayed if a >= skipped]
+        data = np.empty(count)
+        data[hidden] = back[np.ix_(hidden, hidden)] @ world[hidden]
+        data[hidden] -= (back @ origin)[hidden]
+        part = forward[np.ix_(shown, shown)]
+        data[shown] = np.linalg.solve(part, world[shown] - origin[shown])
+        return data
+
+    def plane(self, position: tuple[float, ...]) -> Plane:
+        """Find the displayed slice through a position in image coordinates.
+
+        Raises
+        ------
+        ValueError
+            If the view is 3-D, or does not show two axes of the image.
+        """
+        if self.viewer.dims.ndisplay != 2:
+            raise ValueError("Switch to the 2-D view to click (Ctrl+Y).")
+        skipped = self.viewer.dims.ndim - self.image.ndim
+        axes = tuple(axis - skipped for axis in self.viewer.dims.displayed)
+        if self.options.channel_axis in axes:
+            raise ValueError(
+                "This view shows the channels as an axis; show two others."
+            )
+        return Plane.at(self._shape, axes, position)
+
+    def current_plane(self) -> Plane:
+        """Find the displayed slice."""
+        return self.plane(self.place(self.viewer.dims.point))
+
+    def go_to(self, plane: Plane, axis: int) -> None:
+        """Show a slice that differs from the displayed one on this axis only."""
+        dims = self.viewer.dims
+        slider = axis + dims.ndim - self.image.ndim
+        point = list(dims.point)
+        here = self.place(tuple(point))[axis]
+        point[slider] += 1
+        pace = self.place(tuple(point))[axis] - here
+        dims.set_point(slider, dims.point[slider] + (plane.index[axis] - here) / pace)
+
+    def stack_axis(self) -> int:
+        """Axis that the slices follow: the last one that is not displayed, or 0."""
+        skipped = self.viewer.dims.ndim - self.image.ndim
+        hidden = [axis - skipped for axis in self.viewer.dims.not_displayed]
+        return max((axis for axis in hidden if axis >= 0), default=0)
+
+    def spacing(self, plane: Plane) -> tuple[float, float]:
+        """Height and width of a pixel; square where the units cannot be compared."""
+        height, width = (pixel_sizes(self.image)[axis] for axis in plane.axes)
+        return (height, width) if height and width else (1.0, 1.0)
+
+    def window(self) -> Window | None:
+        """Tell what the layer shows as black and white; None for colour."""
+        if self.image.rgb:
+            return None
+        low, high = self.image.contrast_limits
+        return Window(float(low), float(high), float(self.image.gamma))
+
+    def channel(self) -> int:
+        """Tell which channel is displayed."""
+        axis = self.options.channel_axis
+        if axis is None:
+            return 0
+        here = self._place(self.viewer.dims.point)[axis]
+        return int(np.clip(np.round(here), 0, data_shape(self.image)[axis] - 1))
+
+    def view(self) -> View:
+        """Take a snapshot of how the image is looked at."""
+        source, image = self.source(), self.image
+        overview = image.data[-1] if image.multiscale else source
+        return View(source, self._look(), self._windows, overview, image.ndim)
+
+    def _look(self) -> Look:
+        options = self.options
+        if self.image.rgb:
+            return Look(rgb=True)
+        chosen = options.channels
+        if options.channel_axis is not None and sum(c >= 0 for c in chosen) < 2:
+            chosen = tuple(c for c in chosen if c >= 0) or (self.channel(),)
+        look = Look(False, options.intensities, None, options.channel_axis, chosen)
+        displayed = options.intensities == "displayed" and not look.combined
+        return replace(look, shown=self.window()) if displayed else look
+
+
+def _unit_factors(dims: Any, image: Image) -> NDArray[np.float64]:
+    """Factors from the viewer's units, where it has them, to the image's."""
+    factors = np.ones(image.ndim)
+    for axis, (shown, own) in enumerate(
+        zip(
+            (getattr(dims, "units", None) or ())[-image.ndim :],
+            image.units,
+            strict=False,
+        )
+    ):
+        if shown.is_compatible_with(own):
+            factors[axis] = (1 * shown).to(own).magnitude
+    return factors
