@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from napari.qt.threading import create_worker
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
+from napari_simpleclick.plugin.background import start
 from napari_simpleclick.plugin.mouse import STROKE_MS, is_painting
 
 if TYPE_CHECKING:
@@ -77,13 +77,10 @@ class Answers:
             self.held.emit()
             return
         self.working = True
-        create_worker(
-            engine.answer,
-            self.job(bench, request),
-            _connect={
-                "returned": partial(self._on_answer, bench),
-                "errored": partial(self._on_error, bench),
-            },
+        start(
+            partial(engine.answer, self.job(bench, request)),
+            partial(self._on_answer, bench),
+            partial(self._on_error, bench),
         )
 
     def _on_answer(self, bench: Bench, answer: Answer) -> None:

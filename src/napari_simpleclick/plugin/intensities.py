@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.qt.threading import create_worker
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QPushButton, QWidget
 
+from napari_simpleclick.plugin.background import start
 from napari_simpleclick.plugin.layers import Bench
 from napari_simpleclick.plugin.look import channel_names, data_shape
 from napari_simpleclick.plugin.section import Section
@@ -151,10 +151,11 @@ class Seen(Section):
 
     def _work(self, bench: Bench, work: Any, done: Any) -> None:
         """Read slices in the background."""
-        connect = {"errored": lambda error: self.controller.complain(str(error), error)}
-        if done is not None:
-            connect["returned"] = partial(done, bench)
-        create_worker(work, _connect=connect)
+        start(
+            work,
+            partial(done, bench),
+            lambda error: self.controller.complain(str(error), error),
+        )
 
     def _set_limits(self, bench: Bench, window: Window | None) -> None:
         if window is None or bench is not self._bench or window.low >= window.high:

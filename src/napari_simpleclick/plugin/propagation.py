@@ -208,26 +208,31 @@ class Propagator:
             _progress={"desc": "Through the volume", "total": run.length},
             _connect={
                 "yielded": lambda _: self.changed.emit(),
-                "returned": partial(self._on_end, run),
-                "aborted": partial(self._on_end, run),
-                "errored": partial(self._on_error, run),
+                "returned": partial(self._on_end, run.token),
+                "aborted": partial(self._on_end, run.token),
+                "errored": partial(self._on_error, run.token),
             },
         )
         self._told = None
         self.began.emit()
         self.changed.emit()
 
-    def _on_error(self, run: Run, error: Exception) -> None:
-        if run is self.run:
+    def _on_error(self, token: object, error: Exception) -> None:
+        if self.run is not None and self.run.token is token:
             self.controller.complain(str(error) or type(error).__name__, error)
-            self._on_end(run)
+            self._on_end(token)
 
-    def _on_end(self, run: Run, *_: Any) -> None:
-        """Write what was reached, unless the run was dropped meanwhile."""
-        if run is not self.run:
+    def _on_end(self, token: object, *_: Any) -> None:
+        """Write what was reached, unless the run was dropped meanwhile.
+
+        napari keeps every worker, and its signals what they call; so they know a token
+        in place of the run.
+        """
+        run = self.run
+        if run is None or run.token is not token:
             return
         if is_painting(run.bench.mask):
-            QTimer.singleShot(STROKE_MS, partial(self._on_end, run))
+            QTimer.singleShot(STROKE_MS, partial(self._on_end, token))
             return
         self.run = None
         if run.trouble:

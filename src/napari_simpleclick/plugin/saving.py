@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from napari.qt.threading import create_worker
 from psygnal import Signal
 
 from napari_simpleclick.annotate.shelf import (
@@ -15,6 +14,7 @@ from napari_simpleclick.annotate.shelf import (
     offers,
     tidy,
 )
+from napari_simpleclick.plugin.background import start
 from napari_simpleclick.plugin.kept import read_session
 from napari_simpleclick.plugin.layers import Bench
 
@@ -78,11 +78,7 @@ class Saving:
         if self.bench is None or not self.bench.recorder.begun:
             raise ValueError("There is nothing to save yet; click on an object first.")
         work = self.bench.recorder.copy(path)
-        create_worker(
-            work.result,
-            _progress={"desc": "Saving the session"},
-            _connect={"errored": self._on_error},
-        )
+        start(work.result, failed=self._on_error, title="Saving the session")
 
     # -- going on ----------------------------------------------------------------------
 
@@ -93,13 +89,7 @@ class Saving:
             tidy()
             return offers(digest(source, ndim))
 
-        create_worker(
-            search,
-            _connect={
-                "returned": partial(self._on_offers, bench),
-                "errored": self._on_error,
-            },
-        )
+        start(search, partial(self._on_offers, bench), self._on_error)
 
     def _on_offers(self, bench: Bench, found: list[Offer]) -> None:
         if bench is self.bench and not bench.recorder.begun:
@@ -108,20 +98,16 @@ class Saving:
     def decline(self, offer: Offer) -> None:
         """Do not offer a session again."""
         self.offered.emit(None)
-        create_worker(decline, offer, _start_thread=True)
+        start(partial(decline, offer))
 
     def restore(self, path: Path, image: Image) -> None:
         """Read a session back in the background."""
         self.offered.emit(None)
-        create_worker(
-            read_session,
-            path,
-            image,
-            _progress={"desc": "Opening the session"},
-            _connect={
-                "returned": partial(self.restored.emit, image),
-                "errored": self._on_error,
-            },
+        start(
+            partial(read_session, path, image),
+            partial(self.restored.emit, image),
+            self._on_error,
+            "Opening the session",
         )
 
     def _on_error(self, error: Exception) -> None:
