@@ -1,7 +1,7 @@
 """Work off the main thread, without a trace once it is done.
 
-napari's own ``create_worker`` keeps each worker, and so all that it worked on, for as long
-as the window is open (seen in 0.9.2); with a worker for every click that is too much.
+napari's own ``create_worker`` keeps each worker, and so all that it worked on, for as
+long as the window is open (seen in 0.9.2); with one for every click that is too much.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ class Seen(Section):
             return
         bench.session.use(replace(bench.options, intensities=self.choice.currentData()))
         if bench.options.intensities == "volume":  # before the first click needs it
-            self._work(bench, bench.view().window, None)
+            self._work(bench, bench.view().window, _nothing)
 
     def _on_display(self) -> None:
         """Show the layer as the network sees the displayed slice."""
@@ -275,6 +275,10 @@ def _hint(bench: Bench, combined: bool) -> str:
     if np.dtype(bench.source().dtype) == np.uint8:
         text += " This image has 8-bit values, which are no Hounsfield units."
     return text
+
+
+def _nothing(*_: object) -> None:
+    pass
 
 
 def _window(view: View, plane: Plane) -> Window | None:

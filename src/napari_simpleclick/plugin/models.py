@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from napari.qt.threading import create_worker
 from napari.utils import cancelable_progress
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
+from napari_simpleclick.plugin.background import start
 from napari_simpleclick.weights import WeightsError, catalogue, download, is_local
 
 if TYPE_CHECKING:
@@ -95,11 +95,7 @@ class Models:
         self._job = job = Load(choice)
         self.loading.emit()
         self._look.start()
-        create_worker(
-            job.run,
-            _progress={"desc": "Loading the model"},
-            _connect={"returned": partial(self._on_end, job)},
-        )
+        start(job.run, partial(self._on_end, job), title="Loading the model")
 
     def cancel(self) -> None:
         """Give up what is being loaded."""
