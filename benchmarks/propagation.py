@@ -192,15 +192,17 @@ def slice_by_slice(case: Case, predictor: Predictor) -> int:
 def review(case: Case, predictor: Predictor, start: int) -> int:
     """Count the robot's clicks in the review to a volume Dice of 0.90.
 
-    The robot does what a person can do in the panel. It begins on the slice of the
-    largest area, clicks and propagates both ways. Then it visits slice after slice:
+    The robot begins on the slice of the largest area, clicks and propagates both ways.
+    Then it visits slice after slice:
 
-    1. the first slice before or after the object that has a mask, as a person sees
-       when scrolling. It is cleared, for one click, and so are those beyond it;
-    2. else the middle of the longest stretch that has the object and no mask;
-    3. else the slice that `next_to_check` gives.
+    1. the slice just before or after the object, if it has a mask, as a person sees
+       when scrolling. It is cleared, for one click, and with it those `beyond` it;
+    2. else the middle of the longest stretch that has the object and no mask, as a
+       person sees as well;
+    3. else the slice that `next_to_check` gives. If the object is not there, it is
+       cleared like those at the ends.
 
-    It looks at the slice. A mask with an IoU of 0.80 or more is accepted without a
+    It looks at the slice. A mask with an IoU of 0.85 or more is accepted without a
     click: the slice counts as annotated. Any other is clicked on, as in the panel: the
     mask is the prior of the first click, and each answer replaces the mask. The next
     click goes to the deepest pixel of the larger mistake. The robot leaves the slice at
@@ -209,18 +211,18 @@ def review(case: Case, predictor: Predictor, start: int) -> int:
     propagates from there, up to the next annotated slices.
 
     Once all slices are annotated and the Dice is still below 0.90, it goes through them
-    again from first to last, with both bars 0.05 higher and up to 20 clicks on each;
-    after two such rounds it has failed, which costs as many clicks more as the slices
-    alone do. It stops as soon as the Dice of the volume is 0.90, even between two
-    clicks on a slice.
+    again from first to last, to an IoU of 0.90 and then of 0.95, with up to 20 clicks
+    on each; after these two rounds it has failed, which costs as many clicks more as
+    the slices alone do. It stops as soon as the Dice of the volume is 0.90, even
+    between two clicks on a slice.
     """
     robot = Reviewer(case, predictor)
     index: int | None = start
-    while index is not None and not robot.visit(index, 0.80, 0.85, patience=2):
+    while index is not None and not robot.visit(index, 0.85, patience=2):
         index = robot.next_slice()
-    for raised in (0.05, 0.10):
+    for target in (0.90, 0.95):
         for again in np.flatnonzero(case.areas) if not robot.reached else ():
-            if robot.visit(int(again), 0.80 + raised, 0.85 + raised, patience=20):
+            if robot.visit(int(again), target, patience=20):
                 break
     return robot.made + (0 if robot.reached else slice_by_slice(case, predictor))
 
@@ -241,11 +243,11 @@ class Reviewer:
         """Whether the volume is good enough."""
         return _dice(self.masks, self.truth) >= 0.90
 
-    def visit(self, index: int, good: float, target: float, patience: int) -> bool:
+    def visit(self, index: int, target: float, patience: int) -> bool:
         """Look at a slice, mend it, and propagate; tell whether the goal is reached."""
         if not self.truth[index].any():
             self._clear(index)
-        elif iou(self.masks[index], self.truth[index]) < good:
+        elif iou(self.masks[index], self.truth[index]) < target:
             self._click(index, target, patience)
         self.annotated.add(index)
         self.confidence.pop(index, None)
