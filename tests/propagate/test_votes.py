@@ -55,7 +55,7 @@ def test_a_network_that_knows_the_object_leads():
 def test_the_loss_of_a_certain_mistake_is_finite():
     """What the votes gain is a ratio of losses."""
     table, certain = np.ones((1, 1), np.float32), np.array([40.0, 0.0])
-    assert _log_loss(table, np.array([False]), certain) == pytest.approx(30)
+    assert _log_loss(table, np.array([False]), certain) == pytest.approx(30, rel=0.01)
 
 
 def test_brightness_helps_a_network_that_is_at_a_loss():
