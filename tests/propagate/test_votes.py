@@ -5,7 +5,7 @@ from scipy import ndimage
 from napari_simpleclick.predict.shapes import signed_distance
 from napari_simpleclick.propagate.between import interpolate_shape
 from napari_simpleclick.propagate.motion import follow
-from napari_simpleclick.propagate.votes import Voters
+from napari_simpleclick.propagate.votes import Voters, _log_loss
 
 SHAPE = (90, 110)
 
@@ -50,6 +50,12 @@ def test_a_network_that_knows_the_object_leads():
     logits = 5 * np.sign(signed_distance(other))
     votes = voters.votes(image, signed_distance(truth), logits)
     assert dice(votes.leader > 0, other) > 0.98
+
+
+def test_the_loss_of_a_certain_mistake_is_finite():
+    """What the votes gain is a ratio of losses."""
+    table, certain = np.ones((1, 1), np.float32), np.array([40.0, 0.0])
+    assert _log_loss(table, np.array([False]), certain) == pytest.approx(30, rel=0.01)
 
 
 def test_brightness_helps_a_network_that_is_at_a_loss():

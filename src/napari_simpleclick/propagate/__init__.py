@@ -1,6 +1,7 @@
 """From an annotated slice through its neighbours."""
 
 from napari_simpleclick.propagate.propagation import Propagation, interpolated
+from napari_simpleclick.propagate.review import beyond, next_to_check
 from napari_simpleclick.propagate.volume import PropagatedMask, propagate_mask
 from napari_simpleclick.propagate.walk import LEAST_CONFIDENCE, Ending, Slices, Step
 
@@ -11,6 +12,8 @@ __all__ = [
     "Propagation",
     "Slices",
     "Step",
+    "beyond",
     "interpolated",
+    "next_to_check",
     "propagate_mask",
 ]

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 Mask = NDArray[np.bool_]
 Map = NDArray[np.float32]
 
-PAIRS = 2
-"""Pairs of damaged annotations that the network is shown."""
+PAIRS = 1
+"""Pairs of damaged annotations that the network is shown; two are no more accurate."""
 
 DAMAGE_PX, DAMAGE_SHARE = 0.5, 0.05
 """How far outlines are moved (standard deviation): so many pixels, and a share of the
@@ -199,7 +199,8 @@ def _log_loss(table: Map, truth: Mask, weights: NDArray[np.float64]) -> float:
 
 
 def _expit(odds: NDArray[np.floating]) -> NDArray[np.float64]:
-    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))))
+    odds = np.clip(odds.astype(np.float64), -30, 30)  # in float32, 1 - chance is 0
+    return np.asarray(1 / (1 + np.exp(-odds)))
 
 
 def _weigh(features: Map, weights: NDArray[np.float64]) -> Map:
