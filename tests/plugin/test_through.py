@@ -333,20 +333,65 @@ def test_the_plot_leads_to_a_slice(open_window, discs):
     assert not plot.grab().isNull()
 
 
-def test_the_least_sure_slice_comes_up_until_it_is_corrected(open_window, discs):
+def here(hand):
+    return hand.bench.current_plane().index[0]
+
+
+def test_the_review_goes_on_to_the_other_side_of_what_was_corrected(open_window, discs):
     hand = ready(open_window, discs, (12, 30, 30))
     hand.key(Qt.Key.Key_U)
-    assert "no propagated slice" in hand.panel.status.text()
+    assert "no other propagated slice" in hand.panel.status.text()
     hand.panel.through.reach.setValue(3)
     go(hand, "both")
-    sure = profile(hand).confidence
-    first, second = sorted(sure, key=lambda index: sure[index])[:2]
     hand.key(Qt.Key.Key_U)
-    assert hand.bench.current_plane().index[0] == first
+    first = here(hand)
+    assert first in profile(hand).confidence
     hand.click(first, 30, 30)
     hand.wait(2)
-    hand.press(hand.panel.through.least_sure)
-    assert hand.bench.current_plane().index[0] == second
+    hand.press(hand.panel.through.check)
+    second = here(hand)
+    assert (first < 12) != (second < 12)
+    hand.key(Qt.Key.Key_U)  # never stays where it is
+    assert here(hand) != second
+
+
+def test_a_slice_is_accepted_without_a_click(open_window, discs):
+    hand = ready(open_window, discs, (12, 30, 30))
+    hand.panel.through.reach.setValue(3)
+    go(hand, "forward")
+    hand.key(Qt.Key.Key_U)
+    at, before = here(hand), hand.bench.mask.data.copy()
+    hand.key(Qt.Key.Key_K)
+    assert at in profile(hand).annotated
+    assert at not in profile(hand).confidence
+    assert (hand.bench.mask.data == before).all()
+    go(hand, "forward")  # and it bounds the next run
+    assert (hand.bench.mask.data[at] == before[at]).all()
+    for _ in range(2):
+        hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert at in profile(hand).confidence
+
+
+def test_the_end_of_the_object_clears_what_lies_beyond(open_window, discs):
+    hand = ready(open_window, discs, (12, 30, 30))
+    hand.panel.through.reach.setValue(5)
+    go(hand, "both")
+    before = hand.bench.mask.data.copy()
+    filled = np.flatnonzero(before.any(axis=(1, 2)))
+    assert filled[-1] >= 15
+    hand.viewer.dims.set_point(0, 14)
+    hand.settle()
+    hand.press(hand.panel.through.end)
+    after = hand.bench.mask.data
+    assert not after[14:].any()
+    assert (after[:14] == before[:14]).all()
+    assert 14 in profile(hand).annotated
+    hand.viewer.dims.set_point(0, 12)
+    go(hand, "forward")  # it does not go there again
+    assert not hand.bench.mask.data[14:].any()
+    for _ in range(2):
+        hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert (hand.bench.mask.data == before).all()
 
 
 @pytest.mark.parametrize("how", ["panel", "mask", "image", "model", "pixels"])

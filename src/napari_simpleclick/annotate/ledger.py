@@ -175,6 +175,23 @@ class Ledger:
         before = State(notes={spot: self.propagated.note(spot) for spot in notes})
         self._do(Edit("propagation", before, State(notes=notes), change))
 
+    def end(self, spot: Spot, notes: Notes, change: Change | None) -> None:
+        """Note that the person has said where an object ends, as one undo step.
+
+        Parameters
+        ----------
+        spot : Spot
+            The slice that it is not on; its clicks go.
+        notes : dict
+            New notes of all slices that were cleared.
+        change : Change or None
+            Of the mask.
+        """
+        clicks = {spot: self.clicks(spot)}
+        before = State(clicks, notes={s: self.propagated.note(s) for s in notes})
+        self._do(Edit("end", before, State({spot: ()}, notes=notes), change))
+        self.changed.emit()
+
     # -- the undo stack ------------------------------------------------------------
 
     def _do(self, edit: Edit) -> None:

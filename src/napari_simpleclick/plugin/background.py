@@ -12,7 +12,7 @@ from napari.utils import progress
 from superqt.utils import create_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Iterator
 
 Result = TypeVar("Result")
 
@@ -58,3 +58,49 @@ def start(
             done(result)
 
     create_worker(run, _connect={"returned": end})
+
+
+def go_through(
+    work: Iterator[object],
+    each: Callable[[], None],
+    done: Callable[[], None],
+    failed: Callable[[Exception], None],
+    title: str,
+    total: int,
+) -> None:
+    """Go through the steps of an iterator in a worker.
+
+    Parameters
+    ----------
+    work : iterator
+        Runs in the worker; it must not touch the viewer.
+    each : callable
+        Called on the main thread after each step.
+    done : callable
+        Called on the main thread at the end.
+    failed : callable
+        Called on the main thread with the error, instead.
+    title : str
+        What napari's activity dock shows meanwhile.
+    total : int
+        Steps, at most.
+    """
+    bar = progress(total=total, desc=title)
+
+    def run() -> Generator[None, None, Exception | None]:
+        try:
+            for _ in work:
+                yield
+        except Exception as error:
+            return error
+        return None
+
+    def step(_: object) -> None:
+        bar.update(1)
+        each()
+
+    def end(error: Exception | None) -> None:
+        bar.close()
+        done() if error is None else failed(error)
+
+    create_worker(run, _connect={"yielded": step, "returned": end})

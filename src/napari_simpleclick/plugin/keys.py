@@ -34,7 +34,8 @@ class Action(Enum):
     NEW_OBJECT = "New object"
     PROPAGATE = "Carry the mask through the slices, both ways"
     PREDICT = "Predict the clicks that wait"
-    LEAST_SURE = "Go to the slice that propagation was least sure of"
+    CHECK = "Go to the slice that is worth a look most"
+    ACCEPT = "Take this slice for annotated as it is"
     HELP = "Show this table"
 
 
@@ -43,7 +44,8 @@ KEYS = {
     "W": Action.NEGATIVE,
     "N": Action.NEW_OBJECT,
     "T": Action.PROPAGATE,
-    "U": Action.LEAST_SURE,
+    "U": Action.CHECK,
+    "K": Action.ACCEPT,
     "Enter": Action.PREDICT,
     "Ctrl+Z": Action.UNDO,
     "Ctrl+Shift+Z": Action.REDO,

@@ -109,6 +109,7 @@ class Models:
 
     def close(self) -> None:
         """Drop what is still being loaded; Qt may be gone already."""
+        self.engine = None
         if self._job is not None:
             self._job.stopped = True
             self._job = None  # the timer puts the rest away, if it still runs

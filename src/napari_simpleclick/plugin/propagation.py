@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari.qt.threading import create_worker
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
@@ -17,6 +16,7 @@ from napari_simpleclick.annotate import (
     Stack,
     fingerprint,
 )
+from napari_simpleclick.plugin.background import go_through
 from napari_simpleclick.plugin.confidence import Profile
 from napari_simpleclick.plugin.mouse import STROKE_MS, is_painting
 
@@ -79,25 +79,9 @@ class Propagator:
         if self.run is not None:
             self.run.loan.stopped = True
 
-    def least_sure(self) -> None:
-        """Show the slice that propagation was least sure of, of those unchanged."""
-        try:
-            bench, stack, _ = self._where()
-        except ValueError as error:
-            self.controller.complain(str(error))
-            return
-        notes = bench.session.propagated.along(stack)
-        sure = {i: n.confidence for i, n in notes.items() if n.confidence is not None}
-        for index in sorted(sure, key=lambda index: sure[index]):
-            spot = stack.spot(index)
-            if self._is_untouched(bench, spot):
-                bench.go_to(spot.plane, stack.axis)
-                return
-        self.controller.status.emit("There is no propagated slice to look at.")
-
     def go_to(self, index: int) -> None:
         """Show a slice."""
-        bench, stack, _ = self._where()
+        bench, stack, _ = self.where()
         bench.go_to(stack.spot(index).plane, stack.axis)
 
     def profile(self) -> Profile:
@@ -108,7 +92,7 @@ class Propagator:
         ValueError
             If there is nothing to go through.
         """
-        bench, stack, here = self._where()
+        bench, stack, here = self.where()
         again = list(self._seen) if self._outdated else []
         self._outdated = False
         for spot in (*again, stack.spot(here)):
@@ -132,7 +116,14 @@ class Propagator:
             sentence=self._told[1] if self._told is not None and told else "",
         )
 
-    def _where(self) -> tuple[Bench, Stack, int]:
+    def where(self) -> tuple[Bench, Stack, int]:
+        """Find the bench, the current object's stack in view, and the slice's number.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing to go through.
+        """
         bench = self.controller.bench
         if bench is None:
             raise ValueError("Choose an image first.")
@@ -147,7 +138,7 @@ class Propagator:
         try:
             if self.controller.engine is None:
                 raise ValueError("The model is still being loaded.")
-            place = self._where()
+            place = self.where()
         except ValueError as error:
             self.controller.complain(str(error))
         else:
@@ -201,38 +192,29 @@ class Propagator:
         engine = self.controller.engine
         assert engine is not None
         self.run = run = Run(bench, engine, stack, start)
-        create_worker(
-            work,
-            run,
-            *arguments,
-            _progress={"desc": "Through the volume", "total": run.length},
-            _connect={
-                "yielded": lambda _: self.changed.emit(),
-                "returned": partial(self._on_end, run.token),
-                "aborted": partial(self._on_end, run.token),
-                "errored": partial(self._on_error, run.token),
-            },
+        go_through(
+            work(run, *arguments),
+            self.changed.emit,
+            partial(self._on_end, run),
+            partial(self._on_error, run),
+            "Through the volume",
+            run.length,
         )
         self._told = None
         self.began.emit()
         self.changed.emit()
 
-    def _on_error(self, token: object, error: Exception) -> None:
-        if self.run is not None and self.run.token is token:
+    def _on_error(self, run: Run, error: Exception) -> None:
+        if run is self.run:
             self.controller.complain(str(error) or type(error).__name__, error)
-            self._on_end(token)
+            self._on_end(run)
 
-    def _on_end(self, token: object, *_: Any) -> None:
-        """Write what was reached, unless the run was dropped meanwhile.
-
-        napari keeps every worker, and its signals what they call; so they know a token
-        in place of the run.
-        """
-        run = self.run
-        if run is None or run.token is not token:
+    def _on_end(self, run: Run) -> None:
+        """Write what was reached, unless the run was dropped meanwhile."""
+        if run is not self.run:
             return
         if is_painting(run.bench.mask):
-            QTimer.singleShot(STROKE_MS, partial(self._on_end, token))
+            QTimer.singleShot(STROKE_MS, partial(self._on_end, run))
             return
         self.run = None
         if run.trouble:
@@ -289,6 +271,11 @@ class Propagator:
             self._seen.clear()
         self.changed.emit()
 
+    def look_again(self) -> None:
+        """Look again at what is known of the slices."""
+        self._outdated = True
+        self.changed.emit()
+
     def _on_paint(self) -> None:
         self.changed.emit()
 
@@ -304,11 +291,6 @@ class Propagator:
         self._seen.pop(spot, None)
         if state or not bench.session.propagated.made(spot, mask):
             self._seen[spot] = state
-
-    def _is_untouched(self, bench: Bench, spot: Spot) -> bool:
-        mask = bench.object_mask(spot.plane, spot.label)
-        clicked = bool(bench.session.clicks(spot))
-        return not clicked and bench.session.propagated.made(spot, mask)
 
 
 def displayed(bench: Bench) -> tuple[Stack, int]:

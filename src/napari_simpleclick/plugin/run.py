@@ -87,8 +87,6 @@ class Run:
         How it ended.
     trouble : str
         Why it could not be done.
-    token : object
-        Tells this run from others.
     """
 
     bench: Bench
@@ -100,7 +98,6 @@ class Run:
     anchors: set[int] = field(default_factory=set)
     sentence: str = ""
     trouble: str = ""
-    token: object = field(default_factory=object)
 
     def __post_init__(self) -> None:
         """Take a snapshot of the layers, which only the main thread may touch."""

@@ -21,9 +21,12 @@ from napari_simpleclick.plugin.ghost import Ghost
 from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.propagation import Propagator
+from napari_simpleclick.plugin.review import Review
 from napari_simpleclick.plugin.section import Section
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_simpleclick.plugin.controller import Controller
 
 LEAST_CONFIDENCE = 0.5
@@ -55,15 +58,17 @@ class Through(Section):
         super().__init__("Through the volume")
         self.controller = controller
         self.propagator = Propagator(controller)
+        self.review = Review(self.propagator)
         self._ghost = Ghost(controller)
         self.back, self.both, self.forward = (
             self._make_side(*side) for side in SIDES.values()
         )
+        self.sides = self.back, self.both, self.forward
         self.reach, self.least = QSpinBox(), QDoubleSpinBox()
         self.interpolate = QPushButton("Interpolate")
-        self.least_sure = KeyButton(
-            "Least sure", Action.LEAST_SURE.value, Action.LEAST_SURE
-        )
+        self.check = KeyButton("Check next", Action.CHECK.value, Action.CHECK)
+        self.accept = KeyButton("Accept", Action.ACCEPT.value, Action.ACCEPT)
+        self.end = QPushButton("Ends here")
         self.cancel = QPushButton("Cancel")
         self.ghost = QCheckBox("Show neighbours' outlines")
         self.plot = ConfidencePlot()
@@ -99,6 +104,9 @@ class Through(Section):
             "Fill in between the annotated slices around this one, from their shapes "
             "alone"
         )
+        self.end.setToolTip(
+            "The object is not on this slice: clear it, and what was propagated beyond"
+        )
         self.cancel.setToolTip("Stop; what was reached is kept")
         self.ghost.setToolTip("White: the slice before. Yellow: the slice after.")
         self._row(self.back, self.both, self.forward)
@@ -106,7 +114,8 @@ class Through(Section):
         form.addRow("At most", self.reach)
         form.addRow("Stop below", self.least)
         self.inside.addLayout(form)
-        self._row(self.interpolate, self.least_sure)
+        self._row(self.check, self.accept)
+        self._row(self.interpolate, self.end)
         self.outcome.setWordWrap(True)
         for widget in (self.cancel, self.ghost, self.plot, self.outcome):
             self.inside.addWidget(widget)
@@ -121,7 +130,9 @@ class Through(Section):
     def _connect(self) -> None:
         propagator, dims = self.propagator, self.controller.viewer.dims
         self.interpolate.clicked.connect(propagator.interpolate)
-        self.least_sure.clicked.connect(propagator.least_sure)
+        self.check.clicked.connect(lambda: self._review(self.review.go_on))
+        self.accept.clicked.connect(lambda: self._review(self.review.accept))
+        self.end.clicked.connect(lambda: self._review(self.review.end_here))
         self.cancel.clicked.connect(self._on_cancel)
         self.plot.chosen.connect(propagator.go_to)
         self.ghost.toggled.connect(self._on_ghost)
@@ -152,8 +163,16 @@ class Through(Section):
     def _on_key(self, action: Action) -> None:
         if action is Action.PROPAGATE:
             self._propagate(True, True)
-        elif action is Action.LEAST_SURE:
-            self.propagator.least_sure()
+        elif action is Action.CHECK:
+            self._review(self.review.go_on)
+        elif action is Action.ACCEPT:
+            self._review(self.review.accept)
+
+    def _review(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except ValueError as error:
+            self.controller.complain(str(error))
 
     def _on_began(self) -> None:
         """Show what is going on, if a key has begun it."""
@@ -193,9 +212,9 @@ class Through(Section):
         except ValueError as error:
             text = str(error)
         running = self.propagator.run is not None
-        for button in (self.back, self.both, self.forward, self.interpolate):
+        for button in (*self.sides, self.accept, self.end, self.interpolate):
             button.setEnabled(profile is not None and not running)
-        self.least_sure.setEnabled(profile is not None and bool(profile.confidence))
+        self.check.setEnabled(profile is not None and bool(profile.confidence))
         if running != self.cancel.isVisibleTo(self.content()):
             self.cancel.setVisible(running)
             self.cancel.setEnabled(True)

@@ -42,8 +42,8 @@ STEPS = (
     ),
     Step(
         "Through the volume",
-        "{PROPAGATE} carries the mask to the next slices; look at those that were "
-        "least sure with {LEAST_SURE}. To save, select the mask layer, then File ▸ "
+        "{PROPAGATE} carries the mask to the next slices; {CHECK} shows "
+        "which of them to look at. To save, select the mask layer, then File ▸ "
         "Save Selected Layers.",
     ),
 )
