@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import tempfile
 
 import dask.array
@@ -284,3 +286,40 @@ def test_menu_opens_the_panel(make_napari_viewer):
     open_panel()
     names = list(viewer.window.dock_widgets)
     assert any("SimpleClick" in name for name in names)
+
+
+CLOSED = """
+import napari
+import numpy as np
+from qtpy.QtCore import QTimer
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QMainWindow
+
+viewer = napari.Viewer()
+viewer.add_image(np.zeros((24, 100, 120), np.uint8))
+_, panel = viewer.window.add_plugin_dock_widget("napari-simpleclick", "SimpleClick")
+while panel.controller.engine is None:
+    QTest.qWait(20)
+panel.controller.click((0, 40, 40), True)
+windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow)]
+QTimer.singleShot(30, lambda: [window.close() for window in windows])
+napari.run()
+print("closed")
+"""
+
+
+def test_a_window_is_closed_while_a_click_is_predicted(tmp_path):
+    """As with the mouse: napari takes no layer away before its window is gone."""
+    script = tmp_path / "script.py"
+    script.write_text(CLOSED)
+    run = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "closed" in run.stdout
+    assert "Traceback" not in run.stderr
+    assert "Error" not in run.stderr

@@ -232,6 +232,7 @@ class Controller:
         bench.image.events.data.connect(self._on_image_data)
         bench.mask.selected_label = bench.session.label
         keys.bind(bench.layers, self.act)
+        keys.bind((self.viewer,), self.act, keys.HISTORY)  # for all other layers
         self.viewer.layers.selection.active = bench.points[True]
         self._take_over_points(bench)
         self.saving.follow(bench)
@@ -250,7 +251,7 @@ class Controller:
         else:
             bench.recorder.close()
         self.saving.follow(None)
-        keys.unbind(bench.layers)
+        keys.unbind((*bench.layers, self.viewer))
         keys.bind(bench.layers[1:], bench.act, keys.HISTORY)
         self.changed.emit()
 
