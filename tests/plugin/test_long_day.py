@@ -227,7 +227,7 @@ class Person:
         clicks = [
             (spot, step) for spot, steps in session.steps.items() for step in steps
         ]
-        assert sorted(found) == sorted(step.order for _, step in clicks), self.done
+        assert sorted(found) == sorted(step.order for _, step in clicks), self.done[-12:]
         for spot, step in clicks:
             point = found[step.order]
             place = spot.plane.position(step.click.row, step.click.column)
@@ -236,7 +236,7 @@ class Person:
         values, counts = np.unique(labels[labels > 0], return_counts=True)
         there = dict(zip(values.tolist(), counts.tolist(), strict=True))
         tallied = {label: session.tally.voxels(label) for label in session.labels()}
-        assert there == {k: v for k, v in tallied.items() if v}, self.done
+        assert there == {k: v for k, v in tallied.items() if v}, self.done[-12:]
 
     def settle(self):
         """Wait until nothing is being worked on."""
