@@ -5,9 +5,10 @@ DATA holds the image sets that docs/model-card.md names; EVAL holds ``ssTEM``,
 
     python benchmarks/recipes.py DATA EVAL OUT --write docs/training.md
 
-Each file in ``benchmarks/recipes`` is trained in turn on one thread, the robot clicks
-on a fixed choice of objects with what each run had learnt at three points, and table
-and figure are made. What was stopped goes on with the same command.
+Each file in ``benchmarks/recipes``, or those named with ``--only``, is trained in turn
+on one thread, the robot clicks on a fixed choice of objects with what each run had
+learnt at three points, and table and figure are made. What was stopped goes on with the
+same command.
 """
 
 from __future__ import annotations
@@ -78,19 +79,25 @@ def main() -> None:
     for name in ("data", "eval", "out"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--write", type=Path, help="document with the table")
+    parser.add_argument(
+        "--measured", action="store_true", help="train no further, show what there is"
+    )
+    parser.add_argument("--only", nargs="+", choices=LINES, default=list(LINES))
     told = parser.parse_args()
+    names = [name for name in LINES if name in {FIRST, *told.only}]
     torch.set_num_threads(1)
-    for name in LINES:
+    for name in () if told.measured else names:
         learn(config_of(name), told.data, told.out / name)
         for weights in (told.out / name).glob("*.safetensors"):
             measure(weights, told.eval)
-    table = tabulate(told.out)
+    table = tabulate(told.out, names)
     print(table)
     if told.write:
         text = told.write.read_text()
         before, after = text.split(MARKS[0])[0], text.split(MARKS[1])[1]
         told.write.write_text(f"{before}{MARKS[0]}\n{table}\n{MARKS[1]}{after}")
-        draw(told.out).savefig(told.write.parent / "images" / "recipes.png", dpi=110)
+        picture = told.write.parent / "images" / "recipes.png"
+        draw(told.out, names).savefig(picture, pil_kwargs={"optimize": True})
 
 
 def config_of(name: str) -> train.TrainConfig:
@@ -138,12 +145,12 @@ def found_in(weights: Path, name: str) -> str:
 
 def results(folder: Path) -> dict[int, list[Result]]:
     """Results on all sets, by the number of batches seen."""
-    return {
-        int(weights.stem): [
-            Result.read(weights.with_name(found_in(weights, name))) for name in SETS
-        ]
-        for weights in sorted(folder.glob("*.safetensors"), key=lambda w: int(w.stem))
-    }
+    points = {}
+    for weights in sorted(folder.glob("*.safetensors"), key=lambda w: int(w.stem)):
+        paths = [weights.with_name(found_in(weights, name)) for name in SETS]
+        if all(path.exists() for path in paths):
+            points[int(weights.stem)] = [Result.read(path) for path in paths]
+    return points
 
 
 def overlaps(found: Sequence[Result], clicks: int) -> Values:
@@ -159,12 +166,17 @@ def counts(found: Sequence[Result]) -> Values:
     return np.array(needed, np.float64)
 
 
-def tabulate(out: Path) -> str:
-    """Make the table: means over all objects, and differences to the first recipe."""
-    last = {name: list(results(out / name).values())[-1] for name in LINES}
+def tabulate(out: Path, names: Sequence[str]) -> str:
+    """Make the table: means over all objects, and differences to the first recipe.
+
+    It is of the last point that all recipes have reached.
+    """
+    every = {name: results(out / name) for name in names}
+    step = max(set.intersection(*(set(points) for points in every.values())))
+    last = {name: points[step] for name, points in every.items()}
     sets = " | ".join(f"{name} @3" for name in SETS)
     lines = [
-        f"| Recipe | mIoU@1 | mIoU@3 | NoC@80 | {sets} |",
+        f"| After {step} batches | mIoU@1 | mIoU@3 | NoC@80 | {sets} |",
         "|---" * (4 + len(SETS)) + "|",
     ]
     metrics = (partial(overlaps, clicks=1), partial(overlaps, clicks=3), counts)
@@ -188,12 +200,13 @@ def described(
     return f"{test.second:.1f} ({low:+.1f} to {high:+.1f})"
 
 
-def draw(out: Path) -> Figure:
+def draw(out: Path, names: Sequence[str]) -> Figure:
     """Draw loss and IoU of the samples, and mIoU of the robot, over samples seen."""
     with mpl.rc_context({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
         figure = Figure(figsize=(10, 3), layout="constrained")
         panels = figure.subplots(1, 4)
-        for name, line in LINES.items():
+        for name in names:
+            line = LINES[name]
             log = [json.loads(text) for text in (out / name / "log.jsonl").open()]
             seen = [entry["samples"] / 1000 for entry in log]
             panels[0].plot(seen, [entry["loss"] for entry in log], line)
