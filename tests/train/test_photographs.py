@@ -1,3 +1,5 @@
+import pickle
+
 import cv2
 import numpy as np
 import pytest
@@ -470,3 +472,16 @@ def test_colours_are_cut_at_black_and_white():
         assert (dark <= bright).all()
         assert dark.max() <= 64 + 10
         assert bright.min() >= 255 * 0.85 - 64 - 11
+
+
+def test_photographs_are_drawn_as_often_as_their_scores_say(sbd):
+    scores = [(0, "0", 0.9), (1, "1", 0.2), (2, "2", 1.0)]
+    (sbd / "sbd_samples_weights.pkl").write_bytes(pickle.dumps(scores))
+    samples = published_samples("sbd", sbd, 64, 3)
+    drawn = []
+    samples.images.draw = lambda index, _: drawn.append(index) or samples.images[index]
+    for number in range(200):
+        samples[number]
+    wanted = 0.8**1.25 / (0.1**1.25 + 0.8**1.25)
+    assert np.mean(np.array(drawn) == 1) == pytest.approx(wanted, abs=0.05)
+    assert 2 not in drawn

@@ -288,3 +288,36 @@ def test_bytes_are_never_taken_for_objects(tmp_path):
     objects = np.array([None, {}], object)
     save_pickle(path, objects)
     assert "is no pickle of arrays" in sentence(read_plain_pickle, path)
+
+
+def test_scores_of_the_released_code_become_shares(sbd):
+    assert SBD(sbd).shares is None
+    save_pickle(sbd / "sbd_samples_weights.pkl", [(1, "a", 0.0), (0, "b", 0.75)], 2)
+    weights = [0.25**1.25, 1]
+    np.testing.assert_allclose(SBD(sbd).shares, np.array(weights) / sum(weights))
+    (sbd / "val.txt").write_text("a\n")
+    assert SBD(sbd, "val").shares is None
+
+
+def test_scores_as_numpy_saves_them_are_read_too(sbd):
+    content = [(np.int64(0), "b", np.float64(1.0)), (np.int64(1), "a", np.float32(0.5))]
+    save_pickle(sbd / "sbd_samples_weights.pkl", content)
+    assert SBD(sbd).shares.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [(2, "c", 0.5)],
+        [(0, "b", 1.5), (1, "a", 0.5)],
+        [(0, "b", 1.0)],
+        [(0, "b", float("nan"))],
+        [(0, 0.5)],
+        {"b": 0.5},
+        7,
+    ],
+)
+def test_scores_that_do_not_fit_are_refused(sbd, content):
+    save_pickle(sbd / "sbd_samples_weights.pkl", content)
+    with pytest.raises(ValueError, match="does not fit the list of 2 photographs"):
+        SBD(sbd)

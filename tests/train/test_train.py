@@ -304,6 +304,14 @@ def test_dropped_priors_change_what_is_learnt(data, tmp_path):
     assert not all(torch.equal(one, other) for one, other in pairs)
 
 
+def test_recipes_that_are_compared_differ_in_their_samples_alone():
+    paths = sorted(Path(__file__).parents[2].glob("benchmarks/recipes/*.toml"))
+    assert len(paths) >= 4
+    own = {"weights", "wholes", "superpixels", "seed"}
+    shared = [read_config(path).model_dump(exclude=own) for path in paths]
+    assert all(one == shared[0] for one in shared)
+
+
 def test_ready_configs_can_be_read_by_name():
     names = ready_configs()
     assert {"bundled-2", "fine-tune", "sbd-xtiny", "coco-lvis-huge"} <= set(names)

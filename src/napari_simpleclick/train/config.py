@@ -67,6 +67,9 @@ class TrainConfig(BaseModel):
     wholes : dict
         By set, probability that labels which touch are one object (the whole tumour
         instead of its parts).
+    superpixels : float
+        Probability that the object of a real image is a superpixel, or a union of
+        adjacent ones, instead of a labelled one.
     held_out : float
         Share of the images of each set that is kept for validation.
     single_click : float
@@ -115,6 +118,7 @@ class TrainConfig(BaseModel):
     data: Literal["folders", "sbd", "coco-lvis"] = "folders"
     weights: dict[str, Annotated[float, Field(ge=0)]] = {}
     wholes: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    superpixels: float = Field(0.0, ge=0, le=1)
     held_out: float = Field(0.0, ge=0, lt=1)
     single_click: float = Field(0.6, ge=0, le=1)
     correction: float = Field(0.0, ge=0, le=1)

@@ -1,6 +1,6 @@
 """Training samples of photographs, as published for SimpleClick (Liu et al., 2023).
 
-The recipe is that of RITM (Sofiiuk et al., 2021): an image drawn uniformly, changed and
+The recipe is that of RITM (Sofiiuk et al., 2021): an image drawn at random, changed and
 cropped, one or two of its objects as the target, and many clicks at once.
 """
 
@@ -62,6 +62,8 @@ class PhotographSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         Smaller objects of a crop are no targets, px.
     keep_background : float
         Probability of accepting a crop without any object, above 0.
+    shares : ndarray or None
+        Probability of each photograph (n,); None for equal ones.
     """
 
     def __init__(
@@ -74,10 +76,12 @@ class PhotographSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         rotate: bool,
         min_area: int,
         keep_background: float,
+        shares: NDArray[np.float64] | None = None,
     ) -> None:
         self.images, self.size, self.seed = images, size, seed
         self.scales, self.rotate = scales, rotate
         self.min_area, self.keep_background = min_area, keep_background
+        self.shares = shares
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Sample ``number``: image (3,S,S), target and prior (1,S,S), points (48,2).
@@ -86,7 +90,10 @@ class PhotographSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         the points are as :func:`draw_points` makes them.
         """
         rng = np.random.default_rng((self.seed, number))
-        index = int(rng.integers(len(self.images)))
+        count, shares = len(self.images), self.shares
+        index = int(
+            rng.integers(count) if shares is None else rng.choice(count, p=shares)
+        )
         crop = self._crop(self.images.draw(index, rng), rng)
         masks, parts = (
             [mask for mask in group if mask.sum() >= self.min_area]
@@ -141,7 +148,9 @@ def published_samples(name: str, root: Path, size: int, seed: int) -> Photograph
         If the set cannot be read.
     """
     images = read_published(name, root)
-    return PhotographSamples(images, size=size, seed=seed, **PUBLISHED[name])
+    return PhotographSamples(
+        images, size=size, seed=seed, shares=images.shares, **PUBLISHED[name]
+    )
 
 
 def _draw_move(

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 SPARSEST = 0.08
 """Objects of SBD that fill less of their bounding box are taken for mistakes (RITM)."""
 
+SCORES = "sbd_samples_weights.pkl"
+"""File of the released code with a score for each photograph of SBD, if it is there."""
+
+GAMMA = 1.25
+"""Exponent that makes shares of photographs from their scores (RITM)."""
+
 Mask = NDArray[np.bool_]
 
 
@@ -49,6 +55,9 @@ class Objects:
 
 class _Photographs(Sequence[Objects]):
     """Photographs, each read when it is indexed."""
+
+    shares: NDArray[np.float64] | None = None
+    """Probability that each is drawn in training; None for equal ones."""
 
     _entries: Sequence[Any]
 
@@ -77,7 +86,9 @@ class SBD(_Photographs):
     Parameters
     ----------
     root : Path
-        Holds ``img/ID.jpg``, ``inst/ID.mat`` and lists of IDs.
+        Holds ``img/ID.jpg``, ``inst/ID.mat``, lists of IDs and, at will,
+        ``sbd_samples_weights.pkl`` of the released code, with which the photographs of
+        ``train`` are drawn as published.
     split : str
         Name of a list, without ``.txt``.
 
@@ -95,6 +106,8 @@ class SBD(_Photographs):
         self._entries = self._list.read_text("utf-8", "replace").split()
         if not self._entries:
             raise ValueError(f"'{self._list}' is empty; expected the names of images.")
+        if split == "train" and (root / SCORES).exists():
+            self.shares = _shares(root / SCORES, len(self))
 
     def draw(self, index: int, rng: np.random.Generator) -> Objects:
         """Read a photograph; nothing of it is random."""
@@ -211,6 +224,23 @@ def read_published(name: str, root: Path) -> SBD | CocoLvis:
     if name not in ("sbd", "coco-lvis"):
         raise ValueError(f"There is no set '{name}'; choose 'sbd' or 'coco-lvis'.")
     return SBD(root) if name == "sbd" else CocoLvis(root)
+
+
+def _shares(path: Path, count: int) -> NDArray[np.float64]:
+    """Share of each of ``count`` photographs, from a list of (index, name, score)."""
+    found = read_plain_pickle(path)
+    shares = np.zeros(count)
+    try:
+        for index, _, score in found:
+            shares[range(count)[index]] += (1 - float(score)) ** GAMMA
+        if not 0 < shares.sum() < np.inf:
+            raise ValueError("no photograph would be drawn")
+    except Exception as error:  # other content fails in any way
+        raise ValueError(
+            f"'{path}' does not fit the list of {count} photographs; expected the "
+            "index, name and score of each, no score above 1."
+        ) from error
+    return np.asarray(shares / shares.sum())
 
 
 def _existing(path: Path, reason: str) -> Path:

@@ -15,6 +15,7 @@ from napari_simpleclick.predict.shapes import damage
 from napari_simpleclick.train.augment import vary_intensity
 from napari_simpleclick.train.images import LabelledImage
 from napari_simpleclick.train.simulate import correcting_point, first_points
+from napari_simpleclick.train.superpixels import superpixel_object
 from napari_simpleclick.train.synthetic import add_lesion, draw_image
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         self._images = [list(images) for images in sets.values()]
         self._objects = [[image.objects() for image in group] for group in self._images]
         shares = [config.weights.get(name, 1.0) for name in sets]
-        self._real = np.array(shares) / sum(shares)
+        self._real = np.array(shares) / (sum(shares) or 1.0)
         shares += [config.weights.get(name, 0.0) for name in ("synthetic", "lesions")]
         self._shares = np.array(shares) / sum(shares)
 
@@ -88,7 +89,9 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     ) -> tuple[LabelledImage, dict[int, tuple[slice, slice]]]:
         group = int(rng.choice(len(self._shares), p=self._shares))
         if group < len(self._images):
-            return self._draw_real(group, rng)
+            image, boxes = self._draw_real(group, rng)
+            found = self._superpixels(image, rng)
+            return (image, boxes) if found is None else (found, found.objects())
         if group == len(self._images):
             image = draw_image(rng)
         else:
@@ -105,6 +108,15 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             image = LabelledImage(image.image, (image.labels > 0).astype(np.int32))
             boxes = image.objects()
         return image, boxes
+
+    def _superpixels(
+        self, image: LabelledImage, rng: np.random.Generator
+    ) -> LabelledImage | None:
+        """Draw whether superpixels take the place of the labels, and which."""
+        # no draw where it is off: the samples of older runs stay what they were
+        if not self.config.superpixels or rng.random() >= self.config.superpixels:
+            return None
+        return superpixel_object(rng, image.image)
 
     def _cut(
         self,
