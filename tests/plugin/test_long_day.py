@@ -85,11 +85,15 @@ class Person:
 
     def act(self):
         name = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-        self.done.append(name)
+        self.done = [*self.done[-9:], name]
         getattr(self, name)()
         QApplication.processEvents()
 
     def click(self):
+        if (
+            self.bench is not None
+        ):  # the right button ends a napari tool, and begins one
+            self.bench.mask.mode = "pan_zoom"
         if self.flat():
             button = self.chance.choice(["left", "left", "right"])
             self.hand.click(*self.place(), button=button)
@@ -227,7 +231,7 @@ class Person:
         clicks = [
             (spot, step) for spot, steps in session.steps.items() for step in steps
         ]
-        assert sorted(found) == sorted(step.order for _, step in clicks), self.done[-12:]
+        assert sorted(found) == sorted(step.order for _, step in clicks), self.done
         for spot, step in clicks:
             point = found[step.order]
             place = spot.plane.position(step.click.row, step.click.column)
@@ -236,7 +240,7 @@ class Person:
         values, counts = np.unique(labels[labels > 0], return_counts=True)
         there = dict(zip(values.tolist(), counts.tolist(), strict=True))
         tallied = {label: session.tally.voxels(label) for label in session.labels()}
-        assert there == {k: v for k, v in tallied.items() if v}, self.done[-12:]
+        assert there == {k: v for k, v in tallied.items() if v}, self.done
 
     def settle(self):
         """Wait until nothing is being worked on."""
