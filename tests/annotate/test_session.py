@@ -157,3 +157,25 @@ def test_free_label_follows_clicks_and_paint(session):
     assert session.free_label() == 5
     session.add(Spot(9, PLANE), Click(0, 0), EMPTY)
     assert session.free_label() == 10
+
+
+def test_clicks_that_wait_go_on_from_the_first_and_not_from_the_same_mask(session):
+    """On a mask that was painted or propagated."""
+    spot = session.spot(PLANE)
+    first, second = (session.add(spot, Click(row, 0), FULL) for row in (0, 1))
+    assert first.base is FULL
+    assert second.base is None
+    answer(session)
+    answer(session, FULL)
+    third = session.add(spot, Click(2, 0), EMPTY)  # painted since
+    assert third.base is EMPTY
+
+
+def test_withdrawing_one_object_leaves_the_clicks_of_others(session):
+    one, other = Spot(1, PLANE), Spot(2, PLANE)
+    for spot in (one, other, one):
+        session.add(spot, Click(0, 0), EMPTY)
+    session.withdraw(1)
+    assert session.clicks(one) == ()
+    assert len(session.clicks(other)) == 1
+    assert session.pending.spot == other

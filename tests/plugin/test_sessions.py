@@ -12,6 +12,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
 from napari_simpleclick.annotate import Store, Style, shelf
+from napari_simpleclick.plugin.look import UNKEPT
 
 PLACES = [(12, 30, 30), (12, 34, 34), (12, 60, 90), (12, 64, 86)]
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -189,6 +190,10 @@ def test_sessions_that_do_not_fit_are_refused(window, open_window, tmp_path):
     other.controller.restore(path)
     other.qtbot.waitUntil(lambda: bool(other.troubles), timeout=10_000)
     assert "belongs to" in other.troubles[-1]
+    same_shape = open_window(255 - first.viewer.layers[0].data)
+    same_shape.controller.restore(path)
+    same_shape.qtbot.waitUntil(lambda: bool(same_shape.troubles), timeout=10_000)
+    assert "other pixels" in same_shape.troubles[-1]
     text = tmp_path / "text.simpleclick"
     text.write_text("no session")
     other.controller.restore(text)
@@ -203,7 +208,7 @@ def test_nothing_to_save_is_said(window, tmp_path):
         hand.controller.saving.save_copy(tmp_path / "a.simpleclick")
 
 
-def test_a_folder_that_cannot_be_written_is_said_once(window, tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_written_is_said(window, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("NAPARI_SIMPLECLICK_SESSIONS", str(tmp_path / "file" / "s"))
     hand = window()
@@ -212,8 +217,8 @@ def test_a_folder_that_cannot_be_written_is_said_once(window, tmp_path, monkeypa
     hand.click(*PLACES[1])
     hand.qtbot.waitUntil(lambda: len(hand.answers) == 2, timeout=20_000)
     QTest.qWait(100)
-    assert len(hand.troubles) == 1
-    assert "Save the mask" in hand.troubles[0]
+    assert "Save the mask" in hand.panel.trouble.text()
+    assert hand.panel.trouble.isVisible()
 
 
 KILLED = """
@@ -263,3 +268,33 @@ def test_kill_in_the_middle_of_twenty_clicks(window, discs, tmp_path):
     hand.qtbot.waitUntil(lambda: hand.bench.session.pending is None, timeout=20_000)
     assert (hand.bench.mask.data == 1).any()
     assert len(hand.bench.points[True].data) == len(steps)
+
+
+def test_a_session_from_elsewhere_stays_as_it_is(window, tmp_path):
+    first = window()
+    work(first)
+    path = tmp_path / "copy.simpleclick"
+    first.bench.recorder.copy(path).result()
+    first.bench.recorder.copy(first.bench.recorder.path).result()  # nothing to do
+    leave(first)
+    path.chmod(0o444)
+    before = path.read_bytes()
+    for old in shelf.folder().iterdir():
+        old.unlink()
+    second = window()
+    second.controller.restore(path)
+    second.qtbot.waitUntil(lambda: second.bench.session.steps != {}, timeout=10_000)
+    second.click(*PLACES[3])
+    second.wait(1)
+    leave(second)
+    assert path.read_bytes() == before
+    third = window()
+    wait_for_offer(third)  # the copy that was gone on with
+
+
+def test_a_study_case_is_not_kept(open_window, discs):
+    hand = open_window(discs, metadata={UNKEPT: True})
+    hand.click(0, 30, 30)
+    hand.wait(1)
+    hand.bench.recorder.flush()
+    assert not shelf.folder().exists() or not list(shelf.folder().iterdir())

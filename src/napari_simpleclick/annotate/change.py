@@ -74,8 +74,12 @@ class Change:
         flat = np.ravel_multi_index(indices, shape).astype(np.int64)
         old = np.broadcast_to(np.asarray(before), flat.shape)
         new = np.broadcast_to(np.asarray(after), flat.shape)
-        places, first = np.unique(flat, return_index=True)
-        last = flat.size - 1 - np.unique(flat[::-1], return_index=True)[1]
+        order = np.argsort(flat, kind="stable")
+        places = flat[order]
+        differ = places[1:] != places[:-1]
+        first = order[np.concatenate([[True], differ])] if flat.size else order
+        last = order[np.concatenate([differ, [True]])] if flat.size else order
+        places = flat[first]
         steps = np.diff(places, prepend=0)
         if not steps.size or steps.max() < 2**32:
             steps = steps.astype(np.uint32)

@@ -65,8 +65,8 @@ class Ledger:
     happened = Signal(str, object)
     """All that makes the session what it is, for a record of it: ``chosen`` and a
     label, ``options`` and :class:`Options`, ``asked`` and a :class:`Request`,
-    ``answered`` or ``dropped`` and its number, ``done``, ``undone`` or ``redone`` and
-    an :class:`Edit`."""
+    ``answered`` or ``dropped`` and its number, ``done``, ``undone``, ``redone`` or
+    ``retracted`` and an :class:`Edit`."""
 
     # -- objects -------------------------------------------------------------------
 
@@ -237,7 +237,7 @@ class Ledger:
         """
         edit = self._history.retract()
         self._revert(edit)
-        self.happened.emit("undone", edit)
+        self.happened.emit("retracted", edit)
         return edit
 
     def undo(self) -> Edit | None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from napari_simpleclick.annotate.store import Store
 
 
+TAKEN_BACK = ("undone", "retracted")
+
+
 @dataclass
 class Reading:
     """Reads a session back from its file.
@@ -59,7 +62,7 @@ class Reading:
         Yields
         ------
         tuple
-            After each event: its kind, and the edit that was done, undone or redone.
+            After each event: its kind, and the edit, if it was about one.
 
         Raises
         ------
@@ -73,7 +76,7 @@ class Reading:
                 change = Change(mask.shape, packed) if packed is not None else None
                 edit = self._follow(kind, detail, change, found)
                 if edit is not None and edit.change is not None:
-                    edit.change.apply(mask, undo=kind == "undone")
+                    edit.change.apply(mask, undo=kind in TAKEN_BACK)
                 yield kind, edit
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError(
@@ -104,6 +107,8 @@ class Reading:
             return edit
         elif kind == "undone":
             return session.undo()
+        elif kind == "retracted":
+            return session.retract()
         elif kind == "redone":
             return session.redo()
         else:

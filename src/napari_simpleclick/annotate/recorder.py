@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.annotate.spot import Spot
     from napari_simpleclick.annotate.store import Store
 
-DEEDS = ("asked", "answered", "dropped", "done", "undone", "redone")
+DEEDS = ("asked", "answered", "dropped", "done", "undone", "redone", "retracted")
 """Events that are worth a file; the others are settings."""
 
 
@@ -30,8 +30,9 @@ class Recorder:
     ----------
     session : Session
         The session.
-    open_store : callable
-        Opens the file; called in the thread, when there is something to write.
+    open_store : callable or None
+        Opens the file; called in the thread, when there is something to write. None
+        keeps nothing.
     steps : dict, optional
         Ids of the clicks that the file holds, if it is gone on with.
 
@@ -44,7 +45,7 @@ class Recorder:
     def __init__(
         self,
         session: Session,
-        open_store: Callable[[], Store],
+        open_store: Callable[[], Store] | None,
         steps: dict[Step, int] | None = None,
     ) -> None:
         self.session = session
@@ -65,6 +66,8 @@ class Recorder:
         Settings and the choice of an object wait until something is done, and are
         written only if they are new.
         """
+        if self._open_store is None:
+            return
         if kind not in DEEDS:
             if self._noted.get(kind) == what:
                 return
@@ -79,10 +82,14 @@ class Recorder:
         """The file, once it was opened."""
         return None if self._store is None else self._store.path
 
+    @property
+    def keeps(self) -> bool:
+        """Whether the session is to be written at all."""
+        return self._open_store is not None
+
     def trouble(self) -> Exception | None:
-        """Tell once why something was not written."""
-        trouble, self._trouble = self._trouble, None
-        return trouble
+        """Tell why nothing is written any more; None if all is well."""
+        return self._trouble
 
     def copy(self, path: Path) -> Future[None]:
         """Write a copy of the file as it will be after all events up to now."""
@@ -108,9 +115,10 @@ class Recorder:
             self._thread.submit(self._write, kind, what)
 
     def _open(self) -> None:
+        assert self._open_store is not None
         try:
             self._store = self._open_store()
-        except (OSError, ValueError) as error:
+        except Exception as error:
             self._trouble = error
 
     def _close(self) -> None:
@@ -123,15 +131,15 @@ class Recorder:
         self._store.copy(path)
 
     def _write(self, kind: str, what: Any) -> None:
-        if self._store is None:
-            return
+        if self._store is None or self._trouble is not None:
+            return  # with a hole, what follows would be misread
         try:
             change = what.change if isinstance(what, Edit) else None
             packed = change.packed if change is not None else None
-            if kind in ("undone", "redone"):
+            if kind in ("undone", "redone", "retracted"):
                 what, packed = None, None  # the file knows which
             self._store.append(kind, self._json(self._store, what), packed)
-        except (OSError, ValueError) as error:
+        except Exception as error:
             self._trouble = error
 
     def _json(self, store: Store, what: Any) -> Any:

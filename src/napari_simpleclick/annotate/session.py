@@ -40,10 +40,25 @@ class Session(Ledger):
             (H, W) bool, the object's present mask on the slice. The click starts from
             it if it is not what the click before was answered with.
         """
-        base = mask if self.is_painted(spot, mask) else None
+        base = mask if self._is_new(spot, mask) else None
         step = Step(self._order + 1, click, base)
         self._queue(spot, (*self.clicks(spot), step))
         return step
+
+    def _is_new(self, spot: Spot, mask: Mask) -> bool:
+        """Whether a click has to start from a mask, as those before know nothing of it.
+
+        Clicks that wait may have started from it already.
+        """
+        if not self.is_painted(spot, mask):
+            return False
+        bases = [step.base for step in self.clicks(spot) if step.base is not None]
+        known = bool(bases) and fingerprint(bases[-1]) == fingerprint(mask)
+        return not (known and self.waits(spot))
+
+    def waits(self, spot: Spot) -> bool:
+        """Whether a request at a spot waits."""
+        return any(request.spot == spot for request in self._waiting)
 
     def clear(self, spot: Spot) -> None:
         """Remove all clicks at a spot, and its mask."""
@@ -151,12 +166,20 @@ class Session(Ledger):
         for request in [one for one in self._waiting if one.number == number]:
             self._waiting.remove(request)
             self._take(State(steps={request.spot: request.before}))
+            self._keep_waiting()
             self.happened.emit("dropped", number)
 
-    def withdraw(self) -> None:
-        """Withdraw every request; their clicks go, their masks were never shown."""
+    def withdraw(self, label: int | None = None) -> None:
+        """Withdraw the requests of an object; their clicks go, unanswered.
+
+        Parameters
+        ----------
+        label : int or None
+            None for all objects.
+        """
         for request in reversed(self._waiting.copy()):
-            self.drop(request.number)
+            if label in (None, request.spot.label):
+                self.drop(request.number)
         self.changed.emit()
 
     def is_moved(self, spot: Spot, places: dict[int, Click]) -> bool:
@@ -185,7 +208,7 @@ class Session(Ledger):
             if step.order in places:
                 kept.append(replace(step, click=places[step.order], base=base))
                 base = None
-        if self.is_painted(spot, mask):
+        if self._is_new(spot, mask):
             base = mask
             kept[-1:] = [replace(step, base=mask) for step in kept[-1:]]
         self._queue(spot, tuple(kept), rest=base)
@@ -194,7 +217,11 @@ class Session(Ledger):
     def do(self, edit: Edit) -> None:
         """Put an edit on the undo stack, as it was done."""
         super().do(edit)
-        for request in self._waiting:  # clicks that were made meanwhile
+        self._keep_waiting()
+
+    def _keep_waiting(self) -> None:
+        """Let clicks that were made meanwhile be there."""
+        for request in self._waiting:
             self.steps[request.spot] = request.steps
 
     def undo(self) -> Edit | None:

@@ -81,6 +81,7 @@ class Store:
             raise OSError(f"{path} cannot be opened: {error}.") from error
         try:
             self._run("PRAGMA locking_mode = EXCLUSIVE")
+            self._run("PRAGMA synchronous = FULL")  # also if the power fails
             if fresh:
                 self._create()
             self._check()
@@ -90,7 +91,6 @@ class Store:
 
     def _create(self) -> None:
         self._run("PRAGMA journal_mode = WAL")
-        self._run("PRAGMA synchronous = NORMAL")
         self._run(f"PRAGMA application_id = {APPLICATION}")
         self._run(f"PRAGMA user_version = {VERSION}")
         for statement in TABLES.split(";")[:-1]:
@@ -181,12 +181,45 @@ class Store:
 
     def copy(self, path: Path) -> None:
         """Write a copy of the file, which replaces another only when it is whole."""
-        part = path.with_name(path.name + ".part")
+        if not (path.exists() and path.samefile(self.path)):
+            _back_up(self._database, path)
+
+
+def import_copy(path: Path, target: Path) -> None:
+    """Copy a session from elsewhere, which may be read-only, and stays as it is.
+
+    Raises
+    ------
+    ValueError
+        If it is not a session, is damaged or in use.
+    OSError
+        If it cannot be read, or the copy not written.
+    """
+    if not path.is_file():
+        raise ValueError(f"There is no session at '{path}'.")
+    place = path.resolve().as_uri()
+    try:
+        with closing(sqlite3.connect(f"{place}?mode=ro", uri=True, timeout=0)) as file:
+            _back_up(file, target)
+    except sqlite3.Error as error:
+        busy = "locked" in str(error)
+        what = "is open in another window" if busy else "is not a session"
+        raise ValueError(f"'{path.name}' {what}.") from error
+
+
+def _back_up(database: sqlite3.Connection, path: Path) -> None:
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    try:
+        with closing(sqlite3.connect(part)) as target:
+            database.backup(target)
+            target.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.OperationalError as error:
         part.unlink(missing_ok=True)
-        try:
-            with closing(sqlite3.connect(part)) as target:
-                self._database.backup(target)
-                target.execute("PRAGMA journal_mode = DELETE")
-        except sqlite3.Error as error:
-            raise OSError(f"{path} cannot be written: {error}.") from error
-        part.replace(path)
+        if "locked" in str(error):
+            raise
+        raise OSError(f"{path} cannot be written: {error}.") from error
+    except sqlite3.Error:
+        part.unlink(missing_ok=True)
+        raise
+    part.replace(path)

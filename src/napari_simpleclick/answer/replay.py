@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ from napari_simpleclick.annotate import (
     Session,
     Store,
 )
+from napari_simpleclick.annotate.reading import TAKEN_BACK
+from napari_simpleclick.annotate.shelf import digest
+from napari_simpleclick.annotate.store import import_copy
 from napari_simpleclick.answer.engine import Engine, Job
 from napari_simpleclick.predict import Predictor
 from napari_simpleclick.volumes import Window
@@ -24,7 +28,7 @@ from napari_simpleclick.volumes.view import Look, View, VolumeWindows
 from napari_simpleclick.weights import load_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -86,8 +90,18 @@ def replay_session(
     OSError
         If a file cannot be read.
     """
-    if not path.is_file():
-        raise ValueError(f"There is no session at '{path}'.")
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / path.name
+        import_copy(path, copy)
+        return _replay(copy, image, weights, report)
+
+
+def _replay(
+    path: Path,
+    image: Path | None,
+    weights: str | None,
+    report: Callable[[int, int], None] | None,
+) -> Replay:
     with Store(path) as store:
         about, total = store.about(), store.count()
         opened = _find_image(about, image)
@@ -109,7 +123,10 @@ def replay_session(
         session, clicks = reading.session, store.clicks()
     final = mask if again is None else again.labels
     source = None if opened is None else _mask_source(opened, about)
-    agreement = {k: _dice(final == k, mask == k) for k in session.labels()}
+    labels = session.labels()
+    agreement = dict.fromkeys(labels, 1.0)
+    if again is not None:
+        agreement = {k: _dice(final == k, mask == k) for k in labels}
     return Replay(session, about, final, source, clicks, agreement)
 
 
@@ -132,9 +149,11 @@ class _Again:
 
     def follow(self, kind: str, edit: Edit) -> None:
         """Do, undo or redo what the session did."""
-        if kind == "undone":
+        back = kind in TAKEN_BACK
+        if back:
             change = self._done.pop()
-            self._undone.append(change)
+            if kind == "undone":
+                self._undone.append(change)
         elif kind == "redone":
             change = self._undone.pop()
             self._done.append(change)
@@ -143,17 +162,31 @@ class _Again:
             self._done.append(change)
             self._undone.clear()
         if change is not None:
-            change.apply(self.labels, undo=kind == "undone")
+            change.apply(self.labels, undo=back)
 
     def _change(self, edit: Edit) -> Change | None:
         request = self.reading.session.pending
         if request is not None and request.spot in edit.after.seen:
             return self._predict(request)
+        if edit.name == "delete object":
+            (label,) = edit.after.styles
+            there = np.nonzero(self.labels == label)
+            return Change.of(self.labels.shape, there, label, 0)
+        if edit.name == "end":
+            return Change.joined(list(self._cleared(edit)))
         if edit.change is None:
             return None
         indices, _, after = edit.change.voxels()
         places = np.unravel_index(indices, edit.change.shape)
         return Change.of(self.labels.shape, places, self.labels[places], after)
+
+    def _cleared(self, edit: Edit) -> Iterator[Change]:
+        """Clear the slices beyond the end of an object."""
+        for spot in edit.after.notes:
+            empty = np.zeros(spot.plane.size(self.labels.shape), bool)
+            change = Change.of_object(self.labels, spot.plane, spot.label, empty)
+            if change is not None:
+                yield change
 
     def _predict(self, request: Request) -> Change | None:
         options = self.reading.session.options
@@ -175,10 +208,13 @@ def _find_image(about: dict[str, Any], image: Path | None) -> Opened | None:
         return None
     shape = tuple(about["shape"])
     for opened in open_layers(path):
-        if not opened.labels and tuple(opened.array.shape[: len(shape)]) == shape:
+        array = opened.array
+        same = not opened.labels and tuple(array.shape[: len(shape)]) == shape
+        if same and digest(array, len(shape)) == about["digest"]:
             return opened
     raise ValueError(
-        f"'{path}' is not the image of this session, which has the shape {shape}."
+        f"'{path}' is not the image of this session, '{about['image']}' of shape "
+        f"{shape}."
     )
 
 

@@ -59,6 +59,8 @@ class Answers:
 
         view, spacing = bench.view(), bench.spacing(request.spot.plane)
         bench.recorder.note("look", view.look)
+        if self.models.engine is not None:
+            bench.recorder.note("model", self.models.engine.card.name)
         return Job(request, view, spacing, bench.options)
 
     def pump(self) -> None:
@@ -110,14 +112,16 @@ class Answers:
     def write(self, bench: Bench, answer: Answer) -> None:
         """Write the answer to a request, which is done with, as one undo step."""
         request = answer.request
-        spot, change = request.spot, None
+        spot, change, trouble = request.spot, None, None
         try:
             change = bench.write(spot.plane, spot.label, answer.mask)
         except Exception as error:
-            self.failed.emit(f"The mask could not be written: {error}.", error)
+            trouble = error
         now = bench.object_mask(spot.plane, spot.label)
         bench.session.record(request, change, now)
         self.answered.emit(answer)
+        if trouble is not None:
+            self.failed.emit(f"The mask could not be written: {trouble}.", trouble)
 
     def _on_error(self, bench: Bench, error: Exception) -> None:
         self.working = False

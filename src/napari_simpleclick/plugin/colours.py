@@ -21,6 +21,9 @@ OBJECT_COLOURS = (
 )
 """Masks in turn; bright on gray images, and none is that of a click."""
 
+AT_LEAST = 255
+"""Labels that have a colour in any case."""
+
 PLAIN_COLOURS = CyclicLabelColormap(colors=["transparent", *OBJECT_COLOURS])
 
 
@@ -37,7 +40,7 @@ def colormap_of(session: Session) -> CyclicLabelColormap | DirectLabelColormap:
     """
     if not any(style.colour for style in session.styles.values()):
         return PLAIN_COLOURS
-    highest = max(*session.styles, *session.labels(), len(OBJECT_COLOURS))
+    highest = max(session.label, *session.styles, *session.labels(), AT_LEAST)
     colours: dict[int | None, Any] = {None: OBJECT_COLOURS[0], 0: "transparent"}
     colours |= {k: object_colour(session, k) for k in range(1, highest + 1)}
     return DirectLabelColormap(color_dict=colours)

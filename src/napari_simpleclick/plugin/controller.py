@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from psygnal import Signal
 
@@ -63,6 +64,7 @@ class Controller:
         self.saving = Saving()
         self.positive = True
         self.closed = self._entering = False
+        self._benches: WeakSet[Bench] = WeakSet()
         self.mouse = Mouse(viewer, self._wants_clicks, self._on_click, self.pick)
         viewer.layers.events.removed.connect(self._on_layer_removed)
         self.models.loading.connect(lambda: self.status.emit("Loading the model…"))
@@ -156,8 +158,6 @@ class Controller:
         if bench is None:
             return
         self.choose(label)
-        axis = bench.stack_axis()
-        areas = bench.session.tally.areas(label, axis)
         try:
             stack = Stack.through(
                 bench.session.spot(bench.current_plane()), bench.options.channel_axis
@@ -165,13 +165,13 @@ class Controller:
         except ValueError as error:
             self.complain(str(error))
             return
-        if stack is not None and areas.any():
-            bench.go_to(stack.spot(int(areas.argmax())).plane, axis)
+        if stack is not None and (areas := bench.areas(stack)).any():
+            bench.go_to(stack.spot(int(areas.argmax())).plane, stack.axis)
 
     def delete_object(self, label: int) -> None:
         """Delete an object; requests that still wait are withdrawn."""
         if self.bench is not None:
-            self.bench.session.withdraw()
+            self.bench.session.withdraw(label)
             self.bench.delete(label)
             self.status.emit("Deleted; Undo brings it back")
 
@@ -196,12 +196,10 @@ class Controller:
 
     def abandon(self) -> None:
         """Stop because the window is gone; its layers must not be touched any more."""
-        if self.closed:
-            return
         self.closed = True
         self.models.close()
-        bench, self.bench, self.answers.bench = self.bench, None, None
-        if bench is not None:
+        self.bench = self.answers.bench = None
+        for bench in self._benches:
             bench.recorder.close()
 
     def close(self) -> None:
@@ -220,12 +218,18 @@ class Controller:
         """Find the bench of an image that was clicked on before."""
         for layer in self.viewer.layers:
             bench = layer.metadata.get(KEY)
-            if isinstance(bench, Bench) and bench.image is image and bench.is_whole():
+            if (
+                isinstance(bench, Bench)
+                and bench.image is image
+                and bench.is_whole()
+                and bench.fits()
+            ):
                 return bench
         return None
 
     def _enter_bench(self, bench: Bench) -> None:
         self.bench = self.answers.bench = bench
+        self._benches.add(bench)
         for layer in bench.points.values():
             layer.events.data.connect(self._on_points)
         bench.mask.events.selected_label.connect(self._on_label)
@@ -248,8 +252,6 @@ class Controller:
         bench.image.events.data.disconnect(self._on_image_data)
         if bench.is_whole():
             bench.session.withdraw()
-        else:
-            bench.recorder.close()
         self.saving.follow(None)
         keys.unbind((*bench.layers, self.viewer))
         keys.bind(bench.layers[1:], bench.act, keys.HISTORY)
@@ -259,6 +261,9 @@ class Controller:
         if self.bench is not None and event.value in self.bench.layers:
             self._leave_bench()
             self.status.emit("")
+        for bench in self._benches:
+            if event.value in bench.layers:
+                bench.recorder.close()
 
     def _on_image_data(self) -> None:
         if self.engine is not None:
@@ -273,6 +278,7 @@ class Controller:
 
     def _on_label(self) -> None:
         if self.bench is not None and self.bench.mask.selected_label > 0:
+            self.bench.show_colours()
             self.bench.session.choose(int(self.bench.mask.selected_label))
             self.changed.emit()
 
@@ -288,7 +294,11 @@ class Controller:
         if self.closed or self.bench is None or self.bench.image is not image:
             restored.recorder.close()
             return
-        self.replace_bench(lambda: Bench(self.viewer, image, restored=restored))
+        try:
+            self.replace_bench(lambda: Bench(self.viewer, image, restored=restored))
+        except MemoryError as error:
+            restored.recorder.close()
+            self.complain("There is not enough memory for the session's mask.", error)
         self.answers.pump()
 
     def replace_bench(self, make: Callable[[], Bench]) -> None:
@@ -383,5 +393,7 @@ class Controller:
 
     def complain(self, sentence: str, error: Exception | None = None) -> None:
         """Tell the person what went wrong."""
+        if self.closed:
+            return
         details = "".join(traceback.format_exception(error)) if error else sentence
         self.trouble.emit(sentence, details)

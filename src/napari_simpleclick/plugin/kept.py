@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_simpleclick.annotate import Reading, Recorder, Store
-from napari_simpleclick.annotate.shelf import digest, new_path
+from napari_simpleclick.annotate.shelf import digest, folder, new_path
+from napari_simpleclick.annotate.store import import_copy
 from napari_simpleclick.plugin.look import data_shape, mask_shape, pixel_sizes
 from napari_simpleclick.volumes.lazy import fits_memory
 from napari_simpleclick.volumes.source import SOURCE_KEY
@@ -32,13 +33,10 @@ class Restored:
         Goes on writing it.
     mask : ndarray
         Its labels.
-    extra : dict
-        The last settings and model that were noted in it.
     """
 
     recorder: Recorder
     mask: NDArray[Any]
-    extra: dict[str, Any]
 
 
 def new_store(image: Image, channel_axis: int | None) -> Store:
@@ -65,24 +63,56 @@ def new_store(image: Image, channel_axis: int | None) -> Store:
 
 
 def read_session(path: Path, image: Image) -> Restored:
-    """Read a session of an image."""
-    store = Store(path)
+    """Read a session of an image, to be gone on with.
+
+    One that does not lie in the folder of sessions is copied there first.
+
+    Raises
+    ------
+    ValueError
+        If it is not a session, or that of another image.
+    OSError
+        If it cannot be read.
+    """
+    foreign = path.parent.resolve() != folder().resolve()
+    own = new_path(image.name) if foreign else path
+    if foreign:
+        import_copy(path, own)
+    store = None
     try:
+        store = Store(own)
         about = store.about()
-        if tuple(about["shape"]) != data_shape(image):
-            raise ValueError(
-                f"This session belongs to '{about.get('image')}' of shape "
-                f"{tuple(about['shape'])}; open that image first."
-            )
+        _check_image(about, image)
         reading, mask = Reading(store), empty_mask(tuple(about["mask"]))
         for _ in reading.play(mask):
             pass
         store.put_about({"declined": False})
-    except BaseException:
-        store.close()
+    except BaseException as error:
+        if store is not None:
+            store.close()
+        if foreign:
+            own.unlink(missing_ok=True)
+        if isinstance(error, ValueError):
+            told = str(error).replace(f"'{own.name}'", f"'{path.name}'")
+            raise ValueError(told) from error
         raise
     recorder = Recorder(reading.session, lambda: store, reading.steps)
-    return Restored(recorder, mask, reading.extra)
+    return Restored(recorder, mask)
+
+
+def _check_image(about: dict[str, Any], image: Image) -> None:
+    """Refuse an image that is not the one of a session."""
+    name, shape = about.get("image"), tuple(about["shape"])
+    if shape != data_shape(image):
+        raise ValueError(
+            f"This session belongs to '{name}' of shape {shape}; open that image first."
+        )
+    data = image.data[0] if image.multiscale else image.data
+    if about["digest"] != digest(data, image.ndim):
+        raise ValueError(
+            f"This session belongs to '{name}', which has the same shape and other "
+            "pixels; open that image first."
+        )
 
 
 def empty_mask(shape: tuple[int, ...]) -> NDArray[np.uint16]:

@@ -14,14 +14,16 @@ from napari_simpleclick.annotate import (
     Recorder,
     Session,
     Spot,
+    Stack,
     Step,
 )
-from napari_simpleclick.plugin.colours import colormap_of
+from napari_simpleclick.plugin.colours import AT_LEAST, colormap_of
 from napari_simpleclick.plugin.dots import Dots
 from napari_simpleclick.plugin.kept import Restored, empty_mask, new_store
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.look import (
     MOVES,
+    UNKEPT,
     default_options,
     mask_source,
     transform,
@@ -50,7 +52,8 @@ KEY = "napari-simpleclick"
 
 def _new_recorder(image: Image, options: Options) -> Recorder:
     opening = partial(new_store, image, options.channel_axis)
-    return Recorder(Session(options=options), opening)
+    unkept = UNKEPT in image.metadata
+    return Recorder(Session(options=options), None if unkept else opening)
 
 
 class FoundPoint(NamedTuple):
@@ -108,7 +111,7 @@ class Bench(Sight):
         )
         super().__init__(viewer, image, self.recorder.session)
         self.quiet = False
-        self._styles = dict(self.session.styles)
+        self._shown: tuple[dict[int, str], int] = {}, AT_LEAST
         axis = self.options.channel_axis
         look = transform(image, axis)
         self.mask: Labels = viewer.add_labels(
@@ -232,20 +235,35 @@ class Bench(Sight):
 
     def show_colours(self) -> None:
         """Give the mask layer the colours of the objects."""
-        if self.session.styles != self._styles:
-            self._styles = dict(self.session.styles)
+        colours = {k: style.colour for k, style in self.session.styles.items()}
+        beyond = max(AT_LEAST, self.session.label, *colours)
+        if (colours, beyond) != self._shown:
+            self._shown = colours, beyond
             self.mask.colormap = colormap_of(self.session)
 
     def delete(self, label: int) -> None:
         """Delete an object, its clicks and its pixels, as one undo step."""
-        labels, changes = self.mask.data, []
-        for place in np.flatnonzero(self.session.tally.areas(label, 0)):
-            inside = np.nonzero(labels[place] == label)
-            indices = (np.full(inside[0].shape, place), *inside)
-            changes.append(Change.of(labels.shape, indices, label, 0))
-            changes[-1].apply(labels)
-        self.session.delete(label, Change.joined(changes))
+        labels = self.mask.data
+        tally = self.session.tally
+        filled = [np.flatnonzero(tally.areas(label, a)) for a in range(labels.ndim)]
+        change = None
+        if filled[0].size:
+            box = tuple(slice(int(a[0]), int(a[-1]) + 1) for a in filled)
+            inside = np.nonzero(labels[box] == label)
+            indices = tuple(i + a[0] for i, a in zip(inside, filled, strict=True))
+            change = Change.of(labels.shape, indices, label, 0)
+            change.apply(labels)
+        self.session.delete(label, change)
         self.mask.refresh()
+
+    def areas(self, stack: Stack) -> NDArray[np.int64]:
+        """Count the pixels of an object on every slice of a stack."""
+        shape = self.mask.data.shape
+        own = (*stack.plane.axes, stack.axis)
+        if all(side == 1 for axis, side in enumerate(shape) if axis not in own):
+            return self.session.tally.areas(stack.label, stack.axis)
+        planes = (stack.spot(index).plane for index in range(shape[stack.axis]))
+        return np.array([self.object_mask(p, stack.label).sum() for p in planes])
 
     def found_points(self) -> list[FoundPoint]:
         """All points that are in the layers now."""

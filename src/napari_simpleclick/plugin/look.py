@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MOVES = ("scale", "translate", "rotate", "shear", "affine", "units")
 """What places a layer in the world."""
 
+UNKEPT = "napari-simpleclick unkept"
+"""Key in an image's metadata: its session is not to be kept."""
+
 NOTHING: Mapping[int, float] = {}
 
 

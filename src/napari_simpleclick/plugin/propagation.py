@@ -219,7 +219,7 @@ class Propagator:
         self.run = None
         if run.trouble:
             self.controller.complain(run.trouble)
-        elif run.bench.source() is run.source:
+        elif run.bench.source() is run.source and run.mask(run.start).any():
             self._write(run)
         self.changed.emit()
 
@@ -232,7 +232,8 @@ class Propagator:
                 spot = stack.spot(index)
                 mask = bench.object_mask(spot.plane, spot.label)
                 changed = fingerprint(mask) != run.before.get(index)
-                if changed or bench.session.clicks(spot):
+                by_hand = bench.session.is_annotated(spot, mask)
+                if changed or by_hand or bench.session.clicks(spot):
                     left += 1
                     continue
                 new = patch.paste(mask.shape)

@@ -100,7 +100,7 @@ class Retouch:
         known = latest is not None and latest.steps == session.clicks(spot)
         exact = known and latest is not None and latest.chained(bench.options)
         self._rough = moving and not exact
-        at_once = session.pending is None and (exact or (moving and known))
+        at_once = not session.waits(spot) and (exact or (moving and known))
         if moving and not at_once:
             return
         request = session.ask_again(spot, self._start or bench.options, bench.options)

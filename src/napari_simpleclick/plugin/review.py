@@ -37,7 +37,7 @@ class Review:
             for index, sure in profile.confidence.items()
             if sure is not None and self._is_untouched(bench, stack, index)
         }
-        areas = dict(enumerate(bench.session.tally.areas(stack.label, stack.axis)))
+        areas = dict(enumerate(bench.areas(stack).tolist()))
         index = next_to_check(confidence, areas, {*profile.annotated, here})
         if index is None:
             status = "There is no other propagated slice to look at."
@@ -67,9 +67,8 @@ class Review:
 
         bench, stack, here = self.propagator.where()
         session, labels = bench.session, bench.mask.data
-        session.withdraw()
-        areas = session.tally.areas(stack.label, stack.axis)
-        holds = set(np.flatnonzero(areas).tolist())
+        session.withdraw(stack.label)
+        holds = set(np.flatnonzero(bench.areas(stack)).tolist())
         annotated = self.propagator.profile().annotated - {here}
         cleared = [
             index

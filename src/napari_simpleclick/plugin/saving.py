@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
+from qtpy.QtCore import QTimer
 
 from napari_simpleclick.annotate.shelf import (
     Offer,
@@ -16,7 +17,6 @@ from napari_simpleclick.annotate.shelf import (
 )
 from napari_simpleclick.plugin.background import start
 from napari_simpleclick.plugin.kept import read_session
-from napari_simpleclick.plugin.layers import Bench
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ class Saving:
         self.offered.emit(None)
         if bench is not None:
             bench.session.happened.connect(self._on_event)
-            if not bench.recorder.begun:
+            if bench.recorder.keeps and not bench.recorder.begun:
                 self._look_for_offers(bench)
 
     def _on_event(self) -> None:
@@ -61,11 +61,12 @@ class Saving:
         self.offered.emit(None)
         trouble = self.bench.recorder.trouble()
         if trouble is not None:
-            self.failed.emit(
+            text = (
                 f"Your work is not being kept: {trouble} Save the mask yourself with "
-                "Ctrl+S.",
-                trouble,
+                "Ctrl+S."
             )
+            tell = partial(self.failed.emit, text, trouble)
+            QTimer.singleShot(0, tell)  # after the answer, which takes troubles away
 
     def save_copy(self, path: Path) -> None:
         """Write the session to a file that can be taken elsewhere, in the background.

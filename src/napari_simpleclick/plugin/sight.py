@@ -117,10 +117,14 @@ class Sight:
         dims.set_point(slider, dims.point[slider] + (plane.index[axis] - here) / pace)
 
     def stack_axis(self) -> int:
-        """Axis that the slices follow: the last one that is not displayed, or 0."""
+        """Axis that the slices follow: the last one that is not displayed, or 0.
+
+        Never the axis of channels.
+        """
         skipped = self.viewer.dims.ndim - self.image.ndim
-        hidden = [axis - skipped for axis in self.viewer.dims.not_displayed]
-        return max((axis for axis in hidden if axis >= 0), default=0)
+        hidden = {axis - skipped for axis in self.viewer.dims.not_displayed}
+        slices = hidden - {self.options.channel_axis}
+        return max((axis for axis in slices if axis >= 0), default=0)
 
     def spacing(self, plane: Plane) -> tuple[float, float]:
         """Height and width of a pixel; square where the units cannot be compared."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
+from napari_simpleclick.plugin.look import UNKEPT
 from napari_simpleclick.volumes.intensity import default_window
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Stage:
         self._ring: Shapes | None = None
         self._resting: Bench | None = None
         name = f"case {len(study.finished) + 1}"
-        look = {"name": name, "rgb": picture.ndim == 3}
+        look = {"name": name, "rgb": picture.ndim == 3, "metadata": {UNKEPT: True}}
         if picture.ndim == 2:  # as the robot sees it
             window = default_window(picture)
             look["contrast_limits"] = (window.low, max(window.high, window.low + 1e-6))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.qt.threading import create_worker
 from psygnal import Signal
 from qtpy.QtCore import QTimer, QUrl
 from qtpy.QtWidgets import (
@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_simpleclick.plugin.background import start
 from napari_simpleclick.plugin.docked import Docked
 from napari_simpleclick.plugin.stage import Stage
 
@@ -212,12 +213,13 @@ class StudyPanel(Docked):
     def _report(self) -> None:
         from napari_simpleclick.evaluate import report_study
 
+        assert self.study is not None
         self.status.setText("All cases are done. The robot annotates them now…")
-        create_worker(
-            report_study,
-            self.study,
-            _progress={"desc": "Report of the study"},
-            _connect={"returned": self._on_report, "errored": self._on_error},
+        start(
+            partial(report_study, self.study),
+            self._on_report,
+            self._on_error,
+            "Report of the study",
         )
 
     def _on_report(self, page: Path) -> None:
