@@ -61,20 +61,20 @@ def test_a_question_mark_shows_all_keys(open_window, discs):
 def test_a_changed_key_works_at_once_and_the_next_time(open_window, discs):
     hand = open_window(discs)
     table = open_table(hand)
-    type_key(hand, table, Action.NEGATIVE, Qt.Key.Key_K)
-    assert TABLE.text(Action.NEGATIVE) == "K"
+    type_key(hand, table, Action.NEGATIVE, Qt.Key.Key_J)
+    assert TABLE.text(Action.NEGATIVE) == "J"
     assert "(K)" in hand.panel.negative.text()
     hand.press(table.done_button)
     hand.key(Qt.Key.Key_W)
     assert not hand.panel.negative.isChecked()
-    hand.key(Qt.Key.Key_K)
+    hand.key(Qt.Key.Key_J)
     assert hand.panel.negative.isChecked()
-    assert settings.load().keys == "NEGATIVE=K"
+    assert settings.load().keys == "NEGATIVE=J"
     TABLE._take(dict(TABLE._usual))  # as if napari had been closed
     hand.controller.use_image(None)
     hand.panel.leave()
     TABLE.load()
-    assert TABLE.key(Action.NEGATIVE) == "K"
+    assert TABLE.key(Action.NEGATIVE) == "J"
 
 
 def test_a_changed_undo_still_undoes(open_window, discs):
@@ -117,8 +117,8 @@ def test_a_key_that_is_taken_is_refused(open_window, discs, key, modifier, words
 def test_the_usual_keys_come_back(open_window, discs):
     hand = open_window(discs)
     table = open_table(hand)
-    type_key(hand, table, Action.NEW_OBJECT, Qt.Key.Key_K)
-    assert TABLE.key(Action.NEW_OBJECT) == "K"
+    type_key(hand, table, Action.NEW_OBJECT, Qt.Key.Key_J)
+    assert TABLE.key(Action.NEW_OBJECT) == "J"
     hand.press(table.reset)
     assert TABLE.key(Action.NEW_OBJECT) == "N"
     assert settings.load().keys == ""
@@ -130,9 +130,9 @@ def test_the_usual_keys_come_back(open_window, discs):
 
 
 def test_kept_keys_that_make_no_sense_are_left_out():
-    settings.save(keys="NEGATIVE=K NOTHING=L POSITIVE=K UNDO= REDO=!")
+    settings.save(keys="NEGATIVE=J NOTHING=L POSITIVE=J UNDO= REDO=!")
     TABLE.load()
-    assert TABLE.key(Action.NEGATIVE) == "K"
+    assert TABLE.key(Action.NEGATIVE) == "J"
     assert TABLE.key(Action.POSITIVE) == "Q"
     assert TABLE.key(Action.UNDO) == "Ctrl+Z"
     assert TABLE.key(Action.REDO) == "Ctrl+Shift+Z"
@@ -146,7 +146,7 @@ def test_kept_keys_that_make_no_sense_are_left_out():
         ("Return", "Enter"),
         ("q", "Q"),
         ("Ctrl+-", "Ctrl+-"),
-        ("K, Ctrl+L", "K"),
+        ("K, Ctrl+L", "J"),
     ],
 )
 def test_spelling(text, ours):
@@ -163,7 +163,7 @@ def test_a_tool_of_napari_keeps_its_key_while_it_is_on(open_window, discs):
     hand = open_window(discs)
     mask = hand.bench.mask
     table = dict(TABLE._key_of)
-    TABLE._take({**table, Action.NEW_OBJECT: "Enter", Action.PREDICT: "K"})
+    TABLE._take({**table, Action.NEW_OBJECT: "Enter", Action.PREDICT: "J"})
     hand.viewer.layers.selection.active = mask
     mask.mode = "polygon"
     hand.click(0, 20, 20)

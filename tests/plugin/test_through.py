@@ -8,7 +8,7 @@ from qtpy.QtTest import QTest
 from napari_simpleclick import propagate
 from napari_simpleclick.answer import Engine, Job
 from napari_simpleclick.plugin import through
-from napari_simpleclick.plugin.run import NO_PAIR
+from napari_simpleclick.plugin.run import NO_PAIR, Patch
 
 PATIENCE_MS = 60_000
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -515,3 +515,11 @@ def test_outlines_of_the_neighbours(open_window, discs, order):
     hand.qtbot.waitUntil(lambda: len(hand.viewer.layers) == len(names) + 1)
     hand.viewer.window.remove_dock_widget(hand.panel)
     assert set(hand.viewer.layers) == names
+
+
+def test_a_slice_that_turns_out_empty_can_be_kept():
+    empty = Patch.cut(np.zeros((4, 5), bool), 0.7)
+    assert not empty.paste((4, 5)).any()
+    mask = np.zeros((4, 5), bool)
+    mask[1:3, 2] = True
+    assert (Patch.cut(mask).paste((4, 5)) == mask).all()

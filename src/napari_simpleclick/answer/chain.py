@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,8 +72,8 @@ def kept(new: Map, old: Map, click: Click, threshold: float) -> Map:
     return np.where(changed, new, old)
 
 
-def support(probability: Map) -> tuple[slice, slice]:
-    """Rows and columns outside which a probability is 0."""
+def support(probability: NDArray[Any]) -> tuple[slice, slice]:
+    """Rows and columns outside which a probability or a mask is 0."""
     spans = [np.flatnonzero(probability.any(axis=axis)) for axis in (1, 0)]
     rows, columns = (
         slice(int(span[0]), int(span[-1]) + 1) if span.size else slice(0, 0)

@@ -87,20 +87,21 @@ def go_through(
     """
     bar = progress(total=total, desc=title)
 
-    def run() -> Generator[None, None, Exception | None]:
+    def run() -> Generator[None, None, tuple[Exception | None]]:
         try:
             for _ in work:
                 yield
         except Exception as error:
-            return error
-        return None
+            return (error,)  # an error alone would be raised
+        return (None,)
 
     def step(_: object) -> None:
         bar.update(1)
         each()
 
-    def end(error: Exception | None) -> None:
+    def end(outcome: tuple[Exception | None]) -> None:
         bar.close()
+        (error,) = outcome
         done() if error is None else failed(error)
 
     create_worker(run, _connect={"yielded": step, "returned": end})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from napari_simpleclick.annotate import Mask, fingerprint
+from napari_simpleclick.answer.chain import support
 from napari_simpleclick.answer import Loan, Stopped
 from napari_simpleclick.propagate import Ending, Propagation, Slices, interpolated
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from napari_simpleclick.annotate import Stack
-    from napari_simpleclick.answer import Engine
+    from napari_simpleclick.answer.chain import support
+from napari_simpleclick.answer import Engine
     from napari_simpleclick.plugin.layers import Bench
     from napari_simpleclick.predict import Predictor
 
@@ -46,9 +48,8 @@ class Patch(NamedTuple):
     @classmethod
     def cut(cls, mask: Mask, confidence: float | None = None) -> Patch:
         """Cut the object out of a slice."""
-        spans = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
-        rows, columns = (slice(*(s[[0, -1]] + (0, 1) if s.size else ())) for s in spans)
-        return cls((rows, columns), mask[rows, columns].copy(), confidence)
+        where = support(mask)
+        return cls(where, mask[where].copy(), confidence)
 
     def paste(self, shape: tuple[int, ...]) -> Mask:
         """Put the object back into an empty slice."""
