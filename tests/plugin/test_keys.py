@@ -63,7 +63,7 @@ def test_a_changed_key_works_at_once_and_the_next_time(open_window, discs):
     table = open_table(hand)
     type_key(hand, table, Action.NEGATIVE, Qt.Key.Key_J)
     assert TABLE.text(Action.NEGATIVE) == "J"
-    assert "(K)" in hand.panel.negative.text()
+    assert "(J)" in hand.panel.negative.text()
     hand.press(table.done_button)
     hand.key(Qt.Key.Key_W)
     assert not hand.panel.negative.isChecked()
@@ -146,7 +146,7 @@ def test_kept_keys_that_make_no_sense_are_left_out():
         ("Return", "Enter"),
         ("q", "Q"),
         ("Ctrl+-", "Ctrl+-"),
-        ("K, Ctrl+L", "J"),
+        ("J, Ctrl+L", "J"),
     ],
 )
 def test_spelling(text, ours):

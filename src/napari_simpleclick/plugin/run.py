@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from napari_simpleclick.annotate import Mask, fingerprint
-from napari_simpleclick.answer.chain import support
 from napari_simpleclick.answer import Loan, Stopped
+from napari_simpleclick.answer.chain import support
 from napari_simpleclick.propagate import Ending, Propagation, Slices, interpolated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from napari_simpleclick.annotate import Stack
-    from napari_simpleclick.answer.chain import support
-from napari_simpleclick.answer import Engine
+    from napari_simpleclick.answer import Engine
     from napari_simpleclick.plugin.layers import Bench
     from napari_simpleclick.predict import Predictor
 
