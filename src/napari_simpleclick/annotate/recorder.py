@@ -66,7 +66,7 @@ class Recorder:
         Settings and the choice of an object wait until something is done, and are
         written only if they are new.
         """
-        if self._open_store is None:
+        if self._open_store is None or self._closed:
             return
         if kind not in DEEDS:
             if self._noted.get(kind) == what:

@@ -196,6 +196,8 @@ class Controller:
 
     def abandon(self) -> None:
         """Stop because the window is gone; its layers must not be touched any more."""
+        if self.closed:
+            return  # the panel alone was closed before, and another may be at work
         self.closed = True
         self.models.close()
         self.bench = self.answers.bench = None
