@@ -219,7 +219,7 @@ class Propagator:
         self.run = None
         if run.trouble:
             self.controller.complain(run.trouble)
-        elif run.bench.source() is run.source and run.mask(run.start).any():
+        elif run.stands():
             self._write(run)
         self.changed.emit()
 

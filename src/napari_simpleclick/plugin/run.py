@@ -106,10 +106,16 @@ class Run:
         self.spacing = self.bench.spacing(self.stack.plane)
         self.length = int(self.bench.mask.data.shape[self.stack.axis])
         self._labels = self.bench.mask.data
+        self._held = bool(self.mask(self.start).any())
 
     def read(self, index: int) -> Any:
         """Read a slice of the image."""
         return self.view.read(self.stack.spot(index).plane)
+
+    def stands(self) -> bool:
+        """Whether the image and the mask that it started from are still there."""
+        same = self.bench.source() is self.source
+        return same and (not self._held or bool(self.mask(self.start).any()))
 
     def mask(self, index: int) -> Mask:
         """Read the object's present mask on a slice."""
