@@ -122,7 +122,8 @@ def _replay(
                 report(number, total)
         session, clicks = reading.session, store.clicks()
     final = mask if again is None else again.labels
-    source = None if opened is None else _mask_source(opened, about)
+    axis, ndim = session.options.channel_axis, len(about["shape"])
+    source = None if opened is None else opened.source.of_mask(ndim, axis)
     labels = session.labels()
     agreement = dict.fromkeys(labels, 1.0)
     if again is not None:
@@ -193,8 +194,7 @@ class _Again:
         look, plane = _read_look(self.reading.extra["look"]), request.spot.plane
         array = self.opened.array
         view = View(array, look, self._windows, array, len(self.about["shape"]))
-        height, width = (self.about["sizes"][axis] for axis in plane.axes)
-        spacing = (height, width) if height and width else (1.0, 1.0)
+        spacing = plane.spacing(self.about["sizes"])
         mask = self.engine.answer(Job(request, view, spacing, options)).mask
         return Change.of_object(
             self.labels, plane, request.spot.label, mask, options.overwrite
@@ -216,21 +216,6 @@ def _find_image(about: dict[str, Any], image: Path | None) -> Opened | None:
         f"'{path}' is not the image of this session, '{about['image']}' of shape "
         f"{shape}."
     )
-
-
-def _mask_source(opened: Opened, about: dict[str, Any]) -> Source:
-    """Tell what the mask overlays: without the axis of channels, if it has one."""
-    flat = [
-        axis
-        for axis, (full, own) in enumerate(
-            zip(about["shape"], about["mask"], strict=True)
-        )
-        if full != own
-    ]
-    missing = len(about["shape"]) - len(opened.source.order)
-    if flat and flat[0] >= missing:
-        return opened.source.flat(flat[0] - missing)
-    return opened.source
 
 
 def _read_look(value: dict[str, Any]) -> Look:

@@ -6,15 +6,20 @@ long as the window is open (seen in 0.9.2); with one for every click that is too
 
 from __future__ import annotations
 
+import atexit
 from typing import TYPE_CHECKING, TypeVar
 
 from napari.utils import progress
-from superqt.utils import create_worker
+from superqt.utils import WorkerBase, create_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
 Result = TypeVar("Result")
+
+# napari waits when the application quits, which a script without ``napari.run`` never
+# does; a worker that outlives Qt's objects aborts the process
+atexit.register(WorkerBase.await_workers)
 
 
 def _ignore(_: object) -> None:

@@ -9,13 +9,13 @@ from weakref import WeakSet
 from psygnal import Signal
 
 from napari_simpleclick.annotate import Stack
-from napari_simpleclick.clicks import Click, check_clicks
 from napari_simpleclick.plugin import keys
 from napari_simpleclick.plugin.answers import Answers
 from napari_simpleclick.plugin.keys import Action
-from napari_simpleclick.plugin.layers import KEY, Bench, FoundPoint
+from napari_simpleclick.plugin.layers import KEY, Bench
 from napari_simpleclick.plugin.models import Models
 from napari_simpleclick.plugin.mouse import Mouse
+from napari_simpleclick.plugin.points import take_over
 from napari_simpleclick.plugin.saving import Saving
 
 if TYPE_CHECKING:
@@ -334,50 +334,13 @@ class Controller:
 
     def _take_over_points(self, bench: Bench) -> None:
         """Make the session's clicks those of the Points layers."""
-        orders: dict[int, FoundPoint] = {}
-        fresh: list[FoundPoint] = []
-        for point in bench.found_points():
-            if point.order and point.order not in orders:
-                orders[point.order] = point
-            else:
-                fresh.append(point)
         try:
-            self._move_clicks(bench, orders)
-            for point in fresh:
-                self._add_click(bench, point)
+            for spot, step in take_over(bench):
+                self.clicked.emit(spot, step)
         except ValueError as error:
             bench.show_steps()
             self.complain(str(error))
         self.answers.pump()
-
-    def _move_clicks(self, bench: Bench, orders: dict[int, FoundPoint]) -> None:
-        strayed = False
-        for spot, steps in list(bench.session.steps.items()):
-            places = {}
-            for step in steps:
-                point = orders.get(step.order)
-                if point is not None:
-                    strayed = strayed or not spot.plane.holds(point.position)
-                    row, column = spot.plane.point(point.position)
-                    places[step.order] = Click(row, column, point.sign)
-            if not bench.session.is_moved(spot, places):
-                continue  # the usual case, and reading a mask takes time
-            if places:
-                check_clicks(places.values(), spot.plane.size(bench.mask.data.shape))
-            mask = bench.object_mask(spot.plane, spot.label)
-            bench.session.move(spot, places, mask)
-        if strayed:
-            bench.show_steps()
-
-    def _add_click(self, bench: Bench, point: FoundPoint) -> None:
-        plane = bench.plane(point.position)
-        click = Click(*plane.point(point.position), point.sign)
-        check_clicks([click], plane.size(bench.mask.data.shape))
-        spot = bench.session.spot(plane)
-        mask = bench.object_mask(plane, spot.label)
-        step = bench.session.add(spot, click, mask)
-        bench.tag(point.sign, point.row, spot, step.order)
-        self.clicked.emit(spot, step)
 
     # -- models --------------------------------------------------------------------
 

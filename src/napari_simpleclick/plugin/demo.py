@@ -38,8 +38,12 @@ def run_demo(screenshot: Path | None) -> Path | None:
     """
     import napari
 
+    from napari_simpleclick.plugin.look import UNKEPT
+
     viewer = napari.Viewer()
     viewer.open_sample("napari-simpleclick", "em")
+    if screenshot is not None:  # nobody will want to go on with it
+        viewer.layers[0].metadata[UNKEPT] = True
     viewer.dims.set_point(0, DEMO_SLICE * viewer.layers[0].scale[0])
     _, panel = viewer.window.add_plugin_dock_widget("napari-simpleclick", "SimpleClick")
     viewer.window.resize(1280, 820)

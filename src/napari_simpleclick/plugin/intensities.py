@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QPushButton, QWidget
 
 from napari_simpleclick.plugin.background import start
 from napari_simpleclick.plugin.layers import Bench
 from napari_simpleclick.plugin.look import channel_names, data_shape
-from napari_simpleclick.plugin.section import Section
+from napari_simpleclick.plugin.section import LiveSection
 from napari_simpleclick.volumes.channels import possible_axes, preferred
 from napari_simpleclick.volumes.intensity import (
     CT_CENTRE_AND_WIDTH,
@@ -53,7 +53,7 @@ TOO_LATE = (
 )
 
 
-class Seen(Section):
+class Seen(LiveSection):
     """Choice of intensities and channels.
 
     Parameters
@@ -63,16 +63,13 @@ class Seen(Section):
     """
 
     def __init__(self, controller: Controller) -> None:
-        super().__init__("What the network sees")
-        self.controller = controller
+        super().__init__("What the network sees", controller)
         self._bench: Bench | None = None
         self.choice, self.axis = QComboBox(), QComboBox()
         self.colours = [QComboBox() for _ in COLOURS]
         self.hint = QLabel()
         self.display = QPushButton("Display it like this")
         self.channels = QWidget()
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
         self._lay_out()
         self._connect()
         self._on_controller()
@@ -113,18 +110,12 @@ class Seen(Section):
         self.axis.activated.connect(self._on_axis)
         for box in self.colours:
             box.activated.connect(self._on_colour)
-        self.toggled.connect(self._later)
-        self._soon.timeout.connect(self._update)
         controller.changed.connect(self._on_controller)
-        for signal in (dims.events.order, dims.events.ndisplay):
-            signal.connect(self._later)
+        self.follow(dims.events.order, dims.events.ndisplay)
 
     def leave(self) -> None:
         """Let go of the viewer."""
-        dims = self.controller.viewer.dims.events
-        for signal in (dims.order, dims.ndisplay):
-            signal.disconnect(self._later)
-        self._soon.stop()
+        super().leave()
         self._follow(None)
 
     # -- what the person does ------------------------------------------------------
@@ -135,7 +126,7 @@ class Seen(Section):
             return
         bench.session.use(replace(bench.options, intensities=self.choice.currentData()))
         if bench.options.intensities == "volume":  # before the first click needs it
-            self._work(bench, bench.view().window, _nothing)
+            start(bench.view().window, failed=self._complain)
 
     def _on_display(self) -> None:
         """Show the layer as the network sees the displayed slice."""
@@ -147,15 +138,11 @@ class Seen(Section):
         except ValueError as error:
             self.controller.complain(str(error))
             return
-        self._work(bench, partial(_window, bench.view(), plane), self._set_limits)
+        work = partial(_window, bench.view(), plane)
+        start(work, partial(self._set_limits, bench), self._complain)
 
-    def _work(self, bench: Bench, work: Any, done: Any) -> None:
-        """Read slices in the background."""
-        start(
-            work,
-            partial(done, bench),
-            lambda error: self.controller.complain(str(error), error),
-        )
+    def _complain(self, error: Exception) -> None:
+        self.controller.complain(str(error), error)
 
     def _set_limits(self, bench: Bench, window: Window | None) -> None:
         if window is None or bench is not self._bench or window.low >= window.high:
@@ -197,13 +184,9 @@ class Seen(Section):
         self._bench = bench
         if bench is not None:
             bench.session.options_changed.connect(self._show_options)
-        self._later()
+        self.later()
 
-    def _later(self, _: Any = None) -> None:
-        if not self.controller.closed:
-            self._soon.start(0)
-
-    def _update(self) -> None:
+    def refresh(self) -> None:
         """List what this image and view have to choose from."""
         bench = self._bench
         self.axis.clear()
@@ -275,10 +258,6 @@ def _hint(bench: Bench, combined: bool) -> str:
     if np.dtype(bench.source().dtype) == np.uint8:
         text += " This image has 8-bit values, which are no Hounsfield units."
     return text
-
-
-def _nothing(*_: object) -> None:
-    pass
 
 
 def _window(view: View, plane: Plane) -> Window | None:

@@ -199,7 +199,7 @@ class Bench(Sight):
     def write(
         self, plane: Plane, label: int, mask: NDArray[np.bool_], show: bool = True
     ) -> Change | None:
-        """Write an object's mask on a slice; other objects keep their pixels.
+        """Write an object's mask on a slice, over others only if options say so.
 
         Parameters
         ----------
@@ -275,11 +275,15 @@ class Bench(Sight):
             )
         ]
 
+    def _slice_number(self, spot: Spot) -> int:
+        stack = Stack.through(spot, self.options.channel_axis)
+        return 0 if stack is None else spot.plane.index[stack.axis]
+
     def tag(self, sign: bool, row: int, spot: Spot, order: int) -> None:
         """Write object, slice and order of a click that the person just added."""
         layer = self.points[sign]
         table = layer.features.copy()
-        table.loc[row] = (spot.label, _slice_number(spot.plane), order, sign)
+        table.loc[row] = (spot.label, self._slice_number(spot), order, sign)
         with self.silence():
             layer.features = table.astype(int)
 
@@ -288,7 +292,7 @@ class Bench(Sight):
         rows: dict[bool, list[tuple[tuple[float, ...], Step, int, int]]]
         rows = {True: [], False: []}
         for spot, steps in self.session.steps.items():
-            depth = _slice_number(spot.plane)
+            depth = self._slice_number(spot)
             for step in steps:
                 place = spot.plane.position(step.click.row, step.click.column)
                 rows[step.click.positive].append((place, step, spot.label, depth))
@@ -305,11 +309,6 @@ class Bench(Sight):
                     ],
                     sign,
                 )
-
-
-def _slice_number(plane: Plane) -> int:
-    others = [i for axis, i in enumerate(plane.index) if axis not in plane.axes]
-    return others[-1] if others else 0
 
 
 def _features(

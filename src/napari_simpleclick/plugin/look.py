@@ -81,10 +81,9 @@ def channel_names(image: Image, axis: int | None) -> tuple[str, ...]:
 def mask_source(image: Image, channel_axis: int | None) -> Source | None:
     """Give what a mask has to be saved onto."""
     source = image.metadata.get(SOURCE_KEY)
-    if channel_axis is None or not isinstance(source, Source):
-        return source if isinstance(source, Source) else None
-    axis = channel_axis - (image.ndim - len(source.order))
-    return source.flat(axis) if axis >= 0 else source
+    if not isinstance(source, Source):
+        return None
+    return source.of_mask(image.ndim, channel_axis)
 
 
 def transform(image: Image, channel_axis: int | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -20,7 +20,7 @@ from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.keys import TABLE, Action
 from napari_simpleclick.plugin.probability import ProbabilityLayer
 from napari_simpleclick.plugin.retouch import Retouch
-from napari_simpleclick.plugin.section import Section
+from napari_simpleclick.plugin.section import LiveSection
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QWheelEvent
@@ -82,7 +82,7 @@ class Slider(QSlider):  # type: ignore[misc]
         event.ignore()
 
 
-class Outline(Section):
+class Outline(LiveSection):
     """Threshold, smoothing, and when and how much of a mask a click changes.
 
     Parameters
@@ -92,8 +92,7 @@ class Outline(Section):
     """
 
     def __init__(self, controller: Controller) -> None:
-        super().__init__("Outline")
-        self.controller = controller
+        super().__init__("Outline", controller)
         self.retouch = Retouch(controller)
         self._probability = ProbabilityLayer(controller)
         self._bench: Bench | None = None
@@ -106,8 +105,6 @@ class Outline(Section):
         self.auto = QCheckBox("Predict after each click")
         self.predict = KeyButton("Predict", Action.PREDICT.value, Action.PREDICT)
         self.note = QLabel(LATER)
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
         self._lay_out()
         self._connect()
         self._show_options()
@@ -161,23 +158,15 @@ class Outline(Section):
         self.probability.toggled.connect(self._on_probability)
         self.auto.toggled.connect(self._on_auto)
         self.predict.clicked.connect(lambda: controller.act(Action.PREDICT))
-        self.toggled.connect(self._later)
-        self._soon.timeout.connect(self._update)
         controller.asked.connect(self._on_key)
         controller.changed.connect(self._on_controller)
         controller.answers.answered.connect(self._on_answer)
-        controller.viewer.layers.events.removed.connect(self._later)
-        for signal in (dims.events.point, dims.events.order, dims.events.ndisplay):
-            signal.connect(self._later)
+        removed = controller.viewer.layers.events.removed
+        self.follow(removed, dims.events.point, dims.events.order, dims.events.ndisplay)
 
     def leave(self) -> None:
         """Let go of the viewer."""
-        viewer = self.controller.viewer
-        dims = viewer.dims.events
-        for signal in (dims.point, dims.order, dims.ndisplay):
-            signal.disconnect(self._later)
-        viewer.layers.events.removed.disconnect(self._later)
-        self._soon.stop()
+        super().leave()
         self._follow(None)
         self._probability.remove()
 
@@ -208,13 +197,13 @@ class Outline(Section):
     def _on_probability(self, shown: bool) -> None:
         if not shown:
             self._probability.remove()
-        self._later()
+        self.later()
 
     def _on_answer(self, answer: Answer) -> None:
         """Say why a click had no effect, where that is meant."""
         from napari_simpleclick.answer.chain import keeps
 
-        self._later()
+        self.later()
         steps, bench = answer.request.steps, self.controller.bench
         if bench is None or not steps or answer.request.options:
             return
@@ -229,21 +218,21 @@ class Outline(Section):
     def _on_controller(self) -> None:
         if self.controller.bench is not self._bench:
             self._follow(self.controller.bench)
-        self._later()
+        self.later()
 
     def _follow(self, bench: Bench | None) -> None:
         """Show the options of another image; one without clicks takes over these."""
         if self._bench is not None:
             self._carried = self._bench.options
             self._bench.session.options_changed.disconnect(self._show_options)
-            self._bench.session.changed.disconnect(self._later)
-            self._bench.mask.events.paint.disconnect(self._later)
+            self._bench.session.changed.disconnect(self.later)
+            self._bench.mask.events.paint.disconnect(self.later)
         if bench is not None:
             if self._carried is not None and not bench.session.steps:
                 bench.session.use(_shaped_as(bench.options, self._carried))
             bench.session.options_changed.connect(self._show_options)
-            bench.session.changed.connect(self._later)
-            bench.mask.events.paint.connect(self._later)
+            bench.session.changed.connect(self.later)
+            bench.mask.events.paint.connect(self.later)
         self._bench = bench
         self._show_options()
 
@@ -264,14 +253,8 @@ class Outline(Section):
         for widget, blocked in zip(widgets, before, strict=True):
             widget.blockSignals(blocked)
 
-    def _later(self, _: Any = None) -> None:
-        """Update once for many changes that come together."""
-        if not self.controller.closed:
-            self._soon.start(0)
-
-    def _update(self) -> None:
-        if self.controller.closed:
-            return
+    def refresh(self) -> None:
+        """Show what is there now."""
         if self._idle:  # not before the panel has told the number of clicks
             self._idle = False
             self.controller.status.emit(UNCHANGED)
@@ -290,11 +273,8 @@ class Outline(Section):
 def _shaped_as(options: Options, other: Options) -> Options:
     """Take over what does not depend on the image."""
     return replace(
-        options,
-        threshold=other.threshold,
-        smooth=other.smooth,
-        fill_holes=other.fill_holes,
-        only_clicked=other.only_clicked,
-        keep=other.keep,
-        auto=other.auto,
+        other,
+        intensities=options.intensities,
+        channel_axis=options.channel_axis,
+        channels=options.channels,
     )

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QTimer
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 from superqt import QCollapsible
+
+if TYPE_CHECKING:
+    from napari_simpleclick.plugin.controller import Controller
 
 QWIDGETSIZE_MAX = 2**24 - 1
 """Qt's word for no limit."""
@@ -58,3 +64,49 @@ class Section(QCollapsible):
         self.setText(f"{OPEN if opened else CLOSED} {self._title}")
         if opened:
             self.content().setMaximumHeight(QWIDGETSIZE_MAX)
+
+
+class LiveSection(Section):
+    """A section that follows the viewer, and updates once for changes at a time.
+
+    Parameters
+    ----------
+    title : str
+        The title.
+    controller : Controller
+        Whose image it is about; nothing is updated once it is closed.
+    """
+
+    def __init__(self, title: str, controller: Controller) -> None:
+        super().__init__(title)
+        self.controller = controller
+        self._followed: tuple[Any, ...] = ()
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self._on_soon)
+        self.toggled.connect(self.later)
+
+    def follow(self, *events: Any) -> None:
+        """Update when these events of the viewer happen, until :meth:`leave`."""
+        self._followed = events
+        for event in events:
+            event.connect(self.later)
+
+    def leave(self) -> None:
+        """Let go of the viewer."""
+        for event in self._followed:
+            event.disconnect(self.later)
+        self._soon.stop()
+
+    def later(self, _: Any = None) -> None:
+        """Update when the present event is over."""
+        if not self.controller.closed:
+            self._soon.start(0)
+
+    def _on_soon(self) -> None:
+        if not self.controller.closed:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Show what is there now."""
+        raise NotImplementedError

@@ -128,8 +128,7 @@ class Sight:
 
     def spacing(self, plane: Plane) -> tuple[float, float]:
         """Height and width of a pixel; square where the units cannot be compared."""
-        height, width = (pixel_sizes(self.image)[axis] for axis in plane.axes)
-        return (height, width) if height and width else (1.0, 1.0)
+        return plane.spacing(pixel_sizes(self.image))
 
     def window(self) -> Window | None:
         """Tell what the layer shows as black and white; None for colour."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
@@ -22,7 +21,7 @@ from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.propagation import Propagator
 from napari_simpleclick.plugin.review import Review
-from napari_simpleclick.plugin.section import Section
+from napari_simpleclick.plugin.section import LiveSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +44,7 @@ SIDES = {
 """Buttons: text, tip, and whether they go down and up."""
 
 
-class Through(Section):
+class Through(LiveSection):
     """Buttons, limits, the plot of confidence and the outlines of the neighbours.
 
     Parameters
@@ -55,8 +54,7 @@ class Through(Section):
     """
 
     def __init__(self, controller: Controller) -> None:
-        super().__init__("Through the volume")
-        self.controller = controller
+        super().__init__("Through the volume", controller)
         self.propagator = Propagator(controller)
         self.review = Review(self.propagator)
         self._ghost = Ghost(controller)
@@ -73,8 +71,6 @@ class Through(Section):
         self.ghost = QCheckBox("Show neighbours' outlines")
         self.plot = ConfidencePlot()
         self.outcome = QLabel()
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
         self._lay_out()
         self._connect()
 
@@ -136,23 +132,15 @@ class Through(Section):
         self.cancel.clicked.connect(self._on_cancel)
         self.plot.chosen.connect(propagator.go_to)
         self.ghost.toggled.connect(self._on_ghost)
-        self.toggled.connect(self._later)
-        self._soon.timeout.connect(self._update)
         self.controller.asked.connect(self._on_key)
-        propagator.changed.connect(self._later)
+        propagator.changed.connect(self.later)
         propagator.began.connect(self._on_began)
-        self.controller.viewer.layers.events.removed.connect(self._later)
-        for signal in (dims.events.point, dims.events.order, dims.events.ndisplay):
-            signal.connect(self._later)
+        removed = self.controller.viewer.layers.events.removed
+        self.follow(removed, dims.events.point, dims.events.order, dims.events.ndisplay)
 
     def leave(self) -> None:
         """Let go of the viewer."""
-        viewer = self.controller.viewer
-        dims = viewer.dims.events
-        for signal in (dims.point, dims.order, dims.ndisplay):
-            signal.disconnect(self._later)
-        viewer.layers.events.removed.disconnect(self._later)
-        self._soon.stop()
+        super().leave()
         self._ghost.remove()
 
     # -- events --------------------------------------------------------------------
@@ -186,16 +174,10 @@ class Through(Section):
     def _on_ghost(self, shown: bool) -> None:
         if not shown:
             self._ghost.remove()
-        self._later()
+        self.later()
 
-    def _later(self, _: Any = None) -> None:
-        """Update once for many changes that come together."""
-        if not self.controller.closed:
-            self._soon.start(0)
-
-    def _update(self) -> None:
-        if self.controller.closed:
-            return
+    def refresh(self) -> None:
+        """Show what is there now."""
         if self._ghost.is_gone():
             self.ghost.setChecked(False)
         if self.ghost.isChecked():

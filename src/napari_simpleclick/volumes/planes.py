@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -80,6 +82,17 @@ class Plane:
     def read(self, array: Any) -> NDArray[Any]:
         """Read the slice of an array-like; of a lazy array, nothing else is read."""
         return np.asarray(array[self.indexer])
+
+    def spacing(self, sizes: Sequence[float | None]) -> tuple[float, float]:
+        """Height and width of a pixel; square where they cannot be compared.
+
+        Parameters
+        ----------
+        sizes : sequence of float or None
+            Of a voxel along each axis, in one unit; None for other units.
+        """
+        height, width = (sizes[axis] for axis in self.axes)
+        return (height, width) if height and width else (1.0, 1.0)
 
     def holds(self, position: tuple[float, ...]) -> bool:
         """Whether an n-D position lies on the slice."""

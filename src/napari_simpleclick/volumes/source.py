@@ -179,8 +179,19 @@ class Source:
         steps = tuple(slice(None, None, -1 if flip else 1) for flip in flipped)
         return np.transpose(labels[steps], np.argsort(order)).reshape(shape)
 
-    def flat(self, axis: int) -> Source:
-        """Give the source of a mask with a single entry along an axis of the layer."""
+    def of_mask(self, ndim: int, channel_axis: int | None) -> Source:
+        """Give the source of a mask that has a single entry for all channels.
+
+        Parameters
+        ----------
+        ndim : int
+            Number of the layer's axes; one in front may be missing in the file.
+        channel_axis : int or None
+            Of the layer.
+        """
+        axis = -1 if channel_axis is None else channel_axis - ndim + len(self.order)
+        if axis < 0:
+            return self
         place = self.order[axis]
         shape = (*self.shape[:place], 1, *self.shape[place + 1 :])
         return replace(self, shape=shape)
