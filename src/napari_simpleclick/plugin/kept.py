@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -125,3 +126,13 @@ def empty_mask(shape: tuple[int, ...]) -> NDArray[np.uint16]:
             return np.memmap(file, np.uint16, "w+", shape=shape)
     except OSError as error:
         raise MemoryError(str(error)) from error
+
+
+def release(mask: NDArray[Any]) -> None:
+    """Let go of what was read of a mask that lies in a file; nothing is lost.
+
+    The pages of a mapped file count as the memory of the process that has looked at
+    them, until the system needs them for others. Windows has no word for it.
+    """
+    if isinstance(mask.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        mask.base.madvise(mmap.MADV_DONTNEED)

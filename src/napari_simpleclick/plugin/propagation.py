@@ -242,6 +242,7 @@ class Propagator:
                 )
                 now = fingerprint(bench.object_mask(spot.plane, spot.label))
                 notes[spot] = Note(now, patch.confidence) if now else None
+                run.release()
         except Exception as error:
             self.controller.complain(f"A mask was not written: {error}.", error)
         if notes:

@@ -11,6 +11,7 @@ import numpy as np
 from napari_simpleclick.annotate import Mask, fingerprint
 from napari_simpleclick.answer import Loan, Stopped
 from napari_simpleclick.answer.chain import support
+from napari_simpleclick.plugin.kept import release
 from napari_simpleclick.propagate import Ending, Propagation, Slices, interpolated
 
 if TYPE_CHECKING:
@@ -122,11 +123,16 @@ class Run:
         labels = self.stack.spot(index).plane.read(self._labels)
         return np.asarray(labels == self.stack.label)
 
+    def release(self) -> None:
+        """Let go of the mask's slices that were looked at."""
+        release(self._labels)
+
     def annotated(self, index: int) -> Mask | None:
         """Read a slice's mask if someone made it, and remember what was there."""
         self.loan.check()
         mask = self.mask(index)
         self.before[index] = fingerprint(mask)
+        self.release()
         if not self.bench.session.is_annotated(self.stack.spot(index), mask):
             return None
         self.anchors.add(index)

@@ -222,8 +222,9 @@ class Predictor:
                 f"The prior mask has shape {array.shape} but the image is "
                 f"{self._shape[0]} x {self._shape[1]} px; give a mask of the same size."
             )
-        unit = np.nan_to_num(array.astype(np.float32, copy=False), nan=0.0)
-        unit = np.clip(unit, 0, 1)
+        unit = array.astype(np.float32, copy=False)
+        if array.dtype != bool:  # a mask needs none of it, and a slice can be large
+            unit = np.clip(np.nan_to_num(unit, nan=0.0), 0, 1)
         return unit if self._grid is None else self._grid.there(unit)
 
     def _look(self, box: Box) -> Tensor:
