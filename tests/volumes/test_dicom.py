@@ -1,11 +1,14 @@
 """DICOM series and segmentations."""
 
 import importlib.util
+import shutil
 import sys
+from pathlib import Path
 
 import nibabel
 import numpy as np
 import pydicom
+import pydicom.data
 import pytest
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
@@ -362,3 +365,34 @@ def test_many_other_files_first(tmp_path):
     for number in range(30):
         (tmp_path / "b" / f"A{number}").write_text("note" * 99)
     assert is_image_folder(tmp_path / "b")
+
+
+SCANNED = Path(pydicom.data.__file__).parent / "test_files"
+"""Real files that come with pydicom."""
+
+
+@pytest.mark.parametrize(
+    ("folder", "shape", "least", "most", "missing"),
+    [
+        ("77654033/CT2", (16, 16, 4), -981, 1489, True),  # every third slice is there
+        ("98892001/CT5N", (16, 16, 5), -888, 85, False),
+    ],
+)
+def test_series_of_a_scanner(folder, shape, least, most, missing):
+    image = read_image(SCANNED / "dicomdirtests" / folder)
+    values = np.asarray(image.array)
+    assert values.shape == shape
+    assert (values.min(), values.max()) == (least, most)
+    assert bool(image.warnings) == missing
+
+
+@pytest.mark.parametrize("kind", ["", "_RLE", "_jp2klossless", "_jpeg_ls_lossless"])
+def test_compressed_slices_of_a_scanner(tmp_path, kind):
+    shutil.copy(SCANNED / f"MR_small{kind}.dcm", tmp_path)
+    values = np.asarray(read_image(tmp_path).array)
+    assert (values.shape, values.min(), values.max()) == ((64, 64, 1), 127, 2145)
+
+
+def test_the_top_of_a_disc_names_its_folders():
+    with pytest.raises(ValueError, match=r"one of its folders: '77654033/CR1'.*…"):
+        read_image(SCANNED / "dicomdirtests")

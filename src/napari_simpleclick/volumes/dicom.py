@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 SUFFIXES = (".dcm", ".dicom", ".ima")
 LOOKED_AT = 20
 """Files of every extension that are looked at to find out whether they are DICOM."""
+
+DISC, NAMED = 20_000, 5
+"""Files and folders of a disc that are looked at, and folders that are named."""
 
 TOLERANCE = 0.1
 """Part of the slice distance by which positions may be off."""
@@ -117,8 +121,22 @@ def _by_series(
             "convert it to NIfTI first, for instance with 3D Slicer."
         )
     if not groups:
-        raise ValueError(f"'{origin}' holds no DICOM images; choose another folder.")
+        below = _folders_below(origin)
+        instead = (
+            f"one of its folders: {', '.join(below)}" if below else "another folder"
+        )
+        raise ValueError(f"'{origin}' holds no DICOM images; choose {instead}.")
     return [groups[uid] for uid in sorted(groups, key=lambda uid: numbers[uid])]
+
+
+def _folders_below(origin: Path) -> list[str]:
+    """Name some folders that hold DICOM files, as those of a disc with a DICOMDIR."""
+    if not origin.is_dir():
+        return []
+    paths = islice(origin.rglob("*"), DISC)
+    found = sorted(p for p in paths if p.is_dir() and is_folder_of_dicom(p))
+    names = [f"'{path.relative_to(origin)}'" for path in found[:NAMED]]
+    return [*names, "…"] if len(found) > NAMED else names
 
 
 def _volume(pydicom: ModuleType, slices: list[Slice], origin: Path) -> ImageFile:
