@@ -1,5 +1,6 @@
 """DICOM series and segmentations."""
 
+import gzip
 import importlib.util
 import shutil
 import sys
@@ -10,12 +11,16 @@ import numpy as np
 import pydicom
 import pydicom.data
 import pytest
+from nibabel.nicom.dicomwrappers import wrapper_from_file
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from napari_simpleclick.volumes.files import read_image, write_labels
 from napari_simpleclick.volumes.layers import is_image_folder, open_layers
+
+SCANNED = Path(pydicom.data.__file__).parent / "test_files"
+"""Real files that come with pydicom."""
 
 STUDY, FRAME = generate_uid(), generate_uid()
 TILT = np.deg2rad(10)
@@ -149,7 +154,7 @@ def test_a_localizer_beside_a_series_is_a_warning(tmp_path):
     ("changes", "sentence"),
     [
         ({"places": (0, 2, 2, 4, 6)}, "several slices at the same position"),
-        ({"NumberOfFrames": 5}, "several slices in one file"),
+        ({"NumberOfFrames": 5}, "slices that cannot be stacked"),
         ({"PixelData": b"short"}, "cannot be read"),
     ],
 )
@@ -342,17 +347,57 @@ def test_without_a_decoder(tmp_path):
         open_layers(tmp_path / "a.dcm")
 
 
-def test_segmentations_are_no_images(tmp_path):
+def test_segmentations_are_read_back(tmp_path):
     series(tmp_path)
     opened = only(tmp_path)
-    write_labels(tmp_path / "seg.dcm", np.ones((5, 6, 7), int), opened.source)
-    again = only(tmp_path)
-    assert again.warnings == ()
-    assert again.array.shape == (5, 6, 7)
-    with pytest.raises(ValueError, match=r"seg.dcm' is a DICOM segmentation, which"):
-        only(tmp_path / "seg.dcm")
+    labels = np.zeros((5, 6, 7), np.uint16)
+    labels[1, 1:3, 2:5] = 7
+    labels[3, 4, 4] = 300
+    write_labels(tmp_path / "seg.dcm", labels, opened.source)
+    image, mask = open_layers(tmp_path)
+    assert (image.labels, mask.labels) == (False, True)
+    assert image.warnings == ()
+    np.testing.assert_array_equal(mask.array, labels[1:4])
+    there = image.source.affine @ (0, 0, 1, 1)
+    np.testing.assert_allclose(mask.source.affine @ (0, 0, 0, 1), there, atol=1e-6)
+    assert read_image(tmp_path).array.shape == (7, 6, 5)
     with pytest.raises(ValueError, match="cannot hold the label -2"):
         write_labels(tmp_path / "n.dcm", np.full((5, 6, 7), -2), opened.source)
+
+
+def test_enhanced_images(tmp_path):
+    legacy = pytest.importorskip("highdicom.legacy")
+    folder = tmp_path / "ct"
+    folder.mkdir()
+    series(folder)
+    single = only(folder)
+    enhanced = legacy.LegacyConvertedEnhancedCTImage(
+        [pydicom.dcmread(path) for path in folder.iterdir()],
+        *(generate_uid(), 4, generate_uid(), 1),
+    )
+    enhanced.save_as(tmp_path / "enhanced.dcm")
+    opened = only(tmp_path / "enhanced.dcm")
+    np.testing.assert_array_equal(opened.array, single.array)
+    np.testing.assert_allclose(opened.source.affine, single.source.affine, atol=1e-9)
+
+
+def test_enhanced_image_of_a_scanner(tmp_path):
+    packed = Path(nibabel.__file__).parent / "nicom/tests/data/philips_mprage.dcm.gz"
+    path = tmp_path / "mprage.dcm"
+    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    image = read_image(path)
+    assert (image.array.shape, image.name) == ((256, 256, 176), "MPRAGE_S2")
+    known = wrapper_from_file(path)
+    ours, theirs = (
+        {tuple(np.round(affine @ (0, 0, k, 1), 2)) for k in (0, 175)}
+        for affine in (np.diag([-1, -1, 1, 1]) @ image.affine, known.affine)
+    )
+    assert ours == theirs
+
+
+def test_frames_that_are_no_stack():
+    with pytest.raises(ValueError, match=r"rtdose.dcm' has slices that cannot be"):
+        read_image(SCANNED / "rtdose.dcm")
 
 
 def test_many_other_files_first(tmp_path):
@@ -365,10 +410,6 @@ def test_many_other_files_first(tmp_path):
     for number in range(30):
         (tmp_path / "b" / f"A{number}").write_text("note" * 99)
     assert is_image_folder(tmp_path / "b")
-
-
-SCANNED = Path(pydicom.data.__file__).parent / "test_files"
-"""Real files that come with pydicom."""
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_simpleclick.volumes import dicom_frames
 from napari_simpleclick.volumes.dicom_slice import Slice, number, read_values
 from napari_simpleclick.volumes.image_file import FLIP, ImageFile
 from napari_simpleclick.volumes.optional import require
@@ -61,37 +62,42 @@ def read(paths: Sequence[Path], origin: Path) -> list[ImageFile]:
     Parameters
     ----------
     paths : sequence of Path
-        Files in any order; those that are no DICOM images are left out, and so are
-        segmentations.
+        Files in any order; those that are no DICOM images are left out.
     origin : Path
         The folder or file that was opened, for messages.
 
     Returns
     -------
     list of ImageFile
-        One for each series, in the order of series numbers. Axes are column, row and
-        slice; values are those of the modality (Hounsfield units in CT). Slices that
-        are missing are a warning, and so is a series that cannot be stacked beside
-        one that can.
+        One for each series, in the order of series numbers, and then one for each file
+        of several slices (see `dicom_frames`). Axes are column, row and slice; values
+        are those of the modality (Hounsfield units in CT). Slices that are missing are
+        a warning, and so is what cannot be read beside something that can.
 
     Raises
     ------
     ImportError
-        If pydicom is not installed.
+        If pydicom is not installed, or highdicom where it is needed.
     ValueError
         If there is no image, a file is damaged, or no series can be stacked.
     """
     pydicom = require("pydicom", "dicom", "read DICOM files")
-    found, troubles = [], []
+    found: list[ImageFile] = []
+    troubles: list[Exception] = []
     for slices in _by_series(pydicom, paths, origin):
+        header, name = slices[0].header, _name(slices[0].header)
         try:
-            found.append(_volume(pydicom, slices, origin))
-        except ValueError as error:
-            troubles.append(str(error))
+            if dicom_frames.has_frames(header):
+                found += [dicom_frames.read(s.path, s.header, name) for s in slices]
+            else:
+                found.append(_volume(pydicom, slices, origin))
+        except (ValueError, ImportError) as error:
+            troubles.append(error)
     if not found:
-        raise ValueError(troubles[0])
+        raise troubles[0]
     if troubles:
-        found[0] = replace(found[0], warnings=(*found[0].warnings, *troubles))
+        told = (str(error) for error in troubles)
+        found[0] = replace(found[0], warnings=(*found[0].warnings, *told))
     return found
 
 
@@ -100,8 +106,7 @@ def _by_series(
 ) -> list[list[Slice]]:
     """Headers of the images, grouped by series; at least one."""
     groups: dict[str, list[Slice]] = {}
-    numbers: dict[str, float] = {}
-    segmentations = False
+    order: dict[str, tuple[bool, float]] = {}
     for path in sorted(paths):
         try:
             header = pydicom.dcmread(path, stop_before_pixels=True)
@@ -109,24 +114,18 @@ def _by_series(
             continue
         except Exception as error:  # a damaged header gives any error
             raise ValueError(f"'{path}' cannot be read: {reason(error)}.") from error
-        if header.get("Modality") == "SEG":
-            segmentations = True
-        elif header.get("Rows") and header.get("Columns"):
-            uid = str(header.get("SeriesInstanceUID", ""))
+        if header.get("Rows") and header.get("Columns"):
+            frames = dicom_frames.has_frames(header)
+            uid = str(header.get("SeriesInstanceUID", "")) + " frames" * frames
             groups.setdefault(uid, []).append(Slice.of(path, header))
-            numbers[uid] = number(header, "SeriesNumber", 0)
-    if not groups and segmentations:
-        raise ValueError(
-            f"'{origin}' is a DICOM segmentation, which can be written but not read; "
-            "convert it to NIfTI first, for instance with 3D Slicer."
-        )
+            order[uid] = frames, number(header, "SeriesNumber", 0)
     if not groups:
         below = _folders_below(origin)
         instead = (
             f"one of its folders: {', '.join(below)}" if below else "another folder"
         )
         raise ValueError(f"'{origin}' holds no DICOM images; choose {instead}.")
-    return [groups[uid] for uid in sorted(groups, key=lambda uid: numbers[uid])]
+    return [groups[uid] for uid in sorted(groups, key=lambda uid: order[uid])]
 
 
 def _folders_below(origin: Path) -> list[str]:
@@ -186,11 +185,6 @@ def _name(header: Any) -> str:
 def _check(slices: list[Slice], which: str) -> None:
     """Refuse what cannot be one volume."""
     headers = [s.header for s in slices]
-    if any(number(h, "NumberOfFrames", 1) > 1 for h in headers):
-        raise ValueError(
-            f"{which} has several slices in one file (enhanced DICOM), which cannot be "
-            "read; convert it to NIfTI first, for instance with dcm2niix."
-        )
     sizes = sorted({(int(h.Columns), int(h.Rows)) for h in headers})
     if len(sizes) > 1:
         listed = " and ".join(f"{w} x {h}" for w, h in sizes)

@@ -89,6 +89,8 @@ def read_image(path: Path) -> ImageFile:
         If the format needs a package that is not installed.
     """
     found = read_images(path)
+    if len(found) > 1:  # segmentations may lie beside the series
+        found = [file for file in found if not file.labels] or found
     if len(found) > 1:
         listed = ", ".join(f"'{file.name}'" for file in found)
         raise ValueError(
