@@ -11,6 +11,7 @@ from skimage.draw import disk
 from skimage.io import imsave
 
 from napari_simpleclick.evaluate import Result
+from napari_simpleclick.plugin import settings
 from napari_simpleclick.plugin.study import RINGED, TASK
 from tests.plugin.conftest import PATIENCE_MS, Hand
 
@@ -172,6 +173,18 @@ def test_what_cannot_be_begun(open_study, case_list, tmp_path, qtbot):
     begin(viewer, study, case_list, qtbot, code="Ada Lovelace")
     assert "is not a participant code" in study.status.text()
     assert not study.start.isHidden()
+
+
+def test_the_model_stays_the_same_and_nothing_distracts(open_study, case_list, qtbot):
+    settings.save(tour=True)
+    viewer, study = open_study()
+    panel = begin(viewer, study, case_list, qtbot).panel
+    device = panel.device
+    for choice in (device.model, device.device, device.precision):
+        assert not choice.isEnabled()
+    assert not panel.tour.isVisible()
+    study.leave()
+    assert device.model.isEnabled()
 
 
 def test_a_case_without_a_click_is_not_finished(open_study, case_list, qtbot):

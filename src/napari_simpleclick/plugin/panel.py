@@ -69,7 +69,6 @@ class Panel(Docked):
             annotation=Image, name="image", options={"choices": self._images}
         )
         self.device = DeviceSection(controller)
-        self.model_choice = self.device.model
         self.positive, self.negative = self._make_signs()
         self.undo = self._button("Undo", "Take back the last click", Action.UNDO)
         self.clear = QPushButton("Clear slice")

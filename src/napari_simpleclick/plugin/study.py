@@ -138,7 +138,8 @@ class StudyPanel(Docked):
             return
         self._let_go()
         self.panel = panel
-        panel.model_choice.setEnabled(False)  # one model for the whole study
+        panel.device.setEnabled(False)  # one model for the whole study
+        panel.tour.hide()
         panel.controller.changed.connect(self._on_changed)
         self._show_case()
 
@@ -206,7 +207,7 @@ class StudyPanel(Docked):
         self.stage, self._waiting = None, False
         if panel is not None:
             panel.controller.changed.disconnect(self._on_changed)
-            panel.model_choice.setEnabled(True)
+            panel.device.setEnabled(True)
 
     # -- the report ----------------------------------------------------------------
 
