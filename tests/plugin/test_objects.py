@@ -159,3 +159,14 @@ def hand_undo():
 def test_an_empty_place_has_no_menu(hand):
     hand.panel.objects.customContextMenuRequested.emit(QPoint(5, 5000))
     assert QApplication.activePopupWidget() is None
+
+
+def test_a_single_slice_is_not_counted(open_window, discs):
+    hand = open_window(discs[12])
+    hand.settle()
+    hand.click(30, 30)
+    hand.wait(1)
+    QTest.qWait(50)
+    table = hand.panel.objects
+    assert table.item(0, 1).text() == f"{(hand.bench.mask.data > 0).sum():,}"
+    assert table.isColumnHidden(2)

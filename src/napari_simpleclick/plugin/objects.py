@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.plugin.controller import Controller
 
 COLUMNS = ("Object", "Voxels", "Slices")
+SLICES = COLUMNS.index("Slices")
 ROWS = 2, 6
 """Fewest and most that are shown at once; more scroll."""
 
@@ -99,6 +100,8 @@ class Objects(QTableWidget):  # type: ignore[misc]
         if session is not None and session.label not in labels:
             labels = sorted([*labels, session.label])
         self._filling = True
+        bench = self.controller.bench
+        self.setColumnHidden(SLICES, bench is not None and bench.mask.ndim == 2)
         self.setRowCount(len(labels))
         for row, label in enumerate(labels):
             self._fill_row(row, label)

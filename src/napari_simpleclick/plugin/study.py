@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_simpleclick.plugin.background import start
 from napari_simpleclick.plugin.docked import Docked
+from napari_simpleclick.plugin.section import QWIDGETSIZE_MAX
 from napari_simpleclick.plugin.stage import Stage
 
 if TYPE_CHECKING:
@@ -113,6 +114,9 @@ class StudyPanel(Docked):
             self.pause.setText("Go on" if paused else "Pause")
             self.pause.setEnabled(self.stage is not None)
             self.next.setEnabled(self.stage is not None and not paused)
+        height = self.layout().totalHeightForWidth(self.width())
+        height += self.fontMetrics().lineSpacing()  # for a longer sentence
+        self.setMaximumHeight(height if running else QWIDGETSIZE_MAX)
 
     # -- buttons -------------------------------------------------------------------
 
