@@ -61,7 +61,7 @@ class Person:
 
     def __init__(self, hand, seed):
         self.hand, self.chance = hand, random.Random(seed)
-        self.done = []
+        self.done = ""
 
     # -- what there is -------------------------------------------------------------
 
@@ -88,7 +88,7 @@ class Person:
 
     def act(self):
         name = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-        self.done = [*self.done[-9:], name]
+        self.done = f"{self.done} {name}"[-80:]
         getattr(self, name)()
         QApplication.processEvents()
 
@@ -267,21 +267,24 @@ def memory_mb():
 
 
 @pytest.mark.timeout(max(300, ACTIONS))
-def test_a_long_day(open_window, discs):
+def test_a_long_day(open_window, discs, qtbot):
     hand = open_window(discs)
     hand.viewer.add_image(discs[::-1].copy(), name="other", visible=False)
     person = Person(hand, seed=0)
     growth = []
     widgets = len(QApplication.allWidgets())
-    for number in range(ACTIONS):
-        person.act()
-        person.check()
-        if number % 100 == 99:
-            person.settle()
+    with qtbot.captureExceptions() as errors:
+        for number in range(ACTIONS):
+            person.act()
+            assert not errors, (person.done, errors)
             person.check()
-            growth.append(memory_mb())
-    person.settle()
-    person.check()
+            if number % 100 == 99:
+                person.settle()
+                person.check()
+                growth.append(memory_mb())
+        person.settle()
+        person.check()
+    assert not [text for text in hand.troubles if "written" in text]
     runs = [t for t in threading.enumerate() if isinstance(t, Run)]
     assert not runs
     warm = growth[min(len(growth) - 1, WARM // 100)]

@@ -17,6 +17,7 @@ from napari_simpleclick.annotate import (
     Stack,
     Step,
 )
+from napari_simpleclick.annotate.reading import TAKEN_BACK
 from napari_simpleclick.plugin.colours import AT_LEAST, colormap_of
 from napari_simpleclick.plugin.dots import Dots
 from napari_simpleclick.plugin.kept import Restored, empty_mask, new_store
@@ -140,6 +141,7 @@ class Bench(Sight):
         }
 
         self._dots = Dots(viewer, self.points.values(), self.current_plane)
+        self.session.happened.connect(self._on_happened)
         self.mask.events.paint.connect(self._on_paint)
         for name in MOVES:
             getattr(image.events, name).connect(self._follow)
@@ -179,17 +181,15 @@ class Bench(Sight):
 
     def act(self, action: Action) -> None:
         """Undo or redo the last thing that was done."""
-        undo = action is Action.UNDO
-        edit = self.session.undo() if undo else self.session.redo()
-        if edit is not None and edit.change is not None:
-            edit.change.apply(self.mask.data, undo)
-            self.mask.refresh()
+        if action is Action.UNDO:
+            self.session.undo()
+        else:
+            self.session.redo()
 
-    def take_back(self) -> None:
-        """Take the last edit back for good, to put another in its place."""
-        change = self.session.retract().change
-        if change is not None:
-            change.apply(self.mask.data, undo=True)
+    def _on_happened(self, kind: str, what: Any) -> None:
+        """Undo and redo in the mask, before anyone else hears of it."""
+        if kind in (*TAKEN_BACK, "redone") and what.change is not None:
+            what.change.apply(self.mask.data, undo=kind in TAKEN_BACK)
             self.mask.refresh()
 
     def object_mask(self, plane: Plane, label: int) -> NDArray[np.bool_]:
@@ -225,13 +225,10 @@ class Bench(Sight):
 
     def put(self, change: Change, show: bool = True) -> None:
         """Make a change in the mask layer."""
+        change.apply(self.mask.data)  # napari's own way would keep a copy of each
         if show:
-            flat, _, values = change.voxels()
-            self.mask.visible = True  # napari writes through its view of the layer
-            with self.silence():
-                self.mask.data_setitem(np.unravel_index(flat, change.shape), values)
-        else:
-            change.apply(self.mask.data)
+            self.mask.visible = True
+            self.mask.refresh()
 
     def show_colours(self) -> None:
         """Give the mask layer the colours of the objects."""

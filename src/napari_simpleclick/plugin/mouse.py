@@ -23,7 +23,7 @@ STROKE_MS = 30
 
 
 def is_painting(mask: Labels) -> bool:
-    """Whether a brush stroke is under way; what is written meanwhile joins it."""
+    """Whether a brush stroke is under way; nothing is to be written meanwhile."""
     brush = str(mask.mode) != "pan_zoom"
     return brush and QApplication.mouseButtons() != Qt.MouseButton.NoButton
 

@@ -53,6 +53,7 @@ class Propagator:
         self._outdated = False
         self._told: tuple[Stack, str] | None = None
         controller.changed.connect(self._on_controller)
+        controller.answers.answered.connect(self._on_mask)
 
     # -- what the panel and the keys ask for -------------------------------------
 
@@ -265,10 +266,10 @@ class Propagator:
         if bench is not self._bench:
             if self._bench is not None:
                 self._bench.session.changed.disconnect(self._on_masks)
-                self._bench.mask.events.paint.disconnect(self._on_paint)
+                self._bench.mask.events.paint.disconnect(self._on_mask)
             if bench is not None:
                 bench.session.changed.connect(self._on_masks)
-                bench.mask.events.paint.connect(self._on_paint)
+                bench.mask.events.paint.connect(self._on_mask)
             self._bench, self._told = bench, None
             self._seen.clear()
         self.changed.emit()
@@ -278,11 +279,12 @@ class Propagator:
         self._outdated = True
         self.changed.emit()
 
-    def _on_paint(self) -> None:
+    def _on_mask(self) -> None:
+        """Look again at the displayed slice."""
         self.changed.emit()
 
     def _on_masks(self) -> None:
-        """Look again later; the mask changes only after the session has."""
+        """Look again, at all that is known."""
         self._told, self._outdated = None, True
         self.changed.emit()
 

@@ -84,7 +84,7 @@ class Retouch:
 
     def _take_back(self, bench: Bench) -> None:
         assert self._edit is not None
-        bench.take_back()
+        bench.session.retract()
         self._edit = None
 
     def _apply(self, bench: Bench, moving: bool) -> None:
