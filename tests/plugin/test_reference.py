@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+from qtpy.QtCore import Qt
 
 
 def test_the_score_appears_after_each_click(open_window, discs):
@@ -35,10 +36,16 @@ def test_the_score_appears_after_each_click(open_window, discs):
     assert re.search(r"1 click · \d+ s", shown)
     hand.click(12, 66, 90)
     hand.wait(2)
-    assert "2 clicks" in box.score.text()
+    before = box.score.text().split(" · ")[:3]
+    assert before[-1] == "2 clicks"
+    hand.click(12, 30, 30)
+    hand.wait(3)
+    assert box.score.text().split(" · ")[0] != before[0]
+    hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert box.score.text().split(" · ")[:3] == before
     hand.press(hand.panel.new_object)
     hand.click(12, 5, 5)
-    hand.wait(3)
+    hand.wait(4)
     assert "no object under the first click" in box.score.text()
     box.hide.setChecked(False)
     assert layer.visible
