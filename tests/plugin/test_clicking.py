@@ -40,6 +40,21 @@ def test_right_and_control_click_are_negative(open_window, discs, how):
     assert hand.bench.mask.data[12, 80, 20] == 0
 
 
+def test_the_tool_of_the_mask_stays_as_it_was_chosen(open_window, discs):
+    hand = open_window(discs)
+    hand.viewer.dims.set_point(0, 12)
+    hand.settle()
+    mask = hand.bench.mask
+    hand.click(12, 30, 30)
+    mask.mode = "paint"
+    hand.wait(1)
+    assert mask.mode == "paint"
+    mask.mode = "pan_zoom"
+    hand.click(12, 60, 90)
+    hand.wait(2)
+    assert mask.mode == "pan_zoom"
+
+
 def test_dragging_pans_and_makes_no_click(open_window, discs):
     hand = open_window(discs)
     before = hand.viewer.camera.center

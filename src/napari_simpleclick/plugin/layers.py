@@ -226,9 +226,10 @@ class Bench(Sight):
     def put(self, change: Change, show: bool = True) -> None:
         """Make a change in the mask layer."""
         change.apply(self.mask.data)  # napari's own way would keep a copy of each
-        if show:
-            self.mask.visible = True
+        if show and self.mask.visible:
             self.mask.refresh()
+        elif show:  # said of a visible layer, napari would take its tool away
+            self.mask.visible = True
 
     def show_colours(self) -> None:
         """Give the mask layer the colours of the objects."""
