@@ -1,4 +1,4 @@
-"""The picture of typical and worst cases in ``docs/images/cases.png``.
+"""The picture of typical and worst cases in ``docs/images/cases.jpg``.
 
 SETS are folders with ``images`` and ``masks``, as those of the training data whose
 licence allows to show them (CC0)::
@@ -28,7 +28,7 @@ from napari_simpleclick.evaluate.worker import picture_case
 if TYPE_CHECKING:
     from napari_simpleclick.evaluate.report import Strip
 
-OBJECTS, CLICKS, TARGET = 40, 10, 0.9
+OBJECTS, CLICKS, TARGET = 20, 10, 0.9
 SHOWN = (1, 2, 3, 5, 10)
 MARGIN = 0.6
 """Of the object's size, around it."""
@@ -37,7 +37,7 @@ MARGIN = 0.6
 def main() -> None:
     """Click on objects of each set, and draw the median and the worst."""
     rows: list[tuple[str, Strip]] = []
-    settings = Settings(weights="bundled", clicks=CLICKS)
+    settings = Settings(weights="bundled", clicks=CLICKS, flip=False).resolved()
     for folder in map(Path, sys.argv[1:]):
         options = Options(min_area=150)
         cases = choose_cases(find_cases("folder", folder, options), OBJECTS, seed=0)
@@ -45,12 +45,13 @@ def main() -> None:
         needed = [clicks_needed(c.ious, TARGET, CLICKS) - c.ious[-1] for c in found]
         order = np.argsort(needed)
         for word, place in (("typical", order[len(order) // 2]), ("worst", order[-1])):
-            rows.append((f"{folder.name}\n{word}", picture_case(cases[place], settings)))
+            strip = picture_case(cases[place], settings)
+            rows.append((f"{folder.name}\n{word}", strip))
     figure = Figure(figsize=(2 * (len(SHOWN) + 1), 2.1 * len(rows)), layout="tight")
     panels = figure.subplots(len(rows), len(SHOWN) + 1, squeeze=False)
     for line, (title, strip) in zip(panels, rows, strict=True):
         draw(line, title, strip)
-    target = Path(__file__).parent / "images" / "cases.png"
+    target = Path(__file__).parent / "images" / "cases.jpg"
     figure.savefig(target, dpi=70)
 
 
