@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+PATIENCE_MS = 30_000
+"""Longest wait for workers at the end of the process."""
+
 # napari waits when the application quits, which a script without ``napari.run`` never
 # does; a worker that outlives Qt's objects aborts the process
-atexit.register(WorkerBase.await_workers)
+atexit.register(WorkerBase.await_workers, PATIENCE_MS)
 
 
 def _ignore(_: object) -> None:

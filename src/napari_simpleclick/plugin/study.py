@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 from qtpy.QtCore import QTimer, QUrl
@@ -114,9 +114,19 @@ class StudyPanel(Docked):
             self.pause.setText("Go on" if paused else "Pause")
             self.pause.setEnabled(self.stage is not None)
             self.next.setEnabled(self.stage is not None and not paused)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Leave the room that is not needed to the panel below."""
         height = self.layout().totalHeightForWidth(self.width())
         height += self.fontMetrics().lineSpacing()  # for a longer sentence
-        self.setMaximumHeight(height if running else QWIDGETSIZE_MAX)
+        free = self.study is None or self.study.current is None
+        self.setMaximumHeight(QWIDGETSIZE_MAX if free else height)
+
+    def resizeEvent(self, event: Any) -> None:
+        """Fit again, as lines break elsewhere."""
+        super().resizeEvent(event)
+        self._fit()
 
     # -- buttons -------------------------------------------------------------------
 

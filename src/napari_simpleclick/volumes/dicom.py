@@ -36,7 +36,10 @@ TOLERANCE = 0.1
 
 def is_folder_of_dicom(folder: Path) -> bool:
     """Whether a folder has DICOM files, by their names or by their first bytes."""
-    paths = sorted(folder.iterdir())
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError:
+        return False
     if any(path.suffix.lower() in SUFFIXES and path.is_file() for path in paths):
         return True
     looked: Counter[str] = Counter()
@@ -84,15 +87,19 @@ def read(paths: Sequence[Path], origin: Path) -> list[ImageFile]:
     pydicom = require("pydicom", "dicom", "read DICOM files")
     found: list[ImageFile] = []
     troubles: list[Exception] = []
+    scans: list[Exception] = []
     for slices in _by_series(pydicom, paths, origin):
-        header, name = slices[0].header, _name(slices[0].header)
+        path, header = slices[0].path, slices[0].header
         try:
             if dicom_frames.has_frames(header):
-                found += [dicom_frames.read(s.path, s.header, name) for s in slices]
+                found.append(dicom_frames.read(path, header, _name(header)))
             else:
                 found.append(_volume(pydicom, slices, origin))
         except (ValueError, ImportError) as error:
             troubles.append(error)
+            scans += [] if dicom_frames.is_segmentation(header) else [error]
+    if scans and all(file.labels for file in found):
+        raise scans[0]  # a mask alone would be taken for the image
     if not found:
         raise troubles[0]
     if troubles:
@@ -116,7 +123,7 @@ def _by_series(
             raise ValueError(f"'{path}' cannot be read: {reason(error)}.") from error
         if header.get("Rows") and header.get("Columns"):
             frames = dicom_frames.has_frames(header)
-            uid = str(header.get("SeriesInstanceUID", "")) + " frames" * frames
+            uid = str(path if frames else header.get("SeriesInstanceUID", ""))
             groups.setdefault(uid, []).append(Slice.of(path, header))
             order[uid] = frames, number(header, "SeriesNumber", 0)
     if not groups:

@@ -28,8 +28,9 @@ def is_segmentation(header: Any) -> bool:
 
 
 def has_frames(header: Any) -> bool:
-    """Whether a header is that of a file with several slices, or a segmentation."""
-    return is_segmentation(header) or number(header, "NumberOfFrames", 1) > 1
+    """Whether a header is that of a segmentation, or of an enhanced image."""
+    groups = "PerFrameFunctionalGroupsSequence" in header
+    return is_segmentation(header) or groups or number(header, "NumberOfFrames", 1) > 1
 
 
 def read(path: Path, header: Any, name: str) -> ImageFile:
@@ -47,10 +48,10 @@ def read(path: Path, header: Any, name: str) -> ImageFile:
     Returns
     -------
     ImageFile
-        Axes are column, row and slice; float32 values of the modality, or the labels
-        of a segmentation, whose slices reach from the first to the last that it
-        mentions. Segments have their numbers, or the labels that they were written
-        from by this package.
+        Axes are column, row and slice; float32 values of the modality, colours as they
+        are, or the labels of a segmentation, whose slices reach from the first to the
+        last that it mentions. Segments have their numbers, or the labels that they were
+        written from by this package.
 
     Raises
     ------
@@ -59,6 +60,11 @@ def read(path: Path, header: Any, name: str) -> ImageFile:
     ValueError
         If the frames are no stack of slices, or segments overlap.
     """
+    if "TotalPixelMatrixRows" in header:
+        raise ValueError(
+            f"'{path}' is a whole slide in tiles, which is not read; export the part "
+            "that you need as TIFF."
+        )
     highdicom = require("highdicom", "dicom", "read DICOM files of several slices")
     labels = is_segmentation(header)
     try:
@@ -72,6 +78,9 @@ def read(path: Path, header: Any, name: str) -> ImageFile:
                 dtype=np.float32, apply_real_world_transform=False
             )
             array = volume.array
+            if array.ndim == 4:
+                wide = number(header, "BitsStored", 8) > 8
+                array = array.astype(np.uint16 if wide else np.uint8)
     except ImportError:
         raise
     except Exception as error:  # it uses a database inside, with errors of its own

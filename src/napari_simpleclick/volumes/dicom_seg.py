@@ -49,8 +49,8 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
     values = [int(value) for value in np.unique(labels) if value]
     if not source.files:
         raise ValueError(
-            "A DICOM segmentation needs a DICOM series that was opened from its "
-            "folder; save this mask as .nii.gz."
+            "A DICOM segmentation needs a DICOM series with a file for every slice; "
+            "save this mask as .nii.gz."
         )
     if not values:
         raise ValueError("The mask is empty; a DICOM segmentation needs an object.")

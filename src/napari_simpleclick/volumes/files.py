@@ -144,8 +144,9 @@ def read_mask(path: Path, image: ImageFile) -> NDArray[np.bool_]:
     ----------
     path : Path
         The mask, in any format; what is greater than 0 belongs to the object. A volume
-        is turned as the orientation of both files says; one without orientation (TIFF)
-        is taken to stand as in a viewer.
+        is turned as the orientation of both files says, and a stack of fewer slices
+        put where they lie; one without orientation (TIFF) is taken to stand as in a
+        viewer.
     image : ImageFile
         The image.
 
@@ -163,8 +164,31 @@ def read_mask(path: Path, image: ImageFile) -> NDArray[np.bool_]:
     mask = np.asarray(file.array[..., 0] if file.rgb else file.array[...]) > 0
     if mask.ndim < 3 or len(image.shape) < 3:
         return mask
+    placed = _placed(mask, file, image)
+    if placed is not None:
+        return placed
     turned = np.asarray(Source.of_file(file).to_layer(mask))
     return Source.of_file(image).to_file(turned)
+
+
+def _placed(
+    mask: NDArray[np.bool_], file: ImageFile, image: ImageFile
+) -> NDArray[np.bool_] | None:
+    """Put a part of an image where it lies; None for what is no part of it."""
+    affines = file.affine, image.affine
+    if affines[0] is None or affines[1] is None or len(image.shape) != mask.ndim:
+        return None
+    way = np.linalg.inv(affines[1]) @ affines[0]
+    corner = np.rint(way[:3, 3]).astype(int)
+    shift = np.eye(4)
+    shift[:3, 3] = corner
+    within = (corner >= 0).all() and (corner + mask.shape <= image.shape).all()
+    if not within or not np.allclose(way, shift, atol=0.01):
+        return None
+    whole = np.zeros(image.shape, bool)
+    box = zip(corner, mask.shape, strict=True)
+    whole[tuple(slice(start, start + side) for start, side in box)] = mask
+    return whole
 
 
 def check_writable(path: Path, kinds: tuple[str, ...] = WRITABLE) -> None:
