@@ -12,12 +12,11 @@ import sys
 import numpy as np
 import psutil
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QThreadPool
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from napari_simpleclick.annotate import Reading, Store
-from napari_simpleclick.plugin.run import Run
 
 ACTIONS = int(os.environ.get("SIMPLECLICK_ACTIONS", "500"))
 WARM = 300
@@ -285,8 +284,8 @@ def test_a_long_day(open_window, discs, qtbot):
         person.check()
     assert not errors, (person.done, errors)
     assert not [text for text in hand.troubles if "written" in text]
-    gc.collect()
-    assert not [one for one in gc.get_objects() if type(one) is Run]
+    pool = QThreadPool.globalInstance()
+    qtbot.waitUntil(lambda: pool.activeThreadCount() == 0, timeout=10_000)
     warm = growth[min(len(growth) // 2, WARM // 100)]
     assert growth[-1] - warm < GROWTH_MB, growth
     QTest.qWait(500)
