@@ -6,7 +6,7 @@ from napari_simpleclick.train import Stage, TrainConfig
 from napari_simpleclick.train.optimisation import (
     choose_trainable,
     layer_of,
-    make_optimizer,
+    make_optimizers,
     rate_at,
 )
 
@@ -19,10 +19,11 @@ def config(**more):
 
 def groups_of(network, **more):
     choose_trainable(network, more.get("freeze_backbone", False))
-    optimizer = make_optimizer(network, config(**more))
+    optimizers = make_optimizers(network, config(**more))
     names = {id(p): name for name, p in network.named_parameters()}
-    return optimizer, {
+    return optimizers, {
         names[id(parameter)]: (group["weight_decay"], group["scale"])
+        for optimizer in optimizers
         for group in optimizer.param_groups
         for parameter in group["params"]
     }
@@ -30,8 +31,8 @@ def groups_of(network, **more):
 
 def test_layers_learn_at_published_rates():
     network = networks.build("simpleclick-xtiny", 32)
-    optimizer, groups = groups_of(network, layer_decay=0.75, optimizer="adam")
-    assert type(optimizer) is torch.optim.Adam
+    optimizers, groups = groups_of(network, layer_decay=0.75, optimizer="adam")
+    assert [type(each) for each in optimizers] == [torch.optim.Adam]
     assert groups["backbone.patch_embed.proj.weight"] == (0.02, 0.75**9)
     assert groups["backbone.pos_embed"] == (0.0, 0.75**9)
     assert groups["backbone.blocks.0.attn.qkv.weight"] == (0.02, 0.75**8)
@@ -44,10 +45,27 @@ def test_layers_learn_at_published_rates():
 
 def test_a_frozen_backbone_keeps_its_weights():
     network = networks.build("simpleclick-xtiny", 32)
-    optimizer, groups = groups_of(network, freeze_backbone=True)
-    assert type(optimizer) is torch.optim.AdamW
+    optimizers, groups = groups_of(network, freeze_backbone=True)
+    assert [type(each) for each in optimizers] == [torch.optim.AdamW]
     assert not any(name.startswith("backbone.") for name in groups)
     assert "patch_embed_coords.proj.weight" in groups
+
+
+def test_muon_is_for_the_matrices_of_the_blocks_alone():
+    network = networks.build("simpleclick-xtiny", 32)
+    (rest, blocks), groups = groups_of(network, optimizer="muon")
+    assert (type(rest), type(blocks)) == (torch.optim.AdamW, torch.optim.Muon)
+    (group,) = blocks.param_groups
+    assert len(group["params"]) == 4 * 8  # qkv, proj, fc1, fc2
+    assert all(parameter.ndim == 2 for parameter in group["params"])
+    trainable = [name for name, p in network.named_parameters() if p.requires_grad]
+    assert sorted(groups) == sorted(trainable)
+
+
+def test_muon_asks_for_the_pytorch_that_has_it(monkeypatch):
+    monkeypatch.delattr(torch.optim, "Muon")
+    with pytest.raises(ValueError, match=r"needs PyTorch 2\.9 or newer"):
+        groups_of(networks.build("simpleclick-xtiny", 32), optimizer="muon")
 
 
 def test_rates_rise_and_fall_or_drop():

@@ -8,6 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from skimage.io import imsave
 
 from napari_simpleclick.train import (
@@ -16,6 +17,7 @@ from napari_simpleclick.train import (
     ready_configs,
     train,
 )
+from napari_simpleclick.train.bodies import draw_body
 from napari_simpleclick.train.images import LabelledImage, read_sets
 from napari_simpleclick.train.samples import LARGEST_ZOOM, Samples, crop_window
 from napari_simpleclick.train.simulate import SLOTS, add_next_points, first_points
@@ -68,12 +70,14 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_weights(data, tmp_path):
     assert json.loads(log[-1])["samples"] == 10
 
 
-def test_a_checkpoint_of_another_network_is_refused(data, tmp_path):
+def test_a_checkpoint_of_another_recipe_is_refused(data, tmp_path):
     small = {**CONFIG, "stages": CONFIG["stages"][:1]}
     train(TrainConfig(**small), data, tmp_path / "a")
-    other = TrainConfig(**{**small, "network": "simpleclick-base"})
-    with pytest.raises(ValueError, match="choose another output folder"):
-        train(other, data, tmp_path / "a")
+    for key, value in (("network", "simpleclick-base"), ("optimizer", "muon")):
+        other = TrainConfig(**{**small, key: value})
+        sentence = f"run with {key} = .*, not {value}; choose another output folder"
+        with pytest.raises(ValueError, match=sentence):
+            train(other, data, tmp_path / "a")
 
 
 def test_samples_are_functions_of_their_number(data):
@@ -108,6 +112,21 @@ def test_corrections_lie_in_the_larger_mistake():
     assert (points >= 0).all(-1).sum() == 2
 
 
+def test_one_click_is_not_asked_for_objects_in_several_parts(data):
+    image = read_sets(data)["squares"][0]
+    both = LabelledImage(image.image, (image.labels > 0).astype(np.int32))
+    config = TrainConfig(**CONFIG, single_click=1.0)
+    samples = Samples({"both": [both]}, config, 64)
+    kinds = set()
+    for number in range(40):
+        _, target, _, points = samples[number]
+        parts = ndimage.label(target[0].numpy(), np.ones((3, 3)))[1]
+        clicks = int((points >= 0).all(-1).sum())
+        kinds.add((parts > 1, clicks > 1))
+    assert (False, True) not in kinds
+    assert {(False, False), (True, True)} <= kinds
+
+
 def test_first_points_start_with_one_click_or_many():
     rng = np.random.default_rng(0)
     target = np.zeros((64, 64), bool)
@@ -122,8 +141,10 @@ def test_first_points_start_with_one_click_or_many():
     assert negatives == pytest.approx(3.905, abs=0.8)
 
 
-def test_learning_from_every_click_resumes_too(data, tmp_path):
-    config = TrainConfig(**CONFIG, clicks="every", correction=0.5)
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_learning_from_every_click_resumes_too(data, tmp_path, optimizer):
+    more = {"correction": 0.5, "optimizer": optimizer}
+    config = TrainConfig(**CONFIG, clicks="every", **more)
     straight = train(config, data, tmp_path / "a")
 
     def stop(now):
@@ -133,7 +154,7 @@ def test_learning_from_every_click_resumes_too(data, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(config, data, tmp_path / "b", stop)
     resumed = train(config, data, tmp_path / "b")
-    once = train(TrainConfig(**CONFIG, correction=0.5), data, tmp_path / "c")
+    once = train(TrainConfig(**CONFIG, **more), data, tmp_path / "c")
     pairs = zip(straight.parameters(), resumed.parameters(), strict=True)
     assert all(torch.equal(one, other) for one, other in pairs)
     pairs = zip(straight.parameters(), once.parameters(), strict=True)
@@ -214,6 +235,28 @@ def test_synthetic_images_have_objects():
         assert isinstance(image, LabelledImage)
         assert image.image.shape == image.labels.shape == (256, 256)
         assert image.objects()
+
+
+def test_drawn_bodies_have_organs_that_stand_out():
+    found = [draw_body(np.random.default_rng(seed), 200) for seed in range(12)]
+    for body in found:
+        assert body.image.shape == body.labels.shape == (200, 200)
+        assert body.image.dtype == np.uint8
+    boxes = [box for body in found for box in body.objects().values()]
+    sides = [max(side.stop - side.start for side in box) for box in boxes]
+    assert min(sides) < 40 < 100 < max(sides)
+    again = draw_body(np.random.default_rng(3), 200)
+    assert np.array_equal(again.image, found[3].image)
+
+
+def test_samples_can_be_drawn_bodies_alone(data):
+    shares = {"squares": 0.0, "bodies": 1.0}
+    config = TrainConfig(**CONFIG, weights=shares, single_click=1.0)
+    samples = Samples(read_sets(data), config, 64)
+    for number in range(8):
+        _, target, _, points = samples[number]
+        row, column = points[0].int().tolist()
+        assert target[0, row, column] == 1
 
 
 def test_volumes_are_cut_on_all_axes(tmp_path):

@@ -62,8 +62,9 @@ class TrainConfig(BaseModel):
         Layout of the images: label masks of any kind, or the two published sets with
         their own augmentation and multi-point sampler.
     weights : dict
-        Share of each image set, 1 where not named; ``synthetic`` (drawn images) and
-        ``lesions`` (drawn into images of the sets) are 0 if not named.
+        Share of each image set, 1 where not named; ``synthetic`` (drawn images),
+        ``lesions`` (drawn into images of the sets) and ``bodies`` (drawn
+        cross-sections with organs) are 0 if not named.
     wholes : dict
         By set, probability that labels which touch are one object (the whole tumour
         instead of its parts).
@@ -81,8 +82,9 @@ class TrainConfig(BaseModel):
         of 4 clicks, one optimiser step each, on the same crops.
     prior_drop : float
         Probability that a sample's prior mask is left empty.
-    optimizer : {"adamw", "adam"}
-        Adam is the published one; its weight decay is an L2 term.
+    optimizer : {"adamw", "adam", "muon"}
+        Adam is the published one; its weight decay is an L2 term. Muon is for the
+        matrices of the transformer blocks, with AdamW for the rest.
     weight_decay : float
         Of matrices and kernels; biases, norms and positions have none.
     layer_decay : float
@@ -124,7 +126,7 @@ class TrainConfig(BaseModel):
     correction: float = Field(0.0, ge=0, le=1)
     clicks: Literal["last", "every"] = "last"
     prior_drop: float = Field(0.0, ge=0, le=1)
-    optimizer: Literal["adamw", "adam"] = "adamw"
+    optimizer: Literal["adamw", "adam", "muon"] = "adamw"
     weight_decay: float = Field(0.02, ge=0)
     layer_decay: float = Field(1.0, gt=0, le=1)
     clip: float = Field(1.0, ge=0)

@@ -25,8 +25,14 @@ def choose_trainable(network: SimpleClick, freeze_backbone: bool) -> None:
         parameter.requires_grad_(not (UNUSED.match(name) or frozen))
 
 
-def make_optimizer(network: SimpleClick, config: TrainConfig) -> torch.optim.Optimizer:
-    """Make the optimiser, with a learning rate scale for each parameter group.
+def make_optimizers(
+    network: SimpleClick, config: TrainConfig
+) -> list[torch.optim.Optimizer]:
+    """Make the optimisers, with a learning rate scale for each parameter group.
+
+    With ``muon``, the matrices of the transformer blocks learn by orthogonalised
+    momentum, at the size of step of AdamW (K. Jordan et al., "Muon", 2024; scale:
+    J. Liu et al., "Muon is Scalable for LLM Training", 2025), all else by AdamW.
 
     Parameters
     ----------
@@ -37,23 +43,39 @@ def make_optimizer(network: SimpleClick, config: TrainConfig) -> torch.optim.Opt
 
     Returns
     -------
-    torch.optim.Optimizer
-        Each group has the key ``scale``, the factor of its learning rate.
+    list of torch.optim.Optimizer
+        One, or two with ``muon``. Each group has the key ``scale``, the factor of its
+        learning rate.
+
+    Raises
+    ------
+    ValueError
+        If this PyTorch has no Muon.
     """
     depth = network.config.depth
-    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
+    groups: dict[tuple[bool, float, float], list[torch.nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             plain = parameter.ndim < 2 or name.endswith("pos_embed")
             decay = 0.0 if plain else config.weight_decay
             scale = config.layer_decay ** (depth + 1 - layer_of(name, depth))
-            groups.setdefault((decay, scale), []).append(parameter)
-    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    settings: list[dict[str, Any]] = [
-        {"params": parameters, "weight_decay": decay, "scale": scale}
-        for (decay, scale), parameters in groups.items()
-    ]
-    return kind(settings)
+            block = name.startswith("backbone.blocks.") and parameter.ndim == 2
+            muon = config.optimizer == "muon" and block
+            groups.setdefault((muon, decay, scale), []).append(parameter)
+    settings: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
+    for (muon, decay, scale), parameters in groups.items():
+        group = {"params": parameters, "weight_decay": decay, "scale": scale}
+        settings[muon].append(group)
+    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+    made: list[torch.optim.Optimizer] = [kind(settings[0])]
+    if settings[1]:
+        if not hasattr(torch.optim, "Muon"):
+            raise ValueError(
+                f"optimizer: 'muon' needs PyTorch 2.9 or newer, not "
+                f"{torch.__version__}; upgrade it or use 'adamw'."
+            )
+        made.append(torch.optim.Muon(settings[1], adjust_lr_fn="match_rms_adamw"))
+    return made
 
 
 def layer_of(name: str, depth: int) -> int:

@@ -26,7 +26,7 @@ from napari_simpleclick.networks import (
 from napari_simpleclick.train.loss import normalized_focal_loss
 from napari_simpleclick.train.optimisation import (
     choose_trainable,
-    make_optimizer,
+    make_optimizers,
     rate_at,
 )
 from napari_simpleclick.train.simulate import add_next_points
@@ -42,6 +42,12 @@ if TYPE_CHECKING:
 
 MOST_CORRECTIONS = 3
 """Iterative clicks per batch are drawn uniformly from 0 to this number."""
+
+SHAPING = (
+    *("network", "levels", "freeze_backbone"),
+    *("optimizer", "weight_decay", "layer_decay"),
+)
+"""What a checkpoint cannot go on without; all else may change in a run."""
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -131,8 +137,8 @@ class Run:
 
     def _optimise(self) -> None:
         choose_trainable(self.network, self.config.freeze_backbone)
-        optimizer = make_optimizer(self.network, self.config)
-        self.module, self.optimizer = self.fabric.setup(self.network, optimizer)
+        optimizers = make_optimizers(self.network, self.config)
+        self.module, *self.optimizers = self.fabric.setup(self.network, *optimizers)
 
     def enter(self, index: int) -> None:
         """Begin stage ``index``, unless the checkpoint already lies within it."""
@@ -165,8 +171,9 @@ class Run:
     def step(self, stage: Stage, batch: Batch) -> None:
         """Learn from one batch."""
         start = time.perf_counter()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate_at(stage, self.progress.step) * group["scale"]
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate_at(stage, self.progress.step) * group["scale"]
         image, target, prior = (part.to(self.fabric.device) for part in batch[:3])
         image = image.contiguous(memory_format=torch.channels_last)
         points = batch[3]
@@ -211,12 +218,13 @@ class Run:
         self.module.train()
         logits: Tensor = self.module(image, prompt).float()
         loss = normalized_focal_loss(logits, target).mean()
-        self.optimizer.zero_grad()
+        self.module.zero_grad()
         self.fabric.backward(loss)
         if self.config.clip:
-            clip = self.config.clip
-            self.fabric.clip_gradients(self.module, self.optimizer, max_norm=clip)
-        self.optimizer.step()
+            first, clip = self.optimizers[0], self.config.clip
+            self.fabric.clip_gradients(self.module, first, max_norm=clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
         self._follow()
         self._loss = loss.item()
         return logits.detach()
@@ -259,7 +267,7 @@ class Run:
                 "progress": vars(self.progress),
                 "network": self.network.state_dict(),
                 "average": self.average.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "optimizers": [each.state_dict() for each in self.optimizers],
             }
             partial = self.out / "checkpoint.pt.part"
             torch.save(state, partial)
@@ -285,16 +293,19 @@ class Run:
         state: dict[str, Any] = torch.load(
             path, weights_only=True, map_location=self.fabric.device
         )
-        if state["config"]["network"] != self.config.network:
-            raise ValueError(
-                f"'{path}' belongs to a run of {state['config']['network']}, not "
-                f"{self.config.network}; choose another output folder."
-            )
+        for key in SHAPING:
+            then, now = state["config"].get(key), getattr(self.config, key)
+            if then != now:
+                raise ValueError(
+                    f"'{path}' belongs to a run with {key} = {then}, not {now}; "
+                    "choose another output folder."
+                )
         self.progress = Progress(**state["progress"])
         self._build(self.config.stages[self.progress.stage].size)
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
 
 
 def resize(network: SimpleClick, size: int) -> None:

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from napari_simpleclick.predict.shapes import damage
 from napari_simpleclick.train.augment import vary_intensity
+from napari_simpleclick.train.bodies import draw_body
 from napari_simpleclick.train.images import LabelledImage
 from napari_simpleclick.train.simulate import correcting_point, first_points
 from napari_simpleclick.train.superpixels import superpixel_object
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.train.config import TrainConfig
+
+DRAWN = ("synthetic", "lesions", "bodies")
+"""Kinds of images that are not read but drawn, wholly or in part."""
 
 SMALLEST_TARGET_PX = 14
 """Shortest extent of a target at network resolution that crops are drawn for."""
@@ -57,7 +61,7 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         self._objects = [[image.objects() for image in group] for group in self._images]
         shares = [config.weights.get(name, 1.0) for name in sets]
         self._real = np.array(shares) / (sum(shares) or 1.0)
-        shares += [config.weights.get(name, 0.0) for name in ("synthetic", "lesions")]
+        shares += [config.weights.get(name, 0.0) for name in DRAWN]
         self._shares = np.array(shares) / sum(shares)
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -74,9 +78,8 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             prior = damage(target.numpy(), rng, 0.4, 0.95)
             points = correcting_point(target.numpy(), prior, rng)
         else:
-            points = first_points(
-                target.numpy(), others.numpy(), rng, self.config.single_click
-            )
+            alone = self.config.single_click if mostly_one(target.numpy()) else 0.0
+            points = first_points(target.numpy(), others.numpy(), rng, alone)
         return (
             vary_intensity(picture, rng),
             target[None].float(),
@@ -92,8 +95,11 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             image, boxes = self._draw_real(group, rng)
             found = self._superpixels(image, rng)
             return (image, boxes) if found is None else (found, found.objects())
-        if group == len(self._images):
+        kind = DRAWN[group - len(self._images)]
+        if kind == "synthetic":
             image = draw_image(rng)
+        elif kind == "bodies":
+            image = draw_body(rng)
         else:
             group = int(rng.choice(len(self._real), p=self._real))
             image = add_lesion(rng, self._draw_real(group, rng)[0].image)
@@ -190,6 +196,13 @@ def one_component(
         return mask
     areas = np.bincount(parts.ravel())[1:]
     return np.asarray(parts == 1 + rng.choice(count, p=areas / areas.sum()))
+
+
+def mostly_one(mask: NDArray[np.bool_]) -> bool:
+    """Whether nine tenths of a mask are one part, so that one click can tell it."""
+    parts, _ = ndimage.label(mask, np.ones((3, 3)))
+    areas = np.bincount(parts.ravel())[1:]
+    return bool(areas.max(initial=0) >= 0.9 * areas.sum())
 
 
 def sampling_grid(size: int, rng: np.random.Generator) -> Tensor:

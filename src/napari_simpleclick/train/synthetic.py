@@ -16,6 +16,8 @@ from napari_simpleclick.predict.shapes import signed_distance, smooth_noise
 from napari_simpleclick.train.images import LabelledImage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -137,18 +139,52 @@ def _lesion_depth(
     tissue = np.argwhere(image.mean(2)[::4, ::4] > 0.08) * 4
     row, column = tissue[rng.integers(len(tissue))] if len(tissue) else (0, 0)
     radius = min(shape) * np.exp(rng.uniform(np.log(0.04), np.log(0.25)))
-    stretch = np.exp(rng.normal(0, 0.3))
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
-    angle = rng.uniform(0, np.pi)
-    along = (rows - row) * np.cos(angle) + (columns - column) * np.sin(angle)
-    across = (columns - column) * np.cos(angle) - (rows - row) * np.sin(angle)
-    away = np.sqrt((along * stretch) ** 2 + (across / stretch) ** 2)
-    cells = min(shape) / radius * np.exp(rng.uniform(-0.2, 1.4))
-    ragged = rng.uniform(0.1, 0.6) * smooth_noise(rng, shape, min(cells, 60))
-    inside = radius * (1 + ragged) - away > 0
+    inside = ragged_disk(rng, shape, (row, column), radius, (0.1, 0.6), (-0.2, 1.4))
     if rng.random() < 0.7:
         inside &= ndimage.uniform_filter(image.mean(2), 5) > 0.06
     return signed_distance(inside) - 0.5
+
+
+def ragged_disk(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    centre: Sequence[float],
+    radius: float,
+    ragged: tuple[float, float],
+    waves: tuple[float, float],
+) -> NDArray[np.bool_]:
+    """Draw a stretched disk whose border is moved by smooth noise.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of every draw.
+    shape : tuple of int
+        (H, W) of the result.
+    centre : sequence of float
+        Row and column, px.
+    radius : float
+        Of the disk before it is stretched, px.
+    ragged : tuple of float
+        Least and largest strength of the noise, as a share of the radius.
+    waves : tuple of float
+        Least and largest logarithm of its bumps per radius.
+
+    Returns
+    -------
+    ndarray
+        (H, W) bool.
+    """
+    stretch = np.exp(rng.normal(0, 0.3))
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    angle = rng.uniform(0, np.pi)
+    down, right = rows - centre[0], columns - centre[1]
+    along = down * np.cos(angle) + right * np.sin(angle)
+    across = right * np.cos(angle) - down * np.sin(angle)
+    away = np.sqrt((along * stretch) ** 2 + (across / stretch) ** 2)
+    cells = min(shape) / radius * np.exp(rng.uniform(*waves))
+    noise = rng.uniform(*ragged) * smooth_noise(rng, shape, min(cells, 60))
+    return np.asarray(radius * (1 + noise) > away)
 
 
 def _shade(
