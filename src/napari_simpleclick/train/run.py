@@ -220,7 +220,7 @@ class Run:
         loss = normalized_focal_loss(logits, target).mean()
         self.module.zero_grad()
         self.fabric.backward(loss)
-        if self.config.clip:
+        if self.config.clip:  # Muon's steps do not depend on the size of gradients
             first, clip = self.optimizers[0], self.config.clip
             self.fabric.clip_gradients(self.module, first, max_norm=clip)
         for optimizer in self.optimizers:
