@@ -35,7 +35,7 @@ def test_wheel_holds_the_manifest_and_all_data(wheel):
         "samples/em.tif",
         "samples/hippocampus.nii.gz",
         "samples/ATTRIBUTION.md",
-        "train/configs/bundled-4.toml",
+        "train/configs/bundled-5.toml",
     ):
         assert f"napari_simpleclick/{name}" in names
     assert sum(info.compress_size for info in wheel.infolist()) < 20e6

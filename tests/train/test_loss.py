@@ -1,6 +1,6 @@
 import torch
 
-from napari_simpleclick.train.loss import normalized_focal_loss
+from napari_simpleclick.train.loss import normalized_focal_loss, soft_jaccard_loss
 
 
 def test_loss_is_the_published_one():
@@ -20,3 +20,21 @@ def test_ignored_pixels_have_no_gradient():
     torch.autograd.backward(normalized_focal_loss(logits, target).sum())
     assert logits.grad[0, 0, 1, 0] == 0
     assert (logits.grad != 0).sum() == 3
+
+
+def test_soft_jaccard_loss_is_one_minus_the_iou_of_sure_answers():
+    target = torch.zeros(2, 1, 8, 8)
+    target[:, :, :, :4] = 1
+    answer = torch.zeros(2, 1, 8, 8, dtype=torch.bool)
+    answer[0, :, :, 2:6] = answer[1, :, :, :4] = True
+    loss = soft_jaccard_loss(torch.where(answer, 100.0, -100.0), target)
+    torch.testing.assert_close(loss, torch.tensor([1 - 17 / 49, 0.0]))
+
+
+def test_soft_jaccard_loss_ignores_pixels():
+    target = torch.ones(1, 1, 2, 2)
+    target[..., 1] = -1
+    logits = torch.zeros(1, 1, 2, 2, requires_grad=True)
+    torch.autograd.backward(soft_jaccard_loss(logits, target).sum())
+    assert (logits.grad[..., 1] == 0).all()
+    assert (logits.grad[..., 0] < 0).all()

@@ -338,9 +338,10 @@ def test_a_run_validates_on_held_out_images(data, tmp_path):
     assert len(found[0]["miou"]) == 5
 
 
-def test_dropped_priors_change_what_is_learnt(data, tmp_path):
+@pytest.mark.parametrize("option", ["prior_drop", "jaccard"])
+def test_options_change_what_is_learnt(data, tmp_path, option):
     learnt = [
-        train(TrainConfig(**CONFIG, seed=1, prior_drop=p), data, tmp_path / str(p))
+        train(TrainConfig(**CONFIG, seed=1, **{option: p}), data, tmp_path / str(p))
         for p in (0.0, 1.0)
     ]
     pairs = zip(*(network.parameters() for network in learnt), strict=True)
@@ -358,7 +359,7 @@ def test_recipes_that_are_compared_differ_in_their_samples_alone():
 def test_ready_configs_can_be_read_by_name():
     names = ready_configs()
     assert {"bundled-2", "fine-tune", "sbd-xtiny", "coco-lvis-huge"} <= set(names)
-    assert len(names) == 13
+    assert len(names) == 14
     for name in names:
         assert read_config(Path(name)).stages
     published = read_config(Path("coco-lvis-base"))

@@ -80,6 +80,9 @@ class TrainConfig(BaseModel):
     clicks : {"last", "every"}
         Learn from the answer to the last of 1 to 4 clicks, as published, or from each
         of 4 clicks, one optimiser step each, on the same crops.
+    jaccard : float
+        Weight of the soft Jaccard loss beside the normalised focal one, which alone
+        is the published loss.
     prior_drop : float
         Probability that a sample's prior mask is left empty.
     optimizer : {"adamw", "adam", "muon"}
@@ -125,6 +128,7 @@ class TrainConfig(BaseModel):
     single_click: float = Field(0.6, ge=0, le=1)
     correction: float = Field(0.0, ge=0, le=1)
     clicks: Literal["last", "every"] = "last"
+    jaccard: float = Field(0.0, ge=0)
     prior_drop: float = Field(0.0, ge=0, le=1)
     optimizer: Literal["adamw", "adam", "muon"] = "adamw"
     weight_decay: float = Field(0.02, ge=0)

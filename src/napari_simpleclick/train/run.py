@@ -23,7 +23,7 @@ from napari_simpleclick.networks import (
     draw_disks,
     resize_positions,
 )
-from napari_simpleclick.train.loss import normalized_focal_loss
+from napari_simpleclick.train.loss import normalized_focal_loss, soft_jaccard_loss
 from napari_simpleclick.train.optimisation import (
     choose_trainable,
     make_optimizers,
@@ -218,6 +218,8 @@ class Run:
         self.module.train()
         logits: Tensor = self.module(image, prompt).float()
         loss = normalized_focal_loss(logits, target).mean()
+        if self.config.jaccard:
+            loss += self.config.jaccard * soft_jaccard_loss(logits, target).mean()
         self.module.zero_grad()
         self.fabric.backward(loss)
         if self.config.clip:  # Muon's steps do not depend on the size of gradients
