@@ -49,9 +49,9 @@ def soft_jaccard_loss(logits: Tensor, target: Tensor, steepness: float = 4.0) ->
     """One minus the IoU of object and probabilities, with sums in place of counts.
 
     Where a click may mean a smaller or a larger object, the focal loss is content with
-    probabilities near a half; this one gains by deciding for a whole. Source: M. Rahman,
-    Y. Wang, "Optimizing Intersection-Over-Union in Deep Neural Networks for Image
-    Segmentation", 2016.
+    probabilities near a half; this one gains by deciding for a whole. Source: M. A.
+    Rahman, Y. Wang, "Optimizing Intersection-Over-Union in Deep Neural Networks for
+    Image Segmentation", 2016.
 
     Parameters
     ----------
