@@ -18,7 +18,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_simpleclick.annotate import Reading, Store
 
-ACTIONS = int(os.environ.get("SIMPLECLICK_ACTIONS", "300"))
+ACTIONS = int(os.environ.get("SIMPLECLICK_ACTIONS", "500"))
 WARM = 300
 """Actions after which memory should stay as it is."""
 
