@@ -31,6 +31,12 @@ def test_soft_jaccard_loss_is_one_minus_the_iou_of_sure_answers():
     torch.testing.assert_close(loss, torch.tensor([1 - 17 / 49, 0.0]))
 
 
+def test_soft_jaccard_loss_sharpens_probabilities():
+    loss = soft_jaccard_loss(torch.full((1, 1, 2, 2), 0.5), torch.ones(1, 1, 2, 2))
+    inside = 4 * torch.tensor([2.0]).sigmoid()
+    torch.testing.assert_close(loss, 1 - (inside + 1) / (4 + 1))
+
+
 def test_soft_jaccard_loss_ignores_pixels():
     target = torch.ones(1, 1, 2, 2)
     target[..., 1] = -1
