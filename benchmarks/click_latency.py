@@ -42,7 +42,7 @@ def main() -> None:
     seconds, gaps = [], []
     for count, place in enumerate(CLICKS, start=1):
         start = time.perf_counter()
-        controller.click(controller.bench.image.data_to_world(place), True)
+        controller.click(controller.canvas.image.data_to_world(place), True)
         clicked = time.perf_counter()
         if len(answers) < count:
             loop.exec()

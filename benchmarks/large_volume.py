@@ -17,8 +17,8 @@ import numpy as np
 import zarr
 
 from napari_simpleclick import Predictor, load_weights
-from napari_simpleclick.propagate import Propagation, Slices
-from napari_simpleclick.volumes import Window
+from napari_simpleclick.images import Window
+from napari_simpleclick.propagation import Propagation, Slices
 
 SHAPE = (1280, 4096, 4096)
 START, REACH = 600, 25

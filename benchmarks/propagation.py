@@ -27,18 +27,18 @@ from skimage.io import imread
 from skimage.segmentation import random_walker
 
 from napari_simpleclick import Predictor, load_weights
-from napari_simpleclick.evaluate import annotate, iou
-from napari_simpleclick.evaluate.annotator import next_click
-from napari_simpleclick.predict import THRESHOLD
-from napari_simpleclick.predict.shapes import signed_distance
-from napari_simpleclick.propagate import (
+from napari_simpleclick.evaluation import annotate, iou
+from napari_simpleclick.evaluation.annotator import next_click
+from napari_simpleclick.images import Window
+from napari_simpleclick.inference import THRESHOLD
+from napari_simpleclick.inference.shapes import signed_distance
+from napari_simpleclick.propagation import (
     Propagation,
     Slices,
     beyond,
     interpolated,
     next_to_check,
 )
-from napari_simpleclick.volumes import Window
 
 DISTANCES = (1, 3, 5, 10, 15)
 GAPS = {"knee bones": 20, "brain tumours": 20, "mitochondria": 4}

@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from napari_simpleclick import train
-from napari_simpleclick.evaluate import (
+from napari_simpleclick.evaluation import (
     Options,
     Result,
     Settings,
@@ -35,8 +35,8 @@ from napari_simpleclick.evaluate import (
     find_cases,
     robot,
 )
-from napari_simpleclick.evaluate.comparison import paired_test
-from napari_simpleclick.evaluate.metrics import clicks_needed
+from napari_simpleclick.evaluation.comparison import paired_test
+from napari_simpleclick.evaluation.metrics import clicks_needed
 from napari_simpleclick.networks import NETWORKS, SimpleClick
 from napari_simpleclick.weights import Card, save_weights
 

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from napari_simpleclick.evaluate import (
+from napari_simpleclick.evaluation import (
     Options,
     Settings,
     choose_cases,
     find_cases,
     robot,
 )
-from napari_simpleclick.evaluate.metrics import clicks_needed
-from napari_simpleclick.evaluate.worker import picture_case
+from napari_simpleclick.evaluation.metrics import clicks_needed
+from napari_simpleclick.evaluation.worker import picture_case
 
 if TYPE_CHECKING:
-    from napari_simpleclick.evaluate.report import Strip
+    from napari_simpleclick.evaluation.report import Strip
 
 OBJECTS, CLICKS, TARGET = 20, 10, 0.9
 SHOWN = (1, 2, 3, 5, 10)

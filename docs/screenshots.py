@@ -18,7 +18,7 @@ from napari.settings import get_settings
 from PIL import Image
 from qtpy.QtTest import QTest
 
-from napari_simpleclick.annotate import Style
+from napari_simpleclick.annotation import Style
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,22 +70,22 @@ class Studio:
 
     def click(self, row: float, column: float) -> None:
         """Click on the displayed slice, and wait for the mask."""
-        bench = self.controller.bench
-        place = bench.image.data_to_world((SLICE, row, column))
+        canvas = self.controller.canvas
+        place = canvas.image.data_to_world((SLICE, row, column))
         self.controller.click(place, True)
-        self.until(lambda: bench.session.pending is None)
+        self.until(lambda: canvas.session.pending is None)
 
     def work(self) -> None:
         """Go through all states."""
         panel, controller = self.panel, self.controller
         self.shoot("empty")
         self.viewer.open_sample("napari-simpleclick", "mri")
-        self.until(lambda: controller.bench is not None)
+        self.until(lambda: controller.canvas is not None)
         self.viewer.dims.set_current_step(0, SLICE)
         panel.tour.hide()
         self.shoot("start")
         self.click(*PLACES[0])
-        controller.bench.session.give_style(1, Style("hippocampus head"))
+        controller.canvas.session.give_style(1, Style("hippocampus head"))
         controller.new_object()
         self.click(*PLACES[1])
         self.shoot("objects")

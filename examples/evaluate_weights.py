@@ -14,7 +14,7 @@ from scipy import ndimage
 from skimage import data, filters, measure, morphology
 from skimage.io import imsave
 
-from napari_simpleclick.evaluate import (
+from napari_simpleclick.evaluation import (
     Options,
     Settings,
     compare,

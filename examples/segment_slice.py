@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from napari_simpleclick import Click, Predictor, load_weights
+from napari_simpleclick.images.files import read_image, write_labels
 from napari_simpleclick.samples import sample_path
-from napari_simpleclick.volumes.files import read_image, write_labels
 
 section = read_image(sample_path("em.tif")).array[2]
 network, card = load_weights("bundled")

@@ -10,18 +10,25 @@ from typing import TYPE_CHECKING
 
 import lazy_loader
 
-from napari_simpleclick.clicks import Click
+from napari_simpleclick.prompts import Click
 
 if TYPE_CHECKING:
-    from napari_simpleclick import evaluate, networks
-    from napari_simpleclick.predict import Predictor
+    from napari_simpleclick import evaluation, networks
+    from napari_simpleclick.inference import Predictor
     from napari_simpleclick.weights import load_weights
 
 __version__ = "0.1.0"
-__all__ = ["Click", "Predictor", "__version__", "evaluate", "load_weights", "networks"]
+__all__ = [
+    "Click",
+    "Predictor",
+    "__version__",
+    "evaluation",
+    "load_weights",
+    "networks",
+]
 
 __getattr__, _, _ = lazy_loader.attach(
     __name__,
-    submodules=["evaluate", "networks"],
-    submod_attrs={"predict": ["Predictor"], "weights": ["load_weights"]},
+    submodules=["evaluation", "networks"],
+    submod_attrs={"inference": ["Predictor"], "weights": ["load_weights"]},
 )

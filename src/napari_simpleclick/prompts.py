@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -31,7 +33,7 @@ class Click:
 
         Raises
         ------
-        ValueError
+        UserError
             If the text is something else.
         """
         place = text.strip()
@@ -39,7 +41,7 @@ class Click:
         try:
             row, column = (float(part) for part in place.removeprefix("-").split(","))
         except ValueError:
-            raise ValueError(
+            raise UserError(
                 f"'{text}' is not a click; write ROW,COLUMN such as 120,85, or "
                 "-ROW,COLUMN for a negative click."
             ) from None
@@ -58,7 +60,7 @@ def check_clicks(clicks: Iterable[Click], shape: tuple[int, int]) -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         If there is no click, or one lies outside.
     """
     count = 0
@@ -66,9 +68,9 @@ def check_clicks(clicks: Iterable[Click], shape: tuple[int, int]) -> None:
         count += 1
         inside = -0.5 <= click.row < shape[0] - 0.5
         if not (inside and -0.5 <= click.column < shape[1] - 0.5):
-            raise ValueError(
+            raise UserError(
                 f"The click at row {click.row:g}, column {click.column:g} is outside "
                 f"the image of {shape[0]} x {shape[1]} px; click on the image."
             )
     if count == 0:
-        raise ValueError("There is no click yet; click on the object first.")
+        raise UserError("There is no click yet; click on the object first.")

@@ -3,29 +3,31 @@ from dataclasses import asdict
 
 import numpy as np
 
-from napari_simpleclick.annotate import Edit, Options, Session, Spot
-from napari_simpleclick.clicks import Click
-from napari_simpleclick.predict import THRESHOLD
-from napari_simpleclick.volumes import Plane
+from napari_simpleclick.annotation import Edit, MaskOptions, ObjectSlice, Session
+from napari_simpleclick.images import Plane
+from napari_simpleclick.inference import THRESHOLD
+from napari_simpleclick.prompts import Click
 
-SPOT = Spot(1, Plane((0, 1), (0, 0)))
+SPOT = ObjectSlice(1, Plane((0, 1), (0, 0)))
 
 
 def test_the_default_threshold_is_the_published_one():
-    assert Options().threshold == THRESHOLD
+    assert MaskOptions().threshold == THRESHOLD
 
 
 def test_options_survive_a_file():
-    options = Options(threshold=0.3, keep="always", channel_axis=0, channels=(0, -1, 2))
+    options = MaskOptions(
+        threshold=0.3, keep="always", channel_axis=0, channels=(0, -1, 2)
+    )
     stored = json.loads(json.dumps(asdict(options)))
     stored["channels"] = tuple(stored["channels"])
-    assert Options(**stored) == options
+    assert MaskOptions(**stored) == options
 
 
 def test_a_change_is_made_again_without_touching_the_rest():
-    before, after = Options(), Options(threshold=0.3)
-    now = Options(threshold=0.3, intensities="slice")
-    assert now.changed(after, before) == Options(intensities="slice")
+    before, after = MaskOptions(), MaskOptions(threshold=0.3)
+    now = MaskOptions(threshold=0.3, intensities="slice")
+    assert now.changed(after, before) == MaskOptions(intensities="slice")
     assert now.changed(before, after) == now
 
 
@@ -39,7 +41,7 @@ def test_other_options_are_one_step_of_the_stack():
     session, mask = Session(), np.eye(3, dtype=bool)
     session.add(SPOT, Click(1, 1), np.zeros((3, 3), bool))
     answered(session, mask)
-    before, after = Options(), Options(smooth=True)
+    before, after = MaskOptions(), MaskOptions(smooth=True)
     session.use(after)
     session.ask_again(SPOT, before, after)
     request = answered(session, ~mask)
@@ -60,7 +62,7 @@ def test_a_retracted_change_leaves_no_trace():
     assert session.last is None
     session.add(SPOT, Click(1, 1), np.zeros((3, 3), bool))
     answered(session, mask)
-    session.ask_again(SPOT, Options(), Options(smooth=True))
+    session.ask_again(SPOT, MaskOptions(), MaskOptions(smooth=True))
     answered(session, ~mask)
     session.retract()
     assert not session.is_painted(SPOT, mask)

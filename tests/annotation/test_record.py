@@ -6,19 +6,17 @@ import numpy as np
 import pytest
 
 from napari_simpleclick import Click
-from napari_simpleclick.annotate import (
-    Change,
-    Note,
-    Options,
-    Reading,
-    Recorder,
+from napari_simpleclick.annotation import (
+    MaskChange,
+    MaskOptions,
+    ObjectSlice,
+    ObjectStyle,
+    PropagatedSlice,
     Session,
-    Spot,
-    Store,
-    Style,
     fingerprint,
 )
-from napari_simpleclick.volumes import Plane
+from napari_simpleclick.images import Plane
+from napari_simpleclick.sessions import SessionDatabase, SessionReader, SessionWriter
 
 SHAPE = (6, 8, 8)
 ACTS = """click click answer answer undo redo paint choose move clear propagate
@@ -38,7 +36,7 @@ class Person:
             return None
         places = plane.indices(changed)
         after = np.where(mask[changed], label, 0)
-        change = Change.of(SHAPE, places, self.mask[places], after)
+        change = MaskChange.of(SHAPE, places, self.mask[places], after)
         self.mask[places] = after
         return change
 
@@ -55,20 +53,22 @@ class Person:
         name = self.chance.choice(ACTS.split())
         getattr(self, name)()
 
-    def read(self, spot):
-        return spot.plane.read(self.mask) == spot.label
+    def read(self, object_slice):
+        return object_slice.plane.read(self.mask) == object_slice.label
 
     def click(self):
-        spot = self.session.spot(self.plane())
+        object_slice = self.session.object_slice(self.plane())
         click = Click(self.chance.random() * 7, 3.0, self.chance.random() < 0.7)
-        self.session.add(spot, click, self.read(spot))
+        self.session.add(object_slice, click, self.read(object_slice))
 
     def answer(self):
         request = self.session.pending
         if request is not None:
             new = self.blob() if request.steps else np.zeros((8, 8), bool)
-            change = self.write(request.spot.plane, request.spot.label, new)
-            self.session.record(request, change, self.read(request.spot))
+            change = self.write(
+                request.object_slice.plane, request.object_slice.label, new
+            )
+            self.session.record(request, change, self.read(request.object_slice))
 
     def undo(self):
         edit = self.session.undo()
@@ -89,38 +89,42 @@ class Person:
         self.session.choose(self.chance.randrange(1, 4))
 
     def move(self):
-        spot = self.session.spot(self.plane())
-        places = {s.order: Click(1.0, 1.0) for s in self.session.clicks(spot)[1:]}
-        self.session.move(spot, places, self.read(spot))
+        object_slice = self.session.object_slice(self.plane())
+        places = {
+            s.order: Click(1.0, 1.0) for s in self.session.clicks(object_slice)[1:]
+        }
+        self.session.move(object_slice, places, self.read(object_slice))
 
     def clear(self):
-        self.session.clear(self.session.spot(self.plane()))
+        self.session.clear(self.session.object_slice(self.plane()))
 
     def propagate(self):
-        spot = self.session.spot(self.plane())
-        change = self.write(spot.plane, spot.label, self.blob())
-        note = Note(fingerprint(self.read(spot)), self.chance.random())
-        self.session.propagate({spot: note}, change)
+        object_slice = self.session.object_slice(self.plane())
+        change = self.write(object_slice.plane, object_slice.label, self.blob())
+        note = PropagatedSlice(
+            fingerprint(self.read(object_slice)), self.chance.random()
+        )
+        self.session.propagate({object_slice: note}, change)
 
     def delete(self):
         if self.session.pending is None:
             label = self.session.label
             places = np.nonzero(self.mask == label)
-            change = Change.of(SHAPE, places, label, 0) if places[0].size else None
+            change = MaskChange.of(SHAPE, places, label, 0) if places[0].size else None
             self.mask[places] = 0
             self.session.delete(label, change)
 
     def style(self):
         name = self.chance.choice(["", "left femur", "tibia"])
-        self.session.give_style(self.session.label, Style(name, "#112233"))
+        self.session.give_style(self.session.label, ObjectStyle(name, "#112233"))
 
     def use(self):
         before = self.session.options
         smooth, threshold = self.chance.random() < 0.5, self.chance.random()
-        self.session.use(Options(smooth=smooth, threshold=threshold))
-        spot = self.session.spot(self.plane())
-        if self.session.clicks(spot):
-            self.session.ask_again(spot, before, self.session.options)
+        self.session.use(MaskOptions(smooth=smooth, threshold=threshold))
+        object_slice = self.session.object_slice(self.plane())
+        if self.session.clicks(object_slice):
+            self.session.ask_again(object_slice, before, self.session.options)
 
     def retract(self):
         last = self.session.last
@@ -155,14 +159,14 @@ def state(session):
         "options": session.options,
         "labels": session.labels(),
         "free": session.free_label(),
-        "voxels": [session.tally.voxels(label) for label in range(5)],
+        "voxels": [session.voxel_counts.voxels(label) for label in range(5)],
         "waiting": [
-            (r.number, r.spot, plain(r.before), plain(r.steps))
+            (r.number, r.object_slice, plain(r.before), plain(r.steps))
             for r in session._waiting
         ],
         "painted": {
-            spot: session.is_painted(spot, np.ones((8, 8), bool))
-            for spot in session.steps
+            object_slice: session.is_painted(object_slice, np.ones((8, 8), bool))
+            for object_slice in session.steps
         },
         "notes": [session.propagated.of(label) for label in range(5)],
     }
@@ -170,8 +174,8 @@ def state(session):
 
 def read(path):
     mask = np.zeros(SHAPE, np.uint16)
-    with Store(path) as store:
-        reading = Reading(store)
+    with SessionDatabase(path) as store:
+        reading = SessionReader(store)
         for _ in reading.play(mask):
             pass
     return reading, mask
@@ -181,7 +185,7 @@ def read(path):
 def test_what_is_read_is_what_was_done(tmp_path, seed):
     path = tmp_path / "a.simpleclick"
     session, mask = Session(), np.zeros(SHAPE, np.uint16)
-    recorder = Recorder(session, lambda: Store(path))
+    recorder = SessionWriter(session, lambda: SessionDatabase(path))
     person = Person(session, mask, seed)
     for _ in range(150):
         person.act()
@@ -201,15 +205,15 @@ def test_what_is_read_is_what_was_done(tmp_path, seed):
 def test_a_session_goes_on_in_its_file(tmp_path):
     path = tmp_path / "a.simpleclick"
     session, mask = Session(), np.zeros(SHAPE, np.uint16)
-    recorder = Recorder(session, lambda: Store(path))
+    recorder = SessionWriter(session, lambda: SessionDatabase(path))
     person = Person(session, mask, 1)
     for _ in range(40):
         person.act()
     recorder.close()
-    store, again = Store(path), np.zeros(SHAPE, np.uint16)
-    reading = Reading(store)
+    store, again = SessionDatabase(path), np.zeros(SHAPE, np.uint16)
+    reading = SessionReader(store)
     list(reading.play(again))
-    recorder = Recorder(reading.session, lambda: store, reading.steps)
+    recorder = SessionWriter(reading.session, lambda: store, reading.steps)
     person = Person(reading.session, again, 2)
     for _ in range(40):
         person.act()
@@ -222,37 +226,39 @@ def test_a_session_goes_on_in_its_file(tmp_path):
 def test_every_event_is_there_when_it_was_written(tmp_path):
     """As after ``kill -9``: nobody closes the file."""
     path = tmp_path / "a.simpleclick"
-    recorder = Recorder(Session(), lambda: Store(path))
-    spot = Spot(1, Plane((1, 2), (0, 0, 0)))
-    recorder.session.add(spot, Click(1, 2), np.zeros((8, 8), bool))
+    recorder = SessionWriter(Session(), lambda: SessionDatabase(path))
+    object_slice = ObjectSlice(1, Plane((1, 2), (0, 0, 0)))
+    recorder.session.add(object_slice, Click(1, 2), np.zeros((8, 8), bool))
     recorder.flush()
     for part in list(tmp_path.iterdir()):
         shutil.copy(part, part.with_name(part.name.replace("a.", "b.")))
     reading, _ = read(tmp_path / "b.simpleclick")
-    assert reading.session.clicks(spot)[0].click == Click(1, 2)
-    assert reading.session.pending.spot == spot
+    assert reading.session.clicks(object_slice)[0].click == Click(1, 2)
+    assert reading.session.pending.object_slice == object_slice
     recorder.close()
 
 
 def test_settings_are_kept_with_the_session(tmp_path):
     path = tmp_path / "a.simpleclick"
-    recorder = Recorder(Session(), lambda: Store(path))
-    recorder.session.use(Options(threshold=0.4))
-    recorder.session.use(Options(threshold=0.6, channels=(2, 0, -1)))
+    recorder = SessionWriter(Session(), lambda: SessionDatabase(path))
+    recorder.session.use(MaskOptions(threshold=0.4))
+    recorder.session.use(MaskOptions(threshold=0.6, channels=(2, 0, -1)))
     assert not path.exists()
     recorder.session.choose(3)
-    recorder.session.give_style(3, Style("tumour"))
+    recorder.session.give_style(3, ObjectStyle("tumour"))
     recorder.note("model", "bundled")
     recorder.close()
     reading, _ = read(path)
     assert reading.extra == {"model": "bundled"}
-    assert reading.session.options == Options(threshold=0.6, channels=(2, 0, -1))
+    assert reading.session.options == MaskOptions(threshold=0.6, channels=(2, 0, -1))
     assert reading.session.label == 3
 
 
 def test_a_copy_is_one_whole_file(tmp_path):
     session, mask = Session(), np.zeros(SHAPE, np.uint16)
-    recorder = Recorder(session, lambda: Store(tmp_path / "a.simpleclick"))
+    recorder = SessionWriter(
+        session, lambda: SessionDatabase(tmp_path / "a.simpleclick")
+    )
     person = Person(session, mask, 3)
     for _ in range(60):
         person.act()
@@ -268,9 +274,12 @@ def test_a_copy_is_one_whole_file(tmp_path):
 
 def test_an_open_file_is_not_opened_twice(tmp_path):
     path = tmp_path / "a.simpleclick"
-    with Store(path), pytest.raises(ValueError, match="open in another window"):
-        Store(path)
-    Store(path).close()
+    with (
+        SessionDatabase(path),
+        pytest.raises(ValueError, match="open in another window"),
+    ):
+        SessionDatabase(path)
+    SessionDatabase(path).close()
 
 
 @pytest.mark.parametrize("content", [b"", b"something else" * 100])
@@ -278,23 +287,23 @@ def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "a.simpleclick"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.simpleclick"):
-        Store(path)
+        SessionDatabase(path)
     assert path.read_bytes() == content
 
 
 def test_newer_files_are_refused(tmp_path):
     path = tmp_path / "a.simpleclick"
-    Store(path).close()
+    SessionDatabase(path).close()
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA user_version = 99")
     database.close()
     with pytest.raises(ValueError, match="newer version"):
-        Store(path)
+        SessionDatabase(path)
 
 
 def test_damaged_files_are_refused(tmp_path):
     path = tmp_path / "a.simpleclick"
-    with Store(path) as store:
+    with SessionDatabase(path) as store:
         store.append("chosen", 2)
         store.append("done", {"name": "click"})
     with pytest.raises(ValueError, match="damaged"):
@@ -302,9 +311,11 @@ def test_damaged_files_are_refused(tmp_path):
 
 
 def test_what_cannot_be_written_is_told(tmp_path):
-    recorder = Recorder(Session(), lambda: Store(tmp_path / "no" / "a.simpleclick"))
-    recorder.session.give_style(1, Style("femur"))
-    recorder.session.give_style(1, Style("tibia"))
+    recorder = SessionWriter(
+        Session(), lambda: SessionDatabase(tmp_path / "no" / "a.simpleclick")
+    )
+    recorder.session.give_style(1, ObjectStyle("femur"))
+    recorder.session.give_style(1, ObjectStyle("tibia"))
     recorder.flush()
     assert recorder.trouble() is not None
     recorder.close()

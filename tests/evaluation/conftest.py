@@ -5,9 +5,9 @@ import pytest
 from skimage.draw import disk
 from skimage.io import imsave
 
-from napari_simpleclick.evaluate import Settings
+from napari_simpleclick.evaluation import RobotSettings
 
-QUICK = Settings(size=(64, 64), clicks=4, flip=False)
+QUICK = RobotSettings(size=(64, 64), clicks=4, flip=False)
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from skimage.io import imread
 
 from napari_simpleclick import Click, Predictor, load_weights, networks
-from napari_simpleclick.evaluate.annotator import annotate, next_click
-from napari_simpleclick.predict import THRESHOLD, ZoomIn
+from napari_simpleclick.evaluation.annotator import annotate, next_click
+from napari_simpleclick.inference import THRESHOLD, ZoomIn
 from tests.helpers import fill_from_keys
 
 ROUNDING_CASE = 24

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from napari_simpleclick.evaluate.comparison import compare
-from napari_simpleclick.evaluate.metrics import summarise
-from napari_simpleclick.evaluate.result import CaseResult
+from napari_simpleclick.evaluation.comparison import compare
+from napari_simpleclick.evaluation.metrics import summarise
+from napari_simpleclick.evaluation.result import CaseResult
 
 
 def case(name, ious, seconds=1.0, instance=1):

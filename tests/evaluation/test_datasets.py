@@ -9,8 +9,13 @@ from PIL import Image
 from scipy.io import savemat
 from skimage.io import imread, imsave
 
-from napari_simpleclick.evaluate import readers
-from napari_simpleclick.evaluate.datasets import DATASETS, Case, Options, find_cases
+from napari_simpleclick.evaluation import readers
+from napari_simpleclick.evaluation.datasets import (
+    DATASETS,
+    Case,
+    CaseOptions,
+    find_cases,
+)
 
 PHOTO = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 """RGB image, no two channels alike."""
@@ -193,7 +198,7 @@ def test_oaizib_has_an_object_per_label(tmp_path):
 def test_published_layouts_have_no_options(tmp_path):
     save(tmp_path / "test" / "image" / "a.png", PHOTO)
     save(tmp_path / "test" / "annotations" / "a.png", TWO)
-    options = Options(ignore=1, whole=True, min_area=100)
+    options = CaseOptions(ignore=1, whole=True, min_area=100)
     assert len(find_cases("oaizib", tmp_path)) == 3
     with pytest.raises(ValueError, match="has rules of its own"):
         find_cases("oaizib", tmp_path, options)
@@ -209,7 +214,7 @@ def make_folder(root, mask=TWO, image=PHOTO):
 
 
 def test_folder(tmp_path):
-    first, second = find_cases("folder", make_folder(tmp_path), Options(ignore=255))
+    first, second = find_cases("folder", make_folder(tmp_path), CaseOptions(ignore=255))
     assert (first.name, first.instance, second.instance) == ("a.b", 1, 3)
     image, truth = first.load()
     np.testing.assert_array_equal(image, PHOTO)
@@ -221,16 +226,16 @@ def test_folder(tmp_path):
 def test_options_of_a_folder(tmp_path):
     make_folder(tmp_path)
     assert [case.instance for case in find_cases("folder", tmp_path)] == [1, 3, 255]
-    large = find_cases("folder", tmp_path, Options(min_area=4))
+    large = find_cases("folder", tmp_path, CaseOptions(min_area=4))
     assert [case.instance for case in large] == [1, 255]
-    whole = only(find_cases("folder", tmp_path, Options(ignore=255, whole=True)))
+    whole = only(find_cases("folder", tmp_path, CaseOptions(ignore=255, whole=True)))
     truth = whole.load()[1]
     assert whole.instance == 1
     np.testing.assert_array_equal(truth == 1, (TWO == 1) | (TWO == 3))
     np.testing.assert_array_equal(truth == -1, TWO == 255)
     # the sum of both objects counts, not the ignored pixels
-    only(find_cases("folder", tmp_path, Options(255, whole=True, min_area=6)))
-    text = refused("folder", tmp_path, Options(255, whole=True, min_area=7))
+    only(find_cases("folder", tmp_path, CaseOptions(255, whole=True, min_area=6)))
+    text = refused("folder", tmp_path, CaseOptions(255, whole=True, min_area=7))
     assert "hold no object of 7 px or more" in text
 
 
@@ -286,7 +291,7 @@ def test_negative_label_to_ignore(tmp_path):
     for folder, array in [("images", PHOTO), ("masks", labels)]:
         (tmp_path / folder).mkdir()
         tifffile.imwrite(tmp_path / folder / "a.tif", array)
-    first, second = find_cases("folder", tmp_path, Options(ignore=-2))
+    first, second = find_cases("folder", tmp_path, CaseOptions(ignore=-2))
     assert (first.instance, second.instance) == (1, 3)
     np.testing.assert_array_equal(first.load()[1] == -1, TWO == 255)
 
@@ -365,11 +370,11 @@ def test_volume_by_the_names_of_its_files(tmp_path, image, mask):
 @pytest.mark.parametrize(
     "options, slices",
     [
-        (Options(every=3), [(2, 3, 1), (2, 6, 2)]),
-        (Options(min_area=3), [(2, 2, 1), (2, 3, 1), (2, 4, 1)]),
-        (Options(ignore=1), [(2, 6, 2)]),
-        (Options(axis=0, every=2, whole=True), [(0, 0, 1), (0, 2, 1)]),
-        (Options(axis=1, every=4), [(1, 0, 1), (1, 0, 2)]),
+        (CaseOptions(every=3), [(2, 3, 1), (2, 6, 2)]),
+        (CaseOptions(min_area=3), [(2, 2, 1), (2, 3, 1), (2, 4, 1)]),
+        (CaseOptions(ignore=1), [(2, 6, 2)]),
+        (CaseOptions(axis=0, every=2, whole=True), [(0, 0, 1), (0, 2, 1)]),
+        (CaseOptions(axis=1, every=4), [(1, 0, 1), (1, 0, 2)]),
     ],
 )
 def test_options_of_a_volume(tmp_path, options, slices):
@@ -392,7 +397,7 @@ def test_cases_of_a_patient_each(tmp_path):
         save_volume(tmp_path / "all" / patient / "OTMultiClass.nii.gz", BLOCK)
         save_volume(tmp_path / "all" / patient / "brainmask.nii.gz", BLOCK)
     save_volume(tmp_path / "all" / "p2" / "T1c.nii.gz", SCAN)
-    cases = find_cases("volume", tmp_path, Options(every=6))
+    cases = find_cases("volume", tmp_path, CaseOptions(every=6))
     assert [case.name for case in cases] == [
         "all/p1/Flair axis 2 slice 6",
         "all/p2/Flair axis 2 slice 6",
@@ -412,7 +417,7 @@ def test_globs(tmp_path):
     tifffile.imwrite(tmp_path / "T1.tif", SCAN)
     tifffile.imwrite(tmp_path / "drawn.tif", BLOCK)
     # files that match both are masks
-    options = Options(every=6, image="**/*[1n].*", mask="**/drawn*")
+    options = CaseOptions(every=6, image="**/*[1n].*", mask="**/drawn*")
     cases = find_cases("volume", tmp_path, options)
     assert [case.name for case in cases] == [
         "T1 axis 2 slice 6",
@@ -453,7 +458,7 @@ def test_two_masks_cannot_be_told_apart(tmp_path):
 def test_globs_that_find_no_pair(tmp_path, image, mask, part):
     for name in ("a_t2", "a_m", "b_m"):
         save_volume(tmp_path / f"{name}.nii", BLOCK)
-    assert part in refused("volume", tmp_path, Options(image=image, mask=mask))
+    assert part in refused("volume", tmp_path, CaseOptions(image=image, mask=mask))
 
 
 def test_volume_without_its_mask(tmp_path):
@@ -572,14 +577,14 @@ def test_unknown_data_set(tmp_path):
 @pytest.mark.parametrize("wrong", [{"axis": 3}, {"axis": -1}, {"every": 0}])
 def test_options_that_cut_no_slices(wrong):
     with pytest.raises(ValueError) as caught:
-        Options(**wrong)
+        CaseOptions(**wrong)
     checked_sentence(caught)
 
 
 def test_cases_travel(tmp_path):
     save_volume(tmp_path / "image.nii", SCAN)
     save_volume(tmp_path / "mask.nii", BLOCK)
-    case = find_cases("volume", tmp_path, Options(ignore=2))[0]
+    case = find_cases("volume", tmp_path, CaseOptions(ignore=2))[0]
     sent = pickle.dumps(case)
     assert len(sent) < 2000
     assert pickle.loads(sent) == case
@@ -611,7 +616,7 @@ def test_real_sstem(shared):
 
 
 def test_real_brats(shared):
-    options = Options(whole=True, every=5, min_area=200)
+    options = CaseOptions(whole=True, every=5, min_area=200)
     cases = find_cases("volume", shared / "data" / "eval" / "brats2013", options)
     assert len(cases) == 26
     assert cases[0].name == (
@@ -627,7 +632,7 @@ def test_real_brats(shared):
 
 def test_real_knee(shared):
     root = shared / "data" / "eval" / "knee_bones_volume"
-    cases = find_cases("volume", root, Options(every=70))
+    cases = find_cases("volume", root, CaseOptions(every=70))
     labels = np.asarray(nibabel.load(root / "labels.nii.gz").dataobj)
     assert [(case.name, case.instance) for case in cases] == [
         (f"image axis 2 slice {index}", instance)
@@ -651,7 +656,7 @@ def test_real_knee(shared):
 )
 def test_real_folders(shared, name, ignore, count, instances):
     root = shared / "data" / "eval" / name
-    cases = find_cases("folder", root, Options(ignore=ignore))
+    cases = find_cases("folder", root, CaseOptions(ignore=ignore))
     assert len(cases) == count
     assert {case.instance for case in cases} == instances
     ignored = 0

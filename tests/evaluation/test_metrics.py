@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from napari_simpleclick.evaluate import CaseResult, Result, dice, iou
-from napari_simpleclick.evaluate.metrics import (
+from napari_simpleclick.evaluation import CaseResult, Result, dice, iou
+from napari_simpleclick.evaluation.metrics import (
     clicks_needed,
     mean_interval,
     summarise,

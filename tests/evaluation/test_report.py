@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_simpleclick.evaluate.comparison import compare
-from napari_simpleclick.evaluate.metrics import summarise
-from napari_simpleclick.evaluate.report import Strip, extremes, write_report
-from napari_simpleclick.evaluate.result import CaseResult
+from napari_simpleclick.evaluation.comparison import compare
+from napari_simpleclick.evaluation.metrics import summarise
+from napari_simpleclick.evaluation.report import Strip, extremes, write_report
+from napari_simpleclick.evaluation.result import CaseResult
 
 SETTINGS = {"threshold": 0.49, "flip": True, "size": [448, 448], "clicks": 20}
 

@@ -8,11 +8,17 @@ import time
 import numpy as np
 import pytest
 from skimage.io import imread, imsave
-
-from napari_simpleclick.evaluate import Result, Settings, draw_strips, find_cases, robot
-from napari_simpleclick.evaluate.run import choose_cases
-from napari_simpleclick.evaluate.worker import published_side
 from tests.evaluate.conftest import QUICK
+
+from napari_simpleclick.evaluation import (
+    Result,
+    RobotSettings,
+    draw_strips,
+    find_cases,
+    robot,
+)
+from napari_simpleclick.evaluation.run import choose_cases
+from napari_simpleclick.evaluation.worker import published_side
 
 
 def without_times(result):
@@ -204,7 +210,7 @@ def test_what_cannot_be_run(discs, tmp_path):
 
 def test_davis_is_evaluated_at_672_px():
     assert published_side("DAVIS") == 672
-    assert Settings().resolved("davis").size == (672, 672)
+    assert RobotSettings().resolved("davis").size == (672, 672)
     assert published_side("davis585") == published_side("GrabCut") == 448
 
 

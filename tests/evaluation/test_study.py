@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from napari_simpleclick.evaluate import Study, read_cases
+from napari_simpleclick.evaluation import Study, read_cases
 
 
 def write_list(folder, *rows, head="image,mask,label"):
@@ -114,7 +114,7 @@ def test_a_study_goes_on_where_it_was_left(cases, tmp_path):
 
 def test_the_clock_stands_still_in_a_pause(cases, tmp_path, monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("napari_simpleclick.evaluate.study.monotonic", lambda: now[0])
+    monkeypatch.setattr("napari_simpleclick.evaluation.study.monotonic", lambda: now[0])
     study = Study(cases, "P01", tmp_path, "bundled")
     study.begin()
     now[0] += 5

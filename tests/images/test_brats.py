@@ -4,9 +4,9 @@ import nibabel
 import numpy as np
 import pytest
 
-from napari_simpleclick.volumes import brats
-from napari_simpleclick.volumes.files import write_labels
-from napari_simpleclick.volumes.layers import is_image_folder, open_layers
+from napari_simpleclick.images.files import write_labels
+from napari_simpleclick.images.formats import brats
+from napari_simpleclick.images.viewer_images import is_image_folder, open_layers
 
 SHAPE = (4, 5, 6)
 AFFINE = np.diag([-1.0, -1.0, 1.0, 1.0])

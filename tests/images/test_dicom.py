@@ -16,8 +16,8 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from napari_simpleclick.volumes.files import read_image, read_mask, write_labels
-from napari_simpleclick.volumes.layers import is_image_folder, open_layers
+from napari_simpleclick.images.files import read_image, read_mask, write_labels
+from napari_simpleclick.images.viewer_images import is_image_folder, open_layers
 
 SCANNED = Path(pydicom.data.__file__).parent / "test_files"
 """Real files that come with pydicom."""

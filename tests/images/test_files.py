@@ -4,9 +4,9 @@ import pytest
 import tifffile
 from skimage.io import imread, imsave
 
-from napari_simpleclick.volumes.files import read_image, read_mask, write_labels
-from napari_simpleclick.volumes.image_file import ImageFile
-from napari_simpleclick.volumes.source import Source
+from napari_simpleclick.images.files import read_image, read_mask, write_labels
+from napari_simpleclick.images.image_file import ImageFile
+from napari_simpleclick.images.source import Source
 
 
 def test_nifti_keeps_its_affine_there_and_back(tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_simpleclick.volumes import Window, default_window
+from napari_simpleclick.images import Window, default_window
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from napari_simpleclick.volumes.files import read_image, write_labels
-from napari_simpleclick.volumes.layers import open_layers
+from napari_simpleclick.images.files import read_image, write_labels
+from napari_simpleclick.images.viewer_images import open_layers
 
 TILT = np.deg2rad(10)
 DIRECTION = (

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 
-from napari_simpleclick.volumes.files import read_image, write_labels
-from napari_simpleclick.volumes.layers import open_layers
-from napari_simpleclick.volumes.lazy import LazyArray
-from napari_simpleclick.volumes.source import Source
+from napari_simpleclick.images.files import read_image, write_labels
+from napari_simpleclick.images.lazy_array import LazyArray
+from napari_simpleclick.images.source import Source
+from napari_simpleclick.images.viewer_images import open_layers
 
 UPRIGHT = nibabel.orientations.axcodes2ornt(("I", "P", "L"))
 TURNS = [

@@ -3,7 +3,7 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 
-from napari_simpleclick.volumes import Plane
+from napari_simpleclick.images import Plane
 
 
 @pytest.mark.parametrize("ndim", [3, 4])

@@ -1,6 +1,6 @@
 import pytest
 
-from napari_simpleclick.volumes.reason import reason
+from napari_simpleclick.images.error_text import reason
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import tifffile
 from PIL import Image
 from skimage.io import imsave
 
-from napari_simpleclick.volumes import lazy
-from napari_simpleclick.volumes.files import read_image, write_labels
-from napari_simpleclick.volumes.layers import is_image_folder, open_layers
-from napari_simpleclick.volumes.source import Source
+from napari_simpleclick.images import lazy_array
+from napari_simpleclick.images.files import read_image, write_labels
+from napari_simpleclick.images.source import Source
+from napari_simpleclick.images.viewer_images import is_image_folder, open_layers
 
 NOISE = np.random.default_rng(0).integers(0, 999, (5, 6, 7)).astype(np.uint16)
 PLANAR = {"photometric": "rgb", "planarconfig": "separate"}
@@ -79,7 +79,7 @@ def test_planar_colour_and_pages(tmp_path):
 
 @pytest.mark.parametrize("kind", ["contiguous", "compressed", "truncated", "colour"])
 def test_large_stacks_stay_on_disk(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr(lazy, "MEMORY_BYTES", 100)
+    monkeypatch.setattr(lazy_array, "MEMORY_BYTES", 100)
     path, stack = tmp_path / "a.tif", NOISE
     if kind == "contiguous":
         imagej(path)
@@ -91,7 +91,7 @@ def test_large_stacks_stay_on_disk(tmp_path, monkeypatch, kind):
         stack = NOISE[..., None].astype(np.uint8).repeat(3, axis=-1)
         tifffile.imwrite(path, stack, photometric="rgb")
     opened = only(path)
-    assert isinstance(opened.array, lazy.LazyArray)
+    assert isinstance(opened.array, lazy_array.LazyArray)
     assert opened.rgb == (kind == "colour")
     np.testing.assert_array_equal(opened.array, stack)
     np.testing.assert_array_equal(opened.array[3], stack[3])
@@ -139,11 +139,11 @@ def test_numbered_slices(tmp_path, suffix):
 
 
 def test_large_folders_stay_on_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(lazy, "MEMORY_BYTES", 100)
+    monkeypatch.setattr(lazy_array, "MEMORY_BYTES", 100)
     for number, picture in enumerate(NOISE):
         imagej(tmp_path / f"{number:03}.tif", picture, spacing=1)
     opened = only(tmp_path)
-    assert isinstance(opened.array, lazy.LazyArray)
+    assert isinstance(opened.array, lazy_array.LazyArray)
     assert opened.source.scale == (1, 0.25, 0.5)
     np.testing.assert_array_equal(opened.array[1:3, 2], NOISE[1:3, 2])
     write_labels(tmp_path / "mask.tiff", NOISE, opened.source)
@@ -227,7 +227,7 @@ def test_the_file_says_what_is_colour(
     tmp_path, monkeypatch, large, shape, colour, options
 ):
     if large:
-        monkeypatch.setattr(lazy, "MEMORY_BYTES", 10)
+        monkeypatch.setattr(lazy_array, "MEMORY_BYTES", 10)
     stack = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", stack, **options)
     opened = only(tmp_path / "a.tif")
@@ -310,7 +310,7 @@ def test_masks_of_another_shape_are_no_tiff(tmp_path):
 
 
 def test_large_label_maps_can_be_painted(tmp_path, monkeypatch):
-    monkeypatch.setattr(lazy, "MEMORY_BYTES", 100)
+    monkeypatch.setattr(lazy_array, "MEMORY_BYTES", 100)
     tifffile.imwrite(tmp_path / "a_seg.tif", NOISE)
     nibabel.save(nibabel.Nifti1Image(NOISE, np.eye(4)), tmp_path / "a_seg.nii.gz")
     for name in ("a_seg.tif", "a_seg.nii.gz"):

@@ -4,10 +4,10 @@ import dask.array
 import numpy as np
 import pytest
 
-from napari_simpleclick.volumes import Plane, Window
-from napari_simpleclick.volumes.channels import find_axis, possible_axes, preferred
-from napari_simpleclick.volumes.intensity import CT_WINDOWS, percentile_window
-from napari_simpleclick.volumes.view import Look, View, VolumeWindows
+from napari_simpleclick.images import Plane, Window
+from napari_simpleclick.images.channels import find_axis, possible_axes, preferred
+from napari_simpleclick.images.intensity import CT_WINDOWS, percentile_window
+from napari_simpleclick.images.view import DisplaySettings, View, VolumeWindows
 
 PLANE = Plane((2, 3), (0, 3, 0, 0))
 
@@ -32,7 +32,7 @@ class Counted:
 
 
 def view(volume, **look):
-    return View(volume, Look(**look), VolumeWindows(), volume, 4)
+    return View(volume, DisplaySettings(**look), VolumeWindows(), volume, 4)
 
 
 def seen(view, plane=PLANE):
@@ -104,7 +104,7 @@ def test_channels_are_combined_each_with_its_own_window(volume, intensities):
 
 def test_colour_is_taken_as_it_is():
     colour = np.arange(5 * 6 * 4, dtype=np.uint8).reshape(5, 6, 4)
-    one = View(colour, Look(rgb=True), VolumeWindows(), colour, 2)
+    one = View(colour, DisplaySettings(rgb=True), VolumeWindows(), colour, 2)
     plane = Plane((0, 1), (0, 0))
     np.testing.assert_array_equal(one.read(plane), colour[..., :3])
     assert one.window() is None

@@ -4,8 +4,8 @@ import torch
 from torch.nn import functional
 
 from napari_simpleclick import Click
-from napari_simpleclick.predict.crops import (
-    Box,
+from napari_simpleclick.inference.crops import (
+    Crop,
     ZoomIn,
     box_iou,
     map_click,
@@ -15,7 +15,7 @@ from napari_simpleclick.predict.crops import (
 
 def filled(box, shape):
     mask = np.zeros(shape, bool)
-    mask[Box(*box).slices] = True
+    mask[Crop(*box).slices] = True
     return mask
 
 
@@ -42,13 +42,13 @@ def test_only_positive_clicks_extend_the_box():
 
 
 def test_box_iou_is_the_product_of_both_axes():
-    assert box_iou(Box(10, 50, 20, 80), Box(0, 99, 0, 99)) == pytest.approx(0.2501)
+    assert box_iou(Crop(10, 50, 20, 80), Crop(0, 99, 0, 99)) == pytest.approx(0.2501)
 
 
 def test_crop_stays_until_a_positive_click_leaves_it():
     zoom, shape = ZoomIn(), (600, 600)
     prior = filled((200, 300, 200, 300), shape).astype(np.float32)
-    current = Box(150, 350, 150, 350)
+    current = Crop(150, 350, 150, 350)
     inside, edge = Click(250, 250), Click(350, 250)
     far = Click(500, 500, positive=False)
     assert zoom.choose(prior, [inside, far], shape, current) == current
@@ -58,15 +58,15 @@ def test_crop_stays_until_a_positive_click_leaves_it():
 
 def test_click_mapping_is_not_the_pixel_mapping():
     click = Click(19, 0)
-    assert map_click(click, Box(10, 19, 5, 14), (100, 100)) == (90.0, -50.0)
+    assert map_click(click, Crop(10, 19, 5, 14), (100, 100)) == (90.0, -50.0)
 
 
 @pytest.mark.parametrize("size", [(448, 448), (7, 5), (1, 3)])
 @pytest.mark.parametrize("shape", [(60, 80), (60, 80, 3), (1, 1)])
 def test_resizing_a_crop_is_torchs_aligned_bilinear(shape, size):
     image = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
-    whole = Box(0, shape[0] - 1, 0, shape[1] - 1)
-    box = Box(5, 44, 10, 29) if shape[0] > 1 else whole
+    whole = Crop(0, shape[0] - 1, 0, shape[1] - 1)
+    box = Crop(5, 44, 10, 29) if shape[0] > 1 else whole
     got = resize_crop(image, box, size)
     crop = torch.from_numpy(image[box.slices].astype(np.float32)).reshape(
         box.height, box.width, -1

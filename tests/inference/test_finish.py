@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from napari_simpleclick.clicks import Click
-from napari_simpleclick.predict.finish import clicked_parts, filled, finish, smoothed
+from napari_simpleclick.inference.finish import clicked_parts, filled, finish, smoothed
+from napari_simpleclick.prompts import Click
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ import pytest
 from skimage.io import imread
 
 from napari_simpleclick import Click, Predictor, load_weights
-from napari_simpleclick.predict.crops import Box
-from napari_simpleclick.predict.grid import SquareGrid
+from napari_simpleclick.inference.crops import Crop
+from napari_simpleclick.inference.square_grid import SquareGrid
 from napari_simpleclick.samples import sample_path
 
 
@@ -27,7 +27,7 @@ def test_oblong_pixels_are_cut_into_square_ones():
 def test_the_extent_holds_all_that_a_crop_changes():
     grid = SquareGrid.covering((11, 60), (5, 1))
     there = np.zeros(grid.square, np.float32)
-    box = Box(12, 23, 30, 40)
+    box = Crop(12, 23, 30, 40)
     there[box.slices] = 1
     changed = grid.back(there) > 0
     extent = grid.extent(box)

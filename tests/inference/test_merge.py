@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_simpleclick.predict import progressive_merge
+from napari_simpleclick.inference import progressive_merge
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from napari_simpleclick import Click, Predictor, load_weights, networks
-from napari_simpleclick.predict.devices import choose_device, choose_precision
+from napari_simpleclick.inference.devices import choose_device, choose_precision
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from skimage.draw import disk
 
-from napari_simpleclick.predict.shapes import damage, smooth_noise
+from napari_simpleclick.inference.shapes import damage, smooth_noise
 
 
 @pytest.mark.parametrize("radius", [6, 20, 45])

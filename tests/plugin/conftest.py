@@ -33,7 +33,7 @@ def saved_settings(tmp_path, monkeypatch):
 
 @dataclass
 class Hand:
-    """Works on a viewer as a person does, through Qt events on the canvas."""
+    """Works on a viewer as a person does, through Qt events on the drawing."""
 
     viewer: Any
     panel: Any
@@ -46,8 +46,8 @@ class Hand:
         return self.panel.controller
 
     @property
-    def bench(self):
-        return self.controller.bench
+    def canvas(self):
+        return self.controller.canvas
 
     def open_panel(self) -> None:
         """Dock a new panel."""
@@ -61,11 +61,11 @@ class Hand:
         )
 
     @property
-    def canvas(self) -> QWidget:
+    def drawing(self) -> QWidget:
         for widget in QApplication.allWidgets():
             if type(widget).__name__ == "CanvasBackendDesktop" and widget.isVisible():
                 return widget
-        raise AssertionError("no canvas")
+        raise AssertionError("no drawing")
 
     def wait(self, count: int) -> None:
         """Wait until so many answers have arrived in all."""
@@ -82,14 +82,14 @@ class Hand:
             self.viewer.reset_view()
 
     def pixel(self, *place: float) -> QPoint:
-        """Place on the canvas of a position in image coordinates."""
+        """Place on the drawing of a position in image coordinates."""
         world = np.array(self.viewer.layers[0].data_to_world(place))
         skipped = self.viewer.dims.ndim - len(world)
         shown = [axis - skipped for axis in self.viewer.dims.displayed]
         row, column = world[shown]
-        camera, canvas = self.viewer.camera, self.canvas
-        x = canvas.width() / 2 + (column - camera.center[2]) * camera.zoom
-        y = canvas.height() / 2 + (row - camera.center[1]) * camera.zoom
+        camera, drawing = self.viewer.camera, self.drawing
+        x = drawing.width() / 2 + (column - camera.center[2]) * camera.zoom
+        y = drawing.height() / 2 + (row - camera.center[1]) * camera.zoom
         return QPoint(round(x), round(y))
 
     def click(self, *place: float, button="left", modifier=None) -> None:
@@ -98,37 +98,37 @@ class Hand:
         if modifier == "control":
             keys = Qt.KeyboardModifier.ControlModifier
         at = self.pixel(*place)
-        QTest.mouseMove(self.canvas, at)
-        QTest.mouseClick(self.canvas, names[button], keys, at)
+        QTest.mouseMove(self.drawing, at)
+        QTest.mouseClick(self.drawing, names[button], keys, at)
         QApplication.processEvents()
 
     def double_click(self, *place: float) -> None:
         self.click(*place)
         at = QPointF(self.pixel(*place))
-        glob = QPointF(self.canvas.mapToGlobal(at.toPoint()))
+        glob = QPointF(self.drawing.mapToGlobal(at.toPoint()))
         left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
         event = QMouseEvent(QEvent.Type.MouseButtonDblClick, at, glob, left, left, none)
-        QApplication.sendEvent(self.canvas, event)
-        QTest.mouseRelease(self.canvas, left, none, at.toPoint())
+        QApplication.sendEvent(self.drawing, event)
+        QTest.mouseRelease(self.drawing, left, none, at.toPoint())
         QApplication.processEvents()
 
     def drag(self, start, end) -> None:
         left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
         first, last = self.pixel(*start), self.pixel(*end)
-        QTest.mousePress(self.canvas, left, none, first)
+        QTest.mousePress(self.drawing, left, none, first)
         for step in range(1, 6):
             at = QPointF(first + (last - first) * (step / 5))
-            glob = QPointF(self.canvas.mapToGlobal(at.toPoint()))
+            glob = QPointF(self.drawing.mapToGlobal(at.toPoint()))
             event = QMouseEvent(
                 QEvent.Type.MouseMove, at, glob, Qt.MouseButton.NoButton, left, none
             )
-            QApplication.sendEvent(self.canvas, event)
+            QApplication.sendEvent(self.drawing, event)
             QTest.qWait(30)
-        QTest.mouseRelease(self.canvas, left, none, last)
+        QTest.mouseRelease(self.drawing, left, none, last)
         QApplication.processEvents()
 
     def key(self, key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
-        QTest.keyClick(self.canvas, key, modifier)
+        QTest.keyClick(self.drawing, key, modifier)
         QApplication.processEvents()
 
     def press(self, button) -> None:

@@ -7,11 +7,11 @@ def test_layers_take_over_the_images_place_in_the_world(open_window, discs):
     hand = open_window(
         discs, scale=(5, 0.5, 0.5), translate=(1, 2, 3), units=("mm",) * 3
     )
-    for layer in hand.bench.layers[1:]:
+    for layer in hand.canvas.layers[1:]:
         np.testing.assert_allclose(layer.scale, (5, 0.5, 0.5))
         np.testing.assert_allclose(layer.translate, (1, 2, 3))
         assert [str(unit) for unit in layer.units] == ["millimeter"] * 3
-    assert hand.bench.mask.data.shape == discs.shape
+    assert hand.canvas.mask.data.shape == discs.shape
 
 
 def test_a_click_becomes_a_mask_on_its_slice(open_window, discs):
@@ -19,11 +19,11 @@ def test_a_click_becomes_a_mask_on_its_slice(open_window, discs):
     hand.viewer.dims.set_point(0, 36)
     hand.click(12, 30, 30)
     hand.wait(1)
-    mask = hand.bench.mask.data
+    mask = hand.canvas.mask.data
     assert mask[12, 30, 30] == 1
     assert mask[:12].sum() == mask[13:].sum() == 0
-    assert len(hand.bench.points[True].data) == 1
-    features = hand.bench.points[True].features.iloc[0]
+    assert len(hand.canvas.points[True].data) == 1
+    features = hand.canvas.points[True].features.iloc[0]
     assert (features["object"], features["slice"], features["order"]) == (1, 12, 1)
     assert "1 click" in hand.panel.status.text()
 
@@ -35,16 +35,16 @@ def test_right_and_control_click_are_negative(open_window, discs, how):
     hand.click(12, 30, 30)
     hand.click(12, 80, 20, **how)
     hand.wait(2)
-    negative = hand.bench.points[False].data
+    negative = hand.canvas.points[False].data
     np.testing.assert_allclose(negative, [[12, 80, 20]], atol=1)
-    assert hand.bench.mask.data[12, 80, 20] == 0
+    assert hand.canvas.mask.data[12, 80, 20] == 0
 
 
 def test_the_tool_of_the_mask_stays_as_it_was_chosen(open_window, discs):
     hand = open_window(discs)
     hand.viewer.dims.set_point(0, 12)
     hand.settle()
-    mask = hand.bench.mask
+    mask = hand.canvas.mask
     hand.click(12, 30, 30)
     mask.mode = "paint"
     hand.wait(1)
@@ -59,7 +59,7 @@ def test_dragging_pans_and_makes_no_click(open_window, discs):
     hand = open_window(discs)
     before = hand.viewer.camera.center
     hand.drag((0, 30, 30), (0, 60, 60))
-    assert len(hand.bench.points[True].data) == 0
+    assert len(hand.canvas.points[True].data) == 0
     assert not np.allclose(hand.viewer.camera.center, before)
 
 
@@ -68,7 +68,7 @@ def test_the_second_of_two_quick_clicks_counts_and_does_not_zoom(open_window, di
     zoom = hand.viewer.camera.zoom
     hand.double_click(0, 30, 30)
     hand.wait(2)
-    assert len(hand.bench.points[True].data) == 2
+    assert len(hand.canvas.points[True].data) == 2
     assert hand.viewer.camera.zoom == zoom
 
 
@@ -80,10 +80,10 @@ def test_any_axis_and_transposed_views(open_window, discs, order):
     hand.settle()
     hand.click(12, 30, 30)
     hand.wait(1)
-    changed = np.argwhere(hand.bench.mask.data)
-    np.testing.assert_allclose(hand.bench.points[True].data, [[12, 30, 30]], atol=0.6)
+    changed = np.argwhere(hand.canvas.mask.data)
+    np.testing.assert_allclose(hand.canvas.points[True].data, [[12, 30, 30]], atol=0.6)
     assert (changed[:, order[0]] == (12, 30, 30)[order[0]]).all()
-    assert hand.bench.mask.data[12, 30, 30] == 1
+    assert hand.canvas.mask.data[12, 30, 30] == 1
 
 
 def test_keys_choose_the_sign(open_window, discs):
@@ -95,7 +95,7 @@ def test_keys_choose_the_sign(open_window, discs):
     hand.key(Qt.Key.Key_Q)
     assert hand.panel.positive.isChecked()
     hand.wait(2)
-    assert len(hand.bench.points[False].data) == 1
+    assert len(hand.canvas.points[False].data) == 1
 
 
 def test_a_click_outside_the_image_is_explained(open_window, discs):
@@ -103,14 +103,14 @@ def test_a_click_outside_the_image_is_explained(open_window, discs):
     hand.click(0, -3, 10)
     assert "outside the image" in hand.troubles[0]
     assert hand.panel.trouble.text() == hand.troubles[0]
-    assert len(hand.bench.points[True].data) == 0
+    assert len(hand.canvas.points[True].data) == 0
     hand.press(hand.panel.copy_details)
 
 
 @pytest.mark.parametrize("active", ["image", "mask"])
 def test_clicks_count_whichever_layer_is_active(open_window, discs, active):
     hand = open_window(discs)
-    hand.viewer.layers.selection.active = getattr(hand.bench, active)
+    hand.viewer.layers.selection.active = getattr(hand.canvas, active)
     hand.click(0, 30, 30)
     hand.wait(1)
 
@@ -118,27 +118,27 @@ def test_clicks_count_whichever_layer_is_active(open_window, discs, active):
 def test_painting_is_left_to_napari_and_starts_the_next_click(open_window, discs):
     hand = open_window(discs)
     hand.viewer.dims.set_point(0, 12)
-    mask = hand.bench.mask
+    mask = hand.canvas.mask
     hand.viewer.layers.selection.active = mask
     mask.mode, mask.brush_size = "paint", 10
     hand.drag((12, 80, 20), (12, 80, 40))
     mask.mode = "pan_zoom"
     assert mask.data[12, 80, 20] == 1
-    assert len(hand.bench.points[True].data) == 0
+    assert len(hand.canvas.points[True].data) == 0
     hand.click(12, 80, 20)
     hand.wait(1)
-    step = next(iter(hand.bench.session.steps.values()))[0]
+    step = next(iter(hand.canvas.session.steps.values()))[0]
     assert step.base[80, 20]
 
 
 def test_other_objects_keep_their_pixels(open_window, discs):
     hand = open_window(discs)
-    hand.bench.mask.data_setitem(
+    hand.canvas.mask.data_setitem(
         tuple(np.indices((1, 100, 120)).reshape(3, -1)), np.uint16(7)
     )
     hand.click(0, 30, 30)
     hand.wait(1)
-    assert (hand.bench.mask.data[0] == 7).all()
+    assert (hand.canvas.mask.data[0] == 7).all()
 
 
 def test_new_object_takes_the_next_free_label(open_window, discs):
@@ -150,22 +150,22 @@ def test_new_object_takes_the_next_free_label(open_window, discs):
     assert hand.panel.objects.selectedItems()[0].text() == "Object 2"
     hand.click(12, 60, 90)
     hand.wait(2)
-    data = hand.bench.mask.data
+    data = hand.canvas.mask.data
     assert data[12, 30, 30] == 1
     assert data[12, 60, 90] == 2
 
 
 def test_points_added_with_naparis_own_tool_are_clicks(open_window, discs):
     hand = open_window(discs)
-    hand.bench.points[True].mode = "add"
+    hand.canvas.points[True].mode = "add"
     hand.click(0, 30, 30)
     hand.wait(1)
-    assert len(hand.bench.points[True].data) == 1
+    assert len(hand.canvas.points[True].data) == 1
 
 
 def test_moving_and_deleting_a_point_predicts_again(open_window, discs):
     hand = open_window(discs)
-    points = hand.bench.points[True]
+    points = hand.canvas.points[True]
     hand.viewer.dims.set_point(0, 12)
     hand.click(12, 30, 30)
     hand.click(12, 32, 32)
@@ -173,10 +173,10 @@ def test_moving_and_deleting_a_point_predicts_again(open_window, discs):
     points.selected_data = {1}
     points.remove_selected()
     hand.wait(3)
-    (steps,) = hand.bench.session.steps.values()
+    (steps,) = hand.canvas.session.steps.values()
     assert len(steps) == len(points.data) == 1
     points.mode = "select"
     hand.drag((12, 30, 30), (12, 60, 90))
     hand.wait(4)
-    (steps,) = hand.bench.session.steps.values()
+    (steps,) = hand.canvas.session.steps.values()
     assert steps[0].click.row == pytest.approx(60, abs=1.5)

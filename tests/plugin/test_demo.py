@@ -24,8 +24,10 @@ def test_demo_clicks_by_itself_and_saves_a_picture(tmp_path):
     )
     assert str(picture) in run.stdout
     shot = imread(picture)[..., :3].astype(int)
-    canvas = shot[:, shot.shape[1] // 3 : -shot.shape[1] // 3]
-    orange = (canvas[..., 0] > canvas[..., 2] + 50) & (canvas[..., 1] > canvas[..., 2])
-    green = np.abs(canvas - (46, 204, 64)).sum(-1) < 40
+    drawing = shot[:, shot.shape[1] // 3 : -shot.shape[1] // 3]
+    orange = (drawing[..., 0] > drawing[..., 2] + 50) & (
+        drawing[..., 1] > drawing[..., 2]
+    )
+    green = np.abs(drawing - (46, 204, 64)).sum(-1) < 40
     assert orange.sum() > 500
     assert green.sum() > 10

@@ -8,10 +8,10 @@ from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
 from npe2 import PluginManager, PluginManifest, read, write
 
+from napari_simpleclick.images.source import SOURCE_KEY
 from napari_simpleclick.plugin.files import get_reader, read_layers, write_labels
-from napari_simpleclick.plugin.layers import Bench
-from napari_simpleclick.plugin.look import channel_names
-from napari_simpleclick.volumes.source import SOURCE_KEY
+from napari_simpleclick.plugin.layers.canvas import LayerCanvas
+from napari_simpleclick.plugin.layers.placement import channel_names
 
 PLUGIN = "napari-simpleclick"
 
@@ -62,7 +62,7 @@ def test_a_scan_opens_and_its_labels_are_saved_onto_it(viewer, scan, tmp_path):
 
 def test_the_mask_of_the_plugin_is_saved_onto_the_scan(viewer, scan, tmp_path):
     (image,) = viewer.open(scan, plugin=PLUGIN)
-    mask = Bench(viewer, image).mask
+    mask = LayerCanvas(viewer, image).mask
     mask.data[2, 3, 4] = 1
     mask.save(str(tmp_path / "mask.nii.gz"))
     before, after = nibabel.load(scan), nibabel.load(tmp_path / "mask.nii.gz")
@@ -148,7 +148,7 @@ def test_a_scale_set_by_hand_is_saved(viewer, tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 6, 7), np.uint16))
     (image,) = viewer.open(tmp_path / "a.tif", plugin=PLUGIN)
     image.scale, image.units = (40, 4, 4), ("nm",) * 3
-    mask = Bench(viewer, image).mask
+    mask = LayerCanvas(viewer, image).mask
     mask.data[2, 3, 4] = 1
     mask.save(str(tmp_path / "m.tif"), plugin=PLUGIN)
     ((_, look, _),) = read([tmp_path / "m.tif"], stack=False, plugin_name=PLUGIN)
@@ -173,12 +173,12 @@ def test_a_brats_case_has_one_mask_for_all_modalities(viewer, tmp_path):
         scan = nibabel.Nifti1Image(rng.random((4, 5, 6), np.float32), np.eye(4))
         nibabel.save(scan, tmp_path / f"{name}.nii.gz")
     (image,) = viewer.open(tmp_path, plugin=PLUGIN)
-    bench = Bench(viewer, image)
-    assert (bench.options.channel_axis, bench.options.channels) == (0, (0, 2, 3))
+    canvas = LayerCanvas(viewer, image)
+    assert (canvas.options.channel_axis, canvas.options.channels) == (0, (0, 2, 3))
     assert channel_names(image, 0) == ("FLAIR", "T1", "T1c", "T2")
-    assert bench.mask.data.shape == (1, *image.data.shape[1:])
-    bench.mask.data[0, 1, 2, 3] = 1
-    bench.mask.save(str(tmp_path / "mask.nii.gz"))
+    assert canvas.mask.data.shape == (1, *image.data.shape[1:])
+    canvas.mask.data[0, 1, 2, 3] = 1
+    canvas.mask.save(str(tmp_path / "mask.nii.gz"))
     saved = nibabel.load(tmp_path / "mask.nii.gz")
     assert saved.shape == (4, 5, 6)
     assert np.asarray(saved.dataobj).sum() == 1
@@ -191,7 +191,7 @@ def test_the_mask_of_a_channel_stack_is_saved_without_channels(
     stack = np.random.default_rng(0).integers(0, 99, (6, 3, 20, 30)).astype(np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "ZCYX"})
     (image,) = viewer.open(tmp_path / "a.tif", plugin=PLUGIN)
-    mask = Bench(viewer, image).mask
+    mask = LayerCanvas(viewer, image).mask
     assert sorted(mask.data.shape) == [1, 6, 20, 30]
     mask.data[..., 4, 5] = 1
     (written,) = mask.save(str(tmp_path / f"mask.{suffix}"))

@@ -6,11 +6,11 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_simpleclick.plugin.intensities import TOO_LATE
-from napari_simpleclick.plugin.look import default_options
-from napari_simpleclick.volumes import Window
-from napari_simpleclick.volumes.channels import CHANNEL_NAMES_KEY
-from napari_simpleclick.volumes.intensity import CT_WINDOWS, percentile_window
+from napari_simpleclick.images import Window
+from napari_simpleclick.images.channels import CHANNEL_NAMES_KEY
+from napari_simpleclick.images.intensity import CT_WINDOWS, percentile_window
+from napari_simpleclick.plugin.layers.placement import default_options
+from napari_simpleclick.plugin.sections.intensities import TOO_LATE
 
 NAMES = ("FLAIR", "T1", "T1c", "T2")
 PATIENCE_MS = 60_000
@@ -33,7 +33,7 @@ def opened(open_window, data, place, **look):
     """Open a window at a place, with the section open."""
     hand = open_window(data, **look)
     hand.press(hand.panel.intensities.toggleButton())
-    image = hand.bench.image
+    image = hand.canvas.image
     hand.viewer.dims.set_point(range(image.ndim), image.data_to_world(place))
     hand.settle()
     return hand
@@ -64,17 +64,17 @@ def test_presets_are_what_is_segmented_and_can_be_displayed(open_window, discs):
     hand = opened(open_window, discs.astype(np.int16) * 3 - 200, (12, 30, 30))
     seen = hand.panel.intensities
     click(hand, 12, 30, 30)
-    assert window_of(hand) == hand.bench.window()
+    assert window_of(hand) == hand.canvas.window()
     assert not seen.display.isVisible()
     choose(hand, seen.choice, "soft tissue")
     assert "-150" in seen.hint.text()
     assert "no Hounsfield" not in seen.hint.text()
-    mask = hand.bench.mask.data.copy()
+    mask = hand.canvas.mask.data.copy()
     click(hand, 12, 60, 90)
     assert window_of(hand) == CT_WINDOWS["soft tissue"]
-    np.testing.assert_array_equal(hand.bench.mask.data[:12], mask[:12])
+    np.testing.assert_array_equal(hand.canvas.mask.data[:12], mask[:12])
     hand.press(seen.display)
-    hand.qtbot.waitUntil(lambda: hand.bench.image.contrast_limits == [-150, 250])
+    hand.qtbot.waitUntil(lambda: hand.canvas.image.contrast_limits == [-150, 250])
     choose(hand, seen.choice, "displayed")
     click(hand, 12, 31, 31)
     assert window_of(hand) == Window(-150, 250)
@@ -92,12 +92,12 @@ def test_stretched_intensities(open_window, discs, how):
     seen = hand.panel.intensities
     choose(hand, seen.choice, how)
     click(hand, 12, 30, 30)
-    assert hand.bench.mask.data[12, 30, 30] == 1
+    assert hand.canvas.mask.data[12, 30, 30] == 1
     assert shown_look(hand).intensities == how
     hand.press(seen.display)
-    wanted = hand.bench.view().window() if how == "volume" else None
+    wanted = hand.canvas.view().window() if how == "volume" else None
     wanted = wanted or percentile_window(discs[12])
-    limits = hand.bench.image
+    limits = hand.canvas.image
     hand.qtbot.waitUntil(
         lambda: np.allclose(limits.contrast_limits, (wanted.low, wanted.high))
     )
@@ -107,13 +107,13 @@ def test_a_click_after_another_choice_sees_the_image_anew(open_window, discs):
     """The answer to all clicks, as if they had been made with this choice."""
     hand = opened(open_window, discs, (12, 30, 30))
     click(hand, 12, 30, 30)
-    hand.bench.image.contrast_limits = (30, 90)
+    hand.canvas.image.contrast_limits = (30, 90)
     click(hand, 12, 33, 33)
-    mask = hand.bench.mask.data[12].copy()
+    mask = hand.canvas.mask.data[12].copy()
     hand.controller.engine._latest.clear()
     hand.press(hand.panel.undo)
     click(hand, 12, 33, 33)
-    np.testing.assert_array_equal(hand.bench.mask.data[12], mask)
+    np.testing.assert_array_equal(hand.canvas.mask.data[12], mask)
 
 
 @pytest.mark.parametrize("how", ["displayed", "slice", "liver"])
@@ -143,7 +143,7 @@ def test_only_the_shown_slice_of_a_lazy_image_is_read(open_window, discs, how):
     assert len(set(read)) == 3
     click(hand, 1, 12, 33, 33)
     assert len(set(read)) == 3
-    assert hand.bench.mask.data[0, 12, 30, 30] == 1
+    assert hand.canvas.mask.data[0, 12, 30, 30] == 1
 
 
 def test_the_full_resolution_of_a_pyramid_is_seen(open_window, discs):
@@ -154,8 +154,8 @@ def test_the_full_resolution_of_a_pyramid_is_seen(open_window, discs):
     hand = opened(open_window, pyramid, (1, 12, 30, 30), **look)
     choose(hand, hand.panel.intensities.choice, "volume")
     click(hand, 1, 12, 30, 30)
-    assert hand.bench.mask.data.shape == (1, 24, 100, 120)
-    assert hand.bench.mask.data[0, 12, 30, 30] == 1
+    assert hand.canvas.mask.data.shape == (1, 24, 100, 120)
+    assert hand.canvas.mask.data[0, 12, 30, 30] == 1
 
 
 def test_modalities_are_combined_by_their_names(open_window, discs):
@@ -168,23 +168,23 @@ def test_modalities_are_combined_by_their_names(open_window, discs):
         scale=(1, 3, 0.5, 0.5),
         translate=(0, 5, 6, 7),
     )
-    seen, bench = hand.panel.intensities, hand.bench
+    seen, canvas = hand.panel.intensities, hand.canvas
     hand.qtbot.waitUntil(lambda: seen.colours[0].currentText() == "FLAIR")
     assert [box.currentText() for box in seen.colours] == ["FLAIR", "T1c", "T2"]
-    assert bench.mask.data.shape == (1, 24, 100, 120)
+    assert canvas.mask.data.shape == (1, 24, 100, 120)
     click(hand, 0, 12, 30, 30)
     assert shown_look(hand).channels == (0, 2, 3)
-    assert bench.mask.data[0, 12, 30, 30] == 1
-    world = bench.mask.data_to_world((0, 12, 30, 30))
+    assert canvas.mask.data[0, 12, 30, 30] == 1
+    world = canvas.mask.data_to_world((0, 12, 30, 30))
     np.testing.assert_allclose(
-        world[1:], bench.image.data_to_world((0, 12, 30, 30))[1:]
+        world[1:], canvas.image.data_to_world((0, 12, 30, 30))[1:]
     )
     for channel in range(4):  # the same mask and clicks whichever is shown
         hand.viewer.dims.set_point(0, channel)
-        there = (channel, *bench.image.data_to_world((0, 12, 30, 30))[1:])
-        assert bench.mask.get_value(there, world=True) == 1
+        there = (channel, *canvas.image.data_to_world((0, 12, 30, 30))[1:])
+        assert canvas.mask.get_value(there, world=True) == 1
         look = {"view_direction": None, "dims_displayed": [2, 3], "world": True}
-        assert bench.points[True].get_value(there, **look) == 0
+        assert canvas.points[True].get_value(there, **look) == 0
 
 
 def test_the_displayed_channel_alone(open_window, discs):
@@ -199,10 +199,10 @@ def test_the_displayed_channel_alone(open_window, discs):
     hand.viewer.dims.set_point(0, 1)
     click(hand, 1, 12, 33, 33)
     assert shown_look(hand).channels == (1,)
-    (steps,) = hand.bench.session.steps.values()
+    (steps,) = hand.canvas.session.steps.values()
     assert len(steps) == 2
     hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    assert len(hand.bench.points[True].data) == 1
+    assert len(hand.canvas.points[True].data) == 1
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -211,17 +211,17 @@ def test_an_axis_of_channels_is_chosen_and_propagated_past(open_window, discs, a
     place.insert(axis, 1)
     hand = opened(open_window, modalities(discs, axis), place)
     seen = hand.panel.intensities
-    assert hand.bench.options.channel_axis is None
+    assert hand.canvas.options.channel_axis is None
     hand.qtbot.waitUntil(lambda: seen.axis.findData(axis) > 0)
     choose(hand, seen.axis, axis)
-    bench = hand.bench
-    assert bench.options.channel_axis == axis
-    assert bench.mask.data.shape[axis] == 1
-    assert bench.mask.data.shape[1 - axis] == 24
+    canvas = hand.canvas
+    assert canvas.options.channel_axis == axis
+    assert canvas.mask.data.shape[axis] == 1
+    assert canvas.mask.data.shape[1 - axis] == 24
     assert sum("mask" in layer.name for layer in hand.viewer.layers) == 1
     hand.settle()
     click(hand, *place)
-    through = hand.panel.through
+    through = hand.panel.propagation
     hand.press(through.toggleButton())
     through.ghost.setChecked(True)
     hand.qtbot.waitUntil(through.both.isEnabled)
@@ -229,11 +229,11 @@ def test_an_axis_of_channels_is_chosen_and_propagated_past(open_window, discs, a
     hand.qtbot.waitUntil(lambda: through.propagator.run is not None)
     hand.qtbot.waitUntil(lambda: through.propagator.run is None, timeout=PATIENCE_MS)
     others = tuple(a for a in range(4) if a != 1 - axis)
-    assert bench.mask.data.any(axis=others).sum() > 8
+    assert canvas.mask.data.any(axis=others).sum() > 8
     hand.qtbot.waitUntil(lambda: len(hand.viewer.layers[-1].data) > 0)
     QTest.keyClick(seen.axis, Qt.Key.Key_Up)
     assert hand.troubles == [TOO_LATE]
-    assert hand.bench is bench
+    assert hand.canvas is canvas
     assert seen.axis.currentData() == axis
 
 
@@ -245,15 +245,15 @@ def test_clicks_move_with_their_image_and_its_channels(open_window, discs):
         axis_labels=("channel", "z", "y", "x"),
         rotate=20,
     )
-    hand.bench.image.translate = (0, 0, 10, 20)
+    hand.canvas.image.translate = (0, 0, 10, 20)
     hand.settle()
     click(hand, 1, 12, 30, 30)
     np.testing.assert_allclose(
-        hand.bench.points[True].data, [[0, 12, 30, 30]], atol=0.6
+        hand.canvas.points[True].data, [[0, 12, 30, 30]], atol=0.6
     )
     np.testing.assert_allclose(
-        hand.bench.mask.data_to_world((0, 1, 2, 3))[1:],
-        hand.bench.image.data_to_world((0, 1, 2, 3))[1:],
+        hand.canvas.mask.data_to_world((0, 1, 2, 3))[1:],
+        hand.canvas.image.data_to_world((0, 1, 2, 3))[1:],
     )
 
 
@@ -281,4 +281,4 @@ def test_colour_images_are_shown_as_they_are(open_window, discs):
 
 def test_planes_are_no_channels(open_window, discs):
     hand = open_window(discs)
-    assert default_options(hand.bench.image).channel_axis is None
+    assert default_options(hand.canvas.image).channel_axis is None

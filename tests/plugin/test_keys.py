@@ -11,11 +11,11 @@ CONTROL = Qt.KeyboardModifier.ControlModifier
 
 
 def open_table(hand):
-    """Press ``?`` on the canvas, wherever it is on the keyboard."""
+    """Press ``?`` on the drawing, wherever it is on the keyboard."""
     window = hand.panel.window()
     window.activateWindow()
     hand.qtbot.waitUntil(lambda: QApplication.activeWindow() is window)
-    QTest.keyClick(hand.canvas, "?")
+    QTest.keyClick(hand.drawing, "?")
     hand.qtbot.waitUntil(lambda: hand.panel.help.table is not None)
     table = hand.panel.help.table
     hand.qtbot.waitUntil(table.isVisible)
@@ -92,7 +92,7 @@ def test_a_changed_undo_still_undoes(open_window, discs):
     hand.click(0, 30, 30)
     hand.wait(1)
     hand.key(Qt.Key.Key_U, CONTROL | Qt.KeyboardModifier.ShiftModifier)
-    assert len(hand.bench.points[True].data) == 0
+    assert len(hand.canvas.points[True].data) == 0
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_the_usual_keys_come_back(open_window, discs):
     hand.click(0, 30, 30)
     hand.wait(1)
     hand.key(Qt.Key.Key_N)
-    assert hand.bench.session.label == 2
+    assert hand.canvas.session.label == 2
 
 
 def test_kept_keys_that_make_no_sense_are_left_out():
@@ -161,7 +161,7 @@ def test_on_a_mac_our_ctrl_is_the_command_key():
 
 def test_a_tool_of_napari_keeps_its_key_while_it_is_on(open_window, discs):
     hand = open_window(discs)
-    mask = hand.bench.mask
+    mask = hand.canvas.mask
     table = dict(TABLE._key_of)
     TABLE._take({**table, Action.NEW_OBJECT: "Enter", Action.PREDICT: "J"})
     hand.viewer.layers.selection.active = mask

@@ -16,7 +16,7 @@ from qtpy.QtCore import Qt, QThreadPool
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from napari_simpleclick.annotate import Reading, Store
+from napari_simpleclick.sessions import SessionDatabase, SessionReader
 
 ACTIONS = int(os.environ.get("SIMPLECLICK_ACTIONS", "500"))
 WARM = 300
@@ -68,8 +68,8 @@ class Person:
         return self.hand.viewer
 
     @property
-    def bench(self):
-        return self.hand.bench
+    def canvas(self):
+        return self.hand.canvas
 
     def place(self):
         """A random position on the displayed slice, near the objects more often."""
@@ -92,9 +92,9 @@ class Person:
 
     def click(self):
         if (
-            self.bench is not None
+            self.canvas is not None
         ):  # the right button ends a napari tool, and begins one
-            self.bench.mask.mode = "pan_zoom"
+            self.canvas.mask.mode = "pan_zoom"
         if self.flat():
             button = self.chance.choice(["left", "left", "right"])
             self.hand.click(*self.place(), button=button)
@@ -110,9 +110,9 @@ class Person:
         self.viewer.dims.set_current_step(axis, self.chance.randrange(24))
 
     def paint(self):
-        if self.bench is None or not self.flat():
+        if self.canvas is None or not self.flat():
             return
-        mask = self.bench.mask
+        mask = self.canvas.mask
         self.viewer.layers.selection.active = mask
         mask.brush_size = self.chance.choice([2, 6, 12])
         mask.mode = self.chance.choice(["paint", "erase", "fill"])
@@ -132,20 +132,20 @@ class Person:
     def pick(self):
         if self.flat():
             at = self.hand.pixel(*self.place())
-            QTest.mouseClick(self.hand.canvas, Qt.MouseButton.LeftButton, SHIFT, at)
+            QTest.mouseClick(self.hand.drawing, Qt.MouseButton.LeftButton, SHIFT, at)
 
     def clear(self):
         self.hand.press(self.hand.panel.clear)
 
     def points(self):
-        layers = [] if self.bench is None else list(self.bench.points.values())
+        layers = [] if self.canvas is None else list(self.canvas.points.values())
         return [layer for layer in layers if len(layer.data)]
 
     def move_point(self):
         for layer in self.points()[:1]:
             data = layer.data.copy()
             data[self.chance.randrange(len(data)), -2:] += self.chance.uniform(-3, 3)
-            layer.data = np.clip(data, 0, np.array(self.bench.mask.data.shape) - 1)
+            layer.data = np.clip(data, 0, np.array(self.canvas.mask.data.shape) - 1)
 
     def delete_point(self):
         for layer in self.points()[:1]:
@@ -153,8 +153,8 @@ class Person:
             layer.remove_selected()
 
     def delete_object(self):
-        if self.bench is not None:
-            self.hand.controller.delete_object(self.bench.session.label)
+        if self.canvas is not None:
+            self.hand.controller.delete_object(self.canvas.session.label)
 
     def rename(self):
         table = self.hand.panel.objects
@@ -163,7 +163,7 @@ class Person:
             item.setText(self.chance.choice(["femur", "tibia", ""]))
 
     def propagate(self):
-        through = self.hand.panel.through
+        through = self.hand.panel.propagation
         through.reach.setValue(2)
         self.hand.key(Qt.Key.Key_T)
 
@@ -191,8 +191,8 @@ class Person:
         self.hand.controller.use_model("bundled")
 
     def delete_layer(self):
-        if self.bench is not None:
-            layer = self.chance.choice(self.bench.layers[1:])
+        if self.canvas is not None:
+            layer = self.chance.choice(self.canvas.layers[1:])
             self.viewer.layers.remove(layer)
             QTest.qWait(30)
             for rest in list(self.viewer.layers)[2:]:
@@ -224,23 +224,27 @@ class Person:
 
     def check(self):
         """Points, clicks, mask and counts agree at any time."""
-        bench = self.bench
-        if bench is None:
+        canvas = self.canvas
+        if canvas is None:
             return
-        session, labels = bench.session, bench.mask.data
-        found = {point.order: point for point in bench.found_points()}
+        session, labels = canvas.session, canvas.mask.data
+        found = {point.order: point for point in canvas.found_points()}
         clicks = [
-            (spot, step) for spot, steps in session.steps.items() for step in steps
+            (object_slice, step)
+            for object_slice, steps in session.steps.items()
+            for step in steps
         ]
         assert sorted(found) == sorted(step.order for _, step in clicks), self.done
-        for spot, step in clicks:
+        for object_slice, step in clicks:
             point = found[step.order]
-            place = spot.plane.position(step.click.row, step.click.column)
+            place = object_slice.plane.position(step.click.row, step.click.column)
             assert np.allclose(point.position, place)
             assert point.sign == step.click.positive
         values, counts = np.unique(labels[labels > 0], return_counts=True)
         there = dict(zip(values.tolist(), counts.tolist(), strict=True))
-        tallied = {label: session.tally.voxels(label) for label in session.labels()}
+        tallied = {
+            label: session.voxel_counts.voxels(label) for label in session.labels()
+        }
         assert there == {k: v for k, v in tallied.items() if v}, self.done
 
     def settle(self):
@@ -249,11 +253,13 @@ class Person:
 
     def _rests(self):
         controller, panel = self.hand.controller, self.hand.panel
-        pending = self.bench is not None and self.bench.session.pending is not None
-        waits = pending and self.bench.options.auto if self.bench else False
+        pending = self.canvas is not None and self.canvas.session.pending is not None
+        waits = pending and self.canvas.options.auto if self.canvas else False
         loaded = controller.engine is not None
         idle = not controller.answers.working
-        return loaded and idle and not waits and panel.through.propagator.run is None
+        return (
+            loaded and idle and not waits and panel.propagation.propagator.run is None
+        )
 
 
 def memory_mb():
@@ -292,11 +298,11 @@ def test_a_long_day(open_window, discs, qtbot):
     there = QApplication.allWidgets()
     assert sum(isinstance(widget, type(hand.panel)) for widget in there) == 1
     assert len(there) < widgets + 200
-    if hand.bench is not None and hand.bench.recorder.begun:
-        labels, path = hand.bench.mask.data.copy(), hand.bench.recorder.path
-        hand.bench.recorder.close()
+    if hand.canvas is not None and hand.canvas.recorder.begun:
+        labels, path = hand.canvas.mask.data.copy(), hand.canvas.recorder.path
+        hand.canvas.recorder.close()
         again = np.zeros_like(labels)
-        with Store(path) as store:
-            for _ in Reading(store).play(again):
+        with SessionDatabase(path) as store:
+            for _ in SessionReader(store).play(again):
                 pass
         assert (again == labels).all()

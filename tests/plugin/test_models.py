@@ -10,8 +10,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
-from napari_simpleclick.plugin import device, models, settings
-from napari_simpleclick.predict import Predictor
+from napari_simpleclick.inference import Predictor
+from napari_simpleclick.plugin import model_loader, settings
+from napari_simpleclick.plugin.sections import model
 from napari_simpleclick.weights import catalogue, store
 from napari_simpleclick.weights.store import checksum
 
@@ -54,7 +55,7 @@ def remote(monkeypatch):
             url=f"http://127.0.0.1:{service.server_port}/remote.safetensors",
         )
         cards = {**catalogue(), "remote": card}
-        for module in (models, store, device):
+        for module in (model_loader, store, model):
             monkeypatch.setattr(module, "catalogue", lambda: cards)
         yield service
         service.may_go_on.set()
@@ -142,7 +143,7 @@ def test_a_saved_choice_that_is_gone(
     qtbot.waitUntil(lambda: panel.controller.engine is not None, timeout=60_000)
     assert words in panel.trouble.text()
     assert "Until then it is 'bundled'" in panel.trouble.text()
-    assert panel.controller.models.choice == models.Choice()
+    assert panel.controller.models.choice == model_loader.ModelChoice()
     assert panel.device.model.currentText() == "bundled"
 
 
@@ -153,7 +154,7 @@ def test_a_file_is_a_model_too(open_window, discs, tmp_path, monkeypatch):
     path.write_bytes(BUNDLED.read_bytes())
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     before = hand.controller.engine
-    choose(section.model, device.OPEN_FILE)
+    choose(section.model, model.OPEN_FILE)
     hand.qtbot.waitUntil(lambda: hand.controller.engine is not before, timeout=60_000)
     assert section.model.currentText() == "own.safetensors"
     assert settings.load().model == str(path)

@@ -6,7 +6,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QLineEdit, QMenu
 
-from napari_simpleclick.annotate import Style
+from napari_simpleclick.annotation import ObjectStyle
 
 FIRST, SECOND = (12, 30, 30), (12, 60, 90)
 
@@ -59,7 +59,7 @@ def menu(hand, row, title):
 
 
 def test_objects_are_listed_with_their_size(hand):
-    sizes = [(hand.bench.mask.data == label).sum() for label in (1, 2)]
+    sizes = [(hand.canvas.mask.data == label).sum() for label in (1, 2)]
     assert min(sizes) > 0
     assert rows(hand) == [
         ["Object 1", f"{sizes[0]:,}", "1"],
@@ -69,23 +69,23 @@ def test_objects_are_listed_with_their_size(hand):
 
 def test_an_object_is_chosen_in_the_list_and_gone_on_with(hand):
     choose(hand, 0)
-    assert hand.bench.session.label == 1
-    before = hand.bench.mask.data == 2
+    assert hand.canvas.session.label == 1
+    before = hand.canvas.mask.data == 2
     hand.click(12, 34, 34)
     hand.wait(3)
-    assert hand.answers[-1].request.spot.label == 1
-    assert ((hand.bench.mask.data == 2) == before).all()
+    assert hand.answers[-1].request.object_slice.label == 1
+    assert ((hand.canvas.mask.data == 2) == before).all()
 
 
 def test_an_object_is_chosen_by_its_mask(hand):
     at = hand.pixel(*FIRST)
     shift, left = Qt.KeyboardModifier.ShiftModifier, Qt.MouseButton.LeftButton
-    QTest.mouseClick(hand.canvas, left, shift, at)
+    QTest.mouseClick(hand.drawing, left, shift, at)
     QTest.qWait(30)
-    assert hand.bench.session.label == 1
-    assert len(hand.bench.points[True].data) == 2  # and no click was made
-    QTest.mouseClick(hand.canvas, left, shift, hand.pixel(12, 90, 10))
-    assert hand.bench.session.label == 1  # no object there
+    assert hand.canvas.session.label == 1
+    assert len(hand.canvas.points[True].data) == 2  # and no click was made
+    QTest.mouseClick(hand.drawing, left, shift, hand.pixel(12, 90, 10))
+    assert hand.canvas.session.label == 1  # no object there
 
 
 def test_an_object_is_named_by_typing(hand):
@@ -99,52 +99,52 @@ def test_an_object_is_named_by_typing(hand):
     QTest.keyClick(editor, Qt.Key.Key_Return)
     QTest.qWait(50)
     assert rows(hand)[1][0] == "left femur"
-    assert hand.bench.session.style(2).name == "left femur"
+    assert hand.canvas.session.style(2).name == "left femur"
     hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     QTest.qWait(50)
     assert rows(hand)[1][0] == "Object 2"
 
 
 def test_a_colour_shows_in_the_mask_and_can_be_undone(hand):
-    plain = np.asarray(hand.bench.mask.get_color(1))
-    hand.bench.session.give_style(1, Style(colour="#102030"))
-    colour = np.asarray(hand.bench.mask.get_color(1))
+    plain = np.asarray(hand.canvas.mask.get_color(1))
+    hand.canvas.session.give_style(1, ObjectStyle(colour="#102030"))
+    colour = np.asarray(hand.canvas.mask.get_color(1))
     assert np.allclose(colour[:3] * 255, (16, 32, 48), atol=1)
-    assert hand.bench.mask.get_color(0) is None
+    assert hand.canvas.mask.get_color(0) is None
     hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    assert np.allclose(hand.bench.mask.get_color(1), plain)
+    assert np.allclose(hand.canvas.mask.get_color(1), plain)
 
 
 def test_a_deleted_object_comes_back_with_its_clicks(hand):
-    mask, points = hand.bench.mask.data.copy(), len(hand.bench.points[True].data)
+    mask, points = hand.canvas.mask.data.copy(), len(hand.canvas.points[True].data)
     menu(hand, 0, "Delete object")
-    assert set(np.unique(hand.bench.mask.data)) == {0, 2}
-    assert len(hand.bench.points[True].data) == points - 1
+    assert set(np.unique(hand.canvas.mask.data)) == {0, 2}
+    assert len(hand.canvas.points[True].data) == points - 1
     assert [row[0] for row in rows(hand)] == ["Object 2"]
     hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    assert (hand.bench.mask.data == mask).all()
-    assert len(hand.bench.points[True].data) == points
+    assert (hand.canvas.mask.data == mask).all()
+    assert len(hand.canvas.points[True].data) == points
     hand.key(
         Qt.Key.Key_Z,
         Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier,
     )
-    assert set(np.unique(hand.bench.mask.data)) == {0, 2}
+    assert set(np.unique(hand.canvas.mask.data)) == {0, 2}
 
 
 def test_the_menu_shows_the_largest_slice(hand):
     hand.viewer.dims.set_point(0, 3)
     menu(hand, 0, "Show its largest slice")
-    assert hand.bench.session.label == 1
+    assert hand.canvas.session.label == 1
     assert round(hand.viewer.dims.point[0]) == 12
 
 
 def test_painting_counts_and_a_painted_label_is_an_object(hand):
-    mask = hand.bench.mask
+    mask = hand.canvas.mask
     mask.selected_label = 7
     mask.data_setitem((np.array([3, 4]), np.array([1, 1]), np.array([2, 2])), 7)
     QTest.qWait(50)
     assert rows(hand)[-1] == ["Object 7", "2", "2"]
-    hand.bench.act(hand_undo())
+    hand.canvas.act(hand_undo())
     QTest.qWait(50)
     assert rows(hand)[-1] == ["Object 7", "0", "0"]  # still the current one
     assert not (mask.data == 7).any()
@@ -168,5 +168,5 @@ def test_a_single_slice_is_not_counted(open_window, discs):
     hand.wait(1)
     QTest.qWait(50)
     table = hand.panel.objects
-    assert table.item(0, 1).text() == f"{(hand.bench.mask.data > 0).sum():,}"
+    assert table.item(0, 1).text() == f"{(hand.canvas.mask.data > 0).sum():,}"
     assert table.isColumnHidden(2)

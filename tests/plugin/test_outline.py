@@ -14,7 +14,7 @@ def ready(open_window, data, clicks=1, **look):
     """Open a window with the section open and one clicked object."""
     hand = open_window(data, **look)
     hand.press(hand.panel.outline.toggleButton())
-    hand.viewer.dims.set_point(range(3), hand.bench.image.data_to_world(PLACE))
+    hand.viewer.dims.set_point(range(3), hand.canvas.image.data_to_world(PLACE))
     hand.settle()
     for number in range(clicks):
         hand.click(12, 30, 30 + 3 * number)
@@ -26,19 +26,19 @@ def ready(open_window, data, clicks=1, **look):
 def settled(hand):
     """Wait until the section has followed what happened."""
     outline = hand.panel.outline
-    hand.qtbot.waitUntil(lambda: hand.bench.session.pending is None, timeout=60_000)
+    hand.qtbot.waitUntil(lambda: hand.canvas.session.pending is None, timeout=60_000)
     hand.qtbot.waitUntil(lambda: not outline._soon.isActive())
 
 
 def here(hand):
-    return hand.bench.mask.data[12].copy()
+    return hand.canvas.mask.data[12].copy()
 
 
-def paint(bench):
+def paint(canvas):
     """Draw a square by hand."""
     square = np.indices((1, 20, 20)).reshape(3, -1)
     places = tuple(square + np.array([[12], [70], [5]]))
-    bench.mask.data_setitem(places, np.uint16(1))
+    canvas.mask.data_setitem(places, np.uint16(1))
 
 
 def undo(hand):
@@ -107,17 +107,17 @@ def test_the_mask_follows_the_slider_and_the_drag_is_one_step(
     assert len(set(sizes)) > 4
     assert sizes == sorted(sizes)
     np.testing.assert_array_equal(here(hand), masks[-1])
-    low = hand.bench.options.threshold
+    low = hand.canvas.options.threshold
     assert low < 0.2
     assert hand.panel.outline.value.text() == f"{low:.2f}"
     undo(hand)
     np.testing.assert_array_equal(here(hand), before)
-    assert len(hand.bench.points[True].data) == 1
-    assert hand.bench.options.threshold == 0.49
+    assert len(hand.canvas.points[True].data) == 1
+    assert hand.canvas.options.threshold == 0.49
     assert hand.panel.outline.threshold.value() == 49
     hand.key(Qt.Key.Key_Z, CONTROL | Qt.KeyboardModifier.ShiftModifier)
     np.testing.assert_array_equal(here(hand), masks[-1])
-    assert hand.bench.options.threshold == low
+    assert hand.canvas.options.threshold == low
     undo(hand)
     undo(hand)
     assert not here(hand).any()
@@ -136,17 +136,17 @@ def test_two_drags_are_two_steps_and_keys_in_a_row_one(open_window, discs):
     np.testing.assert_array_equal(here(hand), start)
     for _ in range(15):
         QTest.keyClick(hand.panel.outline.threshold, Qt.Key.Key_Left)
-    assert hand.bench.options.threshold == 0.34
+    assert hand.canvas.options.threshold == 0.34
     assert here(hand).sum() > start.sum()
     undo(hand)
     np.testing.assert_array_equal(here(hand), start)
-    assert hand.bench.options.threshold == 0.49
+    assert hand.canvas.options.threshold == 0.49
 
 
 def test_the_same_clicks_and_options_give_the_same_mask(open_window, discs):
     """Whether a mask was slid to, clicked on from there, or predicted anew."""
     hand = ready(open_window, discs, clicks=0)
-    paint(hand.bench)
+    paint(hand.canvas)
     hand.click(12, 30, 30)
     hand.wait(1)
     drag(hand, -0.3)
@@ -182,7 +182,7 @@ def test_a_threshold_whose_answer_is_forgotten_is_predicted(
     settled(hand)
     np.testing.assert_array_equal(here(hand), slid)
     undo(hand)
-    assert hand.bench.options.threshold == 0.49
+    assert hand.canvas.options.threshold == 0.49
 
 
 def test_other_slices_and_objects_stay_as_they_are(open_window, discs):
@@ -193,9 +193,9 @@ def test_other_slices_and_objects_stay_as_they_are(open_window, discs):
     hand.key(Qt.Key.Key_N)
     hand.click(11, 60, 90)
     hand.wait(3)
-    before = hand.bench.mask.data.copy()
+    before = hand.canvas.mask.data.copy()
     drag(hand, 0.4)
-    after = hand.bench.mask.data
+    after = hand.canvas.mask.data
     changed = before != after
     assert changed[11].any()
     assert not changed[:11].any()
@@ -205,7 +205,7 @@ def test_other_slices_and_objects_stay_as_they_are(open_window, discs):
 
 def test_what_was_drawn_by_hand_is_left_alone(open_window, discs):
     hand = ready(open_window, discs)
-    hand.bench.mask.paint((12, 80, 20), 1)
+    hand.canvas.mask.paint((12, 80, 20), 1)
     hand.qtbot.waitUntil(hand.panel.outline.note.isVisible)
     drawn = here(hand)
     drag(hand, -0.4)
@@ -219,10 +219,10 @@ def test_what_was_drawn_by_hand_is_left_alone(open_window, discs):
 def test_check_boxes_shape_the_mask_at_once_and_can_be_undone(open_window, discs):
     hand = ready(open_window, discs)
     tick(hand.panel.outline.boxes["only_clicked"])
-    assert hand.bench.options.only_clicked
+    assert hand.canvas.options.only_clicked
     plain = here(hand)
     tick(hand.panel.outline.boxes["smooth"])
-    assert hand.bench.options.smooth
+    assert hand.canvas.options.smooth
     smooth = here(hand)
     assert (plain != smooth).any()
     undo(hand)
@@ -236,7 +236,7 @@ def test_check_boxes_shape_the_mask_at_once_and_can_be_undone(open_window, discs
 
 def test_a_late_correction_keeps_what_was_right(open_window, discs):
     hand = ready(open_window, discs, clicks=0)
-    paint(hand.bench)
+    paint(hand.canvas)
     painted = here(hand) == 1
     hand.click(12, 30, 30)
     hand.wait(1)
@@ -246,18 +246,18 @@ def test_a_late_correction_keeps_what_was_right(open_window, discs):
     keep = hand.panel.outline.keep
     for _ in range(2):
         QTest.keyClick(keep, Qt.Key.Key_Down)
-    assert keep.currentData() == hand.bench.options.keep == "never"
+    assert keep.currentData() == hand.canvas.options.keep == "never"
     settled(hand)
     undo(hand)
     undo(hand)
     np.testing.assert_array_equal(here(hand) == 1, first)
-    assert hand.bench.options.keep == "earlier"
+    assert hand.canvas.options.keep == "earlier"
     assert keep.currentData() == "earlier"
 
 
 def test_a_click_that_changes_nothing_says_so(open_window, discs):
     hand = ready(open_window, discs, clicks=0)
-    paint(hand.bench)
+    paint(hand.canvas)
     before = here(hand)
     hand.click(12, 80, 15)
     hand.wait(1)
@@ -295,7 +295,7 @@ def test_probability_is_shown_followed_and_taken_away(open_window, discs):
     assert layer.data.any()
     tick(outline.probability)
     assert NAME not in viewer.layers
-    assert hand.bench is not None
+    assert hand.canvas is not None
 
 
 def test_a_probability_layer_that_is_deleted_stays_away(open_window, discs):
@@ -320,12 +320,12 @@ def test_clicks_gather_until_they_are_asked_for(open_window, discs, how):
     for place in ((30, 30), (35, 30), (60, 90)):
         hand.click(12, *place)
     QTest.qWait(200)
-    assert len(hand.bench.points[True].data) == 3
+    assert len(hand.canvas.points[True].data) == 3
     assert not here(hand).any()
     assert hand.answers == []
     assert "Enter" in hand.panel.status.text()
     undo(hand)
-    assert len(hand.bench.points[True].data) == 2
+    assert len(hand.canvas.points[True].data) == 2
     if how == "key":
         hand.key(Qt.Key.Key_Return)
     else:
@@ -335,7 +335,7 @@ def test_clicks_gather_until_they_are_asked_for(open_window, discs, how):
     both = here(hand)
     assert both[30, 30] == 1
     undo(hand)
-    assert len(hand.bench.points[True].data) == 1
+    assert len(hand.canvas.points[True].data) == 1
     hand.click(12, 35, 30)
     QTest.qWait(100)
     assert len(hand.answers) == 2
@@ -352,7 +352,7 @@ def test_clearing_and_propagating_do_not_wait_for_enter(open_window, discs):
     hand.wait(3)
     settled(hand)
     assert not here(hand).any()
-    assert len(hand.bench.points[True].data) == 0
+    assert len(hand.canvas.points[True].data) == 0
 
 
 def test_the_next_image_takes_over_the_options(open_window, discs):
@@ -360,8 +360,8 @@ def test_the_next_image_takes_over_the_options(open_window, discs):
     tick(hand.panel.outline.boxes["smooth"])
     other = hand.viewer.add_image(discs[12], name="other")
     hand.panel.image_choice.value = other
-    hand.qtbot.waitUntil(lambda: hand.bench.image is other)
-    assert hand.bench.options.smooth
+    hand.qtbot.waitUntil(lambda: hand.canvas.image is other)
+    assert hand.canvas.options.smooth
     assert hand.panel.outline.boxes["smooth"].isChecked()
 
 

@@ -11,7 +11,7 @@ def test_the_score_appears_after_each_click(open_window, discs):
     truth[:, :, 60:] *= 7
     hand = open_window(discs)
     layer = hand.viewer.add_labels(truth, name="truth")
-    hand.viewer.layers.selection.active = hand.bench.points[True]
+    hand.viewer.layers.selection.active = hand.canvas.points[True]
     box = hand.panel.reference
     assert box.content().height() == 0
     hand.press(box.toggleButton())
@@ -27,7 +27,7 @@ def test_the_score_appears_after_each_click(open_window, discs):
     hand.settle()
     hand.click(12, 60, 90)
     hand.wait(1)
-    mask = hand.bench.mask.data[12] == 1
+    mask = hand.canvas.mask.data[12] == 1
     inside = truth[12] == 7
     iou = (mask & inside).sum() / (mask | inside).sum()
     shown = box.score.text()
@@ -54,7 +54,7 @@ def test_the_score_appears_after_each_click(open_window, discs):
 def test_a_reference_of_another_shape_is_named(open_window, discs):
     hand = open_window(discs)
     other = hand.viewer.add_labels(np.ones((5, 6), np.uint8), name="other")
-    hand.viewer.layers.selection.active = hand.bench.points[True]
+    hand.viewer.layers.selection.active = hand.canvas.points[True]
     hand.panel.reference.choice.reset_choices()
     hand.panel.reference.choice.value = other
     hand.click(0, 30, 30)

@@ -8,10 +8,10 @@ import pytest
 from qtpy.QtCore import Qt
 from typer.testing import CliRunner
 
-from napari_simpleclick.annotate import Options, shelf
+from napari_simpleclick.annotation import MaskOptions, shelf
 from napari_simpleclick.cli import app
-from napari_simpleclick.volumes import files
-from napari_simpleclick.volumes.source import SOURCE_KEY
+from napari_simpleclick.images import files
+from napari_simpleclick.images.source import SOURCE_KEY
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
 
@@ -48,24 +48,24 @@ def worked(volume, make_napari_viewer, qtbot, hand_on):
     hand.click(place[0], 5, 5)
     hand.wait(3)
     hand.key(Qt.Key.Key_Z, CONTROL)
-    hand.bench.session.use(Options(threshold=0.4, intensities="slice"))
+    hand.canvas.session.use(MaskOptions(threshold=0.4, intensities="slice"))
     hand.click(place[0], shape[1] - 8, shape[2] - 8)
     hand.wait(4)
     places = tuple(np.array([at, at]) for at in (0, 1, 2))
-    hand.bench.mask.data_setitem(places, 5)
-    hand.bench.recorder.close()
+    hand.canvas.mask.data_setitem(places, 5)
+    hand.canvas.recorder.close()
     (session,) = shelf.folder().glob("*.simpleclick")
-    return session, hand.bench
+    return session, hand.canvas
 
 
 def test_replay_gives_the_mask_of_the_window(worked, tmp_path):
-    session, bench = worked
+    session, canvas = worked
     out = tmp_path / "out.nii.gz"
     result = run(session, "-o", out, "--json", tmp_path / "report.json")
     assert result.exit_code == 0, result.output
     expected = tmp_path / "expected.nii.gz"
-    source = bench.mask.metadata[SOURCE_KEY]
-    files.write_labels(expected, bench.mask.data, source)
+    source = canvas.mask.metadata[SOURCE_KEY]
+    files.write_labels(expected, canvas.mask.data, source)
     mine, theirs = nibabel.load(out), nibabel.load(expected)
     assert (np.asarray(mine.dataobj) == np.asarray(theirs.dataobj)).all()
     assert np.allclose(mine.affine, theirs.affine)
@@ -73,7 +73,7 @@ def test_replay_gives_the_mask_of_the_window(worked, tmp_path):
     assert report["clicks"] == 4
     assert {one["label"] for one in report["objects"]} >= {1, 5}
     voxels = {one["label"]: one["voxels"] for one in report["objects"]}
-    assert voxels[1] == (bench.mask.data == 1).sum() > 0
+    assert voxels[1] == (canvas.mask.data == 1).sum() > 0
 
 
 def test_the_same_model_predicts_the_same_again(worked):

@@ -11,8 +11,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
-from napari_simpleclick.annotate import Store, Style, shelf
-from napari_simpleclick.plugin.look import UNKEPT
+from napari_simpleclick.annotation import ObjectStyle, shelf
+from napari_simpleclick.plugin.layers.placement import NOT_RECORDED
+from napari_simpleclick.sessions import SessionDatabase
 
 PLACES = [(12, 30, 30), (12, 34, 34), (12, 60, 90), (12, 64, 86)]
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -38,7 +39,7 @@ def work(hand):
     hand.key(Qt.Key.Key_N)
     hand.click(*PLACES[2])
     hand.wait(3)
-    hand.bench.session.give_style(2, Style("tibia", "#102030"))
+    hand.canvas.session.give_style(2, ObjectStyle("tibia", "#102030"))
 
 
 def leave(hand):
@@ -51,9 +52,9 @@ def wait_for_offer(hand):
 
 
 def state(hand):
-    bench = hand.bench
-    points = {sign: bench.points[sign].data.tolist() for sign in (True, False)}
-    return bench.mask.data.copy(), points, bench.session.styles, bench.session.label
+    canvas = hand.canvas
+    points = {sign: canvas.points[sign].data.tolist() for sign in (True, False)}
+    return canvas.mask.data.copy(), points, canvas.session.styles, canvas.session.label
 
 
 def same(one, other):
@@ -71,20 +72,22 @@ def test_a_session_is_offered_when_the_image_is_opened_again(window):
     wait_for_offer(second)
     assert "3 clicks" in second.panel.offer.text.text()
     second.press(second.panel.offer.accept)
-    second.qtbot.waitUntil(lambda: second.bench.session.steps != {}, timeout=10_000)
+    second.qtbot.waitUntil(lambda: second.canvas.session.steps != {}, timeout=10_000)
     assert same(state(second), before)
     assert second.panel.offer.isHidden()
     assert len(second.viewer.layers) == 4
-    assert np.allclose(second.bench.mask.scale, (3, 1, 1))
+    assert np.allclose(second.canvas.mask.scale, (3, 1, 1))
     second.click(*PLACES[3])  # and it goes on
     second.wait(1)
-    assert len(second.bench.session.clicks(second.answers[-1].request.spot)) == 2
+    assert (
+        len(second.canvas.session.clicks(second.answers[-1].request.object_slice)) == 2
+    )
     for _ in range(2):  # the name, too, was done before
         second.key(Qt.Key.Key_Z, CONTROL)
-    assert second.bench.session.styles == {}
+    assert second.canvas.session.styles == {}
     second.key(Qt.Key.Key_Z, CONTROL)
-    assert not (second.bench.mask.data == 2).any()
-    assert (second.bench.mask.data == 1).any()
+    assert not (second.canvas.mask.data == 2).any()
+    assert (second.canvas.mask.data == 1).any()
 
 
 def test_what_is_gone_on_with_is_kept_in_the_same_file(window):
@@ -94,7 +97,7 @@ def test_what_is_gone_on_with_is_kept_in_the_same_file(window):
     second = window()
     wait_for_offer(second)
     second.press(second.panel.offer.accept)
-    second.qtbot.waitUntil(lambda: second.bench.session.steps != {}, timeout=10_000)
+    second.qtbot.waitUntil(lambda: second.canvas.session.steps != {}, timeout=10_000)
     second.click(*PLACES[3])
     second.wait(1)
     before = state(second)
@@ -103,7 +106,7 @@ def test_what_is_gone_on_with_is_kept_in_the_same_file(window):
     third = window()
     wait_for_offer(third)
     third.press(third.panel.offer.accept)
-    third.qtbot.waitUntil(lambda: third.bench.session.steps != {}, timeout=10_000)
+    third.qtbot.waitUntil(lambda: third.canvas.session.steps != {}, timeout=10_000)
     assert same(state(third), before)
 
 
@@ -118,7 +121,7 @@ def test_a_declined_session_is_not_offered_again_but_stays(window):
     (path,) = shelf.folder().glob("*.simpleclick")
 
     QTest.qWait(1000)
-    with Store(path) as store:
+    with SessionDatabase(path) as store:
         assert store.about()["declined"]
     leave(second)
     third = window()
@@ -151,12 +154,12 @@ def test_a_removed_mask_layer_is_offered_back(window):
     hand = window()
     work(hand)
     before = state(hand)
-    hand.viewer.layers.remove(hand.bench.mask)
+    hand.viewer.layers.remove(hand.canvas.mask)
     QTest.qWait(50)
     hand.press(hand.panel.start)
     wait_for_offer(hand)
     hand.press(hand.panel.offer.accept)
-    hand.qtbot.waitUntil(lambda: hand.bench.session.steps != {}, timeout=10_000)
+    hand.qtbot.waitUntil(lambda: hand.canvas.session.steps != {}, timeout=10_000)
     assert same(state(hand), before)
 
 
@@ -177,7 +180,7 @@ def test_a_copy_is_saved_and_opened(window, tmp_path, monkeypatch):
     second.panel.sessions.expand()
     QTest.qWait(100)
     second.press(second.panel.sessions.open)
-    second.qtbot.waitUntil(lambda: second.bench.session.steps != {}, timeout=10_000)
+    second.qtbot.waitUntil(lambda: second.canvas.session.steps != {}, timeout=10_000)
     assert same(state(second), before)
 
 
@@ -185,7 +188,7 @@ def test_sessions_that_do_not_fit_are_refused(window, open_window, tmp_path):
     first = window()
     work(first)
     path = tmp_path / "copy.simpleclick"
-    first.bench.recorder.copy(path).result()
+    first.canvas.recorder.copy(path).result()
     other = open_window(np.zeros((30, 40)))
     other.controller.restore(path)
     other.qtbot.waitUntil(lambda: bool(other.troubles), timeout=10_000)
@@ -199,7 +202,7 @@ def test_sessions_that_do_not_fit_are_refused(window, open_window, tmp_path):
     other.controller.restore(text)
     other.qtbot.waitUntil(lambda: len(other.troubles) == 2, timeout=10_000)
     assert "is not a session" in other.troubles[-1]
-    assert other.bench is not None
+    assert other.canvas is not None
 
 
 def test_nothing_to_save_is_said(window, tmp_path):
@@ -262,20 +265,20 @@ def test_kill_in_the_middle_of_twenty_clicks(window, discs, tmp_path):
     hand = window()
     wait_for_offer(hand)
     hand.press(hand.panel.offer.accept)
-    hand.qtbot.waitUntil(lambda: hand.bench.session.steps != {}, timeout=10_000)
-    (steps,) = hand.bench.session.steps.values()
+    hand.qtbot.waitUntil(lambda: hand.canvas.session.steps != {}, timeout=10_000)
+    (steps,) = hand.canvas.session.steps.values()
     assert len(steps) >= made - 1
-    hand.qtbot.waitUntil(lambda: hand.bench.session.pending is None, timeout=20_000)
-    assert (hand.bench.mask.data == 1).any()
-    assert len(hand.bench.points[True].data) == len(steps)
+    hand.qtbot.waitUntil(lambda: hand.canvas.session.pending is None, timeout=20_000)
+    assert (hand.canvas.mask.data == 1).any()
+    assert len(hand.canvas.points[True].data) == len(steps)
 
 
 def test_a_session_from_elsewhere_stays_as_it_is(window, tmp_path):
     first = window()
     work(first)
     path = tmp_path / "copy.simpleclick"
-    first.bench.recorder.copy(path).result()
-    first.bench.recorder.copy(first.bench.recorder.path).result()  # nothing to do
+    first.canvas.recorder.copy(path).result()
+    first.canvas.recorder.copy(first.canvas.recorder.path).result()  # nothing to do
     leave(first)
     path.chmod(0o444)
     before = path.read_bytes()
@@ -283,7 +286,7 @@ def test_a_session_from_elsewhere_stays_as_it_is(window, tmp_path):
         old.unlink()
     second = window()
     second.controller.restore(path)
-    second.qtbot.waitUntil(lambda: second.bench.session.steps != {}, timeout=10_000)
+    second.qtbot.waitUntil(lambda: second.canvas.session.steps != {}, timeout=10_000)
     second.click(*PLACES[3])
     second.wait(1)
     leave(second)
@@ -293,8 +296,8 @@ def test_a_session_from_elsewhere_stays_as_it_is(window, tmp_path):
 
 
 def test_a_study_case_is_not_kept(open_window, discs):
-    hand = open_window(discs, metadata={UNKEPT: True})
+    hand = open_window(discs, metadata={NOT_RECORDED: True})
     hand.click(0, 30, 30)
     hand.wait(1)
-    hand.bench.recorder.flush()
+    hand.canvas.recorder.flush()
     assert not shelf.folder().exists() or not list(shelf.folder().iterdir())

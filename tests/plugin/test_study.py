@@ -10,9 +10,9 @@ from qtpy.QtTest import QTest
 from skimage.draw import disk
 from skimage.io import imsave
 
-from napari_simpleclick.evaluate import Result
+from napari_simpleclick.evaluation import Result
 from napari_simpleclick.plugin import settings
-from napari_simpleclick.plugin.study import RINGED, TASK
+from napari_simpleclick.plugin.study.panel import RINGED, TASK
 from tests.plugin.conftest import PATIENCE_MS, Hand
 
 PLACES = [(30, 40), (70, 80), (50, 60), (40, 90), (75, 35), (60, 70)]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_simpleclick.images import lazy_array
 from napari_simpleclick.plugin import em_sample, mri_sample
-from napari_simpleclick.plugin.layers import Bench
-from napari_simpleclick.volumes import lazy
+from napari_simpleclick.plugin.layers.canvas import LayerCanvas
 
 
 def test_panel_without_an_image_says_what_to_do(make_napari_viewer, qtbot):
@@ -18,7 +18,7 @@ def test_panel_without_an_image_says_what_to_do(make_napari_viewer, qtbot):
     assert "Open an image" in panel.hint.text()
     assert not panel.undo.isEnabled()
     viewer.add_image(np.zeros((30, 40)))
-    qtbot.waitUntil(lambda: panel.controller.bench is not None)
+    qtbot.waitUntil(lambda: panel.controller.canvas is not None)
     assert "Click on the object" in panel.hint.text()
     assert panel.undo.isEnabled()
 
@@ -36,7 +36,7 @@ def test_samples_open(make_napari_viewer):
 
 def test_a_slice_without_clicks_shows_no_dot(open_window, discs):
     hand = open_window(discs)
-    points = hand.bench.points[True]
+    points = hand.canvas.points[True]
     assert points.canvas_size_limits[0] == 0
     hand.viewer.dims.set_point(0, 12)
     hand.click(12, 30, 30)
@@ -49,9 +49,9 @@ def test_a_slice_without_clicks_shows_no_dot(open_window, discs):
 
 
 def test_the_mask_of_a_large_volume_stays_on_disk(open_window, discs, monkeypatch):
-    monkeypatch.setattr(lazy, "MEMORY_BYTES", 1000)
+    monkeypatch.setattr(lazy_array, "MEMORY_BYTES", 1000)
     hand = open_window(discs)
-    mask = hand.bench.mask
+    mask = hand.canvas.mask
     assert isinstance(mask.data, np.memmap)
     hand.viewer.dims.set_point(0, 12)
     hand.click(12, 30, 30)
@@ -67,7 +67,7 @@ def full_disk():
 
 def test_no_room_for_the_mask_of_a_large_volume(open_window, discs, monkeypatch):
     hand = open_window(discs[12])
-    monkeypatch.setattr(lazy, "MEMORY_BYTES", 1000)
+    monkeypatch.setattr(lazy_array, "MEMORY_BYTES", 1000)
     monkeypatch.setattr(tempfile, "TemporaryFile", full_disk)
     hand.viewer.add_image(discs, name="large")
     hand.panel.image_choice.value = hand.viewer.layers["large"]
@@ -83,8 +83,8 @@ def test_clicks_land_where_they_are_made_in_moved_layers(open_window, discs, loo
     hand = open_window(discs[12], **look)
     hand.click(30, 30)
     hand.wait(1)
-    np.testing.assert_allclose(hand.bench.points[True].data, [[30, 30]], atol=1)
-    assert hand.bench.mask.data[30, 30] == 1
+    np.testing.assert_allclose(hand.canvas.points[True].data, [[30, 30]], atol=1)
+    assert hand.canvas.mask.data[30, 30] == 1
 
 
 def make_rgb(discs):
@@ -113,20 +113,20 @@ def make_float(discs):
 def test_kinds_of_images(open_window, discs, make):
     data, look = make(discs)
     hand = open_window(data, **look)
-    ndim = hand.bench.image.ndim
+    ndim = hand.canvas.image.ndim
     place = (1, 12, 30, 30)[4 - ndim :]
     hand.viewer.dims.set_point(range(ndim), place)
     hand.click(*place)
     hand.wait(1)
-    assert hand.bench.mask.ndim == ndim
-    assert hand.bench.mask.data[place] == 1
+    assert hand.canvas.mask.ndim == ndim
+    assert hand.canvas.mask.data[place] == 1
 
 
 def test_contrast_limits_are_what_is_segmented(open_window, discs):
     hand = open_window(discs)
-    hand.bench.image.contrast_limits = (30, 90)
-    hand.bench.image.gamma = 0.5
-    window = hand.bench.window()
+    hand.canvas.image.contrast_limits = (30, 90)
+    hand.canvas.image.gamma = 0.5
+    window = hand.canvas.window()
     assert (window.low, window.high, window.gamma) == (30, 90, 0.5)
 
 
@@ -135,23 +135,23 @@ def test_three_dimensional_view_is_explained(open_window, discs):
     hand.viewer.dims.ndisplay = 3
     hand.controller.click((12, 30, 30), True)
     assert "2-D view" in hand.troubles[0]
-    assert len(hand.bench.points[True].data) == 0
+    assert len(hand.canvas.points[True].data) == 0
 
 
 @pytest.mark.parametrize("victim", ["mask", "image", "points"])
 def test_deleting_a_layer_while_a_prediction_runs(open_window, discs, victim):
     hand = open_window(discs)
     hand.click(0, 30, 30)
-    layer = getattr(hand.bench, victim)
+    layer = getattr(hand.canvas, victim)
     hand.viewer.layers.remove(layer[True] if victim == "points" else layer)
-    assert hand.bench is None
+    assert hand.canvas is None
     hand.qtbot.waitUntil(lambda: not hand.controller.answers.working)
     assert hand.answers == []
     assert hand.troubles == []
     if victim != "image":
         hand.qtbot.waitUntil(hand.panel.start.isVisible)
         hand.press(hand.panel.start)
-        hand.viewer.layers.selection.active = hand.bench.points[True]
+        hand.viewer.layers.selection.active = hand.canvas.points[True]
         hand.click(0, 30, 30)
         hand.wait(1)
 
@@ -166,12 +166,12 @@ def close_dock(hand):
 def test_closing_the_panel_lets_go_of_the_viewer(open_window, discs):
     hand = open_window(discs)
     hand.click(0, 30, 30)
-    controller, points = hand.controller, hand.bench.points[True]
+    controller, points = hand.controller, hand.canvas.points[True]
     close_dock(hand)
     hand.click(0, 60, 60)
     hand.double_click(0, 60, 60)
     assert len(points.data) == 0
-    assert controller.bench is None
+    assert controller.canvas is None
     assert controller.mouse._on_press not in hand.viewer.mouse_drag_callbacks
 
 
@@ -180,7 +180,7 @@ def test_reopened_panel_goes_on_with_the_same_layers(open_window, discs):
     hand.viewer.dims.set_point(0, 12)
     hand.click(12, 30, 30)
     hand.wait(1)
-    names, bench = [layer.name for layer in hand.viewer.layers], hand.bench
+    names, canvas = [layer.name for layer in hand.viewer.layers], hand.canvas
     close_dock(hand)
     _, panel = hand.viewer.window.add_plugin_dock_widget(
         "napari-simpleclick", "SimpleClick"
@@ -188,22 +188,22 @@ def test_reopened_panel_goes_on_with_the_same_layers(open_window, discs):
     again = type(hand)(hand.viewer, panel, hand.qtbot)
     panel.controller.answers.answered.connect(again.answers.append)
     again.settle()
-    assert again.bench is bench
+    assert again.canvas is canvas
     assert [layer.name for layer in hand.viewer.layers] == names
     again.click(12, 60, 90)
     again.wait(1)
-    assert len(bench.points[True].data) == 2
+    assert len(canvas.points[True].data) == 2
     assert len(again.answers[0].request.steps) == 2
 
 
 def test_two_images_have_their_own_layers(open_window, discs):
     hand = open_window(discs)
-    first = hand.bench
+    first = hand.canvas
     other = hand.viewer.add_image(discs[12], name="other")
     hand.panel.image_choice.value = other
-    assert hand.bench is not first
+    assert hand.canvas is not first
     hand.panel.image_choice.value = first.image
-    assert hand.bench is first
+    assert hand.canvas is first
 
 
 def test_a_model_that_cannot_be_loaded_is_explained(open_window, discs, tmp_path):
@@ -226,46 +226,46 @@ def test_oblique_volume_the_click_is_on_the_slice_that_is_shown(open_window, dis
     affine[0, 2], affine[2, 0] = -np.sin(angle), np.sin(angle)
     hand = open_window(discs, affine=affine)
     hand.viewer.dims.set_point(0, 5)
-    plane = hand.bench.current_plane()
+    plane = hand.canvas.current_plane()
     for column in (10, 60, 110):
         hand.controller.click((hand.viewer.dims.point[0], 50, column), True)
     hand.wait(3)
-    assert {spot.plane for spot in hand.bench.session.steps} == {plane}
-    for data in hand.bench.points[True].data:
+    assert {object_slice.plane for object_slice in hand.canvas.session.steps} == {plane}
+    for data in hand.canvas.points[True].data:
         assert round(data[0]) == plane.index[0]
 
 
 def test_clicks_and_mask_follow_an_image_that_is_moved(open_window, discs):
     hand = open_window(discs)
-    hand.bench.image.scale = (4, 2, 2)
-    hand.bench.image.translate = (0, 10, 20)
+    hand.canvas.image.scale = (4, 2, 2)
+    hand.canvas.image.translate = (0, 10, 20)
     hand.viewer.dims.set_point(0, 0)
     hand.settle()
-    for layer in hand.bench.layers[1:]:
+    for layer in hand.canvas.layers[1:]:
         np.testing.assert_allclose(layer.scale, (4, 2, 2))
         np.testing.assert_allclose(layer.translate, (0, 10, 20))
     hand.click(0, 30, 30)
     hand.wait(1)
-    np.testing.assert_allclose(hand.bench.points[True].data, [[0, 30, 30]], atol=1)
+    np.testing.assert_allclose(hand.canvas.points[True].data, [[0, 30, 30]], atol=1)
 
 
 def test_data_of_another_shape_end_the_work_on_them(open_window, discs):
     hand = open_window(discs)
-    hand.bench.image.data = discs[:5, :50]
+    hand.canvas.image.data = discs[:5, :50]
     assert "another shape" in hand.troubles[0]
-    assert hand.bench is None
+    assert hand.canvas is None
 
 
 def test_a_hidden_mask_is_shown_and_written(open_window, discs):
     hand = open_window(discs)
-    hand.bench.mask.visible = False
+    hand.canvas.mask.visible = False
     hand.viewer.dims.set_point(0, 12)
     hand.viewer.dims.transpose()
     hand.settle()
     hand.click(12, 30, 30)
     hand.wait(1)
-    assert hand.bench.mask.visible
-    assert hand.bench.mask.data[12, 30, 30] == 1
+    assert hand.canvas.mask.visible
+    assert hand.canvas.mask.data[12, 30, 30] == 1
 
 
 def test_no_room_for_a_mask_is_explained(open_window, discs, monkeypatch):
@@ -274,7 +274,7 @@ def test_no_room_for_a_mask_is_explained(open_window, discs, monkeypatch):
     def refuse(*_):
         raise MemoryError
 
-    monkeypatch.setattr(Bench, "__init__", refuse)
+    monkeypatch.setattr(LayerCanvas, "__init__", refuse)
     hand.controller.use_image(hand.viewer.add_image(discs, name="vast"))
     assert "not enough memory for a mask of 'vast'" in hand.troubles[0]
 

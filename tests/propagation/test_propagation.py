@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from napari_simpleclick import Predictor, load_weights
-from napari_simpleclick.propagate import (
+from napari_simpleclick.propagation import (
     Ending,
     Propagation,
     Slices,

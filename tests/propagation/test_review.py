@@ -1,6 +1,6 @@
 import pytest
 
-from napari_simpleclick.propagate import beyond, next_to_check
+from napari_simpleclick.propagation import beyond, next_to_check
 
 
 def test_large_doubtful_slices_come_before_small_ones_at_the_end():

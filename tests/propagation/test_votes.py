@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_simpleclick.predict.shapes import signed_distance
-from napari_simpleclick.propagate.between import interpolate_shape
-from napari_simpleclick.propagate.motion import follow
-from napari_simpleclick.propagate.votes import Voters, _log_loss
+from napari_simpleclick.inference.shapes import signed_distance
+from napari_simpleclick.propagation.interpolation import interpolate_shape
+from napari_simpleclick.propagation.motion import follow
+from napari_simpleclick.propagation.voting import Voters, _log_loss
 
 SHAPE = (90, 110)
 

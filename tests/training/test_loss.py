@@ -1,6 +1,6 @@
 import torch
 
-from napari_simpleclick.train.loss import normalized_focal_loss, soft_jaccard_loss
+from napari_simpleclick.training.losses import normalized_focal_loss, soft_jaccard_loss
 
 
 def test_loss_is_the_published_one():

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from napari_simpleclick import networks
-from napari_simpleclick.train import Stage, TrainConfig
-from napari_simpleclick.train.optimisation import (
+from napari_simpleclick.training import Stage, TrainConfig
+from napari_simpleclick.training.optimisation import (
     choose_trainable,
     layer_of,
     make_optimizers,

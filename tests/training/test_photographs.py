@@ -6,16 +6,16 @@ import pytest
 import torch
 from scipy.io import savemat
 
-from napari_simpleclick.train import multi_points
-from napari_simpleclick.train.multi_points import draw_points, select
-from napari_simpleclick.train.photographs import (
+from napari_simpleclick.training import multi_points
+from napari_simpleclick.training.multi_points import draw_points, select
+from napari_simpleclick.training.photographs import (
     PUBLISHED,
     PhotographSamples,
     published_samples,
     vary_colour,
 )
-from napari_simpleclick.train.published_sets import Objects
-from napari_simpleclick.train.simulate import SLOTS
+from napari_simpleclick.training.published_sets import Objects
+from napari_simpleclick.training.simulated_clicks import SLOTS
 
 SBD_LIKE, COCO_LIKE = PUBLISHED["sbd"], PUBLISHED["coco-lvis"]
 STILL = {"scales": (1, 1), "rotate": False, "min_area": 1, "keep_background": 0.5}

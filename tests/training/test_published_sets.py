@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from napari_simpleclick.train.plain_pickle import read_plain_pickle
-from napari_simpleclick.train.published_sets import SBD, CocoLvis, read_published
+from napari_simpleclick.training.plain_pickle import read_plain_pickle
+from napari_simpleclick.training.published_sets import SBD, CocoLvis, read_published
 
 PHOTO = np.full((40, 60, 3), (200, 100, 0), np.uint8)
 """RGB image; JPEG keeps its even colour to a few levels."""

@@ -3,11 +3,11 @@ import pytest
 import torch
 from scipy import ndimage
 
-import napari_simpleclick.train.samples as samples_of
-from napari_simpleclick.train import TrainConfig, read_config
-from napari_simpleclick.train.images import LabelledImage
-from napari_simpleclick.train.samples import Samples
-from napari_simpleclick.train.superpixels import superpixel_object
+import napari_simpleclick.training.samples as samples_of
+from napari_simpleclick.training import TrainConfig, read_config
+from napari_simpleclick.training.images import LabelledImage
+from napari_simpleclick.training.samples import Samples
+from napari_simpleclick.training.superpixels import superpixel_object
 
 CONFIG = {
     "network": "simpleclick-xtiny",

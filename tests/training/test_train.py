@@ -11,17 +11,21 @@ import torch
 from scipy import ndimage
 from skimage.io import imsave
 
-from napari_simpleclick.train import (
+from napari_simpleclick.training import (
     TrainConfig,
     read_config,
     ready_configs,
     train,
 )
-from napari_simpleclick.train.bodies import draw_body
-from napari_simpleclick.train.images import LabelledImage, read_sets
-from napari_simpleclick.train.samples import LARGEST_ZOOM, Samples, crop_window
-from napari_simpleclick.train.simulate import SLOTS, add_next_points, first_points
-from napari_simpleclick.train.synthetic import add_lesion, draw_image
+from napari_simpleclick.training.bodies import draw_body
+from napari_simpleclick.training.images import LabelledImage, read_sets
+from napari_simpleclick.training.samples import LARGEST_ZOOM, Samples, crop_window
+from napari_simpleclick.training.simulated_clicks import (
+    SLOTS,
+    add_next_points,
+    first_points,
+)
+from napari_simpleclick.training.synthetic import add_lesion, draw_image
 from napari_simpleclick.weights import load_weights
 
 

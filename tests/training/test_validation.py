@@ -1,8 +1,8 @@
 import numpy as np
 
 from napari_simpleclick import load_weights
-from napari_simpleclick.train.images import LabelledImage
-from napari_simpleclick.train.validation import CLICKS, Validation, split
+from napari_simpleclick.training.images import LabelledImage
+from napari_simpleclick.training.validation import CLICKS, Validation, split
 
 
 def images(count, prefix="f"):

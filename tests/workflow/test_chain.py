@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from napari_simpleclick.annotate import Options, Step
-from napari_simpleclick.answer.chain import keeps, kept, support
-from napari_simpleclick.clicks import Click
-from napari_simpleclick.predict import progressive_merge
+from napari_simpleclick.annotation import MaskOptions, PlacedPrompt
+from napari_simpleclick.inference import progressive_merge
+from napari_simpleclick.prompts import Click
+from napari_simpleclick.workflow.merging import merged, merging, support
 
 DRAWN, EMPTY = np.ones((4, 4), bool), np.zeros((4, 4), bool)
 
 
 def steps(*bases):
-    return tuple(Step(n, Click(1, 1), base) for n, base in enumerate(bases, 1))
+    return tuple(PlacedPrompt(n, Click(1, 1), base) for n, base in enumerate(bases, 1))
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,14 @@ def steps(*bases):
     ],
 )
 def test_which_clicks_are_merged(bases, keep, expected):
-    found = keeps(steps(*bases), Options(keep=keep))
+    found = merging(steps(*bases), MaskOptions(keep=keep))
     assert (found and found.steps) == expected
 
 
 def test_the_threshold_counts_only_where_clicks_are_merged():
-    low, high = Options(threshold=0.2), Options(threshold=0.8)
-    assert keeps(steps(DRAWN), low) != keeps(steps(DRAWN), high)
-    assert keeps(steps(None), low) == keeps(steps(None), high)
+    low, high = MaskOptions(threshold=0.2), MaskOptions(threshold=0.8)
+    assert merging(steps(DRAWN), low) != merging(steps(DRAWN), high)
+    assert merging(steps(None), low) == merging(steps(None), high)
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.49, 0.7])
@@ -47,7 +47,7 @@ def test_the_mask_of_the_merged_probability_is_the_merged_mask(threshold):
         coarse = rng.random((2, 6, 7)).repeat(4, axis=1).repeat(4, axis=2)
         new, old = coarse.astype(np.float32)
         row, column = rng.integers(0, (24, 28))
-        done = kept(new, old, Click(row, column), threshold)
+        done = merged(new, old, Click(row, column), threshold)
         expected = progressive_merge(new > threshold, old > threshold, row, column)
         np.testing.assert_array_equal(done > threshold, expected)
         assert np.isin(done, np.stack([new, old])).all()
@@ -55,7 +55,7 @@ def test_the_mask_of_the_merged_probability_is_the_merged_mask(threshold):
 
 def test_a_click_beside_the_image_is_on_its_edge():
     new, old = np.ones((2, 5, 5), np.float32) * np.array([1, 0])[:, None, None]
-    assert kept(new, old, Click(4.4, -0.4), 0.5).all()
+    assert merged(new, old, Click(4.4, -0.4), 0.5).all()
 
 
 def test_support():

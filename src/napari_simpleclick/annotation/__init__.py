@@ -1,41 +1,43 @@
-"""What a person is doing: objects, clicks, undo, and the record of it all.
+"""What a person is doing: objects, prompts, masks, undo. Neither Qt nor torch."""
 
-Neither Qt nor torch.
-"""
-
-from napari_simpleclick.annotate.change import Change
-from napari_simpleclick.annotate.edits import Edit, Request, State, Step, Steps, Style
-from napari_simpleclick.annotate.ledger import Notes, plain_name
-from napari_simpleclick.annotate.options import Options
-from napari_simpleclick.annotate.propagated import Note, Propagated
-from napari_simpleclick.annotate.reading import Reading
-from napari_simpleclick.annotate.recorder import Recorder
-from napari_simpleclick.annotate.session import Session
-from napari_simpleclick.annotate.spot import Mask, Spot, Stack, fingerprint
-from napari_simpleclick.annotate.store import SUFFIX, Store
-from napari_simpleclick.annotate.tally import Tally
+from napari_simpleclick.annotation.history import (
+    Edit,
+    EditState,
+    ObjectStyle,
+    PlacedPrompt,
+    PlacedPrompts,
+    Request,
+)
+from napari_simpleclick.annotation.mask_change import MaskChange
+from napari_simpleclick.annotation.mask_options import MaskOptions
+from napari_simpleclick.annotation.object_slice import (
+    Mask,
+    ObjectSlice,
+    ObjectStack,
+    fingerprint,
+)
+from napari_simpleclick.annotation.objects import PropagatedSlices, plain_name
+from napari_simpleclick.annotation.propagated import Propagated, PropagatedSlice
+from napari_simpleclick.annotation.session import Session
+from napari_simpleclick.annotation.voxel_counts import VoxelCounts
 
 __all__ = [
-    "SUFFIX",
-    "Change",
     "Edit",
+    "EditState",
     "Mask",
-    "Note",
-    "Notes",
-    "Options",
+    "MaskChange",
+    "MaskOptions",
+    "ObjectSlice",
+    "ObjectStack",
+    "ObjectStyle",
+    "PlacedPrompt",
+    "PlacedPrompts",
     "Propagated",
-    "Reading",
-    "Recorder",
+    "PropagatedSlice",
+    "PropagatedSlices",
     "Request",
     "Session",
-    "Spot",
-    "Stack",
-    "State",
-    "Step",
-    "Steps",
-    "Store",
-    "Style",
-    "Tally",
+    "VoxelCounts",
     "fingerprint",
     "plain_name",
 ]

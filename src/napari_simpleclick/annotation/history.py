@@ -6,20 +6,20 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_simpleclick.annotate.options import Options
+from napari_simpleclick.annotation.mask_options import MaskOptions
 
 if TYPE_CHECKING:
-    from napari_simpleclick.annotate.change import Change
-    from napari_simpleclick.annotate.propagated import Note
-    from napari_simpleclick.annotate.spot import Mask, Spot
-    from napari_simpleclick.clicks import Click
+    from napari_simpleclick.annotation.mask_change import MaskChange
+    from napari_simpleclick.annotation.object_slice import Mask, ObjectSlice
+    from napari_simpleclick.annotation.propagated import PropagatedSlice
+    from napari_simpleclick.prompts import Click
 
 UNDO_STEPS = 200
 """How many steps can be taken back."""
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class PlacedPrompt:
     """A click, and the mask that was there when it was made.
 
     Parameters
@@ -38,8 +38,8 @@ class Step:
     base: Mask | None = None
 
 
-Steps = tuple[Step, ...]
-Turn = tuple[Options, Options]
+PlacedPrompts = tuple[PlacedPrompt, ...]
+OptionsChange = tuple[MaskOptions, MaskOptions]
 """Options before and after."""
 
 
@@ -51,26 +51,26 @@ class Request:
     ----------
     number : int
         Counts up; an answer to a withdrawn number is dropped.
-    spot : Spot
+    object_slice : ObjectSlice
         Where.
-    before, steps : tuple of Step
+    before, steps : tuple of PlacedPrompt
         The spot's clicks without and with the change.
     rest : ndarray or None
         (H, W) bool mask to leave if no click is left; None for an empty one.
-    options : tuple of Options or None
+    options : tuple of MaskOptions or None
         Options before and after, if they have changed and not the clicks.
     """
 
     number: int
-    spot: Spot
-    before: Steps
-    steps: Steps
+    object_slice: ObjectSlice
+    before: PlacedPrompts
+    steps: PlacedPrompts
     rest: Mask | None = None
-    options: Turn | None = None
+    options: OptionsChange | None = None
 
 
 @dataclass(frozen=True)
-class Style:
+class ObjectStyle:
     """How an object appears.
 
     Parameters
@@ -86,7 +86,7 @@ class Style:
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class EditState:
     """Those parts of a session's state that an edit touches.
 
     Parameters
@@ -101,10 +101,10 @@ class State:
         Label to its style.
     """
 
-    steps: dict[Spot, Steps] = field(default_factory=dict)
-    seen: dict[Spot, bytes] = field(default_factory=dict)
-    notes: dict[Spot, Note | None] = field(default_factory=dict)
-    styles: dict[int, Style] = field(default_factory=dict)
+    steps: dict[ObjectSlice, PlacedPrompts] = field(default_factory=dict)
+    seen: dict[ObjectSlice, bytes] = field(default_factory=dict)
+    notes: dict[ObjectSlice, PropagatedSlice | None] = field(default_factory=dict)
+    styles: dict[int, ObjectStyle] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,19 +115,19 @@ class Edit:
     ----------
     name : str
         What was done, in a word or two.
-    before, after : State
+    before, after : EditState
         What to go back to, and what to return to.
-    change : Change or None
+    change : MaskChange or None
         Of the mask; None if no voxel changed.
-    options : tuple of Options or None
+    options : tuple of MaskOptions or None
         Options then and now, if they have changed.
     """
 
     name: str
-    before: State = field(default_factory=State)
-    after: State = field(default_factory=State)
-    change: Change | None = None
-    options: Turn | None = None
+    before: EditState = field(default_factory=EditState)
+    after: EditState = field(default_factory=EditState)
+    change: MaskChange | None = None
+    options: OptionsChange | None = None
 
 
 class History:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_simpleclick.annotate.packing import pack, unpack
+from napari_simpleclick.annotation.packing import pack, unpack
+from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_simpleclick.annotate.spot import Mask
-    from napari_simpleclick.volumes.planes import Plane
+    from napari_simpleclick.annotation.object_slice import Mask
+    from napari_simpleclick.images.planes import Plane
 
 
 class Voxels(NamedTuple):
@@ -36,7 +37,7 @@ class Voxels(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Change:
+class MaskChange:
     """A change of a mask, packed.
 
     Parameters
@@ -58,7 +59,7 @@ class Change:
         indices: tuple[NDArray[np.integer], ...],
         before: ArrayLike,
         after: ArrayLike,
-    ) -> Change:
+    ) -> MaskChange:
         """Note a change.
 
         Parameters
@@ -86,7 +87,7 @@ class Change:
         return cls(tuple(shape), pack(steps, old[first], new[last]))
 
     @classmethod
-    def joined(cls, changes: Sequence[Change]) -> Change | None:
+    def joined(cls, changes: Sequence[MaskChange]) -> MaskChange | None:
         """Take several changes, made one after the other, as one; None for none."""
         if len(changes) < 2:
             return changes[0] if changes else None
@@ -103,7 +104,7 @@ class Change:
         label: int,
         mask: Mask,
         overwrite: bool = False,
-    ) -> Change | None:
+    ) -> MaskChange | None:
         """Note what an object's new mask on a slice changes.
 
         Parameters
@@ -138,7 +139,7 @@ class Change:
 
         Raises
         ------
-        ValueError
+        UserError
             If the bytes are not those of a change of a mask of this shape.
         """
         steps, before, after = unpack(self.packed, 3)
@@ -146,7 +147,7 @@ class Change:
         if not indices.shape == before.shape == after.shape or (
             indices.size and not 0 <= indices[0] <= indices[-1] < math.prod(self.shape)
         ):
-            raise ValueError("A change of the mask does not fit the mask.")
+            raise UserError("A change of the mask does not fit the mask.")
         return Voxels(indices, before, after)
 
     def apply(self, mask: NDArray[Any], undo: bool = False) -> None:

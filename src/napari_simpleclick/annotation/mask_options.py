@@ -6,16 +6,16 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 Keep = Literal["earlier", "always", "never"]
-"""What a correction leaves as it is; see :class:`Options`."""
+"""What a correction leaves as it is; see :class:`MaskOptions`."""
 
 Intensities = Literal[
     "displayed", "slice", "volume", "brain", "bone", "lung", "soft tissue", "liver"
 ]
-"""Which intensities become black and white; see :class:`Options`."""
+"""Which intensities become black and white; see :class:`MaskOptions`."""
 
 
 @dataclass(frozen=True)
-class Options:
+class MaskOptions:
     """What a mask depends on besides its clicks, the image and the model.
 
     All values can be written as JSON, a tuple as a list.
@@ -24,7 +24,7 @@ class Options:
     ----------
     threshold : float
         Probability above which a pixel belongs to the object; the default is
-        :data:`napari_simpleclick.predict.THRESHOLD`.
+        :data:`napari_simpleclick.inference.THRESHOLD`.
     smooth : bool
         Whether to round off the outline.
     fill_holes : bool
@@ -40,7 +40,7 @@ class Options:
     intensities : str
         What becomes black and white: ``displayed``, the contrast limits and gamma of
         the layer; ``slice`` and ``volume``, their 0.5 and 99.5 percentiles; else a
-        window of :data:`napari_simpleclick.volumes.intensity.CT_WINDOWS`.
+        window of :data:`napari_simpleclick.images.intensity.CT_WINDOWS`.
     channel_axis : int or None
         Axis of the image whose entries are channels of one picture; masks and clicks
         do not depend on it.
@@ -62,7 +62,7 @@ class Options:
     channel_axis: int | None = None
     channels: tuple[int, ...] = ()
 
-    def changed(self, before: Options, after: Options) -> Options:
+    def changed(self, before: MaskOptions, after: MaskOptions) -> MaskOptions:
         """Make the change that once led from some options to others."""
         names = [field.name for field in fields(self)]
         new = {name: getattr(after, name) for name in names}

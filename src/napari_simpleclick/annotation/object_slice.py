@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from napari_simpleclick.volumes.planes import Plane
+    from napari_simpleclick.images.planes import Plane
 
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Spot:
+class ObjectSlice:
     """An object on a slice, which is what a click belongs to.
 
     Parameters
@@ -32,7 +32,7 @@ class Spot:
 
 
 @dataclass(frozen=True)
-class Stack:
+class ObjectStack:
     """An object on all slices of one axis.
 
     Parameters
@@ -50,27 +50,32 @@ class Stack:
     axis: int
 
     @classmethod
-    def through(cls, spot: Spot, skip: int | None = None) -> Stack | None:
+    def containing(
+        cls, object_slice: ObjectSlice, skip: int | None = None
+    ) -> ObjectStack | None:
         """Find the stack of a slice; None if there are no other slices.
 
         With several hidden axes it follows the last one but ``skip``, that of channels.
         """
-        plane = spot.plane
+        plane = object_slice.plane
         shown = (*plane.axes, skip)
         hidden = [axis for axis in range(len(plane.index)) if axis not in shown]
         if not hidden:
             return None
-        return cls(spot.label, _moved(plane, hidden[-1], 0), hidden[-1])
+        return cls(object_slice.label, _moved(plane, hidden[-1], 0), hidden[-1])
 
-    def spot(self, index: int) -> Spot:
+    def object_slice(self, index: int) -> ObjectSlice:
         """Name the object on a slice."""
-        return Spot(self.label, _moved(self.plane, self.axis, index))
+        return ObjectSlice(self.label, _moved(self.plane, self.axis, index))
 
-    def index(self, spot: Spot) -> int | None:
+    def index(self, object_slice: ObjectSlice) -> int | None:
         """Tell the slice number of a spot; None if it is not in the stack."""
-        if spot.label != self.label or spot.plane.axes != self.plane.axes:
+        if (
+            object_slice.label != self.label
+            or object_slice.plane.axes != self.plane.axes
+        ):
             return None
-        place, own, axis = spot.plane.index, self.plane.index, self.axis
+        place, own, axis = object_slice.plane.index, self.plane.index, self.axis
         others = place[:axis] == own[:axis] and place[axis + 1 :] == own[axis + 1 :]
         return place[axis] if others else None
 

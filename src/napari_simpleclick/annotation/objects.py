@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_simpleclick.annotate.edits import Edit, History, State, Steps, Style
-from napari_simpleclick.annotate.options import Options
-from napari_simpleclick.annotate.propagated import Note, Propagated
-from napari_simpleclick.annotate.spot import Mask, Spot, fingerprint
-from napari_simpleclick.annotate.tally import Tally
+from napari_simpleclick.annotation.history import (
+    Edit,
+    EditState,
+    History,
+    ObjectStyle,
+    PlacedPrompts,
+)
+from napari_simpleclick.annotation.mask_options import MaskOptions
+from napari_simpleclick.annotation.object_slice import Mask, ObjectSlice, fingerprint
+from napari_simpleclick.annotation.propagated import Propagated, PropagatedSlice
+from napari_simpleclick.annotation.voxel_counts import VoxelCounts
 
 if TYPE_CHECKING:
-    from napari_simpleclick.annotate.change import Change
-    from napari_simpleclick.volumes.planes import Plane
+    from napari_simpleclick.annotation.mask_change import MaskChange
+    from napari_simpleclick.images.planes import Plane
 
-Notes = dict[Spot, Note | None]
+PropagatedSlices = dict[ObjectSlice, PropagatedSlice | None]
 
 
 def plain_name(label: int) -> str:
@@ -33,7 +39,7 @@ class Ledger:
     ----------
     label : int
         The current object.
-    options : Options
+    options : MaskOptions
         What shapes the answers; change them with :meth:`use`.
     steps : dict
         Spot to its clicks.
@@ -41,18 +47,18 @@ class Ledger:
         Label to the name and colour that the person gave it.
     propagated : Propagated
         What propagation wrote.
-    tally : Tally
+    voxel_counts : VoxelCounts
         Voxels of each object.
     """
 
     label: int = 1
-    options: Options = field(default_factory=Options)
-    steps: dict[Spot, Steps] = field(default_factory=dict)
-    styles: dict[int, Style] = field(default_factory=dict)
+    options: MaskOptions = field(default_factory=MaskOptions)
+    steps: dict[ObjectSlice, PlacedPrompts] = field(default_factory=dict)
+    styles: dict[int, ObjectStyle] = field(default_factory=dict)
     propagated: Propagated = field(default_factory=Propagated)
-    tally: Tally = field(default_factory=Tally)
+    voxel_counts: VoxelCounts = field(default_factory=VoxelCounts)
     _history: History = field(default_factory=History)
-    _seen: dict[Spot, bytes] = field(default_factory=dict)
+    _seen: dict[ObjectSlice, bytes] = field(default_factory=dict)
     _highest: int = 0
     _order: int = 0
 
@@ -64,7 +70,7 @@ class Ledger:
 
     happened = Signal(str, object)
     """All that makes the session what it is, for a record of it: ``chosen`` and a
-    label, ``options`` and :class:`Options`, ``asked`` and a :class:`Request`,
+    label, ``options`` and :class:`MaskOptions`, ``asked`` and a :class:`Request`,
     ``answered`` or ``dropped`` and its number, ``done``, ``undone``, ``redone`` or
     ``retracted`` and an :class:`Edit`."""
 
@@ -76,120 +82,146 @@ class Ledger:
             self.label = label
             self.happened.emit("chosen", label)
 
-    def use(self, options: Options) -> None:
+    def use(self, options: MaskOptions) -> None:
         """Let answers follow other options from now on."""
         if options != self.options:
             self.options = options
             self.happened.emit("options", options)
             self.options_changed.emit()
 
-    def spot(self, plane: Plane) -> Spot:
+    def object_slice(self, plane: Plane) -> ObjectSlice:
         """Name the current object on a slice."""
-        return Spot(self.label, plane)
+        return ObjectSlice(self.label, plane)
 
     def labels(self) -> list[int]:
         """All objects: those with voxels, clicks, a name or a colour; ascending."""
-        clicked = {spot.label for spot, steps in self.steps.items() if steps}
-        return sorted(self.tally.labels() | clicked | set(self.styles))
+        clicked = {
+            object_slice.label for object_slice, steps in self.steps.items() if steps
+        }
+        return sorted(self.voxel_counts.labels() | clicked | set(self.styles))
 
     def free_label(self) -> int:
         """Find the label after the highest that was ever used."""
         return self._highest + 1
 
-    def style(self, label: int) -> Style:
+    def style(self, label: int) -> ObjectStyle:
         """Tell how an object appears."""
-        return self.styles.get(label, Style())
+        return self.styles.get(label, ObjectStyle())
 
     def name(self, label: int) -> str:
         """Name an object, also one that was given no name."""
         return self.style(label).name or plain_name(label)
 
-    def give_style(self, label: int, style: Style) -> None:
+    def give_style(self, label: int, style: ObjectStyle) -> None:
         """Name or colour an object."""
         old = self.style(label)
         if style != old:
-            before, after = State(styles={label: old}), State(styles={label: style})
+            before, after = (
+                EditState(styles={label: old}),
+                EditState(styles={label: style}),
+            )
             self._do(
                 Edit("colour" if style.name == old.name else "name", before, after)
             )
             self.changed.emit()
 
-    def delete(self, label: int, change: Change | None) -> None:
+    def delete(self, label: int, change: MaskChange | None) -> None:
         """Delete an object.
 
         Parameters
         ----------
         label : int
             The object; its requests must have been answered or withdrawn.
-        change : Change or None
+        change : MaskChange or None
             Its pixels, taken off the mask.
         """
-        spots = [spot for spot in self.steps.keys() | self._seen if spot.label == label]
+        object_slices = [
+            object_slice
+            for object_slice in self.steps.keys() | self._seen
+            if object_slice.label == label
+        ]
         notes = self.propagated.of(label)
-        before = State(
-            {spot: self.clicks(spot) for spot in spots},
-            {spot: self._seen.get(spot, b"") for spot in spots},
+        before = EditState(
+            {object_slice: self.clicks(object_slice) for object_slice in object_slices},
+            {
+                object_slice: self._seen.get(object_slice, b"")
+                for object_slice in object_slices
+            },
             dict(notes),
             {label: self.style(label)},
         )
-        after = State(
-            dict.fromkeys(spots, ()),
-            dict.fromkeys(spots, b""),
+        after = EditState(
+            dict.fromkeys(object_slices, ()),
+            dict.fromkeys(object_slices, b""),
             dict.fromkeys(notes),
-            {label: Style()},
+            {label: ObjectStyle()},
         )
         self._do(Edit("delete object", before, after, change))
         self.changed.emit()
 
     # -- masks ---------------------------------------------------------------------
 
-    def clicks(self, spot: Spot) -> Steps:
+    def clicks(self, object_slice: ObjectSlice) -> PlacedPrompts:
         """Clicks at a spot, oldest first."""
-        return self.steps.get(spot, ())
+        return self.steps.get(object_slice, ())
 
-    def is_painted(self, spot: Spot, mask: Mask) -> bool:
+    def is_painted(self, object_slice: ObjectSlice, mask: Mask) -> bool:
         """Whether a spot's present mask is not the one that was last answered."""
-        return fingerprint(mask) != self._seen.get(spot, b"")
+        return fingerprint(mask) != self._seen.get(object_slice, b"")
 
-    def paint(self, change: Change) -> None:
+    def paint(self, change: MaskChange) -> None:
         """Note that the person painted on the mask."""
         self._do(Edit("painting", change=change))
 
-    def is_annotated(self, spot: Spot, mask: Mask) -> bool:
+    def is_annotated(self, object_slice: ObjectSlice, mask: Mask) -> bool:
         """Whether a spot's present mask was clicked, painted or erased by hand."""
-        if self.propagated.erased(spot, mask):
+        if self.propagated.erased(object_slice, mask):
             return True
-        made = not self.clicks(spot) and self.propagated.made(spot, mask)
+        made = not self.clicks(object_slice) and self.propagated.made(
+            object_slice, mask
+        )
         return bool(mask.any()) and not made
 
-    def propagate(self, notes: Notes, change: Change | None) -> None:
+    def propagate(self, notes: PropagatedSlices, change: MaskChange | None) -> None:
         """Note what propagation wrote, as one entry of the undo stack.
 
         Parameters
         ----------
         notes : dict
             Spot to the note of its new mask; None where it has become empty.
-        change : Change or None
+        change : MaskChange or None
             Of the mask.
         """
-        before = State(notes={spot: self.propagated.note(spot) for spot in notes})
-        self._do(Edit("propagation", before, State(notes=notes), change))
+        before = EditState(
+            notes={
+                object_slice: self.propagated.note(object_slice)
+                for object_slice in notes
+            }
+        )
+        self._do(Edit("propagation", before, EditState(notes=notes), change))
 
-    def end(self, spot: Spot, notes: Notes, change: Change | None) -> None:
+    def end(
+        self,
+        object_slice: ObjectSlice,
+        notes: PropagatedSlices,
+        change: MaskChange | None,
+    ) -> None:
         """Note that the person has said where an object ends, as one undo step.
 
         Parameters
         ----------
-        spot : Spot
+        object_slice : ObjectSlice
             The slice that it is not on; its clicks go.
         notes : dict
             New notes of all slices that were cleared.
-        change : Change or None
+        change : MaskChange or None
             Of the mask.
         """
-        clicks = {spot: self.clicks(spot)}
-        before = State(clicks, notes={s: self.propagated.note(s) for s in notes})
-        self._do(Edit("end", before, State({spot: ()}, notes=notes), change))
+        clicks = {object_slice: self.clicks(object_slice)}
+        before = EditState(clicks, notes={s: self.propagated.note(s) for s in notes})
+        self._do(
+            Edit("end", before, EditState({object_slice: ()}, notes=notes), change)
+        )
         self.changed.emit()
 
     # -- the undo stack ------------------------------------------------------------
@@ -203,19 +235,21 @@ class Ledger:
         self._history.do(edit)
         self._take(edit.after)
         if edit.change is not None:
-            self.tally.follow(edit.change)
-            self._highest = max(self._highest, *self.tally.labels(), 0)
+            self.voxel_counts.follow(edit.change)
+            self._highest = max(self._highest, *self.voxel_counts.labels(), 0)
 
-    def _take(self, state: State) -> None:
+    def _take(self, state: EditState) -> None:
         """Let a part of the state be this."""
         self.steps |= state.steps
         self._seen |= state.seen
         self.propagated.put(state.notes)
         for label, style in state.styles.items():
             self.styles.pop(label, None)
-            if style != Style():
+            if style != ObjectStyle():
                 self.styles[label] = style
-        used = {spot.label for spot in (*state.steps, *state.notes)} | set(state.styles)
+        used = {
+            object_slice.label for object_slice in (*state.steps, *state.notes)
+        } | set(state.styles)
         self._highest = max(self._highest, *used, 0)
         orders = [step.order for steps in state.steps.values() for step in steps]
         self._order = max(self._order, *orders, 0)
@@ -223,7 +257,7 @@ class Ledger:
     def _revert(self, edit: Edit) -> None:
         self._take(edit.before)
         if edit.change is not None:
-            self.tally.follow(edit.change, undo=True)
+            self.voxel_counts.follow(edit.change, undo=True)
 
     @property
     def last(self) -> Edit | None:
@@ -270,7 +304,7 @@ class Ledger:
         if edit is not None:
             self._take(edit.after)
             if edit.change is not None:
-                self.tally.follow(edit.change)
+                self.voxel_counts.follow(edit.change)
             self.happened.emit("redone", edit)
             if edit.options is not None:
                 self.use(self.options.changed(*edit.options))

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_simpleclick.annotate.spot import Mask
+    from napari_simpleclick.annotation.object_slice import Mask
 
 QUICK = 1
 """Compression level of zlib; a person waits."""
@@ -30,7 +32,7 @@ def unpack(packed: bytes, count: int) -> list[NDArray[Any]]:
 
     Raises
     ------
-    ValueError
+    UserError
         If the bytes are something else.
     """
     try:
@@ -39,7 +41,7 @@ def unpack(packed: bytes, count: int) -> list[NDArray[Any]]:
             np.lib.format.read_array(file, allow_pickle=False) for _ in range(count)
         ]
     except (zlib.error, EOFError) as error:
-        raise ValueError(f"A change or mask is damaged: {error}.") from error
+        raise UserError(f"A change or mask is damaged: {error}.") from error
 
 
 def pack_mask(mask: Mask) -> bytes:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_simpleclick.annotate.spot import fingerprint
+from napari_simpleclick.annotation.object_slice import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_simpleclick.annotate.spot import Mask, Spot, Stack
+    from napari_simpleclick.annotation.object_slice import (
+        Mask,
+        ObjectSlice,
+        ObjectStack,
+    )
 
 
 @dataclass(frozen=True)
-class Note:
+class PropagatedSlice:
     """What was propagated to a spot.
 
     Parameters
@@ -33,35 +37,42 @@ class Propagated:
     """A note of every mask that was propagated and not taken back."""
 
     def __init__(self) -> None:
-        self._notes: dict[Spot, Note] = {}
+        self._notes: dict[ObjectSlice, PropagatedSlice] = {}
 
-    def put(self, notes: Mapping[Spot, Note | None]) -> None:
+    def put(self, notes: Mapping[ObjectSlice, PropagatedSlice | None]) -> None:
         """Replace notes; None removes one."""
-        for spot, note in notes.items():
-            self._notes.pop(spot, None)
+        for object_slice, note in notes.items():
+            self._notes.pop(object_slice, None)
             if note is not None:
-                self._notes[spot] = note
+                self._notes[object_slice] = note
 
-    def note(self, spot: Spot) -> Note | None:
+    def note(self, object_slice: ObjectSlice) -> PropagatedSlice | None:
         """Give the note of a spot."""
-        return self._notes.get(spot)
+        return self._notes.get(object_slice)
 
-    def of(self, label: int) -> dict[Spot, Note]:
+    def of(self, label: int) -> dict[ObjectSlice, PropagatedSlice]:
         """Give the notes of an object."""
-        return {spot: note for spot, note in self._notes.items() if spot.label == label}
+        return {
+            object_slice: note
+            for object_slice, note in self._notes.items()
+            if object_slice.label == label
+        }
 
-    def erased(self, spot: Spot, mask: Mask) -> bool:
+    def erased(self, object_slice: ObjectSlice, mask: Mask) -> bool:
         """Whether the person has erased what was propagated to a spot."""
-        return spot in self._notes and not mask.any()
+        return object_slice in self._notes and not mask.any()
 
-    def made(self, spot: Spot, mask: Mask) -> bool:
+    def made(self, object_slice: ObjectSlice, mask: Mask) -> bool:
         """Whether a spot's present mask is exactly what was propagated there."""
-        note = self._notes.get(spot)
+        note = self._notes.get(object_slice)
         return note is not None and note.fingerprint == fingerprint(mask)
 
-    def along(self, stack: Stack) -> dict[int, Note]:
+    def along(self, stack: ObjectStack) -> dict[int, PropagatedSlice]:
         """Give the notes of a stack by slice number, ascending."""
-        found = {stack.index(spot): note for spot, note in self._notes.items()}
+        found = {
+            stack.index(object_slice): note
+            for object_slice, note in self._notes.items()
+        }
         return {
             index: found[index] for index in sorted(i for i in found if i is not None)
         }

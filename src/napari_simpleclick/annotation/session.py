@@ -5,14 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from napari_simpleclick.annotate.edits import Edit, Request, State, Step, Steps, Turn
-from napari_simpleclick.annotate.ledger import Ledger
-from napari_simpleclick.annotate.spot import Mask, Spot, fingerprint
+from napari_simpleclick.annotation.history import (
+    Edit,
+    EditState,
+    OptionsChange,
+    PlacedPrompt,
+    PlacedPrompts,
+    Request,
+)
+from napari_simpleclick.annotation.object_slice import Mask, ObjectSlice, fingerprint
+from napari_simpleclick.annotation.objects import Ledger
 
 if TYPE_CHECKING:
-    from napari_simpleclick.annotate.change import Change
-    from napari_simpleclick.annotate.options import Options
-    from napari_simpleclick.clicks import Click
+    from napari_simpleclick.annotation.mask_change import MaskChange
+    from napari_simpleclick.annotation.mask_options import MaskOptions
+    from napari_simpleclick.prompts import Click
 
 
 @dataclass
@@ -27,12 +34,12 @@ class Session(Ledger):
     _waiting: list[Request] = field(default_factory=list)
     _number: int = 0
 
-    def add(self, spot: Spot, click: Click, mask: Mask) -> Step:
+    def add(self, object_slice: ObjectSlice, click: Click, mask: Mask) -> PlacedPrompt:
         """Add a click and queue its request.
 
         Parameters
         ----------
-        spot : Spot
+        object_slice : ObjectSlice
             Where.
         click : Click
             The click.
@@ -40,44 +47,50 @@ class Session(Ledger):
             (H, W) bool, the object's present mask on the slice. The click starts from
             it if it is not what the click before was answered with.
         """
-        base = mask if self._is_new(spot, mask) else None
-        step = Step(self._order + 1, click, base)
-        self._queue(spot, (*self.clicks(spot), step))
+        base = mask if self._is_new(object_slice, mask) else None
+        step = PlacedPrompt(self._order + 1, click, base)
+        self._queue(object_slice, (*self.clicks(object_slice), step))
         return step
 
-    def _is_new(self, spot: Spot, mask: Mask) -> bool:
+    def _is_new(self, object_slice: ObjectSlice, mask: Mask) -> bool:
         """Whether a click has to start from a mask, as those before know nothing of it.
 
         Clicks that wait may have started from it already.
         """
-        if not self.is_painted(spot, mask):
+        if not self.is_painted(object_slice, mask):
             return False
-        bases = [step.base for step in self.clicks(spot) if step.base is not None]
+        bases = [
+            step.base for step in self.clicks(object_slice) if step.base is not None
+        ]
         known = bool(bases) and fingerprint(bases[-1]) == fingerprint(mask)
-        return not (known and self.waits(spot))
+        return not (known and self.waits(object_slice))
 
-    def waits(self, spot: Spot) -> bool:
+    def waits(self, object_slice: ObjectSlice) -> bool:
         """Whether a request at a spot waits."""
-        return any(request.spot == spot for request in self._waiting)
+        return any(request.object_slice == object_slice for request in self._waiting)
 
-    def clear(self, spot: Spot) -> None:
+    def clear(self, object_slice: ObjectSlice) -> None:
         """Remove all clicks at a spot, and its mask."""
-        self._queue(spot, ())
+        self._queue(object_slice, ())
         self.changed.emit()
 
-    def ask_again(self, spot: Spot, before: Options, after: Options) -> Request:
+    def ask_again(
+        self, object_slice: ObjectSlice, before: MaskOptions, after: MaskOptions
+    ) -> Request:
         """Ask for the answer to the same clicks with other options."""
-        return self._queue(spot, self.clicks(spot), options=(before, after))
+        return self._queue(
+            object_slice, self.clicks(object_slice), options=(before, after)
+        )
 
     def _queue(
         self,
-        spot: Spot,
-        steps: Steps,
+        object_slice: ObjectSlice,
+        steps: PlacedPrompts,
         rest: Mask | None = None,
-        options: Turn | None = None,
+        options: OptionsChange | None = None,
     ) -> Request:
-        number, before = self._number + 1, self.clicks(spot)
-        request = Request(number, spot, before, steps, rest, options)
+        number, before = self._number + 1, self.clicks(object_slice)
+        request = Request(number, object_slice, before, steps, rest, options)
         self.ask(request)
         return request
 
@@ -85,7 +98,7 @@ class Session(Ledger):
         """Queue a request."""
         self._number = request.number
         self._waiting.append(request)
-        self._take(State(steps={request.spot: request.steps}))
+        self._take(EditState(steps={request.object_slice: request.steps}))
         self.happened.emit("asked", request)
 
     @property
@@ -107,7 +120,7 @@ class Session(Ledger):
         mask : ndarray
             (H, W) bool, the present mask of the object on the slice.
         """
-        if not request.steps or not self.is_painted(request.spot, mask):
+        if not request.steps or not self.is_painted(request.object_slice, mask):
             return False
         base = request.steps[-1].base
         return base is None or fingerprint(base) != fingerprint(mask)
@@ -125,7 +138,7 @@ class Session(Ledger):
         old = request.steps[-1]
         new = replace(old, base=mask)
 
-        def swap(steps: Steps) -> Steps:
+        def swap(steps: PlacedPrompts) -> PlacedPrompts:
             return tuple(new if step is old else step for step in steps)
 
         waiting, self._waiting = self._waiting, []
@@ -136,23 +149,23 @@ class Session(Ledger):
             number = self._number + 1
             self.ask(replace(one, number=number, before=before, steps=steps))
 
-    def record(self, request: Request, change: Change | None, mask: Mask) -> None:
+    def record(self, request: Request, change: MaskChange | None, mask: Mask) -> None:
         """Take the pending request off the queue and onto the undo stack.
 
         Parameters
         ----------
         request : Request
             The request.
-        change : Change or None
+        change : MaskChange or None
             What its answer changed in the mask.
         mask : ndarray
             (H, W) bool, the object's mask on the slice now.
         """
         self.forget(request.number)
-        spot = request.spot
-        old, new = self._seen.get(spot, b""), fingerprint(mask)
-        before = State({spot: request.before}, {spot: old})
-        after = State({spot: request.steps}, {spot: new})
+        object_slice = request.object_slice
+        old, new = self._seen.get(object_slice, b""), fingerprint(mask)
+        before = EditState({object_slice: request.before}, {object_slice: old})
+        after = EditState({object_slice: request.steps}, {object_slice: new})
         name = "clicks" if request.options is None else "options"
         self._do(Edit(name, before, after, change, request.options))
         self.happened.emit("answered", request.number)
@@ -165,7 +178,7 @@ class Session(Ledger):
         """Withdraw a request, if it still waits; its clicks go."""
         for request in [one for one in self._waiting if one.number == number]:
             self._waiting.remove(request)
-            self._take(State(steps={request.spot: request.before}))
+            self._take(EditState(steps={request.object_slice: request.before}))
             self._keep_waiting()
             self.happened.emit("dropped", number)
 
@@ -178,40 +191,44 @@ class Session(Ledger):
             None for all objects.
         """
         for request in reversed(self._waiting.copy()):
-            if label in (None, request.spot.label):
+            if label in (None, request.object_slice.label):
                 self.drop(request.number)
         self.changed.emit()
 
-    def is_moved(self, spot: Spot, places: dict[int, Click]) -> bool:
+    def is_moved(self, object_slice: ObjectSlice, places: dict[int, Click]) -> bool:
         """Whether points, by the order of their click, differ from the clicks."""
-        return any(places.get(step.order) != step.click for step in self.clicks(spot))
+        return any(
+            places.get(step.order) != step.click for step in self.clicks(object_slice)
+        )
 
-    def move(self, spot: Spot, places: dict[int, Click], mask: Mask) -> None:
+    def move(
+        self, object_slice: ObjectSlice, places: dict[int, Click], mask: Mask
+    ) -> None:
         """Match the clicks at a spot to points that were moved or deleted by hand.
 
         Parameters
         ----------
-        spot : Spot
+        object_slice : ObjectSlice
             Where.
         places : dict
             Order to click of the points that are there now.
         mask : ndarray
             (H, W) bool, the object's present mask on the slice.
         """
-        if not self.is_moved(spot, places):
+        if not self.is_moved(object_slice, places):
             return
-        old = self.clicks(spot)
-        kept: list[Step] = []
+        old = self.clicks(object_slice)
+        kept: list[PlacedPrompt] = []
         base: Mask | None = None
         for step in old:
             base = step.base if step.base is not None else base
             if step.order in places:
                 kept.append(replace(step, click=places[step.order], base=base))
                 base = None
-        if self._is_new(spot, mask):
+        if self._is_new(object_slice, mask):
             base = mask
             kept[-1:] = [replace(step, base=mask) for step in kept[-1:]]
-        self._queue(spot, tuple(kept), rest=base)
+        self._queue(object_slice, tuple(kept), rest=base)
         self.changed.emit()
 
     def do(self, edit: Edit) -> None:
@@ -222,7 +239,7 @@ class Session(Ledger):
     def _keep_waiting(self) -> None:
         """Let clicks that were made meanwhile be there."""
         for request in self._waiting:
-            self.steps[request.spot] = request.steps
+            self.steps[request.object_slice] = request.steps
 
     def undo(self) -> Edit | None:
         """Take back the last thing that was done, or withdraw what waits last.

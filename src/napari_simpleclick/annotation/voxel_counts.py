@@ -9,16 +9,16 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_simpleclick.annotate.change import Change
+    from napari_simpleclick.annotation.mask_change import MaskChange
 
 
-class Tally:
+class VoxelCounts:
     """Counts that follow the changes of a mask, so that the mask is never searched."""
 
     def __init__(self) -> None:
         self._counts: dict[int, list[NDArray[np.int64]]] = {}
 
-    def follow(self, change: Change, undo: bool = False) -> None:
+    def follow(self, change: MaskChange, undo: bool = False) -> None:
         """Count a change, or count it back."""
         indices, before, after = change.voxels()
         places = np.unravel_index(indices, change.shape)

@@ -20,7 +20,7 @@ from napari_simpleclick.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from napari_simpleclick.evaluate import Result
+    from napari_simpleclick.evaluation import Result
 
 app = typer.Typer()
 
@@ -129,24 +129,24 @@ def evaluate(
     names) and 'volume' (NIfTI images with masks, slice by slice). A run that was
     stopped goes on with the same command.
     """
-    from napari_simpleclick.evaluate.datasets import Options, find_cases
-    from napari_simpleclick.evaluate.report import write_report
-    from napari_simpleclick.evaluate.run import (
+    from napari_simpleclick.evaluation.datasets import CaseOptions, find_cases
+    from napari_simpleclick.evaluation.report import write_report
+    from napari_simpleclick.evaluation.run import (
         choose_cases,
         draw_strips,
         robot,
     )
-    from napari_simpleclick.evaluate.worker import Settings
-    from napari_simpleclick.volumes.files import check_writable
+    from napari_simpleclick.evaluation.worker import RobotSettings
+    from napari_simpleclick.images.files import check_writable
 
     if json_ is not None:
         check_writable(json_, (".json",))
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)
         check_writable(report / "index.html", (".html",))
-    options = Options(ignore, whole, axis, every, min_area, image, mask)
+    options = CaseOptions(ignore, whole, axis, every, min_area, image, mask)
     cases = choose_cases(find_cases(dataset, root, options), limit, seed)
-    settings = Settings(
+    settings = RobotSettings(
         weights=weights,
         baseline=baseline,
         clicks=clicks,
@@ -189,8 +189,8 @@ def compare(
 ) -> None:
     """Compare results on the objects that they share, with paired tests."""
     from napari_simpleclick import evaluate as room
-    from napari_simpleclick.evaluate.entries import labels
-    from napari_simpleclick.evaluate.report import write_report
+    from napari_simpleclick.evaluation.entries import labels
+    from napari_simpleclick.evaluation.report import write_report
 
     found = [room.Result.read(path) for path in results]
     _show(found)

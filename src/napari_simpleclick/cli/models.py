@@ -16,7 +16,7 @@ from napari_simpleclick.cli.common import (
     one_sentence,
     progress_bar,
 )
-from napari_simpleclick.clicks import Click
+from napari_simpleclick.prompts import Click
 
 app = typer.Typer()
 
@@ -61,8 +61,8 @@ def benchmark(weights: WeightsOption = "bundled", clicks: int = 10) -> None:
     import statistics
 
     from napari_simpleclick import Predictor, load_weights
+    from napari_simpleclick.images.files import read_image
     from napari_simpleclick.samples import sample_path
-    from napari_simpleclick.volumes.files import read_image
 
     predictor = Predictor(load_weights(weights)[0])
     predictor.set_image(read_image(sample_path("em.tif")).array[2])

@@ -16,9 +16,10 @@ from napari_simpleclick.cli.common import (
     progress_bar,
     warn,
 )
+from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
-    from napari_simpleclick.propagate import PropagatedMask
+    from napari_simpleclick.propagation import PropagatedMask
 
 app = typer.Typer()
 
@@ -60,14 +61,14 @@ def propagate(
     Every slice gets a confidence; it stops where the object ends or the confidence is
     low. Between two annotated slices it goes from both. The mask overlays the volume.
     """
-    from napari_simpleclick.predict import Predictor
-    from napari_simpleclick.propagate import propagate_mask
-    from napari_simpleclick.volumes import files, lazy
-    from napari_simpleclick.volumes.source import Source
+    from napari_simpleclick.images import files, lazy_array
+    from napari_simpleclick.images.source import Source
+    from napari_simpleclick.inference import Predictor
+    from napari_simpleclick.propagation import propagate_mask
     from napari_simpleclick.weights import load_weights
 
     if out is None and report is None:
-        raise ValueError("There is nothing to do; give -o FILE or --json FILE.")
+        raise UserError("There is nothing to do; give -o FILE or --json FILE.")
     low, high = _parse_range(range_)
     image = files.read_image(volume)
     if out is not None:
@@ -77,12 +78,12 @@ def propagate(
         files.check_writable(report, (".json",))
     warn(image.warnings)
     array = image.array
-    if lazy.fits_memory(array.nbytes):
+    if lazy_array.fits_memory(array.nbytes):
         array = array[...]
     if len(image.shape) == 4 and image.shape[3] == 1:
         array = array[:, :, :, 0]
     elif len(image.shape) != 3:
-        raise ValueError(
+        raise UserError(
             f"'{volume}' has the shape {image.shape} and is no volume; give one with "
             "three axes, such as one of its times or channels."
         )
@@ -124,7 +125,7 @@ def _parse_range(text: str | None) -> tuple[int | None, int | None]:
     try:
         low, high = (int(part) if part else None for part in text.split(":"))
     except ValueError:
-        raise ValueError(
+        raise UserError(
             f"'{text}' is not a range; write LO:HI such as 10:40."
         ) from None
     return low, high

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_simpleclick.cli.common import example, one_sentence, progress_bar
+from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
-    from napari_simpleclick.answer.replay import Replay
+    from napari_simpleclick.workflow.replay import Replay
 
 app = typer.Typer()
 
@@ -40,11 +41,11 @@ def replay(
     With --weights the clicks are predicted again, by the same model or another one;
     what was painted and propagated stays as it was recorded.
     """
-    from napari_simpleclick.answer.replay import replay_session
-    from napari_simpleclick.volumes import files
+    from napari_simpleclick.images import files
+    from napari_simpleclick.workflow.replay import replay_session
 
     if out is None and report is None:
-        raise ValueError("There is nothing to do; give -o FILE or --json FILE.")
+        raise UserError("There is nothing to do; give -o FILE or --json FILE.")
     if out is not None:
         files.check_writable(out)
     if report is not None and str(report) != "-":

@@ -14,7 +14,8 @@ from napari_simpleclick.cli.common import (
     one_sentence,
     warn,
 )
-from napari_simpleclick.clicks import Click
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.prompts import Click
 
 app = typer.Typer()
 
@@ -54,13 +55,13 @@ def segment(
     A volume gives a mask of the volume's size in which the other slices are empty; a
     PNG target gets the slice alone.
     """
-    from napari_simpleclick.predict.slices import segment_slice
-    from napari_simpleclick.volumes import files
-    from napari_simpleclick.volumes.source import Source
+    from napari_simpleclick.images import files
+    from napari_simpleclick.images.source import Source
+    from napari_simpleclick.workflow.segmentation import segment_slice
 
     clicks = [Click.parse(text) for text in click or []]
     if out is None and not as_json:
-        raise ValueError("There is nothing to do; give -o FILE or --json.")
+        raise UserError("There is nothing to do; give -o FILE or --json.")
     if out is not None:
         files.check_writable(out)
     result = segment_slice(image, clicks, axis, slice_, prior, weights)

@@ -9,6 +9,7 @@ import typer
 from rich.table import Column, Table
 
 from napari_simpleclick.cli.common import console, example, one_sentence
+from napari_simpleclick.errors import UserError
 
 app = typer.Typer(no_args_is_help=True, help="The models and their files.")
 
@@ -64,7 +65,7 @@ def weights_get(
 
     card = catalogue().get(name)
     if card is None:
-        raise ValueError(
+        raise UserError(
             f"There are no weights '{name}'; choose one of {', '.join(catalogue())}."
         )
     try:

@@ -5,25 +5,25 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
-    from napari_simpleclick.evaluate.annotator import Turn, annotate, next_click
-    from napari_simpleclick.evaluate.case_list import read_cases
-    from napari_simpleclick.evaluate.comparison import PairedTest, compare
-    from napari_simpleclick.evaluate.datasets import Case, Options, find_cases
-    from napari_simpleclick.evaluate.metrics import dice, iou
-    from napari_simpleclick.evaluate.report import Strip, write_report
-    from napari_simpleclick.evaluate.result import CaseResult, Result
-    from napari_simpleclick.evaluate.run import choose_cases, draw_strips, robot
-    from napari_simpleclick.evaluate.study import Study
-    from napari_simpleclick.evaluate.study_report import report_study
-    from napari_simpleclick.evaluate.worker import Settings
+    from napari_simpleclick.evaluation.annotator import Turn, annotate, next_click
+    from napari_simpleclick.evaluation.case_list import read_cases
+    from napari_simpleclick.evaluation.comparison import PairedTest, compare
+    from napari_simpleclick.evaluation.datasets import Case, CaseOptions, find_cases
+    from napari_simpleclick.evaluation.metrics import dice, iou
+    from napari_simpleclick.evaluation.report import Strip, write_report
+    from napari_simpleclick.evaluation.result import CaseResult, Result
+    from napari_simpleclick.evaluation.run import choose_cases, draw_strips, robot
+    from napari_simpleclick.evaluation.study import Study
+    from napari_simpleclick.evaluation.study_report import report_study
+    from napari_simpleclick.evaluation.worker import RobotSettings
 
 __all__ = [
     "Case",
+    "CaseOptions",
     "CaseResult",
-    "Options",
     "PairedTest",
     "Result",
-    "Settings",
+    "RobotSettings",
     "Strip",
     "Study",
     "Turn",
@@ -46,7 +46,7 @@ __getattr__, _, _ = lazy_loader.attach(
     submod_attrs={
         "annotator": ["Turn", "annotate", "next_click"],
         "comparison": ["PairedTest", "compare"],
-        "datasets": ["Case", "Options", "find_cases"],
+        "datasets": ["Case", "CaseOptions", "find_cases"],
         "metrics": ["dice", "iou"],
         "report": ["Strip", "write_report"],
         "result": ["CaseResult", "Result"],
@@ -54,6 +54,6 @@ __getattr__, _, _ = lazy_loader.attach(
         "case_list": ["read_cases"],
         "study": ["Study"],
         "study_report": ["report_study"],
-        "worker": ["Settings"],
+        "worker": ["RobotSettings"],
     },
 )

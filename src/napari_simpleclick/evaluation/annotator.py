@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_simpleclick.clicks import Click
-from napari_simpleclick.evaluate.metrics import iou
-from napari_simpleclick.predict import THRESHOLD, Box, Predictor, progressive_merge
-from napari_simpleclick.predict.shapes import depth
+from napari_simpleclick.evaluation.metrics import iou
+from napari_simpleclick.inference import THRESHOLD, Crop, Predictor, progressive_merge
+from napari_simpleclick.inference.shapes import depth
+from napari_simpleclick.prompts import Click
 
 Mask = NDArray[np.bool_]
 
@@ -33,7 +33,7 @@ class Turn:
         (H, W) bool, after the click.
     probability : ndarray
         (H, W) float32 answer of the predictor.
-    crop : Box or None
+    crop : Crop or None
         What the network looked at.
     """
 
@@ -41,7 +41,7 @@ class Turn:
     iou: float
     mask: Mask
     probability: NDArray[np.float32]
-    crop: Box | None
+    crop: Crop | None
 
 
 def next_click(truth: NDArray[np.signedinteger], mask: Mask, fresh: Mask) -> Click:

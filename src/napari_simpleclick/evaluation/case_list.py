@@ -8,8 +8,9 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from napari_simpleclick.evaluate.datasets import Case, Options
-from napari_simpleclick.volumes.files import NIFTI, suffix_of
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.evaluation.datasets import Case, CaseOptions
+from napari_simpleclick.images.files import NIFTI, suffix_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,15 +37,15 @@ def read_cases(path: Path) -> list[Case]:
 
     Raises
     ------
-    ValueError
+    UserError
         If there is no such file, a column is missing, or a row cannot be used.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise ValueError(f"'{path}' cannot be read: {error.strerror}.") from error
+        raise UserError(f"'{path}' cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise ValueError(
+        raise UserError(
             f"'{path}' is not UTF-8 text; save it as 'CSV UTF-8' in the spreadsheet."
         ) from error
     head = text.partition("\n")[0]
@@ -52,7 +53,7 @@ def read_cases(path: Path) -> list[Case]:
     table = csv.DictReader(text.splitlines(), delimiter=separator)
     missing = [c for c in COLUMNS if c not in (table.fieldnames or ())]
     if missing:
-        raise ValueError(
+        raise UserError(
             f"'{path}' has no column '{missing[0]}'; expected image,mask and at will "
             "label,axis,slice."
         )
@@ -61,13 +62,13 @@ def read_cases(path: Path) -> list[Case]:
         try:
             cases.append(_case(path, row))
         except ValueError as error:
-            raise ValueError(f"'{path}', line {line}: {error}") from error
+            raise UserError(f"'{path}', line {line}: {error}") from error
     if not cases:
-        raise ValueError(f"'{path}' lists no cases; add a row for each object.")
+        raise UserError(f"'{path}' lists no cases; add a row for each object.")
     counts = Counter((case.name, case.instance) for case in cases)
     twice = [key for key, count in counts.items() if count > 1]
     if twice:
-        raise ValueError(
+        raise UserError(
             f"'{path}' lists object {twice[0][1]} of '{twice[0][0]}' twice; remove one."
         )
     return cases
@@ -78,7 +79,7 @@ def _case(path: Path, row: dict[str, str | None]) -> Case:
     files = {column: path.parent / (row[column] or "") for column in COLUMNS}
     for column, file in files.items():
         if not file.is_file():
-            raise ValueError(
+            raise UserError(
                 f"there is no {column} '{file}'; correct the path, which is relative "
                 "to the list."
             )
@@ -88,14 +89,14 @@ def _case(path: Path, row: dict[str, str | None]) -> Case:
     if suffix_of(files["image"]) in NIFTI:
         axis = 2 if axis is None else axis
         if index is None:
-            raise ValueError("a volume needs a slice; fill in that column.")
+            raise UserError("a volume needs a slice; fill in that column.")
         case = replace(
             case,
             name=f"{name} axis {axis} slice {index}",
             layout="volume",
             axis=axis,
             index=index,
-            options=Options(axis=axis),
+            options=CaseOptions(axis=axis),
         )
     present = case.labels_there()
     if label is None and len(present) == 1:
@@ -103,12 +104,12 @@ def _case(path: Path, row: dict[str, str | None]) -> Case:
     if label not in present:
         asked = "no label is given" if label is None else f"there is no label {label}"
         there = ", ".join(map(str, present)) or "none"
-        raise ValueError(f"{asked}; the mask's labels there are {there}.")
+        raise UserError(f"{asked}; the mask's labels there are {there}.")
     return case
 
 
 def _number(row: dict[str, str | None], column: str) -> int | None:
     text = (row.get(column) or "").strip()
     if text and not re.fullmatch(r"\d+", text):
-        raise ValueError(f"{column} '{text}' is not a whole number.")
+        raise UserError(f"{column} '{text}' is not a whole number.")
     return int(text) if text else None

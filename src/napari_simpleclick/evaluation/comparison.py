@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from napari_simpleclick.evaluate.metrics import TARGETS, clicks_needed, mean_interval
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.evaluation.metrics import TARGETS, clicks_needed, mean_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_simpleclick.evaluate.result import CaseResult, Result
+    from napari_simpleclick.evaluation.result import CaseResult, Result
 
 Values = NDArray[np.float64]
 
@@ -66,12 +67,12 @@ def compare(first: Result, second: Result) -> list[PairedTest]:
 
     Raises
     ------
-    ValueError
+    UserError
         If no object is in both.
     """
     ones, others = common_cases(first, second)
     if not ones:
-        raise ValueError(
+        raise UserError(
             f"The results for '{first.weights}' and '{second.weights}' have no object "
             "in common; choose two results on the same data set."
         )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.evaluate.layouts import LAYOUTS, Pair
-from napari_simpleclick.evaluate.readers import (
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.evaluation.layouts import LAYOUTS, Pair
+from napari_simpleclick.evaluation.readers import (
     IGNORED,
     Labels,
     bright,
@@ -30,7 +31,7 @@ INITIAL_KINDS = ("sp", "stm")
 
 
 @dataclass(frozen=True)
-class Options:
+class CaseOptions:
     """What ``folder`` and ``volume`` leave open; published data sets ignore it.
 
     Parameters
@@ -51,7 +52,7 @@ class Options:
 
     Raises
     ------
-    ValueError
+    UserError
         If ``axis`` is not 0, 1 or 2, or ``every`` is below 1.
     """
 
@@ -66,9 +67,9 @@ class Options:
     def __post_init__(self) -> None:
         """Refuse slices that no volume has."""
         if self.axis not in range(3):
-            raise ValueError(f"The axis must be 0, 1 or 2, not {self.axis}.")
+            raise UserError(f"The axis must be 0, 1 or 2, not {self.axis}.")
         if self.every < 1:
-            raise ValueError(f"The slice distance must be 1 or more, not {self.every}.")
+            raise UserError(f"The slice distance must be 1 or more, not {self.every}.")
 
     def apply(self, labels: Labels) -> Labels:
         """Labels (H, W) with the ignored ones -1, and one object if ``whole``."""
@@ -77,7 +78,7 @@ class Options:
         return np.minimum(labels, 1) if self.whole else labels
 
 
-DEFAULTS = Options()
+DEFAULTS = CaseOptions()
 """Every label is an object, and every slice is used."""
 
 
@@ -98,7 +99,7 @@ class Case:
         Key of ``LAYOUTS``.
     axis, index : int or None
         The slice of a volume.
-    options : Options
+    options : CaseOptions
         Those that the case was found with.
     """
 
@@ -109,7 +110,7 @@ class Case:
     layout: str
     axis: int | None = None
     index: int | None = None
-    options: Options = DEFAULTS
+    options: CaseOptions = DEFAULTS
 
     def load(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
         """Read the image and the object.
@@ -124,7 +125,7 @@ class Case:
 
         Raises
         ------
-        ValueError
+        UserError
             If a file cannot be read, the two differ in size, or the slice is none.
         """
         image, labels = self._read()
@@ -137,7 +138,7 @@ class Case:
 
         Raises
         ------
-        ValueError
+        UserError
             As :meth:`load` does.
         """
         labels = self._read()[1]
@@ -152,13 +153,13 @@ class Case:
         layout = LAYOUTS[self.layout]
         image, labels = layout.image(self.image), layout.labels(self.mask)
         if image.shape[: labels.ndim] != labels.shape:
-            raise ValueError(
+            raise UserError(
                 f"'{self.image}' and its mask '{self.mask}' differ in size: "
                 f"{image.shape[: labels.ndim]} and {labels.shape}."
             )
         if self.axis is not None and self.index is not None:
             if self.index >= labels.shape[self.axis]:
-                raise ValueError(
+                raise UserError(
                     f"'{self.mask}' has no slice {self.index} on axis {self.axis}, "
                     f"only {labels.shape[self.axis]}."
                 )
@@ -181,11 +182,11 @@ class Case:
 
         Raises
         ------
-        ValueError
+        UserError
             If the data set or the kind is another one, or there is no such file.
         """
         if self.layout != "davis585" or kind not in INITIAL_KINDS:
-            raise ValueError(
+            raise UserError(
                 f"There are no initial masks '{kind}' of '{self.layout}'; "
                 f"davis585 has {' and '.join(INITIAL_KINDS)}."
             )
@@ -193,7 +194,7 @@ class Case:
         return np.asarray(bright(path), bool)
 
 
-def find_cases(dataset: str, root: Path, options: Options = DEFAULTS) -> list[Case]:
+def find_cases(dataset: str, root: Path, options: CaseOptions = DEFAULTS) -> list[Case]:
     """Find every object of a data set.
 
     Parameters
@@ -202,7 +203,7 @@ def find_cases(dataset: str, root: Path, options: Options = DEFAULTS) -> list[Ca
         One of ``DATASETS``.
     root : Path
         Folder of the data set.
-    options : Options
+    options : CaseOptions
         For ``folder`` and ``volume``.
 
     Returns
@@ -212,13 +213,13 @@ def find_cases(dataset: str, root: Path, options: Options = DEFAULTS) -> list[Ca
 
     Raises
     ------
-    ValueError
+    UserError
         If the name is unknown, the folder has another layout, a mask is missing or
         cannot be read, or there is no object.
     """
     key, root = _key(dataset), root.resolve()
     if not LAYOUTS[key].general and options != DEFAULTS:
-        raise ValueError(
+        raise UserError(
             f"'{key}' has rules of its own; choices of axis, slices, labels and areas "
             "are for 'folder' and 'volume'."
         )
@@ -227,7 +228,7 @@ def find_cases(dataset: str, root: Path, options: Options = DEFAULTS) -> list[Ca
     pairs = LAYOUTS[key].pairs(root, options)
     cases = [case for pair in pairs for case in _cases(key, pair, options)]
     if not cases:
-        raise ValueError(
+        raise UserError(
             f"The masks in '{root}' hold no object of {options.min_area} px or more."
         )
     return cases
@@ -237,17 +238,17 @@ def _key(dataset: str) -> str:
     plain = {key.replace("_", ""): key for key in LAYOUTS}
     name = dataset.lower().replace("_", "").replace("-", "")
     if name not in plain:
-        raise ValueError(
+        raise UserError(
             f"There is no data set '{dataset}'; choose one of {', '.join(DATASETS)}."
         )
     return plain[name]
 
 
-def _cases(key: str, pair: Pair, options: Options) -> Iterator[Case]:
+def _cases(key: str, pair: Pair, options: CaseOptions) -> Iterator[Case]:
     for axis, index, labels in _planes(LAYOUTS[key].labels(pair.mask), options):
         labels = options.apply(labels)
         if labels.min() < IGNORED:
-            raise ValueError(
+            raise UserError(
                 f"'{pair.mask}' has the label {labels.min()}; give it as the one to "
                 "ignore, or use labels from 0."
             )
@@ -259,7 +260,7 @@ def _cases(key: str, pair: Pair, options: Options) -> Iterator[Case]:
 
 
 def _planes(
-    labels: Labels, options: Options
+    labels: Labels, options: CaseOptions
 ) -> Iterator[tuple[int | None, int | None, Labels]]:
     """Axis, index and labels of each slice; an image is a slice of nothing."""
     if labels.ndim == 2:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.evaluate.comparison import PairedTest, common_cases, compare
-from napari_simpleclick.evaluate.metrics import TARGETS, clicks_needed
+from napari_simpleclick.evaluation.comparison import PairedTest, common_cases, compare
+from napari_simpleclick.evaluation.metrics import TARGETS, clicks_needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from napari_simpleclick.evaluate.result import CaseResult, Result
+    from napari_simpleclick.evaluation.result import CaseResult, Result
 
 ROBOT = "robot"
 """Annotator of the published protocol; every other is a person."""

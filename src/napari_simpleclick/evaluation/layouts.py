@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from napari_simpleclick.evaluate import readers
-from napari_simpleclick.volumes.files import NIFTI, PICTURE, TIFF, suffix_of
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.evaluation import readers
+from napari_simpleclick.images.files import NIFTI, PICTURE, TIFF, suffix_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from napari_simpleclick.evaluate.datasets import Options
+    from napari_simpleclick.evaluation.datasets import CaseOptions
 
 VOLUME_FOLDERS = (("images", "masks"), ("images", "labels"), ("imagesTr", "labelsTr"))
 """Folders of volumes and masks of equal names; the last is that of nnU-Net."""
@@ -61,13 +62,13 @@ class Layout:
 
     title: str
     globs: tuple[str, ...]
-    find: Callable[[Path, tuple[str, ...], Options], list[Pair]]
+    find: Callable[[Path, tuple[str, ...], CaseOptions], list[Pair]]
     labels: Callable[[Path], readers.Labels]
     image: Callable[[Path], NDArray[Any]] = readers.rgb
     expects: str = ""
     general: bool = False
 
-    def pairs(self, root: Path, options: Options) -> list[Pair]:
+    def pairs(self, root: Path, options: CaseOptions) -> list[Pair]:
         """Find the images and masks below a folder.
 
         Returns
@@ -77,15 +78,15 @@ class Layout:
 
         Raises
         ------
-        ValueError
+        UserError
             If the folder has another layout, or a file has no partner.
         """
         if not root.is_dir():
-            raise ValueError(f"There is no folder '{root}'; check the name.")
+            raise UserError(f"There is no folder '{root}'; check the name.")
         fits = all(any(root.glob(pattern)) for pattern in self.globs)
         pairs = self.find(root, self.globs, options) if fits else []
         if not pairs:
-            raise ValueError(
+            raise UserError(
                 f"'{root}' does not look like {self.title}: expected "
                 f"{self.expects or ' and '.join(self.globs)}, found "
                 f"{_names(root.iterdir())}."
@@ -131,23 +132,23 @@ def _match(
         mask = next((known[stem] for stem in stems(image) if stem in known), None)
         if mask is None:
             expected = masks[0].parent / f"{stems(image)[-1]}.*"
-            raise ValueError(f"'{image}' has no mask; expected '{expected}'.")
+            raise UserError(f"'{image}' has no mask; expected '{expected}'.")
         pairs.append(Pair(_stem(image), image, mask))
     return pairs
 
 
-def _by_first_part(root: Path, globs: tuple[str, ...], _: Options) -> list[Pair]:
+def _by_first_part(root: Path, globs: tuple[str, ...], _: CaseOptions) -> list[Pair]:
     """Match the name of the image up to its first dot, as released."""
     images, masks = (_files(root, pattern) for pattern in globs)
     return _match(images, masks, lambda path: (path.name.partition(".")[0],))
 
 
-def _by_stem(root: Path, globs: tuple[str, ...], _: Options) -> list[Pair]:
+def _by_stem(root: Path, globs: tuple[str, ...], _: CaseOptions) -> list[Pair]:
     images, masks = (_files(root, pattern, PICTURE + TIFF) for pattern in globs)
     return _match(images, masks)
 
 
-def _by_list(root: Path, globs: tuple[str, ...], _: Options) -> list[Pair]:
+def _by_list(root: Path, globs: tuple[str, ...], _: CaseOptions) -> list[Pair]:
     """Take the names from a list, the last of the globs."""
     *patterns, names = globs
     pairs = []
@@ -155,24 +156,24 @@ def _by_list(root: Path, globs: tuple[str, ...], _: Options) -> list[Pair]:
         image, mask = (root / pattern.replace("*", name) for pattern in patterns)
         for path in (image, mask):
             if not path.is_file():
-                raise ValueError(f"'{root / names}' lists '{path}', which is missing.")
+                raise UserError(f"'{root / names}' lists '{path}', which is missing.")
         pairs.append(Pair(name, image, mask))
     return pairs
 
 
-def _by_sequence(root: Path, globs: tuple[str, ...], _: Options) -> list[Pair]:
+def _by_sequence(root: Path, globs: tuple[str, ...], _: CaseOptions) -> list[Pair]:
     """Match ``object1_00012.png`` to ``00012.jpg`` of the same folder."""
     pairs = []
     for mask in _files(root, globs[1]):
         if "init" not in mask.name:
             image = mask.with_name(mask.stem.rpartition("_")[2] + ".jpg")
             if not image.is_file():
-                raise ValueError(f"'{mask}' has no image; expected '{image}'.")
+                raise UserError(f"'{mask}' has no image; expected '{image}'.")
             pairs.append(Pair(_stem_below(root, mask), image, mask))
     return pairs
 
 
-def _volumes(root: Path, _: tuple[str, ...], options: Options) -> list[Pair]:
+def _volumes(root: Path, _: tuple[str, ...], options: CaseOptions) -> list[Pair]:
     if options.image or options.mask:
         return _by_globs(root, options.image, options.mask)
     for folders in VOLUME_FOLDERS:
@@ -189,7 +190,7 @@ def _volumes(root: Path, _: tuple[str, ...], options: Options) -> list[Pair]:
 
 def _by_globs(root: Path, *globs: str) -> list[Pair]:
     if not all(pattern and not Path(pattern).is_absolute() for pattern in globs):
-        raise ValueError(
+        raise UserError(
             "Volumes need two globs relative to the folder, of the images and of the "
             f"masks; got '{globs[0]}' and '{globs[1]}'."
         )
@@ -201,13 +202,13 @@ def _by_globs(root: Path, *globs: str) -> list[Pair]:
         if image in found:
             continue
         if len(found) != 1:
-            raise ValueError(
+            raise UserError(
                 f"'{image}' needs one mask '{globs[1]}' in its folder, found "
                 f"{_names(found)}."
             )
         pairs.append(Pair(_stem_below(root, image), image, found[0]))
     if not pairs:
-        raise ValueError(
+        raise UserError(
             f"'{root}' has no volume '{globs[0]}' that is not a mask '{globs[1]}'."
         )
     return pairs
@@ -222,7 +223,7 @@ def _by_words(root: Path, files: Sequence[Path]) -> Pair:
     if len(images) > 1:
         images = [path for path in images if "flair" in path.name.lower()]
     if len(images) != 1 or len(masks) != 1:
-        raise ValueError(
+        raise UserError(
             f"'{files[0].parent}' does not tell which file is the image and which is "
             f"the mask (found {_names(files)}); give globs, such as "
             "'**/*flair*.nii.gz' and '**/*seg*.nii.gz'."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_simpleclick.evaluate.result import CaseResult, Result
+from napari_simpleclick.evaluation.result import CaseResult, Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from skimage.measure import approximate_polygon, find_contours
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from napari_simpleclick.evaluate.result import CaseResult
+    from napari_simpleclick.evaluation.result import CaseResult
 
 Mask = NDArray[np.bool_]
 

@@ -16,7 +16,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from napari_simpleclick.evaluate.metrics import mean_interval
+from napari_simpleclick.evaluation.metrics import mean_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from napari_simpleclick.evaluate.result import Result
+    from napari_simpleclick.evaluation.result import Result
 
 SERIES = 6
 """Number of line colours; after them they repeat with the next dashes."""

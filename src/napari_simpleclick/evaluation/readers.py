@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
-from napari_simpleclick.volumes.files import read_image
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.files import read_image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ def _bgr(path: Path) -> NDArray[np.uint8]:
     except (OSError, cv2.error):
         image = None
     if image is None:
-        raise ValueError(f"'{path}' cannot be read as an image; check the file.")
+        raise UserError(f"'{path}' cannot be read as an image; check the file.")
     return np.asarray(image, np.uint8)
 
 
@@ -101,7 +102,7 @@ def sbd(path: Path) -> Labels:
     try:
         return np.asarray(loadmat(path)["GTinst"]["Segmentation"][0, 0], np.int32)
     except Exception as error:  # damaged files have many kinds of errors
-        raise ValueError(f"'{path}' has no 'GTinst.Segmentation' to read.") from error
+        raise UserError(f"'{path}' has no 'GTinst.Segmentation' to read.") from error
 
 
 def picture(path: Path) -> NDArray[Any]:
@@ -114,7 +115,7 @@ def picture_labels(path: Path) -> Labels:
     array = _read(path, 2)
     if array.ndim == 3:
         if (array != array[..., :1]).any():
-            raise ValueError(
+            raise UserError(
                 f"'{path}' is coloured; a mask must have one label a pixel."
             )
         array = array[..., 0]
@@ -137,14 +138,14 @@ def _read(path: Path, axes: int) -> NDArray[Any]:
     """Read an array with this many axes, colour not counted."""
     file = read_image(path)
     if len(file.shape) != axes:
-        raise ValueError(
+        raise UserError(
             f"'{path}' has the shape {file.shape}; expected {axes} axes, not "
             f"{len(file.shape)}."
         )
     try:
         return np.asarray(file.array)
     except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise ValueError(f"'{path}' is damaged: {error}.") from error
+        raise UserError(f"'{path}' is damaged: {error}.") from error
 
 
 def _labels(path: Path, array: NDArray[Any]) -> Labels:
@@ -154,5 +155,5 @@ def _labels(path: Path, array: NDArray[Any]) -> Labels:
         values = array.astype(np.float64)
         labels = np.rint(values).astype(np.int32)
         if not (np.abs(values - labels) < 1e-3).all():
-            raise ValueError(f"'{path}' is no mask: its labels are not whole numbers.")
+            raise UserError(f"'{path}' is no mask: its labels are not whole numbers.")
     return labels

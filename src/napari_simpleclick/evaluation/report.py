@@ -10,15 +10,15 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from napari_simpleclick.evaluate import plots
-from napari_simpleclick.evaluate.entries import (
+from napari_simpleclick.evaluation import plots
+from napari_simpleclick.evaluation.entries import (
     Entry,
     entries_of,
     pairs,
     shown,
     target_counts,
 )
-from napari_simpleclick.evaluate.pictures import Film, film
+from napari_simpleclick.evaluation.pictures import Film, film
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_simpleclick.evaluate.result import CaseResult, Result
+    from napari_simpleclick.evaluation.result import CaseResult, Result
 
 MIOU_CLICKS = (1, 2, 3, 5, 10, 20)
 """Clicks after which the table has the mean IoU."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -120,21 +122,21 @@ class Result(BaseModel):
 
         Raises
         ------
-        ValueError
+        UserError
             If there is no such file or it is not such a result.
         """
         try:
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise ValueError(f"There is no file '{path}'; check the name.") from error
+            raise UserError(f"There is no file '{path}'; check the name.") from error
         except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(
+            raise UserError(
                 f"'{path}' is not a result of evaluate; choose the file that --json "
                 "wrote."
             ) from error
         except ValidationError as error:
             place = ".".join(str(part) for part in error.errors()[0]["loc"])
-            raise ValueError(
+            raise UserError(
                 f"'{path}' is not a result of evaluate ({place or 'no JSON'}: "
                 f"{error.errors()[0]['msg']}); choose the file that --json wrote."
             ) from error

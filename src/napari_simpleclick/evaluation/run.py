@@ -22,11 +22,12 @@ import numpy as np
 from pydantic import ValidationError
 
 from napari_simpleclick import __version__
-from napari_simpleclick.evaluate.metrics import summarise
-from napari_simpleclick.evaluate.report import Strip, extremes
-from napari_simpleclick.evaluate.result import CaseResult, Result
-from napari_simpleclick.evaluate.worker import (
-    Settings,
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.evaluation.metrics import summarise
+from napari_simpleclick.evaluation.report import Strip, extremes
+from napari_simpleclick.evaluation.result import CaseResult, Result
+from napari_simpleclick.evaluation.worker import (
+    RobotSettings,
     annotate_case,
     picture_case,
     watch_parent,
@@ -37,7 +38,7 @@ from napari_simpleclick.weights.store import checksum
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from napari_simpleclick.evaluate.datasets import Case
+    from napari_simpleclick.evaluation.datasets import Case
 
 Key = tuple[str, int]
 
@@ -45,7 +46,7 @@ Key = tuple[str, int]
 def robot(
     dataset: str,
     cases: Sequence[Case],
-    settings: Settings | None = None,
+    settings: RobotSettings | None = None,
     *,
     jobs: int = 1,
     scheduler: str = "",
@@ -60,8 +61,8 @@ def robot(
     dataset : str
         Name for the result.
     cases : sequence of Case
-        Objects, see :func:`napari_simpleclick.evaluate.find_cases`.
-    settings : Settings or None
+        Objects, see :func:`napari_simpleclick.evaluation.find_cases`.
+    settings : RobotSettings or None
         None for the published protocol with the bundled weights.
     jobs : int
         Processes. Each computes on one CPU thread, so the numbers do not depend on
@@ -84,13 +85,13 @@ def robot(
 
     Raises
     ------
-    ValueError
+    UserError
         If there is nothing to do, an image, the weights or the scheduler cannot be
         used, or ``out`` belongs to an unfinished run with other settings.
     """
     if not cases:
-        raise ValueError("There are no cases; choose a data set that has objects.")
-    chosen = (settings or Settings()).resolved(dataset)
+        raise UserError("There are no cases; choose a data set that has objects.")
+    chosen = (settings or RobotSettings()).resolved(dataset)
     told = _told(chosen, about or {}, cases)
     if out is not None and (known := _finished_before(out, dataset, told)):
         return known
@@ -120,7 +121,7 @@ def robot(
 def draw_strips(
     result: Result,
     cases: Sequence[Case],
-    settings: Settings | None = None,
+    settings: RobotSettings | None = None,
     *,
     jobs: int = 1,
     scheduler: str = "",
@@ -141,7 +142,7 @@ def draw_strips(
     """
     places = {_key(case): case for case in cases}
     groups = dict(zip(("best", "worst"), extremes(result), strict=True))
-    work = _absolute((settings or Settings()).resolved(result.dataset))
+    work = _absolute((settings or RobotSettings()).resolved(result.dataset))
     wanted = [places[_key(found)] for group in groups.values() for found in group]
     tasks = [(picture_case, case, work) for case in wanted]
     with executor(jobs if len(tasks) > 1 else 1, scheduler) as pool:
@@ -156,7 +157,7 @@ def choose_cases(cases: list[Case], limit: int | None, seed: int = 0) -> list[Ca
     if limit is None or limit >= len(cases):
         return cases
     if limit < 1:
-        raise ValueError(f"--limit {limit} leaves no cases; give 1 or more.")
+        raise UserError(f"--limit {limit} leaves no cases; give 1 or more.")
     chosen = np.random.default_rng(seed).permutation(len(cases))[:limit]
     return [cases[index] for index in sorted(chosen)]
 
@@ -167,7 +168,7 @@ def executor(jobs: int = 1, scheduler: str = "") -> Iterator[Executor | None]:
 
     Raises
     ------
-    ValueError
+    UserError
         If the scheduler does not answer.
     ImportError
         If Dask's distributed scheduler is not installed.
@@ -196,7 +197,7 @@ def _dask_client(address: str) -> Any:
     try:
         return Client(address, timeout="10s")
     except (OSError, ValueError) as error:
-        raise ValueError(
+        raise UserError(
             f"No Dask scheduler answers at '{address}'; check the address, or start "
             "one with 'dask scheduler'."
         ) from error
@@ -223,7 +224,7 @@ def _key(case: Case | CaseResult) -> Key:
 
 
 def _told(
-    settings: Settings, about: dict[str, Any], cases: Sequence[Case]
+    settings: RobotSettings, about: dict[str, Any], cases: Sequence[Case]
 ) -> dict[str, Any]:
     """Everything that the numbers depend on, as it goes into the JSON."""
     told = settings.model_dump(mode="json")
@@ -245,7 +246,7 @@ def _fingerprint(cases: Sequence[Case]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _absolute(settings: Settings) -> Settings:
+def _absolute(settings: RobotSettings) -> RobotSettings:
     """Name files in full, as workers may run in another folder."""
     named = {
         name: str(Path(value).resolve())
@@ -284,7 +285,7 @@ class _Record:
         text = path.read_text(encoding="utf-8", errors="replace")
         first, *lines = text.split("\n")
         if first != header:
-            raise ValueError(
+            raise UserError(
                 f"'{path}' holds a run with other settings or images that was not "
                 "finished; delete it, or choose another --json file."
             )

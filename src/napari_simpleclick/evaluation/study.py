@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from skimage.io import imsave
 
-from napari_simpleclick.evaluate.metrics import dice, summarise
-from napari_simpleclick.evaluate.result import CaseResult, Result
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.evaluation.metrics import dice, summarise
+from napari_simpleclick.evaluation.result import CaseResult, Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from napari_simpleclick.evaluate.datasets import Case
+    from napari_simpleclick.evaluation.datasets import Case
 
 CODE = re.compile(r"[A-Za-z0-9_-]{1,16}")
 """What a participant may be called: a code, so that nobody's name is recorded."""
@@ -48,7 +49,7 @@ class Study:
 
     Raises
     ------
-    ValueError
+    UserError
         If the code cannot be used, the folder cannot be written, or the record there
         is of other cases or another model.
     """
@@ -57,7 +58,7 @@ class Study:
         self, cases: Sequence[Case], participant: str, folder: Path, model: str
     ) -> None:
         if not CODE.fullmatch(participant):
-            raise ValueError(
+            raise UserError(
                 f"'{participant}' is not a participant code; use up to 16 letters, "
                 "digits, - and _, and no name."
             )
@@ -74,7 +75,7 @@ class Study:
                 self._load(keys)
             self._write("open", cases=keys, model=Path(model).name)
         except OSError as error:
-            raise ValueError(
+            raise UserError(
                 f"'{folder}' cannot be written to: {error.strerror}; choose another "
                 "folder."
             ) from error
@@ -195,12 +196,12 @@ class Study:
 
         Raises
         ------
-        ValueError
+        UserError
             If nothing was clicked yet.
         """
         case = self.current
         if case is None or not self._clicks:
-            raise ValueError("Click on the object first; there is no mask yet.")
+            raise UserError("Click on the object first; there is no mask yet.")
         found = CaseResult(
             name=case.name,
             instance=case.instance,
@@ -224,11 +225,11 @@ class Study:
 
         Raises
         ------
-        ValueError
+        UserError
             If no case is finished.
         """
         if not self.finished:
-            raise ValueError("No case is finished yet, so there is nothing to report.")
+            raise UserError("No case is finished yet, so there is nothing to report.")
         settings = {"clicks": most, "order": [case.name for case in self.cases]}
         return summarise(
             "study",
@@ -252,13 +253,13 @@ class Study:
             except ValueError:
                 continue  # cut off by a crash
             if event["event"] == "open" and event["cases"] != keys:
-                raise ValueError(
+                raise UserError(
                     f"'{self.path}' is the record of other cases; choose another "
                     "folder or another code."
                 )
             model = event.get("model", Path(self.model).name)
             if model != Path(self.model).name:
-                raise ValueError(
+                raise UserError(
                     f"'{self.path}' was begun with the model '{model}'; choose that "
                     "one in the SimpleClick panel first."
                 )

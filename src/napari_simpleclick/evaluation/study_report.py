@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from skimage.io import imread
 
-from napari_simpleclick.evaluate.report import Strip, extremes, write_report
-from napari_simpleclick.evaluate.run import robot
-from napari_simpleclick.evaluate.worker import Settings, as_picture, predictor_of
+from napari_simpleclick.evaluation.report import Strip, extremes, write_report
+from napari_simpleclick.evaluation.run import robot
+from napari_simpleclick.evaluation.worker import RobotSettings, as_picture, predictor_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_simpleclick.evaluate.result import CaseResult, Result
-    from napari_simpleclick.evaluate.study import Study
+    from napari_simpleclick.evaluation.result import CaseResult, Result
+    from napari_simpleclick.evaluation.study import Study
 
 
 def report_study(study: Study) -> Path:
@@ -34,7 +34,7 @@ def report_study(study: Study) -> Path:
     folder = study.masks
     person = study.result()
     person.save(folder / "person.json")
-    settings = Settings(weights=study.model, flip=False)
+    settings = RobotSettings(weights=study.model, flip=False)
     machine = robot("study", study.cases, settings, out=folder / "robot.json")
     predictor_of.cache_clear()  # the window has a model of its own
     return write_report([person, machine], folder, _strips(study, person))

@@ -15,27 +15,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from napari_simpleclick.evaluate import readers
-from napari_simpleclick.evaluate.annotator import Turn, annotate
-from napari_simpleclick.evaluate.datasets import INITIAL_KINDS
-from napari_simpleclick.evaluate.report import Strip
-from napari_simpleclick.evaluate.result import CaseResult
-from napari_simpleclick.predict import THRESHOLD, Predictor, ZoomIn
-from napari_simpleclick.predict.baselines import SIDE, Baseline
-from napari_simpleclick.predict.devices import (
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.evaluation import readers
+from napari_simpleclick.evaluation.annotator import Turn, annotate
+from napari_simpleclick.evaluation.datasets import INITIAL_KINDS
+from napari_simpleclick.evaluation.report import Strip
+from napari_simpleclick.evaluation.result import CaseResult
+from napari_simpleclick.images.files import NIFTI, suffix_of
+from napari_simpleclick.images.intensity import default_window
+from napari_simpleclick.inference import THRESHOLD, Predictor, ZoomIn
+from napari_simpleclick.inference.devices import (
     Precision,
     choose_device,
     choose_precision,
 )
-from napari_simpleclick.predict.shapes import Mask, damage
-from napari_simpleclick.volumes.files import NIFTI, suffix_of
-from napari_simpleclick.volumes.intensity import default_window
+from napari_simpleclick.inference.shapes import Mask, damage
+from napari_simpleclick.networks.baselines import SIDE, Baseline
 from napari_simpleclick.weights import load_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_simpleclick.evaluate.datasets import Case
+    from napari_simpleclick.evaluation.datasets import Case
 
 _one_at_a_time = threading.Lock()
 """A predictor has a state; Dask may give a process more than one thread."""
@@ -49,7 +50,7 @@ def published_side(dataset: str) -> int:
     return 672 if dataset.lower() == "davis" else 448
 
 
-class Settings(BaseModel):
+class RobotSettings(BaseModel):
     """What the numbers depend on, besides the data; defaults as published.
 
     Parameters
@@ -58,7 +59,7 @@ class Settings(BaseModel):
         Catalogue name or file.
     baseline : str
         A classical method instead of weights, one of
-        :data:`napari_simpleclick.predict.baselines.BASELINES`; sees 256 x 256 px.
+        :data:`napari_simpleclick.networks.baselines.BASELINES`; sees 256 x 256 px.
     clicks : int
         Most clicks per object.
     stop_at : float or None
@@ -95,7 +96,7 @@ class Settings(BaseModel):
     initial: str = ""
     seed: int = 0
 
-    def resolved(self, dataset: str = "") -> Settings:
+    def resolved(self, dataset: str = "") -> RobotSettings:
         """Replace ``auto`` by what this computer has, so that all workers agree.
 
         Parameters
@@ -105,7 +106,7 @@ class Settings(BaseModel):
 
         Raises
         ------
-        ValueError
+        UserError
             If the device, the weights, the size or the baseline cannot be used.
         """
         if self.baseline:
@@ -116,7 +117,7 @@ class Settings(BaseModel):
             size = self.size or (published_side(dataset),) * 2
             patch = load_weights(self.weights)[0].config.patch
             if any(side % patch for side in size):
-                raise ValueError(
+                raise UserError(
                     f"A size of {size[0]} x {size[1]} px does not fit the {patch} px "
                     f"patches of '{self.weights}'; use multiples of them."
                 )
@@ -139,12 +140,12 @@ def watch_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def annotate_case(case: Case, settings: Settings) -> CaseResult:
+def annotate_case(case: Case, settings: RobotSettings) -> CaseResult:
     """Annotate one object."""
     return _annotate(case, settings)[0]
 
 
-def picture_case(case: Case, settings: Settings) -> Strip:
+def picture_case(case: Case, settings: RobotSettings) -> Strip:
     """Annotate one object and keep its masks."""
     found, turns = _annotate(case, settings)
     image, truth = case.load()
@@ -158,7 +159,7 @@ def as_picture(image: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(default_window(image).apply(image) * 255, np.uint8)
 
 
-def _annotate(case: Case, settings: Settings) -> tuple[CaseResult, list[Turn]]:
+def _annotate(case: Case, settings: RobotSettings) -> tuple[CaseResult, list[Turn]]:
     with _one_at_a_time:
         predictor = predictor_of(settings)
         start = time.perf_counter()
@@ -184,7 +185,7 @@ def _annotate(case: Case, settings: Settings) -> tuple[CaseResult, list[Turn]]:
 
 
 @lru_cache(maxsize=1)
-def predictor_of(settings: Settings) -> Predictor:
+def predictor_of(settings: RobotSettings) -> Predictor:
     """Give the predictor of this process; loaded once per settings."""
     network = (
         Baseline(settings.baseline)
@@ -198,7 +199,9 @@ def predictor_of(settings: Settings) -> Predictor:
     )
 
 
-def _initial(case: Case, truth: NDArray[np.int32], settings: Settings) -> Mask | None:
+def _initial(
+    case: Case, truth: NDArray[np.int32], settings: RobotSettings
+) -> Mask | None:
     """Find the mask that a case starts from."""
     if not settings.initial:
         return None
@@ -213,7 +216,7 @@ def _initial(case: Case, truth: NDArray[np.int32], settings: Settings) -> Mask |
 def _from_folder(folder: Path, case: Case, shape: tuple[int, ...]) -> Mask:
     found = sorted(folder.glob(f"{glob.escape(case.source)}.*"))
     if len(found) != 1:
-        raise ValueError(
+        raise UserError(
             f"'{folder}' has {len(found) or 'no'} initial masks for '{case.source}'; "
             f"expected one '{case.source}.png', .tif or .nii.gz with the labels of "
             "the true masks."
@@ -223,7 +226,7 @@ def _from_folder(folder: Path, case: Case, shape: tuple[int, ...]) -> Mask:
     if case.axis is not None and case.index is not None and labels.ndim == 3:
         labels = np.asarray(labels.take(case.index, case.axis))
     if labels.shape != shape:
-        raise ValueError(
+        raise UserError(
             f"'{found[0]}' has shape {labels.shape}, its image {shape}; give masks of "
             "the same size."
         )

@@ -1,6 +1,6 @@
 """Files to arrays, intensities to RGB, n-D layers to 2-D slices, and back."""
 
-from napari_simpleclick.volumes.intensity import Window, check_image, default_window
-from napari_simpleclick.volumes.planes import Plane
+from napari_simpleclick.images.intensity import Window, check_image, default_window
+from napari_simpleclick.images.planes import Plane
 
 __all__ = ["Plane", "Window", "check_image", "default_window"]

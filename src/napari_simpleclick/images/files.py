@@ -8,26 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.volumes import (
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.error_text import reason
+from napari_simpleclick.images.formats import (
     dicom,
-    dicom_seg,
+    dicom_segmentation,
     itk,
     nifti,
     pictures,
-    slices,
+    slice_folder,
     tiff,
 )
-from napari_simpleclick.volumes.image_file import ImageFile
-from napari_simpleclick.volumes.reason import reason
-from napari_simpleclick.volumes.slices import TIFF
-from napari_simpleclick.volumes.source import Source
+from napari_simpleclick.images.formats.slice_folder import TIFF
+from napari_simpleclick.images.image_file import ImageFile
+from napari_simpleclick.images.source import Source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from napari_simpleclick.volumes.lazy import Array
+    from napari_simpleclick.images.lazy_array import Array
 
 
 __all__ = [
@@ -83,7 +84,7 @@ def read_image(path: Path) -> ImageFile:
 
     Raises
     ------
-    ValueError
+    UserError
         If there is no such file, it is empty or damaged, or of another kind.
     ImportError
         If the format needs a package that is not installed.
@@ -93,7 +94,7 @@ def read_image(path: Path) -> ImageFile:
         found = [file for file in found if not file.labels] or found
     if len(found) > 1:
         listed = ", ".join(f"'{file.name}'" for file in found)
-        raise ValueError(
+        raise UserError(
             f"'{path}' holds {len(found)} series ({listed}); put one of them into a "
             "folder of its own."
         )
@@ -110,20 +111,20 @@ def read_images(path: Path) -> list[ImageFile]:
     if path.is_dir():
         if dicom.is_folder_of_dicom(path):  # first: a series may come with previews
             return dicom.read([p for p in path.iterdir() if p.is_file()], path)
-        if slices.find(path):
-            return [slices.read(path)]
-        raise ValueError(
+        if slice_folder.find(path):
+            return [slice_folder.read(path)]
+        raise UserError(
             f"'{path}' is a folder without a DICOM series or numbered slices; choose "
             "an image file in it."
         )
     if not path.exists():
-        raise ValueError(f"There is no file '{path}'; check the name.")
+        raise UserError(f"There is no file '{path}'; check the name.")
     if suffix not in READABLE:
-        raise ValueError(
+        raise UserError(
             f"'{path}' is not an image that can be read; use {', '.join(READABLE)}."
         )
     if path.stat().st_size == 0:
-        raise ValueError(f"'{path}' is empty; the file holds no image.")
+        raise UserError(f"'{path}' is empty; the file holds no image.")
     if suffix in DICOM:
         return dicom.read([path], path)
     if suffix in ITK:
@@ -132,7 +133,7 @@ def read_images(path: Path) -> list[ImageFile]:
     try:
         return [kind.read(path)]
     except Exception as error:  # each of the three readers has its own errors
-        raise ValueError(
+        raise UserError(
             f"'{path}' cannot be read as an image: {reason(error)}."
         ) from error
 
@@ -203,18 +204,18 @@ def check_writable(path: Path, kinds: tuple[str, ...] = WRITABLE) -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         If the kind is not supported or the folder cannot be written to.
     """
     if suffix_of(path) not in kinds:
-        raise ValueError(f"'{path}' cannot be written; use {', '.join(kinds)}.")
+        raise UserError(f"'{path}' cannot be written; use {', '.join(kinds)}.")
     if path.is_dir():
-        raise ValueError(f"'{path}' is a folder; give a file name.")
+        raise UserError(f"'{path}' is a folder; give a file name.")
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".write-test-"):
             pass
     except OSError as error:
-        raise ValueError(
+        raise UserError(
             f"'{path}' cannot be written ({error.strerror}); choose another folder."
         ) from error
 
@@ -236,7 +237,7 @@ def write_labels(path: Path, labels: Array, source: Source | None = None) -> Non
 
     Raises
     ------
-    ValueError
+    UserError
         If the target cannot be written, the shape is not that of the source, or a
         volume is to become a PNG.
     ImportError
@@ -267,11 +268,17 @@ def _write(path: Path, labels: NDArray[Any], source: Source) -> None:
         else:
             oriented = source.with_affine()
             array = oriented.to_file(labels)
-            kind = nifti if suffix in NIFTI else itk if suffix in ITK else dicom_seg
+            kind = (
+                nifti
+                if suffix in NIFTI
+                else itk
+                if suffix in ITK
+                else dicom_segmentation
+            )
             kind.write(partial, array, oriented)
         partial.replace(path)
     except OSError as error:
         why = error.strerror or reason(error)
-        raise ValueError(f"'{path}' cannot be written ({why}).") from error
+        raise UserError(f"'{path}' cannot be written ({why}).") from error
     finally:
         partial.unlink(missing_ok=True)

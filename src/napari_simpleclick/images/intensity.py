@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -133,7 +135,7 @@ def check_image(image: NDArray[Any]) -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         If the shape or type is not that of a gray or RGB image.
     """
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
@@ -142,15 +144,15 @@ def check_image(image: NDArray[Any]) -> None:
             hint = "choose one or three of its channels"
         elif image.ndim < 2:
             hint = "a row of numbers cannot be segmented"
-        raise ValueError(
+        raise UserError(
             f"An image must have shape (H, W) or (H, W, 3), not {image.shape}; {hint}."
         )
     if 0 in image.shape:
-        raise ValueError(f"The image of shape {image.shape} holds no pixels.")
+        raise UserError(f"The image of shape {image.shape} holds no pixels.")
     if not (image.dtype == np.bool_ or np.issubdtype(image.dtype, np.number)) or (
         np.issubdtype(image.dtype, np.complexfloating)
     ):
-        raise ValueError(
+        raise UserError(
             f"An image of type {image.dtype} cannot be segmented; convert it to "
             "integers or floats."
         )

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -170,7 +172,7 @@ class Unchanged:
 
         Raises
         ------
-        ValueError
+        UserError
             If a file was written, replaced or removed.
         """
         for path in paths:
@@ -179,6 +181,6 @@ class Unchanged:
             except OSError:
                 same = False
             if not same:
-                raise ValueError(
+                raise UserError(
                     f"'{path}' has changed on disk since it was opened; open it again."
                 )

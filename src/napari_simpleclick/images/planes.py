@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -48,11 +50,11 @@ class Plane:
 
         Raises
         ------
-        ValueError
+        UserError
             If there are not two axes in view, or the position is not in the array.
         """
         if len(set(axes)) != 2 or not all(0 <= axis < len(shape) for axis in axes):
-            raise ValueError(
+            raise UserError(
                 "This image is not shown as a 2-D slice; show two of its axes."
             )
         first, second = sorted(axes)
@@ -60,7 +62,7 @@ class Plane:
         for axis, (length, place) in enumerate(zip(shape, position, strict=True)):
             here = 0 if axis in (first, second) else int(np.round(place))
             if not 0 <= here < length:
-                raise ValueError(
+                raise UserError(
                     f"Slice {here} is out of range: axis {axis} has slices 0 to "
                     f"{length - 1}."
                 )

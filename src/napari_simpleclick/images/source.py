@@ -9,16 +9,17 @@ import nibabel
 import numpy as np
 from nibabel.affines import voxel_sizes
 
-from napari_simpleclick.volumes.image_file import MM
-from napari_simpleclick.volumes.lazy import turn
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.image_file import MM
+from napari_simpleclick.images.lazy_array import turn
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from napari_simpleclick.volumes.image_file import ImageFile
-    from napari_simpleclick.volumes.lazy import Array
+    from napari_simpleclick.images.image_file import ImageFile
+    from napari_simpleclick.images.lazy_array import Array
 
 SOURCE_KEY = "napari-simpleclick source"
 """Key under which a layer's metadata hold its `Source`."""
@@ -162,7 +163,7 @@ class Source:
 
         Raises
         ------
-        ValueError
+        UserError
             If the shape is another one, or merged labels differ.
         """
         labels = self.merged(labels)
@@ -172,7 +173,7 @@ class Source:
             order, flipped, shape = order[extra:], flipped[extra:], shape[:3]
         if labels.shape != tuple(shape[axis] for axis in order):
             expected = tuple(self.shape[axis] for axis in self.order)
-            raise ValueError(
+            raise UserError(
                 f"The labels have the shape {labels.shape}, but the image "
                 f"'{self.path}' has {expected}; draw them on a layer of that image."
             )
@@ -201,14 +202,14 @@ class Source:
 
         Raises
         ------
-        ValueError
+        UserError
             If they differ along it.
         """
         if labels.ndim != len(self.order) + 1:
             return labels
         merged = np.asarray(labels.max(axis=0, initial=0))
         if ((labels != merged) & (labels != 0)).any():
-            raise ValueError(
+            raise UserError(
                 "The labels differ between the modalities at some voxels; a file holds "
                 "one label a voxel. Erase one of the two, then save again."
             )

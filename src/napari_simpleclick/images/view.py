@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.volumes.intensity import (
+from napari_simpleclick.images.intensity import (
     CT_WINDOWS,
     UNIT,
     Window,
@@ -18,7 +18,7 @@ from napari_simpleclick.volumes.intensity import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_simpleclick.volumes.planes import Plane
+    from napari_simpleclick.images.planes import Plane
 
 SLICES = 9
 """Slices that the percentiles of a volume are taken from, at most."""
@@ -78,7 +78,7 @@ def _few_slices(
 
 
 @dataclass(frozen=True)
-class Look:
+class DisplaySettings:
     """What tells two views of the same slice apart.
 
     Parameters
@@ -86,7 +86,7 @@ class Look:
     rgb : bool
         Whether the last axis of the data is colour, which is shown as it is.
     intensities : str
-        As in :class:`napari_simpleclick.annotate.Options`.
+        As in :class:`napari_simpleclick.annotation.Options`.
     shown : Window or None
         The layer's contrast limits and gamma, where intensities are as displayed.
     axis : int or None
@@ -125,7 +125,7 @@ class View:
     ----------
     source : array_like
         The data at full resolution; only slices are read.
-    look : Look
+    look : DisplaySettings
         Intensities and channels.
     windows : VolumeWindows
         Where the percentiles of the volume are remembered.
@@ -136,7 +136,7 @@ class View:
     """
 
     source: Any
-    look: Look
+    look: DisplaySettings
     windows: VolumeWindows
     overview: Any
     ndim: int

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.volumes import brats, dicom, slices
-from napari_simpleclick.volumes.files import (
+from napari_simpleclick.images.files import (
     read_image,
     read_images,
     smallest_type,
     suffix_of,
 )
-from napari_simpleclick.volumes.lazy import fits_memory
-from napari_simpleclick.volumes.source import Source
+from napari_simpleclick.images.formats import brats, dicom, slice_folder
+from napari_simpleclick.images.lazy_array import fits_memory
+from napari_simpleclick.images.source import Source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from napari_simpleclick.volumes.image_file import ImageFile
-    from napari_simpleclick.volumes.lazy import Array
+    from napari_simpleclick.images.image_file import ImageFile
+    from napari_simpleclick.images.lazy_array import Array
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,9 @@ class Opened:
 def is_image_folder(folder: Path) -> bool:
     """Whether a folder looks like a BraTS case, a DICOM series or numbered slices."""
     return bool(
-        brats.find(folder) or slices.find(folder) or dicom.is_folder_of_dicom(folder)
+        brats.find(folder)
+        or slice_folder.find(folder)
+        or dicom.is_folder_of_dicom(folder)
     )
 
 

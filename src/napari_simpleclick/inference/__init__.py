@@ -1,7 +1,7 @@
 """One image, its clicks and a prior mask to a probability map. NumPy in and out."""
 
-from napari_simpleclick.predict.crops import Box, ZoomIn
-from napari_simpleclick.predict.merge import progressive_merge
-from napari_simpleclick.predict.predictor import THRESHOLD, Predictor
+from napari_simpleclick.inference.crops import Crop, ZoomIn
+from napari_simpleclick.inference.merge import progressive_merge
+from napari_simpleclick.inference.predictor import THRESHOLD, Predictor
 
-__all__ = ["THRESHOLD", "Box", "Predictor", "ZoomIn", "progressive_merge"]
+__all__ = ["THRESHOLD", "Crop", "Predictor", "ZoomIn", "progressive_merge"]

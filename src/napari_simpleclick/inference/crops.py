@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_simpleclick.clicks import Click
+    from napari_simpleclick.prompts import Click
 
 
-class Box(NamedTuple):
+class Crop(NamedTuple):
     """Rows and columns of a crop, both ends inclusive, px."""
 
     row_min: int
@@ -83,8 +83,8 @@ class ZoomIn:
         prior: NDArray[np.float32] | None,
         clicks: Sequence[Click],
         shape: tuple[int, int],
-        current: Box | None,
-    ) -> Box:
+        current: Crop | None,
+    ) -> Crop:
         """Choose the crop for the next prediction.
 
         Parameters
@@ -95,7 +95,7 @@ class ZoomIn:
             All clicks so far, the new one included.
         shape : tuple of int
             (H, W) of the image.
-        current : Box or None
+        current : Crop or None
             The crop of the last prediction.
 
         Returns
@@ -104,7 +104,7 @@ class ZoomIn:
             The whole image while there is no object; then the current crop, until a
             positive click falls outside it or the object has outgrown it.
         """
-        wanted = Box(0, shape[0] - 1, 0, shape[1] - 1)
+        wanted = Crop(0, shape[0] - 1, 0, shape[1] - 1)
         if prior is not None:
             wanted = self.around(prior > self.threshold, clicks) or wanted
         if (
@@ -115,7 +115,7 @@ class ZoomIn:
             return wanted
         return current
 
-    def around(self, mask: NDArray[np.bool_], clicks: Sequence[Click]) -> Box | None:
+    def around(self, mask: NDArray[np.bool_], clicks: Sequence[Click]) -> Crop | None:
         """Expand the box around a mask and the positive clicks; None if it is empty."""
         if not mask.any():
             return None
@@ -129,10 +129,10 @@ class ZoomIn:
             centre = 0.5 * float(low + high)
             sides.append(max(0, round(centre - side / 2)))
             sides.append(min(mask.shape[axis] - 1, round(centre + side / 2)))
-        return Box(*sides)
+        return Crop(*sides)
 
 
-def box_iou(first: Box, second: Box) -> float:
+def box_iou(first: Crop, second: Crop) -> float:
     """Product of the overlaps of rows and of columns, with hulls as unions."""
     result = 1.0
     for low, high in ((0, 1), (2, 3)):
@@ -142,7 +142,7 @@ def box_iou(first: Box, second: Box) -> float:
     return result
 
 
-def map_click(click: Click, box: Box, size: tuple[int, int]) -> tuple[float, float]:
+def map_click(click: Click, box: Crop, size: tuple[int, int]) -> tuple[float, float]:
     """Row and column of a click in a crop that is resized to ``size``, unrounded."""
     return (
         size[0] * (click.row - box.row_min) / box.height,
@@ -152,7 +152,7 @@ def map_click(click: Click, box: Box, size: tuple[int, int]) -> tuple[float, flo
 
 def resize_crop(
     image: NDArray[Any],
-    box: Box,
+    box: Crop,
     size: tuple[int, int],
     convert: Callable[[NDArray[Any]], NDArray[np.float32]] | None = None,
 ) -> NDArray[np.float32]:
@@ -165,7 +165,7 @@ def resize_crop(
     ----------
     image : ndarray
         (H, W) or (H, W, C), any number type.
-    box : Box
+    box : Crop
         The crop.
     size : tuple of int
         (height, width) of the result.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,7 +27,7 @@ def choose_device(name: str) -> torch.device:
 
     Raises
     ------
-    ValueError
+    UserError
         If this computer has no such device.
     """
     if name == "auto":
@@ -36,7 +38,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(
+        raise UserError(
             f"This computer has no device '{name}'; choose 'cpu' or 'auto'."
         ) from error
     return device
@@ -64,11 +66,11 @@ def choose_precision(name: Precision, device: torch.device) -> torch.dtype:
 
     Raises
     ------
-    ValueError
+    UserError
         If the name is none of the three.
     """
     if name not in ("auto", "float32", "bfloat16"):
-        raise ValueError(
+        raise UserError(
             f"There is no precision '{name}'; choose auto, float32 or bfloat16."
         )
     if name != "auto":

@@ -11,7 +11,7 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from napari_simpleclick.clicks import Click
+    from napari_simpleclick.prompts import Click
 
 Mask = NDArray[np.bool_]
 

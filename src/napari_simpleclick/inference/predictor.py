@@ -9,18 +9,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_simpleclick.clicks import Click, check_clicks
-from napari_simpleclick.networks import SimpleClick, channels_last, draw_disks
-from napari_simpleclick.predict.crops import Box, ZoomIn, map_click, resize_crop
-from napari_simpleclick.predict.devices import (
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.intensity import Window, check_image, default_window
+from napari_simpleclick.inference.crops import Crop, ZoomIn, map_click, resize_crop
+from napari_simpleclick.inference.devices import (
     Precision,
     choose_device,
     choose_precision,
     limited_threads,
     spare_threads,
 )
-from napari_simpleclick.predict.grid import SquareGrid
-from napari_simpleclick.volumes.intensity import Window, check_image, default_window
+from napari_simpleclick.inference.square_grid import SquareGrid
+from napari_simpleclick.networks import SimpleClick, channels_last, draw_disks
+from napari_simpleclick.prompts import Click, check_clicks
 from napari_simpleclick.weights.errors import enough_memory
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_simpleclick.predict.baselines import Baseline
+    from napari_simpleclick.networks.baselines import Baseline
 
 THRESHOLD = 0.49
 """Probability above which the published evaluation counts a pixel as object."""
@@ -46,7 +47,7 @@ class Predictor:
         ``auto`` or a torch device name.
     precision : {"auto", "float32", "bfloat16"}
         Number type of matrix products, see
-        :func:`napari_simpleclick.predict.devices.choose_precision`.
+        :func:`napari_simpleclick.inference.devices.choose_precision`.
     flip : bool
         Average the logits with those of the mirrored image, as the published
         evaluation does; costs twice the time.
@@ -57,13 +58,13 @@ class Predictor:
 
     Attributes
     ----------
-    crop : Box or None
+    crop : Crop or None
         The crop of the last prediction. It is part of the state of an object: to
         alternate between objects of one image, store it and put it back.
 
     Raises
     ------
-    ValueError
+    UserError
         If the device or precision is not available.
     """
 
@@ -81,13 +82,13 @@ class Predictor:
         self.flip = flip
         self.zoom = zoom or ZoomIn(size=network.config.image_size)
         self.threads = threads or spare_threads()
-        self.crop: Box | None = None
+        self.crop: Crop | None = None
         with enough_memory("the network"):
             self._network = channels_last(network.to(self.device)).eval()
         self._image: NDArray[Any] | None = None
         self._grid: SquareGrid | None = None
         self._window = Window(0.0, 1.0)
-        self._seen: tuple[Box, Tensor] | None = None
+        self._seen: tuple[Crop, Tensor] | None = None
 
     def set_image(
         self,
@@ -104,14 +105,14 @@ class Predictor:
             copied.
         window : Window or None
             Intensities that become black and white; None chooses them, see
-            :func:`napari_simpleclick.volumes.default_window`.
+            :func:`napari_simpleclick.images.default_window`.
         spacing : tuple of float
             Height and width of a pixel, in any unit. The network sees oblong pixels
             resampled to square ones; clicks, priors and answers stay on the image's.
 
         Raises
         ------
-        ValueError
+        UserError
             If it is not one gray or RGB image, or a spacing is not positive.
         """
         array = np.asarray(image)
@@ -128,7 +129,7 @@ class Predictor:
         self._seen = self.crop = None
 
     @property
-    def extent(self) -> Box | None:
+    def extent(self) -> Crop | None:
         """The part of the image outside which the last answer is 0."""
         if self._grid is None or self.crop is None:
             return self.crop
@@ -160,12 +161,12 @@ class Predictor:
 
         Raises
         ------
-        ValueError
+        UserError
             If there is no image, no click, a click outside the image, or a prior of
             another shape.
         """
         if self._image is None:
-            raise ValueError("There is no image yet; call set_image first.")
+            raise UserError("There is no image yet; call set_image first.")
         check_clicks(clicks, self._shape)
         height, width = self._image.shape[:2]
         before = None if prior is None else self._check_prior(prior)
@@ -204,7 +205,7 @@ class Predictor:
 
         Raises
         ------
-        ValueError
+        UserError
             As :meth:`predict` does, before the first prediction.
         """
         if self._image is not None:
@@ -218,7 +219,7 @@ class Predictor:
         """Refuse a prior of another shape, and bring it to the network's pixels."""
         array = np.asarray(prior)
         if array.shape != self._shape:
-            raise ValueError(
+            raise UserError(
                 f"The prior mask has shape {array.shape} but the image is "
                 f"{self._shape[0]} x {self._shape[1]} px; give a mask of the same size."
             )
@@ -227,7 +228,7 @@ class Predictor:
             unit = np.clip(np.nan_to_num(unit, nan=0.0), 0, 1)
         return unit if self._grid is None else self._grid.there(unit)
 
-    def _look(self, box: Box) -> Tensor:
+    def _look(self, box: Crop) -> Tensor:
         """Give the crop as (1,3,h,w); prepared once while clicks stay in it."""
         if self._seen is None or self._seen[0] != box:
             assert self._image is not None
@@ -239,7 +240,7 @@ class Predictor:
         return self._seen[1]
 
     def _prompt(
-        self, clicks: Sequence[Click], prior: NDArray[np.float32] | None, box: Box
+        self, clicks: Sequence[Click], prior: NDArray[np.float32] | None, box: Crop
     ) -> Tensor:
         """Prior and click disks of the crop as (1,3,h,w)."""
         size = self.zoom.size

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.clicks import Click
-from napari_simpleclick.predict.crops import Box, resize_crop
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.inference.crops import Crop, resize_crop
+from napari_simpleclick.prompts import Click
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,11 +58,11 @@ class SquareGrid:
 
         Raises
         ------
-        ValueError
+        UserError
             If a spacing is not a positive number.
         """
         if not all(side > 0 and math.isfinite(side) for side in spacing):
-            raise ValueError(
+            raise UserError(
                 f"A pixel of {spacing[0]:g} x {spacing[1]:g} has no area; correct the "
                 "scale of the image."
             )
@@ -102,15 +103,15 @@ class SquareGrid:
         """Resample a map of square pixels to the slice."""
         return resize_crop(maps, _whole(self.square), self.shape)
 
-    def extent(self, box: Box) -> Box:
+    def extent(self, box: Crop) -> Crop:
         """Smallest box of the slice that holds all that a box there has effect on."""
         sides: list[int] = []
         for axis, factor in enumerate(self.factors):
             low, high = box[2 * axis], box[2 * axis + 1]
             sides.append(max(0, math.floor((low - 1) / factor)))
             sides.append(min(self.shape[axis] - 1, math.ceil((high + 1) / factor)))
-        return Box(*sides)
+        return Crop(*sides)
 
 
-def _whole(shape: tuple[int, int]) -> Box:
-    return Box(0, shape[0] - 1, 0, shape[1] - 1)
+def _whole(shape: tuple[int, int]) -> Crop:
+    return Crop(0, shape[0] - 1, 0, shape[1] - 1)

@@ -8,9 +8,13 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.networks.disks import draw_disks
-from napari_simpleclick.networks.simpleclick import SimpleClick, SimpleClickConfig
-from napari_simpleclick.networks.vit import resize_positions
+from napari_simpleclick.networks.simpleclick.network import (
+    SimpleClick,
+    SimpleClickConfig,
+)
+from napari_simpleclick.networks.simpleclick.vit import resize_positions
 
 __all__ = [
     "NETWORKS",
@@ -58,11 +62,11 @@ def build(name: str, image_size: int | tuple[int, int] = 448) -> SimpleClick:
 
     Raises
     ------
-    ValueError
+    UserError
         If no network has this name.
     """
     if name not in NETWORKS:
-        raise ValueError(
+        raise UserError(
             f"There is no network '{name}'; choose one of {', '.join(NETWORKS)}."
         )
     size = (image_size, image_size) if isinstance(image_size, int) else image_size

@@ -18,6 +18,8 @@ from skimage.graph import MCP_Geometric
 from skimage.segmentation import random_walker
 from torch import Tensor, nn
 
+from napari_simpleclick.errors import UserError
+
 Mask = NDArray[np.bool_]
 Method = Callable[[NDArray[np.float32], Mask, Mask], NDArray[np.float32]]
 """(H, W, 3) image in [0, 1], object and background seeds -> (H, W) probability."""
@@ -48,14 +50,14 @@ class Baseline(nn.Module):
 
     Raises
     ------
-    ValueError
+    UserError
         If there is no such method.
     """
 
     def __init__(self, name: str) -> None:
         super().__init__()
         if name not in BASELINES:
-            raise ValueError(
+            raise UserError(
                 f"There is no baseline '{name}'; choose one of {', '.join(BASELINES)}."
             )
         self.config = BaselineConfig()

@@ -21,8 +21,8 @@ def open_panel() -> None:
 
 def em_sample() -> list[tuple[Any, dict[str, Any], str]]:
     """Provide five EM sections as layer data."""
+    from napari_simpleclick.images.files import read_image
     from napari_simpleclick.samples import EM_SCALE_NM, sample_path
-    from napari_simpleclick.volumes.files import read_image
 
     array = read_image(sample_path("em.tif")).array
     look = {"name": "EM neurons", "scale": EM_SCALE_NM, "units": ("nm",) * 3}

@@ -8,58 +8,59 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_simpleclick.annotate.shelf import (
-    Offer,
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.plugin.layers.session_mask import read_session
+from napari_simpleclick.plugin.workers import start
+from napari_simpleclick.sessions.folder import (
+    SavedSession,
     decline,
     digest,
     offers,
     tidy,
 )
-from napari_simpleclick.plugin.background import start
-from napari_simpleclick.plugin.kept import read_session
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.layers import Image
 
-    from napari_simpleclick.plugin.layers import Bench
+    from napari_simpleclick.plugin.layers.canvas import LayerCanvas
 
 
-class Saving:
-    """Writes the session of a bench to a file, and finds older ones of its image."""
+class Autosave:
+    """Writes the session of a canvas to a file, and finds older ones of its image."""
 
     offered = Signal(object)
-    """An :class:`Offer` to go on with, or None."""
+    """An :class:`SavedSession` to go on with, or None."""
 
     restored = Signal(object, object)
-    """The image, and its :class:`Restored` session."""
+    """The image, and its :class:`RestoredSession` session."""
 
     failed = Signal(str, object)
     """A sentence for the person, and the error behind it."""
 
     def __init__(self) -> None:
-        self.bench: Bench | None = None
+        self.canvas: LayerCanvas | None = None
 
     # -- writing ---------------------------------------------------------------------
 
-    def follow(self, bench: Bench | None) -> None:
-        """Watch over the session of a bench from now on; None for nothing."""
-        if self.bench is not None:
-            self.bench.session.happened.disconnect(self._on_event)
-        self.bench = bench
+    def follow(self, canvas: LayerCanvas | None) -> None:
+        """Watch over the session of a canvas from now on; None for nothing."""
+        if self.canvas is not None:
+            self.canvas.session.happened.disconnect(self._on_event)
+        self.canvas = canvas
         self.offered.emit(None)
-        if bench is not None:
-            bench.session.happened.connect(self._on_event)
-            if bench.recorder.keeps and not bench.recorder.begun:
-                self._look_for_offers(bench)
+        if canvas is not None:
+            canvas.session.happened.connect(self._on_event)
+            if canvas.recorder.merging and not canvas.recorder.begun:
+                self._look_for_offers(canvas)
 
     def _on_event(self) -> None:
         """Tell if the last event was not written; withdraw the offer."""
-        if self.bench is None or not self.bench.recorder.begun:
+        if self.canvas is None or not self.canvas.recorder.begun:
             return
         self.offered.emit(None)
-        trouble = self.bench.recorder.trouble()
+        trouble = self.canvas.recorder.trouble()
         if trouble is not None:
             text = (
                 f"Your work is not being kept: {trouble} Save the mask yourself with "
@@ -73,30 +74,30 @@ class Saving:
 
         Raises
         ------
-        ValueError
+        UserError
             If nothing was done yet.
         """
-        if self.bench is None or not self.bench.recorder.begun:
-            raise ValueError("There is nothing to save yet; click on an object first.")
-        work = self.bench.recorder.copy(path)
+        if self.canvas is None or not self.canvas.recorder.begun:
+            raise UserError("There is nothing to save yet; click on an object first.")
+        work = self.canvas.recorder.copy(path)
         start(work.result, failed=self._on_error, title="Saving the session")
 
     # -- going on ----------------------------------------------------------------------
 
-    def _look_for_offers(self, bench: Bench) -> None:
-        source, ndim = bench.source(), bench.image.ndim
+    def _look_for_offers(self, canvas: LayerCanvas) -> None:
+        source, ndim = canvas.source(), canvas.image.ndim
 
-        def search() -> list[Offer]:
+        def search() -> list[SavedSession]:
             tidy()
             return offers(digest(source, ndim))
 
-        start(search, partial(self._on_offers, bench), self._on_error)
+        start(search, partial(self._on_offers, canvas), self._on_error)
 
-    def _on_offers(self, bench: Bench, found: list[Offer]) -> None:
-        if bench is self.bench and not bench.recorder.begun:
+    def _on_offers(self, canvas: LayerCanvas, found: list[SavedSession]) -> None:
+        if canvas is self.canvas and not canvas.recorder.begun:
             self.offered.emit(found[0] if found else None)
 
-    def decline(self, offer: Offer) -> None:
+    def decline(self, offer: SavedSession) -> None:
         """Do not offer a session again."""
         self.offered.emit(None)
         start(partial(decline, offer))

@@ -8,15 +8,16 @@ from weakref import WeakSet
 
 from psygnal import Signal
 
-from napari_simpleclick.annotate import Stack
+from napari_simpleclick.annotation import ObjectStack
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin import keys
-from napari_simpleclick.plugin.answers import Answers
+from napari_simpleclick.plugin.autosave import Autosave
 from napari_simpleclick.plugin.keys import Action
-from napari_simpleclick.plugin.layers import KEY, Bench
-from napari_simpleclick.plugin.models import Models
-from napari_simpleclick.plugin.mouse import Mouse
-from napari_simpleclick.plugin.points import take_over
-from napari_simpleclick.plugin.saving import Saving
+from napari_simpleclick.plugin.layers.canvas import KEY, LayerCanvas
+from napari_simpleclick.plugin.layers.mouse import Mouse
+from napari_simpleclick.plugin.layers.points import take_over
+from napari_simpleclick.plugin.model_loader import ModelLoader
+from napari_simpleclick.plugin.prediction_queue import PredictionQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from napari.layers import Image
     from napari.viewer import Viewer
 
-    from napari_simpleclick.answer import Engine
-    from napari_simpleclick.plugin.kept import Restored
+    from napari_simpleclick.plugin.layers.session_mask import RestoredSession
+    from napari_simpleclick.workflow import PredictionEngine
 
 
 HELD = "Predict what was clicked with {}."
@@ -51,20 +52,20 @@ class Controller:
     """Sign, object or model have changed."""
 
     clicked = Signal(object, object)
-    """A :class:`Spot` has a new :class:`Step`; its answer is still to come."""
+    """An :class:`ObjectSlice` has a new :class:`PlacedPrompt`, not answered yet."""
 
     asked = Signal(object)
     """An :class:`Action` of propagation was asked for."""
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
-        self.bench: Bench | None = None
-        self.models = Models()
-        self.answers = Answers(self.models)
-        self.saving = Saving()
+        self.canvas: LayerCanvas | None = None
+        self.models = ModelLoader()
+        self.answers = PredictionQueue(self.models)
+        self.saving = Autosave()
         self.positive = True
         self.closed = self._entering = False
-        self._benches: WeakSet[Bench] = WeakSet()
+        self._canvases: WeakSet[LayerCanvas] = WeakSet()
         self.mouse = Mouse(viewer, self._wants_clicks, self._on_click, self.pick)
         viewer.layers.events.removed.connect(self._on_layer_removed)
         self.models.loading.connect(lambda: self.status.emit("Loading the model…"))
@@ -78,7 +79,7 @@ class Controller:
         )
 
     @property
-    def engine(self) -> Engine | None:
+    def engine(self) -> PredictionEngine | None:
         """What answers clicks; None until a model is loaded."""
         return self.models.engine
 
@@ -86,10 +87,10 @@ class Controller:
 
     def use_image(self, image: Image | None) -> None:
         """Click on this image from now on; None for no image."""
-        same = self.bench is not None and image is self.bench.image
+        same = self.canvas is not None and image is self.canvas.image
         if same or self._entering or self.closed:
             return
-        self._leave_bench()
+        self._leave_canvas()
         if image is None:
             return
         if image.ndim < 2:
@@ -97,7 +98,9 @@ class Controller:
             return
         self._entering = True
         try:
-            self._enter_bench(self._old_bench(image) or Bench(self.viewer, image))
+            self._enter_canvas(
+                self._old_canvas(image) or LayerCanvas(self.viewer, image)
+            )
         except MemoryError:
             self.complain(
                 f"There is not enough memory for a mask of '{image.name}'; crop it "
@@ -121,8 +124,8 @@ class Controller:
             self.use_sign(True)
         elif action is Action.NEGATIVE:
             self.use_sign(False)
-        elif self.bench is not None and action in keys.HISTORY:
-            self.bench.act(action)
+        elif self.canvas is not None and action in keys.HISTORY:
+            self.canvas.act(action)
             self.status.emit(f"{action.value}: done")
         elif action is Action.NEW_OBJECT:
             self.new_object()
@@ -131,68 +134,69 @@ class Controller:
 
     def clear(self) -> None:
         """Remove the current object's clicks and mask on the displayed slice."""
-        if self.bench is None:
+        if self.canvas is None:
             return
         try:
-            spot = self.bench.session.spot(self.bench.current_plane())
-        except ValueError as error:
+            object_slice = self.canvas.session.object_slice(self.canvas.current_plane())
+        except UserError as error:
             self.complain(str(error))
             return
-        self.bench.session.clear(spot)
+        self.canvas.session.clear(object_slice)
         self.answers.predict()
 
     def new_object(self) -> None:
         """Go on with the next free label."""
-        if self.bench is None:
+        if self.canvas is None:
             return
-        self.bench.mask.selected_label = self.bench.session.free_label()
+        self.canvas.mask.selected_label = self.canvas.session.free_label()
 
     def choose(self, label: int) -> None:
         """Go on with an object."""
-        if self.bench is not None:
-            self.bench.mask.selected_label = label
+        if self.canvas is not None:
+            self.canvas.mask.selected_label = label
 
     def show_object(self, label: int) -> None:
         """Go on with an object, on the slice where it is largest."""
-        bench = self.bench
-        if bench is None:
+        canvas = self.canvas
+        if canvas is None:
             return
         self.choose(label)
         try:
-            stack = Stack.through(
-                bench.session.spot(bench.current_plane()), bench.options.channel_axis
+            stack = ObjectStack.containing(
+                canvas.session.object_slice(canvas.current_plane()),
+                canvas.options.channel_axis,
             )
-        except ValueError as error:
+        except UserError as error:
             self.complain(str(error))
             return
-        if stack is not None and (areas := bench.areas(stack)).any():
-            bench.go_to(stack.spot(int(areas.argmax())).plane, stack.axis)
+        if stack is not None and (areas := canvas.areas(stack)).any():
+            canvas.go_to(stack.object_slice(int(areas.argmax())).plane, stack.axis)
 
     def delete_object(self, label: int) -> None:
         """Delete an object; requests that still wait are withdrawn."""
-        if self.bench is not None:
-            self.bench.session.withdraw(label)
-            self.bench.delete(label)
+        if self.canvas is not None:
+            self.canvas.session.withdraw(label)
+            self.canvas.delete(label)
             self.status.emit("Deleted; Undo brings it back")
 
     def pick(self, position: tuple[float, ...]) -> None:
         """Go on with the object at a position in world coordinates, if there is one."""
-        bench = self.bench
-        if bench is None:
+        canvas = self.canvas
+        if canvas is None:
             return
-        place = tuple(round(value) for value in bench.place(position))
-        shape = bench.mask.data.shape
+        place = tuple(round(value) for value in canvas.place(position))
+        shape = canvas.mask.data.shape
         if all(0 <= at < side for at, side in zip(place, shape, strict=True)):
-            label = int(bench.mask.data[place])
+            label = int(canvas.mask.data[place])
             if label:
                 self.choose(label)
 
     def click(self, position: tuple[float, ...], positive: bool) -> None:
         """Click at a position in world coordinates."""
-        if self.bench is None:
+        if self.canvas is None:
             self.complain("Choose an image to click on first.")
             return
-        self.bench.points[positive].add([self.bench.place(position)])
+        self.canvas.points[positive].add([self.canvas.place(position)])
 
     def abandon(self) -> None:
         """Stop because the window is gone; its layers must not be touched any more."""
@@ -200,145 +204,147 @@ class Controller:
             return  # the panel alone was closed before, and another may be at work
         self.closed = True
         self.models.close()
-        self.bench = self.answers.bench = None
-        for bench in self._benches:
-            bench.recorder.close()
+        self.canvas = self.answers.canvas = None
+        for canvas in self._canvases:
+            canvas.recorder.close()
 
     def close(self) -> None:
         """Let go of the viewer; answers that are still to come are dropped."""
         if self.closed:
             return
         self.closed = True
-        self._leave_bench()
+        self._leave_canvas()
         self.models.close()
         self.viewer.layers.events.removed.disconnect(self._on_layer_removed)
         self.mouse.close()
 
     # -- the bench -----------------------------------------------------------------
 
-    def _old_bench(self, image: Image) -> Bench | None:
-        """Find the bench of an image that was clicked on before."""
+    def _old_canvas(self, image: Image) -> LayerCanvas | None:
+        """Find the canvas of an image that was clicked on before."""
         for layer in self.viewer.layers:
-            bench = layer.metadata.get(KEY)
+            canvas = layer.metadata.get(KEY)
             if (
-                isinstance(bench, Bench)
-                and bench.image is image
-                and bench.is_whole()
-                and bench.fits()
+                isinstance(canvas, LayerCanvas)
+                and canvas.image is image
+                and canvas.is_whole()
+                and canvas.fits()
             ):
-                return bench
+                return canvas
         return None
 
-    def _enter_bench(self, bench: Bench) -> None:
-        self.bench = self.answers.bench = bench
-        self._benches.add(bench)
-        for layer in bench.points.values():
+    def _enter_canvas(self, canvas: LayerCanvas) -> None:
+        self.canvas = self.answers.canvas = canvas
+        self._canvases.add(canvas)
+        for layer in canvas.points.values():
             layer.events.data.connect(self._on_points)
-        bench.mask.events.selected_label.connect(self._on_label)
-        bench.image.events.data.connect(self._on_image_data)
-        bench.mask.selected_label = bench.session.label
-        keys.bind(bench.layers, self.act)
+        canvas.mask.events.selected_label.connect(self._on_label)
+        canvas.image.events.data.connect(self._on_image_data)
+        canvas.mask.selected_label = canvas.session.label
+        keys.bind(canvas.layers, self.act)
         keys.bind((self.viewer,), self.act, keys.HISTORY)  # for all other layers
-        self.viewer.layers.selection.active = bench.points[True]
-        self._take_over_points(bench)
-        self.saving.follow(bench)
+        self.viewer.layers.selection.active = canvas.points[True]
+        self._take_over_points(canvas)
+        self.saving.follow(canvas)
         self.changed.emit()
 
-    def _leave_bench(self) -> None:
-        bench, self.bench, self.answers.bench = self.bench, None, None
-        if bench is None:
+    def _leave_canvas(self) -> None:
+        canvas, self.canvas, self.answers.canvas = self.canvas, None, None
+        if canvas is None:
             return
-        for layer in bench.points.values():
+        for layer in canvas.points.values():
             layer.events.data.disconnect(self._on_points)
-        bench.mask.events.selected_label.disconnect(self._on_label)
-        bench.image.events.data.disconnect(self._on_image_data)
-        if bench.is_whole():
-            bench.session.withdraw()
+        canvas.mask.events.selected_label.disconnect(self._on_label)
+        canvas.image.events.data.disconnect(self._on_image_data)
+        if canvas.is_whole():
+            canvas.session.withdraw()
         self.saving.follow(None)
-        keys.unbind((*bench.layers, self.viewer))
-        keys.bind(bench.layers[1:], bench.act, keys.HISTORY)
+        keys.unbind((*canvas.layers, self.viewer))
+        keys.bind(canvas.layers[1:], canvas.act, keys.HISTORY)
         self.changed.emit()
 
     def _on_layer_removed(self, event: Any) -> None:
-        if self.bench is not None and event.value in self.bench.layers:
-            self._leave_bench()
+        if self.canvas is not None and event.value in self.canvas.layers:
+            self._leave_canvas()
             self.status.emit("")
-        for bench in self._benches:
-            if event.value in bench.layers:
-                bench.recorder.close()
+        for canvas in self._canvases:
+            if event.value in canvas.layers:
+                canvas.recorder.close()
 
     def _on_image_data(self) -> None:
         if self.engine is not None:
             self.engine.forget()
-        bench = self.bench
-        if bench is not None and not bench.fits():
-            self._leave_bench()
+        canvas = self.canvas
+        if canvas is not None and not canvas.fits():
+            self._leave_canvas()
             self.complain(
-                f"'{bench.image.name}' has another shape now; start on it again for a "
+                f"'{canvas.image.name}' has another shape now; start on it again for a "
                 "new mask."
             )
 
     def _on_label(self) -> None:
-        if self.bench is not None and self.bench.mask.selected_label > 0:
-            self.bench.show_colours()
-            self.bench.session.choose(int(self.bench.mask.selected_label))
+        if self.canvas is not None and self.canvas.mask.selected_label > 0:
+            self.canvas.show_colours()
+            self.canvas.session.choose(int(self.canvas.mask.selected_label))
             self.changed.emit()
 
     def restore(self, path: Path) -> None:
         """Go on with a session of the image, in place of the present one."""
-        if self.bench is None:
+        if self.canvas is None:
             self.complain("Open the image of the session first.")
         else:
-            self.saving.restore(path, self.bench.image)
+            self.saving.restore(path, self.canvas.image)
 
-    def _on_restored(self, image: Image, restored: Restored) -> None:
-        """Replace the bench by one with the session that was read."""
-        if self.closed or self.bench is None or self.bench.image is not image:
+    def _on_restored(self, image: Image, restored: RestoredSession) -> None:
+        """Replace the canvas by one with the session that was read."""
+        if self.closed or self.canvas is None or self.canvas.image is not image:
             restored.recorder.close()
             return
         try:
-            self.replace_bench(lambda: Bench(self.viewer, image, restored=restored))
+            self.replace_canvas(
+                lambda: LayerCanvas(self.viewer, image, restored=restored)
+            )
         except MemoryError as error:
             restored.recorder.close()
             self.complain("There is not enough memory for the session's mask.", error)
         self.answers.pump()
 
-    def replace_bench(self, make: Callable[[], Bench]) -> None:
-        """Put another bench of the same image in the place of the present one."""
-        old = self.bench
+    def replace_canvas(self, make: Callable[[], LayerCanvas]) -> None:
+        """Put another canvas of the same image in the place of the present one."""
+        old = self.canvas
         assert old is not None
-        self._leave_bench()
+        self._leave_canvas()
         self._entering = True
         try:
             for layer in old.layers[1:]:
                 self.viewer.layers.remove(layer)
             old.recorder.close()
-            self._enter_bench(make())
+            self._enter_canvas(make())
         finally:
             self._entering = False
 
     # -- clicks --------------------------------------------------------------------
 
     def _wants_clicks(self) -> bool:
-        return self.bench is not None
+        return self.canvas is not None
 
     def _on_click(self, position: tuple[float, ...], other: bool) -> None:
         self.click(position, self.positive != other)
 
     def _on_points(self, event: Any) -> None:
-        bench = self.bench
-        if bench is None or bench.quiet:
+        canvas = self.canvas
+        if canvas is None or canvas.quiet:
             return
         if str(event.action) in ("added", "removed", "changed"):
-            self._take_over_points(bench)
+            self._take_over_points(canvas)
 
-    def _take_over_points(self, bench: Bench) -> None:
+    def _take_over_points(self, canvas: LayerCanvas) -> None:
         """Make the session's clicks those of the Points layers."""
         try:
-            for spot, step in take_over(bench):
-                self.clicked.emit(spot, step)
-        except ValueError as error:
-            bench.show_steps()
+            for object_slice, step in take_over(canvas):
+                self.clicked.emit(object_slice, step)
+        except UserError as error:
+            canvas.show_steps()
             self.complain(str(error))
         self.answers.pump()
 

@@ -6,6 +6,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -33,17 +35,17 @@ def run_demo(screenshot: Path | None) -> Path | None:
 
     Raises
     ------
-    ValueError
+    UserError
         If a prediction fails or takes longer than two minutes.
     """
     import napari
 
-    from napari_simpleclick.plugin.look import UNKEPT
+    from napari_simpleclick.plugin.layers.placement import NOT_RECORDED
 
     viewer = napari.Viewer()
     viewer.open_sample("napari-simpleclick", "em")
     if screenshot is not None:  # nobody will want to go on with it
-        viewer.layers[0].metadata[UNKEPT] = True
+        viewer.layers[0].metadata[NOT_RECORDED] = True
     viewer.dims.set_point(0, DEMO_SLICE * viewer.layers[0].scale[0])
     _, panel = viewer.window.add_plugin_dock_widget("napari-simpleclick", "SimpleClick")
     viewer.window.resize(1280, 820)
@@ -59,7 +61,7 @@ def run_demo(screenshot: Path | None) -> Path | None:
     _wait(lambda: controller.engine is not None, troubles)
     for count, (row, column, positive) in enumerate(DEMO_CLICKS, start=1):
         place = (DEMO_SLICE, row, column)
-        controller.click(controller.bench.image.data_to_world(place), positive)
+        controller.click(controller.canvas.image.data_to_world(place), positive)
         _wait(partial(_reached, answers, count), troubles)
     viewer.reset_view()
     viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
@@ -78,7 +80,7 @@ def _wait(done: Callable[[], bool], troubles: list[str]) -> None:
     end = time.monotonic() + PATIENCE_S
     while not done():
         if troubles or time.monotonic() > end:
-            raise ValueError(troubles[0] if troubles else "The demo took too long.")
+            raise UserError(troubles[0] if troubles else "The demo took too long.")
         QApplication.processEvents()
         time.sleep(0.01)
     QApplication.processEvents()

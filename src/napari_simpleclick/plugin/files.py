@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from napari.utils.notifications import show_warning
 
-from napari_simpleclick.volumes import files, layers
-from napari_simpleclick.volumes.channels import CHANNEL_NAMES_KEY
-from napari_simpleclick.volumes.image_file import SPELLINGS
-from napari_simpleclick.volumes.source import SOURCE_KEY, Source
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images import files, viewer_images
+from napari_simpleclick.images.channels import CHANNEL_NAMES_KEY
+from napari_simpleclick.images.image_file import SPELLINGS
+from napari_simpleclick.images.source import SOURCE_KEY, Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_simpleclick.volumes.layers import Opened
+    from napari_simpleclick.images.viewer_images import Opened
 
 LayerData = tuple[Any, dict[str, Any], str]
 """Data, options and type of a layer, as napari's plugins hand them over."""
@@ -44,7 +45,7 @@ def get_reader(path: str | list[str]) -> Reader | None:
     if isinstance(path, list):
         return None
     place = Path(path)
-    if place.is_dir() and not layers.is_image_folder(place):
+    if place.is_dir() and not viewer_images.is_image_folder(place):
         return None
     return read_layers
 
@@ -67,7 +68,7 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
     ValueError, ImportError
         In one sentence, if it cannot be read.
     """
-    opened = layers.open_layers(Path(str(path)))
+    opened = viewer_images.open_layers(Path(str(path)))
     for image in opened:
         for sentence in image.warnings:
             show_warning(sentence)
@@ -121,7 +122,7 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     labels = np.asarray(data[0] if meta.get("multiscale") else data)
     try:
         files.write_labels(Path(path), labels, _source(labels, meta))
-    except ValueError as error:  # napari takes it for a missing writer, and hides it
+    except UserError as error:  # napari takes it for a missing writer, and hides it
         raise OSError(str(error)) from error
     return [path]
 

@@ -9,18 +9,19 @@ from napari.utils import cancelable_progress
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_simpleclick.plugin.background import start
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.plugin.workers import start
 from napari_simpleclick.weights import WeightsError, catalogue, download, is_local
 
 if TYPE_CHECKING:
-    from napari_simpleclick.answer import Engine
-    from napari_simpleclick.predict.devices import Precision
+    from napari_simpleclick.inference.devices import Precision
+    from napari_simpleclick.workflow import PredictionEngine
 
 LOOK_MS = 100
 """How often to look how far a download is."""
 
 
-class Choice(NamedTuple):
+class ModelChoice(NamedTuple):
     """What is to answer clicks.
 
     Parameters
@@ -36,14 +37,14 @@ class Choice(NamedTuple):
     precision: str = "auto"
 
 
-class Models:
+class ModelLoader:
     """Loads models, one after the other; the present one stays until the next is there.
 
     Attributes
     ----------
-    engine : Engine or None
+    engine : PredictionEngine or None
         What answers clicks; None until the first model is loaded.
-    choice : Choice
+    choice : ModelChoice
         What is in use, or being loaded.
     devices : tuple of str
         Names of the devices of this computer; empty until a model is loaded.
@@ -65,8 +66,8 @@ class Models:
     """Loading was cancelled; what was in use stays."""
 
     def __init__(self) -> None:
-        self.engine: Engine | None = None
-        self.choice = self._in_use = Choice()
+        self.engine: PredictionEngine | None = None
+        self.choice = self._in_use = ModelChoice()
         self.devices: tuple[str, ...] = ()
         self._job: Load | None = None
         self._bar: Any = None
@@ -88,7 +89,7 @@ class Models:
         """Load a model, by catalogue name or path."""
         self.choose(self.choice._replace(model=name))
 
-    def choose(self, choice: Choice) -> None:
+    def choose(self, choice: ModelChoice) -> None:
         """Load a model onto a device; what is being loaded is given up for it."""
         self._give_up()
         self.choice = choice
@@ -144,7 +145,7 @@ class Models:
         self._bar.update(job.done - self._bar.n)
         self.downloading.emit(job.done, job.total)
 
-    def _on_end(self, job: Load, engine: Engine | None) -> None:
+    def _on_end(self, job: Load, engine: PredictionEngine | None) -> None:
         if job is not self._job:
             return
         self._end()
@@ -162,18 +163,18 @@ class Models:
             self.failed.emit(error)
             return
         where = "" if instead.device == "auto" else f" on {instead.device}"
-        told = ValueError(f"{error} Until then it is '{instead.model}'{where}.")
+        told = UserError(f"{error} Until then it is '{instead.model}'{where}.")
         told.__cause__ = error
         self.failed.emit(told)
         self.choose(instead)
 
 
-def _instead(choice: Choice, error: Exception) -> Choice | None:
+def _instead(choice: ModelChoice, error: Exception) -> ModelChoice | None:
     """Find what to begin with if a saved choice is not valid any more."""
-    if isinstance(error, WeightsError) or choice == Choice(choice.model):
-        instead = choice._replace(model=Choice().model)
+    if isinstance(error, WeightsError) or choice == ModelChoice(choice.model):
+        instead = choice._replace(model=ModelChoice().model)
     else:
-        instead = Choice(choice.model)
+        instead = ModelChoice(choice.model)
     return instead if instead != choice else None
 
 
@@ -186,7 +187,7 @@ class Load:
 
     Parameters
     ----------
-    choice : Choice
+    choice : ModelChoice
         What to load.
 
     Attributes
@@ -202,14 +203,14 @@ class Load:
         their own where a worker ends with one under PySide6.
     """
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, choice: ModelChoice) -> None:
         self.choice = choice
         self.error: Exception | None = None
         self.stopped = False
         self.done = self.total = 0
         self.devices: tuple[str, ...] = ()
 
-    def run(self) -> Engine | None:
+    def run(self) -> PredictionEngine | None:
         """Download if need be, load and warm up; None if it failed or was given up."""
         try:
             card = catalogue().get(self.choice.model)
@@ -223,11 +224,14 @@ class Load:
             self.error = error
             return None
 
-    def _load(self) -> Engine:
-        from napari_simpleclick.answer import Engine
-        from napari_simpleclick.predict import Predictor
-        from napari_simpleclick.predict.devices import available_devices, choose_device
+    def _load(self) -> PredictionEngine:
+        from napari_simpleclick.inference import Predictor
+        from napari_simpleclick.inference.devices import (
+            available_devices,
+            choose_device,
+        )
         from napari_simpleclick.weights import load_weights
+        from napari_simpleclick.workflow import PredictionEngine
 
         self.devices = available_devices()
         choose_device(self.choice.device)  # to find out before reading a large file
@@ -236,7 +240,7 @@ class Load:
         precision = cast("Precision", self.choice.precision)
         predictor = Predictor(network, self.choice.device, precision)
         _warm_up(predictor)
-        return Engine(predictor, card)
+        return PredictionEngine(predictor, card)
 
     def _report(self, done: int, total: int) -> None:
         self._check()
@@ -251,7 +255,7 @@ def _warm_up(predictor: Any) -> None:
     """Predict once, as the first time takes longer than all others."""
     import numpy as np
 
-    from napari_simpleclick.clicks import Click
+    from napari_simpleclick.prompts import Click
 
     predictor.set_image(np.zeros((64, 64), np.uint8))
     predictor.predict([Click(32, 32)])

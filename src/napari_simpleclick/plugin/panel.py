@@ -21,27 +21,27 @@ from qtpy.QtWidgets import (
 
 from napari_simpleclick.plugin import settings
 from napari_simpleclick.plugin.controller import Controller
-from napari_simpleclick.plugin.device import DeviceSection
 from napari_simpleclick.plugin.docked import Docked
-from napari_simpleclick.plugin.help import Help
-from napari_simpleclick.plugin.intensities import Seen
 from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.keys import TABLE, Action
-from napari_simpleclick.plugin.layers import COLOURS
-from napari_simpleclick.plugin.objects import Objects
-from napari_simpleclick.plugin.outline import Outline
-from napari_simpleclick.plugin.probability import OURS
-from napari_simpleclick.plugin.reference import Reference
-from napari_simpleclick.plugin.samples import Samples
+from napari_simpleclick.plugin.layers.canvas import COLOURS
+from napari_simpleclick.plugin.layers.probability import OURS
 from napari_simpleclick.plugin.scroll import Scroll
-from napari_simpleclick.plugin.sessions import OfferBanner, Sessions
-from napari_simpleclick.plugin.through import Through
-from napari_simpleclick.plugin.tour import Tour
+from napari_simpleclick.plugin.sections.help import Help
+from napari_simpleclick.plugin.sections.intensities import IntensitiesSection
+from napari_simpleclick.plugin.sections.model import ModelSection
+from napari_simpleclick.plugin.sections.objects import ObjectsSection
+from napari_simpleclick.plugin.sections.outline import OutlineSection
+from napari_simpleclick.plugin.sections.propagation import PropagationSection
+from napari_simpleclick.plugin.sections.reference import ReferenceSection
+from napari_simpleclick.plugin.sections.samples import SampleButtons
+from napari_simpleclick.plugin.sections.sessions import OfferBanner, SessionSection
+from napari_simpleclick.plugin.sections.tour import Tour
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_simpleclick.answer import Answer
+    from napari_simpleclick.workflow import Answer
 
 NO_IMAGE = "Open an image: drop a file into the window. Or try a sample:"
 FIRST_CLICK = "Click on the object. Right-click on what does not belong to it."
@@ -68,7 +68,7 @@ class Panel(Docked):
         self.image_choice = create_widget(
             annotation=Image, name="image", options={"choices": self._images}
         )
-        self.device = DeviceSection(controller)
+        self.device = ModelSection(controller)
         self.positive, self.negative = self._make_signs()
         self.undo = self._button("Undo", "Take back the last click", Action.UNDO)
         self.clear = QPushButton("Clear slice")
@@ -80,13 +80,22 @@ class Panel(Docked):
         self.trouble = QLabel()
         self.copy_details = QPushButton("Copy details")
         self.start = QPushButton("Start on this image")
-        self.offer, self.objects = OfferBanner(controller), Objects(controller)
-        self.through, self.reference = Through(controller), Reference(controller)
-        self.outline, self.intensities = Outline(controller), Seen(controller)
-        self.sessions, self.samples = Sessions(controller), Samples(napari_viewer)
+        self.offer, self.objects = OfferBanner(controller), ObjectsSection(controller)
+        self.propagation, self.reference = (
+            PropagationSection(controller),
+            ReferenceSection(controller),
+        )
+        self.outline, self.intensities = (
+            OutlineSection(controller),
+            IntensitiesSection(controller),
+        )
+        self.sessions, self.samples = (
+            SessionSection(controller),
+            SampleButtons(napari_viewer),
+        )
         self.tour, self.help = Tour(controller), Help()
         self.sections = (
-            self.through,
+            self.propagation,
             self.outline,
             self.intensities,
             self.sessions,
@@ -131,7 +140,7 @@ class Panel(Docked):
 
     def leave(self) -> None:
         """Let go of the viewer."""
-        for part in (self.through, self.outline, self.intensities, self.help):
+        for part in (self.propagation, self.outline, self.intensities, self.help):
             part.leave()
         self.controller.close()
 
@@ -219,7 +228,7 @@ class Panel(Docked):
         controller.trouble.connect(self._on_trouble)
         controller.changed.connect(self._on_changed)
         controller.answers.answered.connect(self._on_answer)
-        self.through.propagator.began.connect(self._forgive)
+        self.propagation.propagator.began.connect(self._forgive)
 
     # -- events --------------------------------------------------------------------
 
@@ -229,20 +238,20 @@ class Panel(Docked):
         self._on_changed()
 
     def _on_changed(self) -> None:
-        bench = self.controller.bench
+        canvas = self.controller.canvas
         for button in (self.positive, self.negative, self.undo, self.clear):
-            button.setEnabled(bench is not None)
-        self.new_object.setEnabled(bench is not None)
+            button.setEnabled(canvas is not None)
+        self.new_object.setEnabled(canvas is not None)
         chosen = self.positive if self.controller.positive else self.negative
         chosen.setChecked(True)
-        waiting = bench is None and self._offered is not None
+        waiting = canvas is None and self._offered is not None
         empty = self._offered is None
         self.samples.setVisible(empty)
         for widget in (self.tools, *self.sections):
-            widget.setVisible(bench is not None)
+            widget.setVisible(canvas is not None)
         self.choices.setVisible(not empty)
         self.start.setVisible(waiting)
-        self.hint.setText(FIRST_CLICK if bench else STOPPED if waiting else NO_IMAGE)
+        self.hint.setText(FIRST_CLICK if canvas else STOPPED if waiting else NO_IMAGE)
 
     def _on_answer(self, answer: Answer) -> None:
         self._forgive()

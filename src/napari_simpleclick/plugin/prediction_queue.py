@@ -8,27 +8,27 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_simpleclick.plugin.background import start
-from napari_simpleclick.plugin.mouse import STROKE_MS, is_painting
+from napari_simpleclick.plugin.layers.mouse import STROKE_MS, is_painting
+from napari_simpleclick.plugin.workers import start
 
 if TYPE_CHECKING:
-    from napari_simpleclick.annotate import Request
-    from napari_simpleclick.answer import Answer, Job
-    from napari_simpleclick.plugin.layers import Bench
-    from napari_simpleclick.plugin.models import Models
+    from napari_simpleclick.annotation import Request
+    from napari_simpleclick.plugin.layers.canvas import LayerCanvas
+    from napari_simpleclick.plugin.model_loader import ModelLoader
+    from napari_simpleclick.workflow import Answer, Job
 
 
-class Answers:
+class PredictionQueue:
     """Has requests predicted in the background, and writes what comes back.
 
     Parameters
     ----------
-    models : Models
+    models : ModelLoader
         Gives the engine.
 
     Attributes
     ----------
-    bench : Bench or None
+    canvas : LayerCanvas or None
         Whose requests are answered; answers to others are dropped.
     working : bool
         Whether a prediction is under way.
@@ -43,9 +43,9 @@ class Answers:
     failed = Signal(str, object)
     """A sentence for the person, and the error behind it."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: ModelLoader) -> None:
         self.models = models
-        self.bench: Bench | None = None
+        self.canvas: LayerCanvas | None = None
         self.working = self._released = False
 
     def predict(self) -> None:
@@ -53,79 +53,79 @@ class Answers:
         self._released = True
         self.pump()
 
-    def job(self, bench: Bench, request: Request) -> Job:
+    def job(self, canvas: LayerCanvas, request: Request) -> Job:
         """Take a snapshot of all that an answer depends on."""
-        from napari_simpleclick.answer import Job
+        from napari_simpleclick.workflow import Job
 
-        view, spacing = bench.view(), bench.spacing(request.spot.plane)
-        bench.recorder.note("look", view.look)
+        view, spacing = canvas.view(), canvas.spacing(request.object_slice.plane)
+        canvas.recorder.note("look", view.look)
         if self.models.engine is not None:
-            bench.recorder.note("model", self.models.engine.card.name)
-        return Job(request, view, spacing, bench.options)
+            canvas.recorder.note("model", self.models.engine.card.name)
+        return Job(request, view, spacing, canvas.options)
 
     def pump(self) -> None:
         """Start on the next request, if nothing is being worked on.
 
         Where clicks are not predicted by themselves, they wait for :meth:`predict`.
         """
-        bench, engine = self.bench, self.models.engine
-        if self.working or bench is None or engine is None:
+        canvas, engine = self.canvas, self.models.engine
+        if self.working or canvas is None or engine is None:
             return
-        request = bench.session.pending
+        request = canvas.session.pending
         if request is None:
             self._released = False
             return
-        if not (bench.options.auto or self._released):
+        if not (canvas.options.auto or self._released):
             self.held.emit()
             return
         self.working = True
         start(
-            partial(engine.answer, self.job(bench, request)),
-            partial(self._on_answer, bench),
-            partial(self._on_error, bench),
+            partial(engine.answer, self.job(canvas, request)),
+            partial(self._on_answer, canvas),
+            partial(self._on_error, canvas),
         )
 
-    def _on_answer(self, bench: Bench, answer: Answer) -> None:
-        if is_painting(bench.mask):
-            QTimer.singleShot(STROKE_MS, partial(self._on_answer, bench, answer))
+    def _on_answer(self, canvas: LayerCanvas, answer: Answer) -> None:
+        if is_painting(canvas.mask):
+            QTimer.singleShot(STROKE_MS, partial(self._on_answer, canvas, answer))
             return
         self.working = False
-        if bench is self.bench:
-            self._show(bench, answer)
+        if canvas is self.canvas:
+            self._show(canvas, answer)
         self.pump()
 
-    def _show(self, bench: Bench, answer: Answer) -> None:
+    def _show(self, canvas: LayerCanvas, answer: Answer) -> None:
         """Put an answer into the mask, unless it was withdrawn or painted over."""
         request = answer.request
-        spot = request.spot
-        if not bench.session.is_pending(request):
+        object_slice = request.object_slice
+        if not canvas.session.is_pending(request):
             return
-        present = bench.object_mask(spot.plane, spot.label)
-        if bench.session.is_outdated(request, present):
+        present = canvas.object_mask(object_slice.plane, object_slice.label)
+        if canvas.session.is_outdated(request, present):
             if request.options is None:
-                bench.session.restart(request, present)
+                canvas.session.restart(request, present)
             else:  # what was painted stays as it is
-                bench.session.drop(request.number)
+                canvas.session.drop(request.number)
             return
-        self.write(bench, answer)
+        self.write(canvas, answer)
 
-    def write(self, bench: Bench, answer: Answer) -> None:
+    def write(self, canvas: LayerCanvas, answer: Answer) -> None:
         """Write the answer to a request, which is done with, as one undo step."""
         request = answer.request
-        spot, change, trouble = request.spot, None, None
+        object_slice, change, trouble = request.object_slice, None, None
         try:
-            change = bench.write(spot.plane, spot.label, answer.mask)
+            change = canvas.write(object_slice.plane, object_slice.label, answer.mask)
         except Exception as error:
             trouble = error
-        now = bench.object_mask(spot.plane, spot.label)
-        bench.session.record(request, change, now)
+        now = canvas.object_mask(object_slice.plane, object_slice.label)
+        canvas.session.record(request, change, now)
         self.answered.emit(answer)
         if trouble is not None:
             self.failed.emit(f"The mask could not be written: {trouble}.", trouble)
 
-    def _on_error(self, bench: Bench, error: Exception) -> None:
+    def _on_error(self, canvas: LayerCanvas, error: Exception) -> None:
         self.working = False
-        if bench is self.bench:
-            bench.session.withdraw()
+        if canvas is self.canvas:
+            canvas.session.withdraw()
             self.failed.emit(str(error), error)
         self.pump()

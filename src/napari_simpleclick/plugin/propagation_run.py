@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
-from napari_simpleclick.annotate import Mask, fingerprint
-from napari_simpleclick.answer import Loan, Stopped
-from napari_simpleclick.answer.chain import support
-from napari_simpleclick.plugin.kept import release
-from napari_simpleclick.propagate import Ending, Propagation, Slices, interpolated
+from napari_simpleclick.annotation import Mask, fingerprint
+from napari_simpleclick.plugin.layers.session_mask import release
+from napari_simpleclick.propagation import Ending, Propagation, Slices, interpolated
+from napari_simpleclick.workflow import SharedPredictor, Stopped
+from napari_simpleclick.workflow.merging import support
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from napari_simpleclick.annotate import Stack
-    from napari_simpleclick.answer import Engine
-    from napari_simpleclick.plugin.layers import Bench
-    from napari_simpleclick.predict import Predictor
+    from napari_simpleclick.annotation import ObjectStack
+    from napari_simpleclick.inference import Predictor
+    from napari_simpleclick.plugin.layers.canvas import LayerCanvas
+    from napari_simpleclick.workflow import PredictionEngine
 
 NO_PAIR = (
     "Interpolation needs an annotated slice on both sides; click on the object on "
@@ -59,7 +59,7 @@ class Patch(NamedTuple):
 
 
 @dataclass(eq=False)
-class Run:
+class PropagationRun:
     """A propagation of one object from one slice.
 
     It is made on the main thread and then worked on by another, in which
@@ -67,11 +67,11 @@ class Run:
 
     Parameters
     ----------
-    bench : Bench
+    canvas : LayerCanvas
         The layers.
-    engine : Engine
+    engine : PredictionEngine
         The model.
-    stack : Stack
+    stack : ObjectStack
         The object and its slices.
     start : int
         The slice it starts from.
@@ -90,9 +90,9 @@ class Run:
         Why it could not be done.
     """
 
-    bench: Bench
-    engine: Engine
-    stack: Stack
+    canvas: LayerCanvas
+    engine: PredictionEngine
+    stack: ObjectStack
     start: int
     patches: dict[int, Patch] = field(default_factory=dict)
     before: dict[int, bytes] = field(default_factory=dict)
@@ -102,25 +102,25 @@ class Run:
 
     def __post_init__(self) -> None:
         """Take a snapshot of the layers, which only the main thread may touch."""
-        self.loan = Loan(self.engine)
-        self.source, self.view = self.bench.source(), self.bench.view()
-        self.spacing = self.bench.spacing(self.stack.plane)
-        self.length = int(self.bench.mask.data.shape[self.stack.axis])
-        self._labels = self.bench.mask.data
+        self.predictor = SharedPredictor(self.engine)
+        self.source, self.view = self.canvas.source(), self.canvas.view()
+        self.spacing = self.canvas.spacing(self.stack.plane)
+        self.length = int(self.canvas.mask.data.shape[self.stack.axis])
+        self._labels = self.canvas.mask.data
         self._held = bool(self.mask(self.start).any())
 
     def read(self, index: int) -> Any:
         """Read a slice of the image."""
-        return self.view.read(self.stack.spot(index).plane)
+        return self.view.read(self.stack.object_slice(index).plane)
 
     def stands(self) -> bool:
         """Whether the image and the mask that it started from are still there."""
-        same = self.bench.source() is self.source
+        same = self.canvas.source() is self.source
         return same and (not self._held or bool(self.mask(self.start).any()))
 
     def mask(self, index: int) -> Mask:
         """Read the object's present mask on a slice."""
-        labels = self.stack.spot(index).plane.read(self._labels)
+        labels = self.stack.object_slice(index).plane.read(self._labels)
         return np.asarray(labels == self.stack.label)
 
     def release(self) -> None:
@@ -129,11 +129,11 @@ class Run:
 
     def annotated(self, index: int) -> Mask | None:
         """Read a slice's mask if someone made it, and remember what was there."""
-        self.loan.check()
+        self.predictor.check()
         mask = self.mask(index)
         self.before[index] = fingerprint(mask)
         self.release()
-        if not self.bench.session.is_annotated(self.stack.spot(index), mask):
+        if not self.canvas.session.is_annotated(self.stack.object_slice(index), mask):
             return None
         self.anchors.add(index)
         return mask
@@ -148,10 +148,12 @@ class Run:
         return None
 
 
-def walk(run: Run, low: int, high: int, least_confidence: float) -> Iterator[int]:
+def walk(
+    run: PropagationRun, low: int, high: int, least_confidence: float
+) -> Iterator[int]:
     """Propagate; yields the number of each slice that was reached."""
     propagation = Propagation(
-        cast("Predictor", run.loan),
+        cast("Predictor", run.predictor),
         Slices(run.read, run.view.window(), run.spacing),
         run.start,
         run.mask(run.start),
@@ -164,11 +166,11 @@ def walk(run: Run, low: int, high: int, least_confidence: float) -> Iterator[int
             yield step.index
     except Stopped:
         pass
-    stopped = run.loan.stopped
+    stopped = run.predictor.stopped
     run.sentence = describe(run, () if stopped else propagation.endings)
 
 
-def fill(run: Run) -> Iterator[int]:
+def fill(run: PropagationRun) -> Iterator[int]:
     """Interpolate between the annotated slices around; yields slice numbers."""
     try:
         here = run.annotated(run.start)
@@ -183,7 +185,7 @@ def fill(run: Run) -> Iterator[int]:
             return
         for (low, first), (high, second) in pairwise(ends):
             for index, mask in interpolated(low, first, high, second):
-                run.loan.check()
+                run.predictor.check()
                 run.patches[index] = Patch.cut(mask)
                 yield index
         names = ", ".join(str(index) for index, _ in ends)
@@ -196,7 +198,7 @@ def fill(run: Run) -> Iterator[int]:
         run.sentence = describe(run, ())
 
 
-def describe(run: Run, endings: Iterable[tuple[int, Ending]]) -> str:
+def describe(run: PropagationRun, endings: Iterable[tuple[int, Ending]]) -> str:
     """Say in one line how a run ended; without endings, that it was cancelled."""
     reached = [run.start, *run.patches]
     low, high = min(reached), max(reached)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_simpleclick.predict.crops import Box
-from napari_simpleclick.predict.shapes import signed_distance
-from napari_simpleclick.propagate.walk import Map, Step
+from napari_simpleclick.inference.crops import Crop
+from napari_simpleclick.inference.shapes import signed_distance
+from napari_simpleclick.propagation.walk import Map, ReachedSlice
 
 Mask = NDArray[np.bool_]
 
@@ -15,12 +15,12 @@ LOUDEST = 4.0
 """Nats that the odds of one direction count at most."""
 
 
-def combine(first: Step, second: Step, share: float) -> Step:
+def combine(first: ReachedSlice, second: ReachedSlice, share: float) -> ReachedSlice:
     """Combine what two walks say about a slice.
 
     Parameters
     ----------
-    first, second : Step
+    first, second : ReachedSlice
         The slice, walked to from two annotated slices.
     share : float
         How far the slice lies on the way from the first one to the second, 0 to 1.
@@ -30,7 +30,7 @@ def combine(first: Step, second: Step, share: float) -> Step:
     Step
         Log-odds and confidence averaged by distance.
     """
-    box = Box(
+    box = Crop(
         min(first.box.row_min, second.box.row_min),
         max(first.box.row_max, second.box.row_max),
         min(first.box.column_min, second.box.column_min),
@@ -38,10 +38,10 @@ def combine(first: Step, second: Step, share: float) -> Step:
     )
     odds = (1 - share) * _spread(first, box) + share * _spread(second, box)
     confidence = (1 - share) * first.confidence + share * second.confidence
-    return Step(first.index, box, odds, confidence, first.shape)
+    return ReachedSlice(first.index, box, odds, confidence, first.shape)
 
 
-def _spread(step: Step, box: Box) -> Map:
+def _spread(step: ReachedSlice, box: Crop) -> Map:
     """Odds in a larger box."""
     odds = np.full((box.height, box.width), -LOUDEST, np.float32)
     top, left = step.box.row_min - box.row_min, step.box.column_min - box.column_min

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_simpleclick.predict.shapes import signed_distance
+from napari_simpleclick.inference.shapes import signed_distance
 
 Mask = NDArray[np.bool_]
 

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_simpleclick.propagate.between import combine, interpolate_shape
-from napari_simpleclick.propagate.walk import (
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.propagation.interpolation import combine, interpolate_shape
+from napari_simpleclick.propagation.walk import (
     LEAST_CONFIDENCE,
     Ending,
+    ReachedSlice,
     Slices,
-    Step,
     Walk,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from napari_simpleclick.predict import Predictor
+    from napari_simpleclick.inference import Predictor
 
 Mask = NDArray[np.bool_]
 
@@ -59,7 +60,7 @@ class Propagation:
 
     Raises
     ------
-    ValueError
+    UserError
         If the annotation is empty.
     """
 
@@ -74,13 +75,13 @@ class Propagation:
     def __post_init__(self) -> None:
         """Refuse an empty annotation."""
         if not self.mask.any():
-            raise ValueError(
+            raise UserError(
                 f"There is no mask on slice {self.start}; annotate the object there "
                 "first."
             )
         self._walk = Walk(self.predictor, self.slices, self.start, self.mask)
 
-    def run(self, low: int, high: int) -> Iterator[Step]:
+    def run(self, low: int, high: int) -> Iterator[ReachedSlice]:
         """Go from the annotated slice down to ``low`` and up to ``high``.
 
         Parameters
@@ -99,10 +100,10 @@ class Propagation:
             if stop != self.start:
                 yield from self._one_way(stop)
 
-    def _one_way(self, stop: int) -> Iterator[Step]:
+    def _one_way(self, stop: int) -> Iterator[ReachedSlice]:
         onward = 1 if stop > self.start else -1
-        steps: dict[int, Step] = {}
-        walk: Iterator[Step] | None = self._walk.to(stop, self.least_confidence)
+        steps: dict[int, ReachedSlice] = {}
+        walk: Iterator[ReachedSlice] | None = self._walk.to(stop, self.least_confidence)
         ending: Ending | None = None
         for index in range(self.start + onward, stop + onward, onward):
             mask = self.annotated(index)
@@ -122,8 +123,8 @@ class Propagation:
         self.endings.append((reached, ending or self._walk.ending))
 
     def _meet(
-        self, other: int, mask: Mask, steps: dict[int, Step]
-    ) -> Iterator[tuple[int, Step]]:
+        self, other: int, mask: Mask, steps: dict[int, ReachedSlice]
+    ) -> Iterator[tuple[int, ReachedSlice]]:
         """Walk back from another annotated slice and combine the two walks."""
         if not mask.any() or abs(other - self.start) < 2:
             return

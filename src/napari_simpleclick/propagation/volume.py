@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_simpleclick.propagate.propagation import Propagation
-from napari_simpleclick.propagate.walk import LEAST_CONFIDENCE, Ending, Slices
-from napari_simpleclick.volumes.planes import Plane
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.planes import Plane
+from napari_simpleclick.propagation.propagation import Propagation
+from napari_simpleclick.propagation.walk import LEAST_CONFIDENCE, Ending, Slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_simpleclick.predict import Predictor
-    from napari_simpleclick.volumes.intensity import Window
+    from napari_simpleclick.images.intensity import Window
+    from napari_simpleclick.inference import Predictor
 
 Mask = NDArray[np.bool_]
 
@@ -93,7 +94,7 @@ def propagate_mask(
 
     Raises
     ------
-    ValueError
+    UserError
         If shapes do not fit, a number is out of range, or nothing is annotated.
     """
     shape = tuple(int(side) for side in volume.shape[:3])
@@ -131,11 +132,11 @@ def propagate_mask(
 
 def _planes(shape: tuple[int, ...], axis: int) -> list[Plane]:
     if len(shape) != 3:
-        raise ValueError(
+        raise UserError(
             f"An image of shape {shape} has no slices to go through; give a volume."
         )
     if not 0 <= axis < 3:
-        raise ValueError(f"Axis {axis} is out of range: a volume has axes 0, 1 and 2.")
+        raise UserError(f"Axis {axis} is out of range: a volume has axes 0, 1 and 2.")
     rows, columns = sorted({0, 1, 2} - {axis})
     return [
         Plane((rows, columns), tuple(k if a == axis else 0 for a in range(3)))
@@ -152,7 +153,7 @@ def _annotations(
 ) -> tuple[Mask, tuple[int, ...]]:
     """Annotations as a volume, and their slices."""
     if index is not None and not 0 <= index < len(planes):
-        raise ValueError(
+        raise UserError(
             f"Slice {index} is out of range: axis {axis} has slices 0 to "
             f"{len(planes) - 1}."
         )
@@ -160,19 +161,19 @@ def _annotations(
     if mask.shape == shape:
         full = np.asarray(mask) > 0
     elif mask.shape != planes[0].size(shape):
-        raise ValueError(
+        raise UserError(
             f"The mask has shape {mask.shape}, but a slice of this volume has "
             f"{planes[0].size(shape)} and the volume {shape}; give one of the two."
         )
     elif index is None:
-        raise ValueError("A mask of one slice needs the number of that slice.")
+        raise UserError("A mask of one slice needs the number of that slice.")
     else:
         full[planes[index].indexer] = np.asarray(mask) > 0
     others = tuple(a for a in range(3) if a != axis)
     annotated = tuple(int(k) for k in np.flatnonzero(full.any(axis=others)))
     if not annotated or (index is not None and index not in annotated):
         where = "" if index is None else f" on slice {index}"
-        raise ValueError(f"The mask is empty{where}; annotate the object there first.")
+        raise UserError(f"The mask is empty{where}; annotate the object there first.")
     return full, annotated
 
 
@@ -183,7 +184,7 @@ def _range(
     low, high = low if low is not None else 0, high if high is not None else count - 1
     if not 0 <= low <= high < count or not (index is None or low <= index <= high):
         start = "" if index is None else f" and hold slice {index}"
-        raise ValueError(
+        raise UserError(
             f"The range {low} to {high} must lie within 0 to {count - 1}{start}."
         )
     return low, high

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from napari_simpleclick.predict.shapes import signed_distance, smooth_noise
+from napari_simpleclick.inference.shapes import signed_distance, smooth_noise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,17 +10,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_simpleclick.clicks import Click
-from napari_simpleclick.predict.crops import Box
-from napari_simpleclick.predict.shapes import depth
-from napari_simpleclick.propagate.motion import follow
-from napari_simpleclick.propagate.votes import Voters, Votes
-from napari_simpleclick.volumes.intensity import Window, default_window
+from napari_simpleclick.images.intensity import Window, default_window
+from napari_simpleclick.inference.crops import Crop
+from napari_simpleclick.inference.shapes import depth
+from napari_simpleclick.prompts import Click
+from napari_simpleclick.propagation.motion import follow
+from napari_simpleclick.propagation.voting import Voters, Votes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from napari_simpleclick.predict import Predictor
+    from napari_simpleclick.inference import Predictor
 
 Mask = NDArray[np.bool_]
 Map = NDArray[np.float32]
@@ -63,14 +63,14 @@ class Slices:
 
 
 @dataclass(frozen=True)
-class Step:
+class ReachedSlice:
     """A slice that was walked to.
 
     Parameters
     ----------
     index : int
         Number of the slice.
-    box : Box
+    box : Crop
         Part of the slice outside which there is no object.
     odds : ndarray
         Log-odds in that part, (h, w) float32.
@@ -81,7 +81,7 @@ class Step:
     """
 
     index: int
-    box: Box
+    box: Crop
     odds: Map
     confidence: float
     shape: tuple[int, int]
@@ -127,7 +127,7 @@ class Walk:
 
     def to(
         self, stop: int, least_confidence: float = LEAST_CONFIDENCE
-    ) -> Iterator[Step]:
+    ) -> Iterator[ReachedSlice]:
         """Walk up to a slice, and that included.
 
         Parameters
@@ -183,18 +183,18 @@ class Walk:
         before: NDArray[Any],
         picture: NDArray[Any],
         mask: Mask,
-    ) -> Step:
+    ) -> ReachedSlice:
         box = _around(mask)
         image = self._gray(picture[box.slices])
         prior = follow(self._gray(before[box.slices]), image, mask[box.slices])
         if not (prior > 0).any():
-            return Step(index, box, prior, 0.0, mask.shape)
+            return ReachedSlice(index, box, prior, 0.0, mask.shape)
         self._show(picture)
         votes = voters.votes(image, prior, self._ask(box, prior > 0))
         odds = _touching(votes.leader, prior > 0)
-        return Step(index, box, odds, _confidence(votes, odds), mask.shape)
+        return ReachedSlice(index, box, odds, _confidence(votes, odds), mask.shape)
 
-    def _ask(self, box: Box, prior: Mask) -> Map:
+    def _ask(self, box: Crop, prior: Mask) -> Map:
         """Let the network correct a mask, as if someone had clicked inside it."""
         row, column = divmod(int(depth(prior).argmax()), prior.shape[1])
         click = Click(box.row_min + row, box.column_min + column)
@@ -215,14 +215,14 @@ class Walk:
         return np.asarray(np.round(255 * unit), np.uint8)
 
 
-def _around(mask: Mask) -> Box:
+def _around(mask: Mask) -> Crop:
     """Part of a slice in which the object can be on the next one."""
     sides: list[int] = []
     spans = [np.flatnonzero(mask.any(axis=axis))[[0, -1]] for axis in (1, 0)]
     room = 32 + min(int(span[1] - span[0]) for span in spans) // 2
     for span, length in zip(spans, mask.shape, strict=True):
         sides += max(0, int(span[0]) - room), min(length - 1, int(span[1]) + room)
-    return Box(*sides)
+    return Crop(*sides)
 
 
 def _touching(odds: Map, prior: Mask) -> Map:

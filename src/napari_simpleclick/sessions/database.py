@@ -11,6 +11,8 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -51,7 +53,7 @@ class Row(NamedTuple):
     change: bytes | None
 
 
-class Store:
+class SessionDatabase:
     """An open session file, which no other process can open meanwhile.
 
     Every event is a transaction: after a crash the file holds all events whose
@@ -64,7 +66,7 @@ class Store:
 
     Raises
     ------
-    ValueError
+    UserError
         If the file is not a session, is damaged, in use, or of a newer version.
     OSError
         If it cannot be read or written.
@@ -100,9 +102,9 @@ class Store:
         (application,) = self._run("PRAGMA application_id").fetchone()
         (version,) = self._run("PRAGMA user_version").fetchone()
         if application != APPLICATION:
-            raise ValueError(f"'{self.path.name}' is not a session of this tool.")
+            raise UserError(f"'{self.path.name}' is not a session of this tool.")
         if version > VERSION:
-            raise ValueError(
+            raise UserError(
                 f"'{self.path.name}' was written by a newer version of this tool; "
                 "update it to open the session."
             )
@@ -114,12 +116,12 @@ class Store:
             return self._database.execute(statement, values)
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
-                raise ValueError(
+                raise UserError(
                     f"'{self.path.name}' is open in another window."
                 ) from error
             raise OSError(f"'{self.path}' cannot be used: {error}.") from error
         except sqlite3.DatabaseError as error:
-            raise ValueError(
+            raise UserError(
                 f"'{self.path.name}' is not a session, or is damaged: {error}."
             ) from error
 
@@ -190,13 +192,13 @@ def import_copy(path: Path, target: Path) -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         If it is not a session, is damaged or in use.
     OSError
         If it cannot be read, or the copy not written.
     """
     if not path.is_file():
-        raise ValueError(f"There is no session at '{path}'.")
+        raise UserError(f"There is no session at '{path}'.")
     place = path.resolve().as_uri()
     try:
         with closing(sqlite3.connect(f"{place}?mode=ro", uri=True, timeout=0)) as file:
@@ -204,7 +206,7 @@ def import_copy(path: Path, target: Path) -> None:
     except sqlite3.Error as error:
         busy = "locked" in str(error)
         what = "is open in another window" if busy else "is not a session"
-        raise ValueError(f"'{path.name}' {what}.") from error
+        raise UserError(f"'{path.name}' {what}.") from error
 
 
 def _back_up(database: sqlite3.Connection, path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import platformdirs
 
-from napari_simpleclick.annotate.store import SUFFIX, Store
+from napari_simpleclick.sessions.database import SUFFIX, SessionDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ KEPT = 50
 
 
 @dataclass(frozen=True)
-class Offer:
+class SavedSession:
     """A session that can be gone on with.
 
     Parameters
@@ -89,7 +89,7 @@ def digest(source: Any, ndim: int) -> str:
     return hashlib.blake2b(text + pixels.tobytes(), digest_size=16).hexdigest()
 
 
-def offers(wanted: str) -> list[Offer]:
+def offers(wanted: str) -> list[SavedSession]:
     """Find the sessions of an image, newest first.
 
     Those that are open in another window, that were declined, or in which nothing was
@@ -110,9 +110,9 @@ def offers(wanted: str) -> list[Offer]:
     return sorted(found, key=lambda offer: -offer.seconds)
 
 
-def decline(offer: Offer) -> None:
+def decline(offer: SavedSession) -> None:
     """Do not offer a session again; its file stays until it is the oldest."""
-    with contextlib.suppress(OSError, ValueError), Store(offer.path) as store:
+    with contextlib.suppress(OSError, ValueError), SessionDatabase(offer.path) as store:
         store.put_about({"declined": True})
 
 
@@ -124,11 +124,11 @@ def tidy() -> None:
         )
         for file in files[:-KEPT]:
             with contextlib.suppress(OSError, ValueError):
-                Store(file).close()  # not one that is in use
+                SessionDatabase(file).close()  # not one that is in use
                 file.unlink()
 
 
-def _read_all() -> Iterator[Offer]:
+def _read_all() -> Iterator[SavedSession]:
     for path in folder().glob(f"*{SUFFIX}"):
-        with contextlib.suppress(OSError, ValueError), Store(path) as store:
-            yield Offer(path, store.clicks(), store.last_time(), store.about())
+        with contextlib.suppress(OSError, ValueError), SessionDatabase(path) as store:
+            yield SavedSession(path, store.clicks(), store.last_time(), store.about())

@@ -5,34 +5,42 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from napari_simpleclick.annotate.change import Change
-from napari_simpleclick.annotate.edits import Edit, Request, State, Step, Style, Turn
-from napari_simpleclick.annotate.options import Options
-from napari_simpleclick.annotate.packing import unpack_mask
-from napari_simpleclick.annotate.propagated import Note
-from napari_simpleclick.annotate.session import Session
-from napari_simpleclick.annotate.spot import Spot
-from napari_simpleclick.clicks import Click
-from napari_simpleclick.volumes.planes import Plane
+from napari_simpleclick.annotation.history import (
+    Edit,
+    EditState,
+    ObjectStyle,
+    OptionsChange,
+    PlacedPrompt,
+    Request,
+)
+from napari_simpleclick.annotation.mask_change import MaskChange
+from napari_simpleclick.annotation.mask_options import MaskOptions
+from napari_simpleclick.annotation.object_slice import ObjectSlice
+from napari_simpleclick.annotation.packing import unpack_mask
+from napari_simpleclick.annotation.propagated import PropagatedSlice
+from napari_simpleclick.annotation.session import Session
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.planes import Plane
+from napari_simpleclick.prompts import Click
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
 
-    from napari_simpleclick.annotate.store import Store
+    from napari_simpleclick.sessions.database import SessionDatabase
 
 
 TAKEN_BACK = ("undone", "retracted")
 
 
 @dataclass
-class Reading:
+class SessionReader:
     """Reads a session back from its file.
 
     Parameters
     ----------
-    store : Store
+    store : SessionDatabase
         The file.
 
     Attributes
@@ -46,10 +54,10 @@ class Reading:
         Clicks to their ids in the file.
     """
 
-    store: Store
+    store: SessionDatabase
     session: Session = field(default_factory=Session)
     extra: dict[str, Any] = field(default_factory=dict)
-    steps: dict[Step, int] = field(default_factory=dict)
+    steps: dict[PlacedPrompt, int] = field(default_factory=dict)
 
     def play(self, mask: np.ndarray[Any, Any]) -> Iterator[tuple[str, Edit | None]]:
         """Go through all events.
@@ -66,25 +74,29 @@ class Reading:
 
         Raises
         ------
-        ValueError
+        UserError
             If the file is damaged.
         """
         try:
             found = {id_: _read_step(row) for id_, row in self.store.steps().items()}
             self.steps = {step: id_ for id_, step in found.items()}
             for kind, detail, packed in self.store.events():
-                change = Change(mask.shape, packed) if packed is not None else None
+                change = MaskChange(mask.shape, packed) if packed is not None else None
                 edit = self._follow(kind, detail, change, found)
                 if edit is not None and edit.change is not None:
                     edit.change.apply(mask, undo=kind in TAKEN_BACK)
                 yield kind, edit
         except (KeyError, TypeError, IndexError) as error:
-            raise ValueError(
+            raise UserError(
                 f"'{self.store.path.name}' is damaged: {type(error).__name__} {error}."
             ) from error
 
     def _follow(
-        self, kind: str, detail: Any, change: Change | None, found: dict[int, Step]
+        self,
+        kind: str,
+        detail: Any,
+        change: MaskChange | None,
+        found: dict[int, PlacedPrompt],
     ) -> Edit | None:
         session = self.session
         if kind == "chosen":
@@ -116,53 +128,58 @@ class Reading:
         return None
 
 
-def _read_spot(value: list[Any]) -> Spot:
+def _read_spot(value: list[Any]) -> ObjectSlice:
     label, (first, second), index = value
-    return Spot(label, Plane((first, second), tuple(index)))
+    return ObjectSlice(label, Plane((first, second), tuple(index)))
 
 
-def _read_step(row: tuple[int, float, float, bool, bytes | None]) -> Step:
+def _read_step(row: tuple[int, float, float, bool, bytes | None]) -> PlacedPrompt:
     order, y, x, positive, base = row
     mask = None if base is None else unpack_mask(base)
-    return Step(order, Click(y, x, bool(positive)), mask)
+    return PlacedPrompt(order, Click(y, x, bool(positive)), mask)
 
 
-def _read_request(detail: dict[str, Any], found: dict[int, Step]) -> Request:
+def _read_request(detail: dict[str, Any], found: dict[int, PlacedPrompt]) -> Request:
     before, steps = (
         tuple(found[id_] for id_ in detail[key]) for key in ("before", "steps")
     )
     rest = (
         None if detail["rest"] is None else unpack_mask(bytes.fromhex(detail["rest"]))
     )
-    spot, turn = _read_spot(detail["spot"]), _read_turn(detail["options"])
-    return Request(detail["number"], spot, before, steps, rest, turn)
+    object_slice, turn = _read_spot(detail["spot"]), _read_turn(detail["options"])
+    return Request(detail["number"], object_slice, before, steps, rest, turn)
 
 
-def _read_turn(value: list[dict[str, Any]] | None) -> Turn | None:
+def _read_turn(value: list[dict[str, Any]] | None) -> OptionsChange | None:
     if value is None:
         return None
     before, after = value
     return _read_options(before), _read_options(after)
 
 
-def _read_options(value: dict[str, Any]) -> Options:
+def _read_options(value: dict[str, Any]) -> MaskOptions:
     """Read options; those that this version does not know are left out."""
-    known = {field.name for field in fields(Options)}
+    known = {field.name for field in fields(MaskOptions)}
     kept = {name: one for name, one in value.items() if name in known}
-    return Options(**{**kept, "channels": tuple(kept.get("channels", ()))})
+    return MaskOptions(**{**kept, "channels": tuple(kept.get("channels", ()))})
 
 
-def _read_state(detail: dict[str, Any], found: dict[int, Step]) -> State:
+def _read_state(detail: dict[str, Any], found: dict[int, PlacedPrompt]) -> EditState:
     notes = {
-        _read_spot(spot): Note(bytes.fromhex(note[0]), note[1]) if note else None
-        for spot, note in detail["notes"]
+        _read_spot(object_slice): PropagatedSlice(bytes.fromhex(note[0]), note[1])
+        if note
+        else None
+        for object_slice, note in detail["notes"]
     }
-    return State(
+    return EditState(
         {
-            _read_spot(spot): tuple(found[id_] for id_ in ids)
-            for spot, ids in detail["steps"]
+            _read_spot(object_slice): tuple(found[id_] for id_ in ids)
+            for object_slice, ids in detail["steps"]
         },
-        {_read_spot(spot): bytes.fromhex(seen) for spot, seen in detail["seen"]},
+        {
+            _read_spot(object_slice): bytes.fromhex(seen)
+            for object_slice, seen in detail["seen"]
+        },
         notes,
-        {label: Style(**style) for label, style in detail["styles"]},
+        {label: ObjectStyle(**style) for label, style in detail["styles"]},
     )

@@ -8,22 +8,29 @@ from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from napari_simpleclick.annotate.edits import Edit, Request, State, Step, Steps, Turn
-from napari_simpleclick.annotate.packing import pack_mask
+from napari_simpleclick.annotation.history import (
+    Edit,
+    EditState,
+    OptionsChange,
+    PlacedPrompt,
+    PlacedPrompts,
+    Request,
+)
+from napari_simpleclick.annotation.packing import pack_mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_simpleclick.annotate.session import Session
-    from napari_simpleclick.annotate.spot import Spot
-    from napari_simpleclick.annotate.store import Store
+    from napari_simpleclick.annotation.object_slice import ObjectSlice
+    from napari_simpleclick.annotation.session import Session
+    from napari_simpleclick.sessions.database import SessionDatabase
 
 DEEDS = ("asked", "answered", "dropped", "done", "undone", "redone", "retracted")
 """Events that are worth a file; the others are settings."""
 
 
-class Recorder:
+class SessionWriter:
     """Writes what happens in a session to its file, in a thread of its own.
 
     Parameters
@@ -45,14 +52,16 @@ class Recorder:
     def __init__(
         self,
         session: Session,
-        open_store: Callable[[], Store] | None,
-        steps: dict[Step, int] | None = None,
+        open_store: Callable[[], SessionDatabase] | None,
+        steps: dict[PlacedPrompt, int] | None = None,
     ) -> None:
         self.session = session
         self.begun = self._closed = False
         self._open_store = open_store
-        self._store: Store | None = None
-        self._known: WeakKeyDictionary[Step, int] = WeakKeyDictionary(steps or {})
+        self._store: SessionDatabase | None = None
+        self._known: WeakKeyDictionary[PlacedPrompt, int] = WeakKeyDictionary(
+            steps or {}
+        )
         self._noted = {"chosen": session.label, "options": session.options}
         self._thread = ThreadPoolExecutor(1, "session")
         self._trouble: Exception | None = None
@@ -83,7 +92,7 @@ class Recorder:
         return None if self._store is None else self._store.path
 
     @property
-    def keeps(self) -> bool:
+    def merging(self) -> bool:
         """Whether the session is to be written at all."""
         return self._open_store is not None
 
@@ -142,10 +151,10 @@ class Recorder:
         except Exception as error:
             self._trouble = error
 
-    def _json(self, store: Store, what: Any) -> Any:
+    def _json(self, store: SessionDatabase, what: Any) -> Any:
         """Make a JSON value of an event; clicks are written when first seen."""
 
-        def ids(steps: Steps) -> list[int]:
+        def ids(steps: PlacedPrompts) -> list[int]:
             for step in steps:
                 if step not in self._known:
                     click, base = step.click, step.base
@@ -168,7 +177,7 @@ class Recorder:
         if isinstance(what, Request):
             return {
                 "number": what.number,
-                "spot": _plain(what.spot),
+                "spot": _plain(what.object_slice),
                 "before": ids(what.before),
                 "steps": ids(what.steps),
                 "rest": None if what.rest is None else pack_mask(what.rest).hex(),
@@ -179,7 +188,9 @@ class Recorder:
         )
 
 
-def _plain_state(state: State, ids: Callable[[Steps], list[int]]) -> dict[str, Any]:
+def _plain_state(
+    state: EditState, ids: Callable[[PlacedPrompts], list[int]]
+) -> dict[str, Any]:
     return {
         "steps": [[_plain(s), ids(steps)] for s, steps in state.steps.items()],
         "seen": [[_plain(s), seen.hex()] for s, seen in state.seen.items()],
@@ -191,9 +202,9 @@ def _plain_state(state: State, ids: Callable[[Steps], list[int]]) -> dict[str, A
     }
 
 
-def _plain_turn(options: Turn | None) -> list[dict[str, Any]] | None:
+def _plain_turn(options: OptionsChange | None) -> list[dict[str, Any]] | None:
     return None if options is None else [asdict(one) for one in options]
 
 
-def _plain(spot: Spot) -> list[Any]:
-    return [spot.label, spot.plane.axes, spot.plane.index]
+def _plain(object_slice: ObjectSlice) -> list[Any]:
+    return [object_slice.label, object_slice.plane.axes, object_slice.plane.index]

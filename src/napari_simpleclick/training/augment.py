@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_simpleclick.predict.shapes import smooth_noise
+from napari_simpleclick.inference.shapes import smooth_noise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

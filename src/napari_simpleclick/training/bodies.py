@@ -1,8 +1,8 @@
 """Drawn cross-sections of bodies: organs and bones with a rim, in soft tissue and fat.
 
 Large objects with an even inside and a visible border, the kind that one click should
-fill. Domain randomisation as in :mod:`napari_simpleclick.train.synthetic`; nothing is
-measured on a particular image.
+fill. Domain randomisation as in :mod:`napari_simpleclick.training.synthetic`; nothing
+is measured on a particular image.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_simpleclick.predict.shapes import signed_distance, smooth_noise
-from napari_simpleclick.train.images import LabelledImage
-from napari_simpleclick.train.synthetic import ragged_disk
+from napari_simpleclick.inference.shapes import signed_distance, smooth_noise
+from napari_simpleclick.training.images import LabelledImage
+from napari_simpleclick.training.synthetic import ragged_disk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from napari_simpleclick.networks.simpleclick import Levels
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.networks.simpleclick.network import Levels
 
-READY = Path(str(files("napari_simpleclick.train").joinpath("configs")))
+READY = Path(str(files("napari_simpleclick.training").joinpath("configs")))
 """Folder of the configurations that come with the package."""
 
 
@@ -162,7 +163,7 @@ def read_config(path: Path) -> TrainConfig:
 
     Raises
     ------
-    ValueError
+    UserError
         If there is no such file, it is not valid TOML, or a key or value is wrong.
     """
     if not path.suffix and path.name in ready_configs():
@@ -171,19 +172,19 @@ def read_config(path: Path) -> TrainConfig:
         values: dict[str, Any] = tomllib.loads(path.read_text())
         return TrainConfig(**values)
     except OSError as error:
-        raise ValueError(
+        raise UserError(
             f"'{path}' cannot be read; give a TOML file or one of "
             f"{', '.join(ready_configs())}."
         ) from error
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"'{path}' is not valid TOML: {error}.") from error
+        raise UserError(f"'{path}' is not valid TOML: {error}.") from error
     except ValidationError as error:
         unknown_first = sorted(
             error.errors(), key=lambda one: one["type"] != "extra_forbidden"
         )
         first = unknown_first[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"'{path}': {place}: {first['msg']}{_hint(first)}.") from error
+        raise UserError(f"'{path}': {place}: {first['msg']}{_hint(first)}.") from error
 
 
 def _hint(mistake: Any) -> str:

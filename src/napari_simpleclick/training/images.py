@@ -10,6 +10,8 @@ import numpy as np
 from scipy import ndimage
 from skimage.io import imread
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -65,12 +67,12 @@ def read_sets(root: Path) -> dict[str, list[LabelledImage]]:
 
     Raises
     ------
-    ValueError
+    UserError
         If no set is found, or a mask is missing or of another size.
     """
     folders = sorted(path for path in root.glob("*") if (path / "images").is_dir())
     if not folders:
-        raise ValueError(
+        raise UserError(
             f"'{root}' holds no image sets; expected NAME/images and NAME/masks."
         )
     return {folder.name: _read_set(folder) for folder in folders}
@@ -81,7 +83,7 @@ def _read_set(folder: Path) -> list[LabelledImage]:
     for path in sorted((folder / "images").iterdir()):
         mask = folder / "masks" / path.name
         if not mask.exists():
-            raise ValueError(f"'{path}' has no mask; expected '{mask}'.")
+            raise UserError(f"'{path}' has no mask; expected '{mask}'.")
         pairs = _slices(path, mask) if ".nii" in path.suffixes else _image(path, mask)
         images.extend(pair for pair in pairs if pair.objects())
     return images
@@ -90,7 +92,7 @@ def _read_set(folder: Path) -> list[LabelledImage]:
 def _image(path: Path, mask: Path) -> list[LabelledImage]:
     image, labels = imread(path), imread(mask)
     if labels.ndim != 2 or image.shape[:2] != labels.shape:
-        raise ValueError(
+        raise UserError(
             f"'{mask}' has shape {labels.shape}, its image {image.shape}; "
             "a mask must be one label image of the same height and width."
         )

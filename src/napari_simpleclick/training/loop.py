@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_simpleclick.train.images import read_sets
-from napari_simpleclick.train.photographs import published_samples
-from napari_simpleclick.train.run import Batch, Progress, Run
-from napari_simpleclick.train.samples import Samples
-from napari_simpleclick.train.validation import Sets, Validation, split
+from napari_simpleclick.training.images import read_sets
+from napari_simpleclick.training.photographs import published_samples
+from napari_simpleclick.training.samples import Samples
+from napari_simpleclick.training.training_run import Batch, Progress, TrainingRun
+from napari_simpleclick.training.validation import Sets, Validation, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
     from napari_simpleclick.networks import SimpleClick
-    from napari_simpleclick.train.config import TrainConfig
+    from napari_simpleclick.training.config import TrainConfig
 
 
 def train(
@@ -33,8 +33,9 @@ def train(
     config : TrainConfig
         The run.
     data : Path
-        Folder of image sets, see :func:`napari_simpleclick.train.images.read_sets`, or
-        of the published set that the run names.
+        Folder of image sets, see
+        :func:`napari_simpleclick.training.images.read_sets`, or of the
+        published set that the run names.
     out : Path
         Folder for ``checkpoint.pt`` (everything needed to go on), ``log.jsonl``,
         ``weights.safetensors`` in the end and, with held-out images,
@@ -49,7 +50,7 @@ def train(
 
     Raises
     ------
-    ValueError
+    UserError
         If the data or the configuration cannot be used.
     ImportError
         If Lightning Fabric is not installed.
@@ -60,7 +61,7 @@ def train(
     if config.data == "folders":
         sets, held_out = split(read_sets(data), config.held_out)
     out.mkdir(parents=True, exist_ok=True)
-    run = Run(config, out, fabric)
+    run = TrainingRun(config, out, fabric)
     validation = Validation(held_out, out / "validation", config.seed)
     for index, stage in enumerate(config.stages):
         if index < run.progress.stage:

@@ -1,6 +1,6 @@
 """The multi-point sampler of RITM (Sofiiuk et al., 2021): a target and many clicks.
 
-It shares private functions with :mod:`napari_simpleclick.train.simulate`.
+It shares private functions with :mod:`napari_simpleclick.training.simulated_clicks`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_simpleclick.train.simulate import SLOTS, _eroded, _pick, draw_count
+from napari_simpleclick.training.simulated_clicks import (
+    SLOTS,
+    _eroded,
+    _pick,
+    draw_count,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

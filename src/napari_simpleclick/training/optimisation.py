@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.weights.checkpoints import UNUSED
 
 if TYPE_CHECKING:
     from napari_simpleclick.networks import SimpleClick
-    from napari_simpleclick.train.config import Stage, TrainConfig
+    from napari_simpleclick.training.config import Stage, TrainConfig
 
 WARM_UP = 100
 """Most steps over which the learning rate rises at the start of a stage."""
@@ -49,7 +50,7 @@ def make_optimizers(
 
     Raises
     ------
-    ValueError
+    UserError
         If this PyTorch has no Muon.
     """
     depth = network.config.depth
@@ -70,7 +71,7 @@ def make_optimizers(
     made: list[torch.optim.Optimizer] = [kind(settings[0])]
     if settings[1]:
         if not hasattr(torch.optim, "Muon"):
-            raise ValueError(
+            raise UserError(
                 f"optimizer: 'muon' needs PyTorch 2.9 or newer, not "
                 f"{torch.__version__}; upgrade it or use 'adamw'."
             )

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from napari_simpleclick.train.multi_points import draw_points, select
-from napari_simpleclick.train.published_sets import Objects, read_published
+from napari_simpleclick.training.multi_points import draw_points, select
+from napari_simpleclick.training.published_sets import Objects, read_published
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_simpleclick.train.published_sets import SBD, CocoLvis
+    from napari_simpleclick.training.published_sets import SBD, CocoLvis
 
 PUBLISHED: dict[str, dict[str, Any]] = {
     "sbd": {
@@ -144,7 +144,7 @@ def published_samples(name: str, root: Path, size: int, seed: int) -> Photograph
 
     Raises
     ------
-    ValueError
+    UserError
         If the set cannot be read.
     """
     images = read_published(name, root)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -86,7 +88,7 @@ def read_plain_pickle(path: Path) -> Any:
 
     Raises
     ------
-    ValueError
+    UserError
         If the file asks for anything else, or is damaged.
     """
     try:
@@ -94,6 +96,6 @@ def read_plain_pickle(path: Path) -> Any:
             return _Unpickler(file).load()
     except Exception as error:  # a damaged pickle can fail in any way
         reason = str(error).rstrip(".")
-        raise ValueError(
+        raise UserError(
             f"'{path}' is no pickle of arrays and plain containers: {reason}."
         ) from error

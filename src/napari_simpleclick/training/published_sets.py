@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_simpleclick.evaluate import readers
-from napari_simpleclick.train.plain_pickle import read_plain_pickle
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.evaluation import readers
+from napari_simpleclick.training.plain_pickle import read_plain_pickle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +95,7 @@ class SBD(_Photographs):
 
     Raises
     ------
-    ValueError
+    UserError
         If the folder has another layout; on indexing, if a file is missing or damaged.
     """
 
@@ -105,7 +106,7 @@ class SBD(_Photographs):
             _existing(path, f"SBD is img/ID.jpg, inst/ID.mat and {split}.txt")
         self._entries = self._list.read_text("utf-8", "replace").split()
         if not self._entries:
-            raise ValueError(f"'{self._list}' is empty; expected the names of images.")
+            raise UserError(f"'{self._list}' is empty; expected the names of images.")
         if split == "train" and (root / SCORES).exists():
             self.shares = _shares(root / SCORES, len(self))
 
@@ -119,7 +120,7 @@ class SBD(_Photographs):
         path = _existing(self.root / "inst" / f"{entry}.mat", listed)
         labels = readers.sbd(path)
         if labels.shape != image.shape[:2]:
-            raise ValueError(
+            raise UserError(
                 f"'{path}' has the shape {labels.shape}; expected that of its image, "
                 f"{image.shape[:2]}."
             )
@@ -159,7 +160,7 @@ class CocoLvis(_Photographs):
 
     Raises
     ------
-    ValueError
+    UserError
         If the folder has another layout; on indexing, if a file is missing or damaged.
     """
 
@@ -173,12 +174,12 @@ class CocoLvis(_Photographs):
         try:
             self._entries = [_entry(name, found[name]) for name in sorted(found)]
         except Exception as error:  # other content fails in any way
-            raise ValueError(
+            raise UserError(
                 f"'{self._list}' is no list of photographs; expected the hierarchy and "
                 "num_instance_masks of each."
             ) from error
         if not self._entries:
-            raise ValueError(f"'{self._list}' is empty; expected photographs.")
+            raise UserError(f"'{self._list}' is empty; expected photographs.")
 
     def draw(self, index: int, rng: np.random.Generator) -> Objects:
         """Read a photograph, with stuff at times."""
@@ -200,7 +201,7 @@ class CocoLvis(_Photographs):
                 _masks(layers, places, entry.parts),
             )
         except Exception as error:  # other content fails in any way
-            raise ValueError(
+            raise UserError(
                 f"'{path}' does not fit its image; expected PNG layers of its size and "
                 "the layer and value of each object."
             ) from error
@@ -218,11 +219,11 @@ def read_published(name: str, root: Path) -> SBD | CocoLvis:
 
     Raises
     ------
-    ValueError
+    UserError
         If the name is unknown, or the folder has another layout.
     """
     if name not in ("sbd", "coco-lvis"):
-        raise ValueError(f"There is no set '{name}'; choose 'sbd' or 'coco-lvis'.")
+        raise UserError(f"There is no set '{name}'; choose 'sbd' or 'coco-lvis'.")
     return SBD(root) if name == "sbd" else CocoLvis(root)
 
 
@@ -234,9 +235,9 @@ def _shares(path: Path, count: int) -> NDArray[np.float64]:
         for index, _, score in found:
             shares[range(count)[index]] += (1 - float(score)) ** GAMMA
         if not 0 < shares.sum() < np.inf:
-            raise ValueError("no photograph would be drawn")
+            raise UserError("no photograph would be drawn")
     except Exception as error:  # other content fails in any way
-        raise ValueError(
+        raise UserError(
             f"'{path}' does not fit the list of {count} photographs; expected the "
             "index, name and score of each, no score above 1."
         ) from error
@@ -245,7 +246,7 @@ def _shares(path: Path, count: int) -> NDArray[np.float64]:
 
 def _existing(path: Path, reason: str) -> Path:
     if not path.exists():
-        raise ValueError(f"'{path}' is missing; {reason}.")
+        raise UserError(f"'{path}' is missing; {reason}.")
     return path
 
 
@@ -262,7 +263,7 @@ def _layer(data: Any, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     encoded = np.asarray(data, np.uint8)
     layer = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED), np.uint8)
     if layer.shape != shape:
-        raise ValueError(f"a layer has the shape {layer.shape}")
+        raise UserError(f"a layer has the shape {layer.shape}")
     return layer
 
 

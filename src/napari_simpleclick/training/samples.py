@@ -11,20 +11,20 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from napari_simpleclick.predict.shapes import damage
-from napari_simpleclick.train.augment import vary_intensity
-from napari_simpleclick.train.bodies import draw_body
-from napari_simpleclick.train.images import LabelledImage
-from napari_simpleclick.train.simulate import correcting_point, first_points
-from napari_simpleclick.train.superpixels import superpixel_object
-from napari_simpleclick.train.synthetic import add_lesion, draw_image
+from napari_simpleclick.inference.shapes import damage
+from napari_simpleclick.training.augment import vary_intensity
+from napari_simpleclick.training.bodies import draw_body
+from napari_simpleclick.training.images import LabelledImage
+from napari_simpleclick.training.simulated_clicks import correcting_point, first_points
+from napari_simpleclick.training.superpixels import superpixel_object
+from napari_simpleclick.training.synthetic import add_lesion, draw_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from napari_simpleclick.train.config import TrainConfig
+    from napari_simpleclick.training.config import TrainConfig
 
 DRAWN = ("synthetic", "lesions", "bodies")
 """Kinds of images that are not read but drawn, wholly or in part."""

@@ -15,8 +15,8 @@ from scipy import ndimage
 from skimage.measure import label
 from skimage.segmentation import felzenszwalb, watershed
 
-from napari_simpleclick.predict.shapes import depth
-from napari_simpleclick.train.images import MIN_OBJECT_PX, LabelledImage
+from napari_simpleclick.inference.shapes import depth
+from napari_simpleclick.training.images import MIN_OBJECT_PX, LabelledImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import expit
 
-from napari_simpleclick.predict.shapes import signed_distance, smooth_noise
-from napari_simpleclick.train.images import LabelledImage
+from napari_simpleclick.inference.shapes import signed_distance, smooth_noise
+from napari_simpleclick.training.images import LabelledImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

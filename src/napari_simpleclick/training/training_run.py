@@ -17,19 +17,20 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from napari_simpleclick import networks
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.networks import (
     SimpleClick,
     channels_last,
     draw_disks,
     resize_positions,
 )
-from napari_simpleclick.train.loss import normalized_focal_loss, soft_jaccard_loss
-from napari_simpleclick.train.optimisation import (
+from napari_simpleclick.training.losses import normalized_focal_loss, soft_jaccard_loss
+from napari_simpleclick.training.optimisation import (
     choose_trainable,
     make_optimizers,
     rate_at,
 )
-from napari_simpleclick.train.simulate import add_next_points
+from napari_simpleclick.training.simulated_clicks import add_next_points
 from napari_simpleclick.weights import Card, load_mae, load_weights, save_weights
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 
     from torch.utils.data import Dataset
 
-    from napari_simpleclick.train.config import Stage, TrainConfig
-    from napari_simpleclick.train.validation import Validation
+    from napari_simpleclick.training.config import Stage, TrainConfig
+    from napari_simpleclick.training.validation import Validation
 
 MOST_CORRECTIONS = 3
 """Iterative clicks per batch are drawn uniformly from 0 to this number."""
@@ -82,7 +83,7 @@ class Progress:
     noc: float = math.nan
 
 
-class Run:
+class TrainingRun:
     """Network, its average and optimiser, kept in step with a checkpoint on disk.
 
     Parameters
@@ -96,7 +97,7 @@ class Run:
 
     Raises
     ------
-    ValueError
+    UserError
         If the checkpoint or the weights to start from are of another network.
     """
 
@@ -127,7 +128,7 @@ class Run:
         else:
             started, card = load_weights(source)
             if card.network != self.config.network:
-                raise ValueError(
+                raise UserError(
                     f"start: '{source}' holds weights of {card.network}, but the run "
                     f"trains {self.config.network}; name other weights or that network."
                 )
@@ -298,7 +299,7 @@ class Run:
         for key in SHAPING:
             then, now = state["config"].get(key), getattr(self.config, key)
             if then != now:
-                raise ValueError(
+                raise UserError(
                     f"'{path}' belongs to a run with {key} = {then}, not {now}; "
                     "choose another output folder."
                 )

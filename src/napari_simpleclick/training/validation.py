@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.evaluate.annotator import annotate
-from napari_simpleclick.evaluate.metrics import summarise
-from napari_simpleclick.evaluate.report import Strip, extremes, write_report
-from napari_simpleclick.evaluate.result import CaseResult, Result
-from napari_simpleclick.predict import Predictor, ZoomIn
+from napari_simpleclick.evaluation.annotator import annotate
+from napari_simpleclick.evaluation.metrics import summarise
+from napari_simpleclick.evaluation.report import Strip, extremes, write_report
+from napari_simpleclick.evaluation.result import CaseResult, Result
+from napari_simpleclick.inference import Predictor, ZoomIn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from napari_simpleclick.networks import SimpleClick
-    from napari_simpleclick.train.images import LabelledImage
+    from napari_simpleclick.training.images import LabelledImage
 
 CLICKS = 5
 """Clicks per object."""

@@ -21,7 +21,7 @@ from napari_simpleclick.networks import (
     SimpleClickConfig,
     resize_positions,
 )
-from napari_simpleclick.networks.simpleclick import SOURCES
+from napari_simpleclick.networks.simpleclick.network import SOURCES
 from napari_simpleclick.weights.errors import WeightsError, enough_memory
 
 if TYPE_CHECKING:

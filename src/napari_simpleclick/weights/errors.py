@@ -5,11 +5,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class WeightsError(ValueError):
+class WeightsError(UserError):
     """Weights that cannot be found, trusted or used."""
 
 

@@ -1,6 +1,18 @@
 """From the requests of a session to masks, one after the other; no Qt."""
 
-from napari_simpleclick.answer.engine import Answer, Engine, Job, Latest
-from napari_simpleclick.answer.loan import Loan, Stopped
+from napari_simpleclick.workflow.engine import (
+    Answer,
+    Job,
+    PredictionEngine,
+    RememberedAnswer,
+)
+from napari_simpleclick.workflow.shared_predictor import SharedPredictor, Stopped
 
-__all__ = ["Answer", "Engine", "Job", "Latest", "Loan", "Stopped"]
+__all__ = [
+    "Answer",
+    "Job",
+    "PredictionEngine",
+    "RememberedAnswer",
+    "SharedPredictor",
+    "Stopped",
+]

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_simpleclick.annotate import Options
-from napari_simpleclick.answer.chain import keeps, kept, support
-from napari_simpleclick.predict.finish import finish
+from napari_simpleclick.annotation import MaskOptions
+from napari_simpleclick.inference.finish import finish
+from napari_simpleclick.workflow.merging import merged, merging, support
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_simpleclick.annotate import Mask, Request, Spot, Steps
-    from napari_simpleclick.predict import Box, Predictor
-    from napari_simpleclick.volumes.view import Look, View
+    from napari_simpleclick.annotation import Mask, ObjectSlice, PlacedPrompts, Request
+    from napari_simpleclick.images.view import DisplaySettings, View
+    from napari_simpleclick.inference import Crop, Predictor
     from napari_simpleclick.weights import Card
 
 REMEMBERED = 8
 """Answers kept to go on from; others are computed again from their clicks."""
 
-DEFAULT = Options()
+DEFAULT = MaskOptions()
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +40,14 @@ class Job:
         How the image is looked at.
     spacing : tuple of float
         Height and width of a pixel.
-    options : Options
+    options : MaskOptions
         What shapes the mask.
     """
 
     request: Request
     view: View
     spacing: tuple[float, float] = (1.0, 1.0)
-    options: Options = DEFAULT
+    options: MaskOptions = DEFAULT
 
     def finish(self, probability: NDArray[np.float32]) -> Mask:
         """Make a mask of a probability."""
@@ -82,16 +82,16 @@ class Answer:
     milliseconds: float
 
 
-class Latest(NamedTuple):
+class RememberedAnswer(NamedTuple):
     """The answer to go on from at a spot, and all that it came from.
 
     Parameters
     ----------
-    steps : tuple of Step
+    steps : tuple of PlacedPrompt
         The clicks.
     look, spacing, options
         How the image was looked at, and what shaped the answer.
-    crop : Box
+    crop : Crop
         The predictor's.
     shape : tuple of int
         (H, W) of the slice.
@@ -101,23 +101,23 @@ class Latest(NamedTuple):
         Probability in it, float32.
     """
 
-    steps: Steps
-    look: Look
+    steps: PlacedPrompts
+    look: DisplaySettings
     spacing: tuple[float, float]
-    options: Options
-    crop: Box
+    options: MaskOptions
+    crop: Crop
     shape: tuple[int, int]
     extent: tuple[slice, slice]
     inside: NDArray[np.float32]
 
-    def fits(self, steps: Steps, job: Job) -> bool:
+    def fits(self, steps: PlacedPrompts, job: Job) -> bool:
         """Whether these clicks would have had this answer in a job."""
         seen = (self.look, self.spacing) == (job.view.look, job.spacing)
         return seen and self.steps == steps and self.chained(job.options)
 
-    def chained(self, options: Options) -> bool:
+    def chained(self, options: MaskOptions) -> bool:
         """Whether options make the same probability of these clicks."""
-        return keeps(self.steps, self.options) == keeps(self.steps, options)
+        return merging(self.steps, self.options) == merging(self.steps, options)
 
     def probability(self) -> NDArray[np.float32]:
         """(H, W) probability."""
@@ -126,7 +126,7 @@ class Latest(NamedTuple):
         return full
 
 
-class Engine:
+class PredictionEngine:
     """A predictor that alternates between slices and objects.
 
     Parameters
@@ -149,18 +149,18 @@ class Engine:
         self.lock = Lock()
         self.shown: Any = None
         self._source: Any = None
-        self._latest: OrderedDict[Spot, Latest] = OrderedDict()
+        self._latest: OrderedDict[ObjectSlice, RememberedAnswer] = OrderedDict()
         self._outdated = False
 
     def forget(self) -> None:
         """Read the slice anew next time, because its pixels have changed."""
         self._outdated = True
 
-    def latest(self, source: Any, spot: Spot) -> Latest | None:
+    def latest(self, source: Any, object_slice: ObjectSlice) -> RememberedAnswer | None:
         """Give what is remembered of a spot; it never waits for a prediction."""
         if self._outdated or source is not self._source:
             return None
-        return self._latest.get(spot)
+        return self._latest.get(object_slice)
 
     def answer(self, job: Job) -> Answer:
         """Predict; clicks whose answers are not remembered are gone through again."""
@@ -175,14 +175,14 @@ class Engine:
             mask = job.finish(self._predict(job, shape))
         else:
             mask = np.zeros(shape, bool) if request.rest is None else request.rest
-            self._latest.pop(request.spot, None)
+            self._latest.pop(request.object_slice, None)
         while len(self._latest) > REMEMBERED:
             self._latest.popitem(last=False)
         return Answer(request, mask, 1000 * (time.perf_counter() - start))
 
     def _predict(self, job: Job, shape: tuple[int, int]) -> NDArray[np.float32]:
         """Go through the clicks from the first that has no answer yet."""
-        steps, known = job.request.steps, self._latest.get(job.request.spot)
+        steps, known = job.request.steps, self._latest.get(job.request.object_slice)
         clicks = [step.click for step in steps]
         probability: NDArray[np.float32] | None = None
         first = 0
@@ -190,24 +190,28 @@ class Engine:
             first = next((n for n in _ends(steps) if known.fits(steps[:n], job)), 0)
         if first and known is not None:
             probability, self.predictor.crop = known.probability(), known.crop
-        holding = keeps(steps, job.options)
+        holding = merging(steps, job.options)
         for count in range(first, len(steps)):
             base = steps[count].base
             if base is not None:
                 probability, self.predictor.crop = base.astype(np.float32), None
             answer = self.predictor.predict(clicks[: count + 1], probability)
             if probability is not None and holding and holding.steps[count]:
-                answer = kept(answer, probability, clicks[count], holding.threshold)
+                answer = merged(answer, probability, clicks[count], holding.threshold)
             probability = answer
         assert probability is not None
         self._remember(job, probability)
         return probability
 
     def _remember(self, job: Job, probability: NDArray[np.float32]) -> None:
-        crop, spot, steps = self.predictor.crop, job.request.spot, job.request.steps
+        crop, object_slice, steps = (
+            self.predictor.crop,
+            job.request.object_slice,
+            job.request.steps,
+        )
         assert crop is not None
         where = support(probability)
-        self._latest[spot] = Latest(
+        self._latest[object_slice] = RememberedAnswer(
             steps,
             job.view.look,
             job.spacing,
@@ -217,11 +221,11 @@ class Engine:
             where,
             probability[where].copy(),
         )
-        self._latest.move_to_end(spot)
+        self._latest.move_to_end(object_slice)
 
     def _show(self, job: Job) -> tuple[int, int]:
         """Show the predictor the job's slice, unless it has seen it."""
-        plane, view = job.request.spot.plane, job.view
+        plane, view = job.request.object_slice.plane, job.view
         if self._outdated or view.source is not self._source:
             self._latest.clear()
             self.shown, self._source, self._outdated = None, view.source, False
@@ -233,6 +237,6 @@ class Engine:
         return self._size
 
 
-def _ends(steps: Steps) -> tuple[int, int]:
+def _ends(steps: PlacedPrompts) -> tuple[int, int]:
     """How many clicks an answer to go on from can be to: all, or all but the last."""
     return len(steps), len(steps) - 1

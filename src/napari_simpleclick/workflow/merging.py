@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_simpleclick.predict import progressive_merge
+from napari_simpleclick.inference import progressive_merge
 
 if TYPE_CHECKING:
-    from napari_simpleclick.annotate import Options, Steps
-    from napari_simpleclick.clicks import Click
+    from napari_simpleclick.annotation import MaskOptions, PlacedPrompts
+    from napari_simpleclick.prompts import Click
 
 Map = NDArray[np.float32]
 
 
-class Keeping(NamedTuple):
+class Merging(NamedTuple):
     """Which clicks may change only what they are about.
 
     Parameters
@@ -31,7 +31,7 @@ class Keeping(NamedTuple):
     threshold: float
 
 
-def keeps(steps: Steps, options: Options) -> Keeping | None:
+def merging(steps: PlacedPrompts, options: MaskOptions) -> Merging | None:
     """Tell which clicks are merged; None if none is, and the threshold is irrelevant.
 
     A mask that was there before the first click (painted, propagated, returned to) was
@@ -44,10 +44,10 @@ def keeps(steps: Steps, options: Options) -> Keeping | None:
     for number, step in enumerate(steps):
         earlier = earlier if step.base is None else bool(step.base.any())
         flags.append(earlier or (options.keep == "always" and number > 0))
-    return Keeping(tuple(flags), options.threshold) if any(flags) else None
+    return Merging(tuple(flags), options.threshold) if any(flags) else None
 
 
-def kept(new: Map, old: Map, click: Click, threshold: float) -> Map:
+def merged(new: Map, old: Map, click: Click, threshold: float) -> Map:
     """Merge an answer into the probability before it, so that the mask is merged.
 
     Parameters

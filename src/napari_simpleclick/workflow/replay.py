@@ -9,30 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.annotate import (
-    Change,
-    Edit,
-    Reading,
-    Request,
-    Session,
-    Store,
-)
-from napari_simpleclick.annotate.reading import TAKEN_BACK
-from napari_simpleclick.annotate.shelf import digest
-from napari_simpleclick.annotate.store import import_copy
-from napari_simpleclick.answer.engine import Engine, Job
-from napari_simpleclick.predict import Predictor
-from napari_simpleclick.volumes import Window
-from napari_simpleclick.volumes.layers import Opened, open_layers
-from napari_simpleclick.volumes.view import Look, View, VolumeWindows
+from napari_simpleclick.annotation import Edit, MaskChange, Request, Session
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images import Window
+from napari_simpleclick.images.view import DisplaySettings, View, VolumeWindows
+from napari_simpleclick.images.viewer_images import Opened, open_layers
+from napari_simpleclick.inference import Predictor
+from napari_simpleclick.sessions import SessionDatabase, SessionReader
+from napari_simpleclick.sessions.database import import_copy
+from napari_simpleclick.sessions.folder import digest
+from napari_simpleclick.sessions.reader import TAKEN_BACK
 from napari_simpleclick.weights import load_weights
+from napari_simpleclick.workflow.engine import Job, PredictionEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from napari_simpleclick.volumes.source import Source
+    from napari_simpleclick.images.source import Source
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +80,7 @@ def replay_session(
 
     Raises
     ------
-    ValueError
+    UserError
         If the file is not a session, or the image is not that of the session.
     OSError
         If a file cannot be read.
@@ -102,19 +97,21 @@ def _replay(
     weights: str | None,
     report: Callable[[int, int], None] | None,
 ) -> Replay:
-    with Store(path) as store:
+    with SessionDatabase(path) as store:
         about, total = store.about(), store.count()
         opened = _find_image(about, image)
         if weights is not None and opened is None:
-            raise ValueError(
+            raise UserError(
                 "The image of the session was not found; give it with --image."
             )
         mask = np.zeros(about["mask"], np.uint16)
-        reading = Reading(store)
+        reading = SessionReader(store)
         again = None
         if weights is not None and opened is not None:
             network, card = load_weights(weights)
-            again = _Again(Engine(Predictor(network), card), reading, opened, about)
+            again = _Again(
+                PredictionEngine(Predictor(network), card), reading, opened, about
+            )
         for number, (kind, edit) in enumerate(reading.play(mask), start=1):
             if again is not None and edit is not None:
                 again.follow(kind, edit)
@@ -135,13 +132,13 @@ def _replay(
 class _Again:
     """Predicts anew what was answered, and makes everything else as recorded."""
 
-    engine: Engine
-    reading: Reading
+    engine: PredictionEngine
+    reading: SessionReader
     opened: Opened
     about: dict[str, Any]
     labels: NDArray[Any] = field(init=False)
-    _done: list[Change | None] = field(default_factory=list)
-    _undone: list[Change | None] = field(default_factory=list)
+    _done: list[MaskChange | None] = field(default_factory=list)
+    _undone: list[MaskChange | None] = field(default_factory=list)
     _windows: VolumeWindows = field(default_factory=VolumeWindows)
 
     def __post_init__(self) -> None:
@@ -165,39 +162,41 @@ class _Again:
         if change is not None:
             change.apply(self.labels, undo=back)
 
-    def _change(self, edit: Edit) -> Change | None:
+    def _change(self, edit: Edit) -> MaskChange | None:
         request = self.reading.session.pending
-        if request is not None and request.spot in edit.after.seen:
+        if request is not None and request.object_slice in edit.after.seen:
             return self._predict(request)
         if edit.name == "delete object":
             (label,) = edit.after.styles
             there = np.nonzero(self.labels == label)
-            return Change.of(self.labels.shape, there, label, 0)
+            return MaskChange.of(self.labels.shape, there, label, 0)
         if edit.name == "end":
-            return Change.joined(list(self._cleared(edit)))
+            return MaskChange.joined(list(self._cleared(edit)))
         if edit.change is None:
             return None
         indices, _, after = edit.change.voxels()
         places = np.unravel_index(indices, edit.change.shape)
-        return Change.of(self.labels.shape, places, self.labels[places], after)
+        return MaskChange.of(self.labels.shape, places, self.labels[places], after)
 
-    def _cleared(self, edit: Edit) -> Iterator[Change]:
+    def _cleared(self, edit: Edit) -> Iterator[MaskChange]:
         """Clear the slices beyond the end of an object."""
-        for spot in edit.after.notes:
-            empty = np.zeros(spot.plane.size(self.labels.shape), bool)
-            change = Change.of_object(self.labels, spot.plane, spot.label, empty)
+        for object_slice in edit.after.notes:
+            empty = np.zeros(object_slice.plane.size(self.labels.shape), bool)
+            change = MaskChange.of_object(
+                self.labels, object_slice.plane, object_slice.label, empty
+            )
             if change is not None:
                 yield change
 
-    def _predict(self, request: Request) -> Change | None:
+    def _predict(self, request: Request) -> MaskChange | None:
         options = self.reading.session.options
-        look, plane = _read_look(self.reading.extra["look"]), request.spot.plane
+        look, plane = _read_look(self.reading.extra["look"]), request.object_slice.plane
         array = self.opened.array
         view = View(array, look, self._windows, array, len(self.about["shape"]))
         spacing = plane.spacing(self.about["sizes"])
         mask = self.engine.answer(Job(request, view, spacing, options)).mask
-        return Change.of_object(
-            self.labels, plane, request.spot.label, mask, options.overwrite
+        return MaskChange.of_object(
+            self.labels, plane, request.object_slice.label, mask, options.overwrite
         )
 
 
@@ -212,15 +211,15 @@ def _find_image(about: dict[str, Any], image: Path | None) -> Opened | None:
         same = not opened.labels and tuple(array.shape[: len(shape)]) == shape
         if same and digest(array, len(shape)) == about["digest"]:
             return opened
-    raise ValueError(
+    raise UserError(
         f"'{path}' is not the image of this session, '{about['image']}' of shape "
         f"{shape}."
     )
 
 
-def _read_look(value: dict[str, Any]) -> Look:
+def _read_look(value: dict[str, Any]) -> DisplaySettings:
     window = value["shown"]
-    return Look(
+    return DisplaySettings(
         value["rgb"],
         value["intensities"],
         None if window is None else Window(**window),

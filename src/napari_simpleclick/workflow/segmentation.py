@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.clicks import Click, check_clicks
-from napari_simpleclick.predict.predictor import THRESHOLD, Predictor
-from napari_simpleclick.volumes.files import ImageFile, read_image, read_mask
-from napari_simpleclick.volumes.planes import Plane
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.files import ImageFile, read_image, read_mask
+from napari_simpleclick.images.planes import Plane
+from napari_simpleclick.inference.predictor import THRESHOLD, Predictor
+from napari_simpleclick.prompts import Click, check_clicks
 from napari_simpleclick.weights import load_weights
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def segment_slice(
     ----------
     image : Path
         An image file, or a folder that is one image; see
-        :func:`napari_simpleclick.volumes.files.read_image`.
+        :func:`napari_simpleclick.images.files.read_image`.
     clicks : sequence of Click
         On the slice: its rows and columns are the other two axes, in file order.
     axis, index : int or None
@@ -75,7 +76,7 @@ def segment_slice(
 
     Raises
     ------
-    ValueError
+    UserError
         If anything about the input cannot be used; nothing has been written then.
     """
     file = read_image(image)
@@ -100,20 +101,20 @@ def _find_plane(file: ImageFile, axis: int | None, index: int | None) -> Plane:
     shape = file.shape
     if len(shape) == 2:
         if axis is not None or index is not None:
-            raise ValueError("A 2-D image has no slices; leave --axis and --slice out.")
+            raise UserError("A 2-D image has no slices; leave --axis and --slice out.")
         return Plane((0, 1), (0, 0))
     if len(shape) != 3:
-        raise ValueError(
+        raise UserError(
             f"An image of shape {tuple(file.array.shape)} cannot be segmented; give a "
             "2-D image or a 3-D volume with one or three channels."
         )
     if axis is None or index is None:
-        raise ValueError(
+        raise UserError(
             f"A file of shape {shape} is taken for a volume and needs --axis (0, 1 or "
             "2) and --slice; images have one or three channels."
         )
     if not 0 <= axis < 3:
-        raise ValueError(f"Axis {axis} is out of range: a volume has axes 0, 1 and 2.")
+        raise UserError(f"Axis {axis} is out of range: a volume has axes 0, 1 and 2.")
     position = tuple(index if number == axis else 0 for number in range(3))
     return Plane.at(shape, tuple({0, 1, 2} - {axis}), position)
 

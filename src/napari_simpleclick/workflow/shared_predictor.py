@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_simpleclick.answer.engine import Engine
-    from napari_simpleclick.clicks import Click
-    from napari_simpleclick.predict import Box
-    from napari_simpleclick.volumes import Window
+    from napari_simpleclick.images import Window
+    from napari_simpleclick.inference import Crop
+    from napari_simpleclick.prompts import Click
+    from napari_simpleclick.workflow.engine import PredictionEngine
 
 
 class Stopped(Exception):
     """A loan was called back."""
 
 
-class Loan:
+class SharedPredictor:
     """The predictor of an engine, lent for one prediction at a time.
 
     Clicks are answered between two predictions. It stands in for a
@@ -29,7 +29,7 @@ class Loan:
 
     Parameters
     ----------
-    engine : Engine
+    engine : PredictionEngine
         The engine.
 
     Attributes
@@ -38,9 +38,9 @@ class Loan:
         Set it to end the loan: what is predicted next raises :class:`Stopped`.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: PredictionEngine) -> None:
         self.stopped = False
-        self.crop: Box | None = None
+        self.crop: Crop | None = None
         self._engine = engine
         self._picture: tuple[Any, ...] = ()
         self._name = object()

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.volumes.files import read_image
-from napari_simpleclick.volumes.source import Source
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.files import read_image
+from napari_simpleclick.images.source import Source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from napari_simpleclick.volumes.image_file import ImageFile
+    from napari_simpleclick.images.image_file import ImageFile
 
 MODALITIES = {
     "FLAIR": r"flair|t2f",
@@ -101,14 +102,14 @@ def read_modalities(case: Case) -> tuple[NDArray[Any], Source, tuple[str, ...]]:
 
     Raises
     ------
-    ValueError
+    UserError
         If a file is damaged, or the volumes do not lie on each other.
     """
     files = {name: read_image(path) for name, path in case.modalities.items()}
     (first, reference), *others = files.items()
     for name, file in others:
         if not _match(file, reference):
-            raise ValueError(
+            raise UserError(
                 f"'{file.path}' ({name}) does not lie on '{reference.path}' ({first}); "
                 "open the files one by one."
             )

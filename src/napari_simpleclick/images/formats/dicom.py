@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.volumes import dicom_frames
-from napari_simpleclick.volumes.dicom_slice import Slice, number, read_values
-from napari_simpleclick.volumes.image_file import FLIP, ImageFile
-from napari_simpleclick.volumes.optional import require
-from napari_simpleclick.volumes.reason import reason
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.error_text import reason
+from napari_simpleclick.images.formats import dicom_frames
+from napari_simpleclick.images.formats.dicom_slice import Slice, number, read_values
+from napari_simpleclick.images.image_file import FLIP, ImageFile
+from napari_simpleclick.images.optional_packages import require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +82,7 @@ def read(paths: Sequence[Path], origin: Path) -> list[ImageFile]:
     ------
     ImportError
         If pydicom is not installed, or highdicom where it is needed.
-    ValueError
+    UserError
         If there is no image, a file is damaged, or no series can be stacked.
     """
     pydicom = require("pydicom", "dicom", "read DICOM files")
@@ -120,7 +121,7 @@ def _by_series(
         except pydicom.errors.InvalidDicomError:
             continue
         except Exception as error:  # a damaged header gives any error
-            raise ValueError(f"'{path}' cannot be read: {reason(error)}.") from error
+            raise UserError(f"'{path}' cannot be read: {reason(error)}.") from error
         if header.get("Rows") and header.get("Columns"):
             frames = dicom_frames.has_frames(header)
             uid = str(path if frames else header.get("SeriesInstanceUID", ""))
@@ -131,7 +132,7 @@ def _by_series(
         instead = (
             f"one of its folders: {', '.join(below)}" if below else "another folder"
         )
-        raise ValueError(f"'{origin}' holds no DICOM images; choose {instead}.")
+        raise UserError(f"'{origin}' holds no DICOM images; choose {instead}.")
     return [groups[uid] for uid in sorted(groups, key=lambda uid: order[uid])]
 
 
@@ -195,7 +196,7 @@ def _check(slices: list[Slice], which: str) -> None:
     sizes = sorted({(int(h.Columns), int(h.Rows)) for h in headers})
     if len(sizes) > 1:
         listed = " and ".join(f"{w} x {h}" for w, h in sizes)
-        raise ValueError(
+        raise UserError(
             f"{which} has slices of different sizes ({listed} pixels); put those of "
             "one size into a folder of their own."
         )
@@ -203,13 +204,13 @@ def _check(slices: list[Slice], which: str) -> None:
     odd = np.abs(pixels - pixels[0]).max(axis=1) > 1e-3 * pixels[0].min()
     if odd.any():
         one, other = (f"{p[0]:g} x {p[1]:g}" for p in (pixels[0], pixels[odd][0]))
-        raise ValueError(
+        raise UserError(
             f"{which} has slices of different pixel sizes ({one} and {other} mm); put "
             "those of one size into a folder of their own."
         )
     directions = [s.directions for s in slices if s.place is not None]
     if directions and np.abs(np.array(directions) - directions[0]).max() > 1e-3:
-        raise ValueError(
+        raise UserError(
             f"{which} has slices in different directions, as a localizer has; they "
             "make no volume."
         )
@@ -225,7 +226,7 @@ def _step(
     gaps = np.diff(places)
     usual = np.quantile(gaps, 0.75, method="lower")  # pairs are half of the gaps
     if gaps.min() < max(1e-3, TOLERANCE * usual):
-        raise ValueError(
+        raise UserError(
             f"{which} has several slices at the same position, or nearly so (times, "
             "echoes or copies), which cannot be stacked; put those of one time into a "
             "folder of their own."
@@ -276,7 +277,7 @@ def _stack(pydicom: ModuleType, slices: list[Slice]) -> NDArray[Any]:
     for i, one in enumerate(slices):
         plane = read_values(pydicom, one.path) if i else first
         if plane.shape != first.shape:
-            raise ValueError(
+            raise UserError(
                 f"'{one.path}' is not as '{slices[0].path.name}': one is in colour."
             )
         array = array.astype(np.result_type(array, plane), copy=False)

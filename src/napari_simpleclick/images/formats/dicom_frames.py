@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from nibabel.affines import voxel_sizes
 
-from napari_simpleclick.volumes.dicom_slice import number
-from napari_simpleclick.volumes.image_file import FLIP, ImageFile
-from napari_simpleclick.volumes.optional import require
-from napari_simpleclick.volumes.reason import reason
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.error_text import reason
+from napari_simpleclick.images.formats.dicom_slice import number
+from napari_simpleclick.images.image_file import FLIP, ImageFile
+from napari_simpleclick.images.optional_packages import require
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,11 +58,11 @@ def read(path: Path, header: Any, name: str) -> ImageFile:
     ------
     ImportError
         If highdicom is not installed.
-    ValueError
+    UserError
         If the frames are no stack of slices, or segments overlap.
     """
     if "TotalPixelMatrixRows" in header:
-        raise ValueError(
+        raise UserError(
             f"'{path}' is a whole slide in tiles, which is not read; export the part "
             "that you need as TIFF."
         )
@@ -84,7 +85,7 @@ def read(path: Path, header: Any, name: str) -> ImageFile:
     except ImportError:
         raise
     except Exception as error:  # it uses a database inside, with errors of its own
-        raise ValueError(
+        raise UserError(
             f"'{path}' has slices that cannot be stacked ({reason(error)}); convert it "
             "to NIfTI first, for instance with dcm2niix or 3D Slicer."
         ) from error

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.volumes.optional import require
-from napari_simpleclick.volumes.reason import reason
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.error_text import reason
+from napari_simpleclick.images.optional_packages import require
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from napari_simpleclick.volumes.source import Source
+    from napari_simpleclick.images.source import Source
 
 PACKAGE = "napari-simpleclick"
 SERIES_NUMBER = 900
@@ -39,7 +40,7 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
     ------
     ImportError
         If pydicom or highdicom is not installed.
-    ValueError
+    UserError
         If the image was no DICOM series, its files have been moved or lack what a
         segmentation needs, or the mask is empty or has labels below 0.
     """
@@ -48,14 +49,14 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
     highdicom = require("highdicom", "dicom", task)
     values = [int(value) for value in np.unique(labels) if value]
     if not source.files:
-        raise ValueError(
+        raise UserError(
             "A DICOM segmentation needs a DICOM series with a file for every slice; "
             "save this mask as .nii.gz."
         )
     if not values:
-        raise ValueError("The mask is empty; a DICOM segmentation needs an object.")
+        raise UserError("The mask is empty; a DICOM segmentation needs an object.")
     if values[0] < 0:
-        raise ValueError(
+        raise UserError(
             f"A DICOM segmentation cannot hold the label {values[0]}; use labels from "
             "1, or save this mask as .nii.gz."
         )
@@ -95,7 +96,7 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
             series_description=f"{PACKAGE} mask",
         )
     except (OSError, AttributeError, ValueError, TypeError) as error:
-        raise ValueError(
+        raise UserError(
             f"The DICOM series of '{source.path}' cannot carry a segmentation "
             f"({reason(error)}); save the mask as .nii.gz."
         ) from error

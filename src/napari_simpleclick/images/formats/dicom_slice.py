@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.volumes.reason import reason
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.error_text import reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +92,7 @@ def read_values(pydicom: ModuleType, path: Path) -> NDArray[Any]:
 
     Raises
     ------
-    ValueError
+    UserError
         If the file is damaged, or there is no decoder for it.
     """
     try:
@@ -99,11 +100,11 @@ def read_values(pydicom: ModuleType, path: Path) -> NDArray[Any]:
         pixels = np.asarray(data.pixel_array)
     except Exception as error:  # each decoder has its own errors
         if "missing dependencies" in str(error):
-            raise ValueError(
+            raise UserError(
                 f"'{path}' is compressed ({data.file_meta.TransferSyntaxUID.name}), "
                 f"and nothing here can decode it; pip install {DECODERS}"
             ) from error
-        raise ValueError(f"'{path}' cannot be read: {reason(error)}.") from error
+        raise UserError(f"'{path}' cannot be read: {reason(error)}.") from error
     if data.get("PhotometricInterpretation") == "MONOCHROME1":
         unsigned = pixels.dtype.kind == "u"
         pixels = (2 ** int(data.BitsStored) - 1 if unsigned else -1) - pixels

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.volumes.image_file import FLIP, ImageFile, is_label_name
-from napari_simpleclick.volumes.optional import require
-from napari_simpleclick.volumes.reason import reason
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.error_text import reason
+from napari_simpleclick.images.image_file import FLIP, ImageFile, is_label_name
+from napari_simpleclick.images.optional_packages import require
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_simpleclick.volumes.source import Source
+    from napari_simpleclick.images.source import Source
 
 
 def _itk() -> ModuleType:
@@ -46,14 +47,14 @@ def read(path: Path) -> ImageFile:
     ------
     ImportError
         If SimpleITK is not installed.
-    ValueError
+    UserError
         If the file is damaged.
     """
     itk = _itk()
     try:
         image = itk.ReadImage(str(path), imageIO=_format(path))
     except RuntimeError as error:
-        raise ValueError(
+        raise UserError(
             f"'{path}' is damaged or incomplete: {reason(error)}."
         ) from error
     count, channels = image.GetDimension(), image.GetNumberOfComponentsPerPixel()
@@ -105,12 +106,12 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
     ------
     ImportError
         If SimpleITK is not installed.
-    ValueError
+    UserError
         If ``labels`` have more than four axes, or the file cannot be written.
     """
     itk = _itk()
     if labels.ndim > 4 or source.affine is None:
-        raise ValueError(f"This format cannot hold {labels.ndim} axes; use .nii.gz.")
+        raise UserError(f"This format cannot hold {labels.ndim} axes; use .nii.gz.")
     affine = FLIP @ source.affine
     if labels.ndim == 2 and not np.allclose(affine[2, :2], 0):
         labels = labels[..., np.newaxis]  # in two axes only an axial slice can stand
@@ -128,5 +129,5 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
         itk.WriteImage(image, str(lower), useCompression=True)
     except RuntimeError as error:
         lower.unlink(missing_ok=True)
-        raise ValueError(f"The mask cannot be written: {reason(error)}.") from error
+        raise UserError(f"The mask cannot be written: {reason(error)}.") from error
     lower.replace(path)

@@ -12,9 +12,10 @@ from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import shape_zoom_affine
 
-from napari_simpleclick.volumes.image_file import ImageFile, is_label_name
-from napari_simpleclick.volumes.lazy import LazyArray, Unchanged
-from napari_simpleclick.volumes.reason import reason
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.error_text import reason
+from napari_simpleclick.images.image_file import ImageFile, is_label_name
+from napari_simpleclick.images.lazy_array import LazyArray, Unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_simpleclick.volumes.source import Source
+    from napari_simpleclick.images.source import Source
 
 LABEL_INTENT = 1002
 """NIFTI_INTENT_LABEL of nifti1.h."""
@@ -51,7 +52,7 @@ def read(path: Path) -> ImageFile:
 
     Raises
     ------
-    ValueError
+    UserError
         If the file is damaged or holds complex numbers.
     """
     image = _load(path)
@@ -59,7 +60,7 @@ def read(path: Path) -> ImageFile:
     stored = proxy.dtype
     colour = stored.names is not None
     if np.issubdtype(stored, np.complexfloating):
-        raise ValueError("it holds complex numbers; save their magnitude instead")
+        raise UserError("it holds complex numbers; save their magnitude instead")
     dtype = np.dtype(np.uint8) if colour else _value_type(stored, proxy)
     shape = (*image.shape, 3) if colour else tuple(image.shape)
     watch = Unchanged(path)
@@ -69,7 +70,7 @@ def read(path: Path) -> ImageFile:
         try:
             part = proxy[pieces[: len(image.shape)]]
         except (OSError, EOFError, zlib.error, ValueError) as error:
-            raise ValueError(
+            raise UserError(
                 f"'{path}' is damaged or incomplete: {reason(error)}."
             ) from error
         if colour:
@@ -126,7 +127,7 @@ def _check_end(path: Path, image: Any) -> None:
         return
     needed = proxy.offset + int(np.prod(image.shape)) * proxy.dtype.itemsize
     if path.stat().st_size < needed:
-        raise ValueError(
+        raise UserError(
             f"the file ends after {path.stat().st_size} of {needed} bytes; copy it "
             "again"
         )
@@ -186,11 +187,11 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         If ``labels`` have more than seven axes.
     """
     if labels.ndim > 7:
-        raise ValueError(f"NIfTI cannot hold {labels.ndim} axes; save fewer of them.")
+        raise UserError(f"NIfTI cannot hold {labels.ndim} axes; save fewer of them.")
     long = max(labels.shape) > LONGEST
     kind = nibabel.Nifti2Image if long else nibabel.Nifti1Image
     header, affine = None, source.affine

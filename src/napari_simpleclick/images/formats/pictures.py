@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image, ImageMode
 from skimage.io import imread, imsave
 
-from napari_simpleclick.volumes.image_file import ImageFile
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.image_file import ImageFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,5 +48,5 @@ def _any_size() -> Iterator[None]:
 def write(path: Path, mask: NDArray[Any]) -> None:
     """Write an (H, W) mask as 0 and 255, so that it can be seen."""
     if mask.ndim != 2:
-        raise ValueError("A picture cannot hold a volume; use .tif or .nii.gz.")
+        raise UserError("A picture cannot hold a volume; use .tif or .nii.gz.")
     imsave(path, (mask > 0) * np.uint8(255), check_contrast=False)

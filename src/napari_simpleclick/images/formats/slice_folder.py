@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.volumes import pictures, tiff
-from napari_simpleclick.volumes.image_file import ImageFile
-from napari_simpleclick.volumes.lazy import LazyArray, Unchanged, fits_memory
-from napari_simpleclick.volumes.reason import reason
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.error_text import reason
+from napari_simpleclick.images.formats import pictures, tiff
+from napari_simpleclick.images.image_file import ImageFile
+from napari_simpleclick.images.lazy_array import LazyArray, Unchanged, fits_memory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,7 @@ def read(folder: Path) -> ImageFile:
 
     Raises
     ------
-    ValueError
+    UserError
         If a slice is damaged, of another size, or a stack itself.
     """
     files = find(folder)
@@ -70,13 +71,13 @@ def read(folder: Path) -> ImageFile:
     shapes = [shape for shape, _ in headers]
     odd = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), None)
     if odd is not None:
-        raise ValueError(
+        raise UserError(
             f"The slices of '{folder}' differ in size: '{files[0].name}' is "
             f"{_times(shapes[0])}, '{files[odd].name}' is {_times(shapes[odd])} pixels;"
             " put those of one size into a folder of their own."
         )
     if len(shapes[0]) != 2:
-        raise ValueError(
+        raise UserError(
             f"'{files[0]}' is a stack itself; open the files of '{folder}' one by one."
         )
     first = _slice(files[0])
@@ -91,7 +92,7 @@ def read(folder: Path) -> ImageFile:
             watch.check(files[number])
             array = _slice(files[number]).array
             if array.shape != shape[1:]:
-                raise ValueError(
+                raise UserError(
                     f"'{files[number]}' is not as '{files[0].name}': one is in colour."
                 )
             if (

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import tifffile
 
-from napari_simpleclick.volumes.image_file import (
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.formats.tiff_pages import open_pages
+from napari_simpleclick.images.image_file import (
     MM,
     SPELLINGS,
     ImageFile,
     is_label_name,
 )
-from napari_simpleclick.volumes.lazy import Array, LazyArray, fits_memory, turn
-from napari_simpleclick.volumes.tiff_pages import open_pages
+from napari_simpleclick.images.lazy_array import Array, LazyArray, fits_memory, turn
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from napari_simpleclick.volumes.source import Source
+    from napari_simpleclick.images.source import Source
 
 ORDER = "CTZYX"
 NAMES = {"S": "channel", "C": "channel", "T": "time", "Z": "z", "Y": "y", "X": "x"}
@@ -61,7 +62,7 @@ def read(path: Path) -> ImageFile:
     with tifffile.TiffFile(path) as file:
         series = file.series[0]
         if series.keyframe.photometric == tifffile.PHOTOMETRIC.SEPARATED:
-            raise ValueError("its colours are those of print (CMYK); save it as RGB")
+            raise UserError("its colours are those of print (CMYK); save it as RGB")
         array = (
             series.asarray() if fits_memory(series.nbytes) else open_pages(path, series)
         )
@@ -168,17 +169,17 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         If the shape is not that of the source, or a label has more than 32 bits.
     """
     shape = tuple(source.shape[axis] for axis in source.order)
     if labels.shape != shape[-labels.ndim :]:
-        raise ValueError(
+        raise UserError(
             f"The labels have the shape {labels.shape}, but the image '{source.path}' "
             f"has {shape}; draw them on a layer of that image."
         )
     if labels.dtype.itemsize > 4:
-        raise ValueError("TIFF holds labels of up to 32 bits; use .nii.gz.")
+        raise UserError("TIFF holds labels of up to 32 bits; use .nii.gz.")
     axes = _letters(source.axis_labels[-labels.ndim :], labels.ndim)
     meta: dict[str, object] = {"axes": axes} if axes else {}
     sizes = _one_unit(axes, source)

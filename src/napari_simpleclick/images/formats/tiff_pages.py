@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from napari_simpleclick.volumes.lazy import LazyArray, Unchanged
-from napari_simpleclick.volumes.reason import reason
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.error_text import reason
+from napari_simpleclick.images.lazy_array import LazyArray, Unchanged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,7 @@ def open_pages(path: Path, series: tifffile.TiffPageSeries) -> LazyArray:
 
     Raises
     ------
-    ValueError
+    UserError
         If its pages are neither one after the other nor listed.
     """
     page_shape = tuple(series.keyframe.shape)
@@ -59,7 +60,7 @@ def open_pages(path: Path, series: tifffile.TiffPageSeries) -> LazyArray:
 
     if not paged:
         if offset is None:
-            raise ValueError("its pages are laid out in a way that cannot be read")
+            raise UserError("its pages are laid out in a way that cannot be read")
         leading = shape[:-2]
 
     def read_pages(pieces: tuple[slice, ...]) -> NDArray[Any]:
@@ -70,7 +71,7 @@ def open_pages(path: Path, series: tifffile.TiffPageSeries) -> LazyArray:
             with tifffile.TiffFile(path) as file:
                 parts = [page(file, int(n))[inner] for n in numbers.ravel()]
         except Exception as error:  # tifffile's decoders have their own errors
-            raise ValueError(
+            raise UserError(
                 f"'{path}' is damaged or incomplete: {reason(error)}."
             ) from error
         return np.asarray(parts, dtype).reshape(*numbers.shape, *_lengths(inner, shape))

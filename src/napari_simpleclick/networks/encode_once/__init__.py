@@ -50,7 +50,7 @@ class EncodeOnce(nn.Module):
         self.decoder = Decoder(self.encoder.channels)
 
     def encode(self, image: Tensor) -> Features:
-        """Maps at 1/2 to 1/32 of an image (B,3,H,W) in [0, 1]."""
+        """Give maps at 1/2 to 1/32 of an image (B,3,H,W) in [0, 1]."""
         return tuple(self.encoder(image))
 
     def decode(self, features: Features, prompt: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class PromptPyramid(nn.Module):
             channels = out
 
     def forward(self, prompt: Tensor) -> list[Tensor]:
-        """Maps at 1/2 to 1/32 of a prompt (B,3,H,W)."""
+        """Give maps at 1/2 to 1/32 of a prompt (B,3,H,W)."""
         maps = []
         for level in self.levels:
             prompt = level(prompt)
@@ -57,9 +57,10 @@ class Residual(nn.Module):
         nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps (B,C,h,w) to the same shape."""
+        """Turn maps (B,C,h,w) to the same shape."""
         inner = functional.gelu(self.first(self.norm(maps)))
-        return maps + self.second(inner)
+        result: Tensor = maps + self.second(inner)
+        return result
 
 
 class PooledAttention(nn.Module):
@@ -107,7 +108,7 @@ class PooledAttention(nn.Module):
 
     def _split(self, tokens: Tensor) -> Tensor:
         """Tokens (B,N,C) as (B,heads,N,C/heads)."""
-        return tokens.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return tokens.reshape(*tokens.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class Transformer(nn.Module):
@@ -122,7 +123,7 @@ class Transformer(nn.Module):
         self.norm = nn.LayerNorm(channels)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps (B,C,h,w) to the same shape."""
+        """Turn maps (B,C,h,w) to the same shape."""
         grid = (maps.shape[2], maps.shape[3])
         tokens = (maps + self.place(maps)).flatten(2).transpose(1, 2)
         for block in self.blocks:
@@ -141,7 +142,7 @@ class Join(nn.Module):
         self.prompt = nn.Conv2d(prompt, out, 1)
 
     def forward(self, coarser: Tensor, image: Tensor, prompt: Tensor) -> Tensor:
-        """Maps (B,out,h,w) of the size of ``image``; the coarser one is enlarged."""
+        """Give maps (B,out,h,w) as large as ``image``; the coarser one is enlarged."""
         large = functional.interpolate(
             self.coarser(coarser),
             size=image.shape[2:],
@@ -192,9 +193,7 @@ class Decoder(nn.Module):
         half, quarter, eighth, sixteenth, last = features
         says = self.prompt(prompt)
         fine = self.enter_block(self.enter(torch.cat([eighth, says[2]], 1)))
-        middle = (
-            self.down_16(fine) + self.image_16(sixteenth) + self.prompt_16(says[3])
-        )
+        middle = self.down_16(fine) + self.image_16(sixteenth) + self.prompt_16(says[3])
         middle = self.middle(middle)
         coarse = self.down_32(middle) + self.image_32(last) + self.prompt_32(says[4])
         coarse = self.coarse(coarse)

@@ -80,7 +80,7 @@ class SameConv(nn.Conv2d):
     """Convolution with TensorFlow's "same" padding: more at the bottom and right."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps (B,C,h,w) to (B,C',ceil(h/stride),ceil(w/stride))."""
+        """Turn maps (B,C,h,w) to (B,C',ceil(h/stride),ceil(w/stride))."""
         before_after = []
         for axis in (3, 2):
             size, stride = maps.shape[axis], self.stride[axis - 2]
@@ -133,8 +133,8 @@ class InvertedBottleneck(nn.Module):
         self.adds = stride == 1 and channels == out
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps (B,C,h,w) to (B,C',h/stride,w/stride)."""
-        inner = maps
+        """Turn maps (B,C,h,w) to (B,C',h/stride,w/stride)."""
+        inner: Tensor = maps
         if self.widens:
             inner = functional.relu6(self._bn0(self._expand_conv(inner)))
         inner = functional.relu6(self._bn1(self._depthwise_conv(inner)))
@@ -174,7 +174,7 @@ class Encoder(nn.Module):
                 self.channels.append(out)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Maps at 1/2, 1/4, 1/8, 1/16 and 1/32 of an image (B,3,H,W) in [0, 1]."""
+        """Give maps at 1/2, 1/4, 1/8, 1/16 and 1/32 of an image (B,3,H,W) in [0, 1]."""
         maps = functional.relu6(self._bn0(self._conv_stem((image - MEAN) / SPAN)))
         found = []
         for number, block in enumerate(self._blocks):

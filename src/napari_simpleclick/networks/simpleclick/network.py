@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_simpleclick.networks.vit import (
+from napari_simpleclick.networks.simpleclick.vit import (
     Block,
     PatchEmbed,
     join_windows,

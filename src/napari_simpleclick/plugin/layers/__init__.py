@@ -1,1 +1,1 @@
-"""."""
+"""napari layers on one side, annotation on the other."""

@@ -8,30 +8,34 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_simpleclick.annotate import (
-    Change,
-    Options,
-    Recorder,
+from napari_simpleclick.annotation import (
+    MaskChange,
+    MaskOptions,
+    ObjectSlice,
+    ObjectStack,
+    PlacedPrompt,
     Session,
-    Spot,
-    Stack,
-    Step,
 )
-from napari_simpleclick.annotate.reading import TAKEN_BACK
-from napari_simpleclick.plugin.colours import AT_LEAST, colormap_of
-from napari_simpleclick.plugin.dots import Dots
-from napari_simpleclick.plugin.kept import Restored, empty_mask, new_store
+from napari_simpleclick.images.source import SOURCE_KEY
 from napari_simpleclick.plugin.keys import Action
-from napari_simpleclick.plugin.look import (
+from napari_simpleclick.plugin.layers.click_markers import ClickMarkers
+from napari_simpleclick.plugin.layers.colours import AT_LEAST, colormap_of
+from napari_simpleclick.plugin.layers.displayed_image import DisplayedImage
+from napari_simpleclick.plugin.layers.placement import (
     MOVES,
-    UNKEPT,
+    NOT_RECORDED,
     default_options,
     mask_source,
     transform,
 )
-from napari_simpleclick.plugin.sight import Sight
-from napari_simpleclick.plugin.strokes import painted
-from napari_simpleclick.volumes.source import SOURCE_KEY
+from napari_simpleclick.plugin.layers.session_mask import (
+    RestoredSession,
+    empty_mask,
+    new_store,
+)
+from napari_simpleclick.plugin.layers.strokes import painted
+from napari_simpleclick.sessions import SessionWriter
+from napari_simpleclick.sessions.reader import TAKEN_BACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +44,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
-    from napari_simpleclick.volumes import Plane
+    from napari_simpleclick.images import Plane
 
 COLOURS = {True: "#2ecc40", False: "#ff4136"}
 """Green for positive, red for negative clicks."""
@@ -48,13 +52,13 @@ COLOURS = {True: "#2ecc40", False: "#ff4136"}
 NAMES = {True: "positive clicks", False: "negative clicks"}
 
 KEY = "napari-simpleclick"
-"""Key under which a mask layer's metadata hold its bench."""
+"""Key under which a mask layer's metadata hold its canvas."""
 
 
-def _new_recorder(image: Image, options: Options) -> Recorder:
+def _new_recorder(image: Image, options: MaskOptions) -> SessionWriter:
     opening = partial(new_store, image, options.channel_axis)
-    unkept = UNKEPT in image.metadata
-    return Recorder(Session(options=options), None if unkept else opening)
+    unkept = NOT_RECORDED in image.metadata
+    return SessionWriter(Session(options=options), None if unkept else opening)
 
 
 class FoundPoint(NamedTuple):
@@ -78,7 +82,7 @@ class FoundPoint(NamedTuple):
     order: int
 
 
-class Bench(Sight):
+class LayerCanvas(DisplayedImage):
     """An image layer with its two Points layers, its mask and its session.
 
     Parameters
@@ -87,14 +91,14 @@ class Bench(Sight):
         The viewer that shows the image.
     image : napari.layers.Image
         The image; the new layers take over its transform and units.
-    options : Options, optional
+    options : MaskOptions, optional
         What shapes the masks; by default it fits the image.
-    restored : Restored, optional
+    restored : RestoredSession, optional
         Session to go on with.
 
     Attributes
     ----------
-    recorder : Recorder
+    recorder : SessionWriter
         Writes the session to its file.
     """
 
@@ -102,8 +106,8 @@ class Bench(Sight):
         self,
         viewer: Viewer,
         image: Image,
-        options: Options | None = None,
-        restored: Restored | None = None,
+        options: MaskOptions | None = None,
+        restored: RestoredSession | None = None,
     ) -> None:
         self.recorder = (
             restored.recorder
@@ -140,7 +144,7 @@ class Bench(Sight):
             for sign in (False, True)
         }
 
-        self._dots = Dots(viewer, self.points.values(), self.current_plane)
+        self._markers = ClickMarkers(viewer, self.points.values(), self.current_plane)
         self.session.happened.connect(self._on_happened)
         self.mask.events.paint.connect(self._on_paint)
         for name in MOVES:
@@ -198,7 +202,7 @@ class Bench(Sight):
 
     def write(
         self, plane: Plane, label: int, mask: NDArray[np.bool_], show: bool = True
-    ) -> Change | None:
+    ) -> MaskChange | None:
         """Write an object's mask on a slice, over others only if options say so.
 
         Parameters
@@ -218,12 +222,12 @@ class Bench(Sight):
             What has changed, for the session.
         """
         overwrite = self.options.overwrite
-        change = Change.of_object(self.mask.data, plane, label, mask, overwrite)
+        change = MaskChange.of_object(self.mask.data, plane, label, mask, overwrite)
         if change is not None:
             self.put(change, show)
         return change
 
-    def put(self, change: Change, show: bool = True) -> None:
+    def put(self, change: MaskChange, show: bool = True) -> None:
         """Make a change in the mask layer."""
         change.apply(self.mask.data)  # napari's own way would keep a copy of each
         if show and self.mask.visible:
@@ -242,25 +246,27 @@ class Bench(Sight):
     def delete(self, label: int) -> None:
         """Delete an object, its clicks and its pixels, as one undo step."""
         labels = self.mask.data
-        tally = self.session.tally
-        filled = [np.flatnonzero(tally.areas(label, a)) for a in range(labels.ndim)]
+        voxel_counts = self.session.voxel_counts
+        filled = [
+            np.flatnonzero(voxel_counts.areas(label, a)) for a in range(labels.ndim)
+        ]
         change = None
         if filled[0].size:
             box = tuple(slice(int(a[0]), int(a[-1]) + 1) for a in filled)
             inside = np.nonzero(labels[box] == label)
             indices = tuple(i + a[0] for i, a in zip(inside, filled, strict=True))
-            change = Change.of(labels.shape, indices, label, 0)
+            change = MaskChange.of(labels.shape, indices, label, 0)
             change.apply(labels)
         self.session.delete(label, change)
         self.mask.refresh()
 
-    def areas(self, stack: Stack) -> NDArray[np.int64]:
+    def areas(self, stack: ObjectStack) -> NDArray[np.int64]:
         """Count the pixels of an object on every slice of a stack."""
         shape = self.mask.data.shape
         own = (*stack.plane.axes, stack.axis)
         if all(side == 1 for axis, side in enumerate(shape) if axis not in own):
-            return self.session.tally.areas(stack.label, stack.axis)
-        planes = (stack.spot(index).plane for index in range(shape[stack.axis]))
+            return self.session.voxel_counts.areas(stack.label, stack.axis)
+        planes = (stack.object_slice(index).plane for index in range(shape[stack.axis]))
         return np.array([self.object_mask(p, stack.label).sum() for p in planes])
 
     def found_points(self) -> list[FoundPoint]:
@@ -273,27 +279,34 @@ class Bench(Sight):
             )
         ]
 
-    def _slice_number(self, spot: Spot) -> int:
-        stack = Stack.through(spot, self.options.channel_axis)
-        return 0 if stack is None else spot.plane.index[stack.axis]
+    def _slice_number(self, object_slice: ObjectSlice) -> int:
+        stack = ObjectStack.containing(object_slice, self.options.channel_axis)
+        return 0 if stack is None else object_slice.plane.index[stack.axis]
 
-    def tag(self, sign: bool, row: int, spot: Spot, order: int) -> None:
+    def tag(self, sign: bool, row: int, object_slice: ObjectSlice, order: int) -> None:
         """Write object, slice and order of a click that the person just added."""
         layer = self.points[sign]
         table = layer.features.copy()
-        table.loc[row] = (spot.label, self._slice_number(spot), order, sign)
+        table.loc[row] = (
+            object_slice.label,
+            self._slice_number(object_slice),
+            order,
+            sign,
+        )
         with self.silence():
             layer.features = table.astype(int)
 
     def show_steps(self) -> None:
         """Make the Points layers show the session's clicks."""
-        rows: dict[bool, list[tuple[tuple[float, ...], Step, int, int]]]
+        rows: dict[bool, list[tuple[tuple[float, ...], PlacedPrompt, int, int]]]
         rows = {True: [], False: []}
-        for spot, steps in self.session.steps.items():
-            depth = self._slice_number(spot)
+        for object_slice, steps in self.session.steps.items():
+            depth = self._slice_number(object_slice)
             for step in steps:
-                place = spot.plane.position(step.click.row, step.click.column)
-                rows[step.click.positive].append((place, step, spot.label, depth))
+                place = object_slice.plane.position(step.click.row, step.click.column)
+                rows[step.click.positive].append(
+                    (place, step, object_slice.label, depth)
+                )
         with self.silence():
             for sign, layer in self.points.items():
                 layer.selected_data = set()

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from napari.layers import Points
     from napari.viewer import Viewer
 
-    from napari_simpleclick.volumes import Plane
+    from napari_simpleclick.images import Plane
 
 POINT_PX = (9, 40)
 """Smallest and largest diameter of a click on the screen, px."""
 
 
-class Dots:
+class ClickMarkers:
     """Gives Points layers their smallest size only where they show a point.
 
     napari draws a point of size 0 at the origin of a slice that has none; a smallest
@@ -46,7 +48,7 @@ class Dots:
         """Fit the sizes to what is displayed."""
         try:
             plane: Plane | None = self._plane()
-        except ValueError:
+        except UserError:
             plane = None
         for layer in self._layers:
             seen = any(plane is None or plane.holds(tuple(at)) for at in layer.data)

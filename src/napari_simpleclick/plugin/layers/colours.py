@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
 
 if TYPE_CHECKING:
-    from napari_simpleclick.annotate import Session
+    from napari_simpleclick.annotation import Session
 
 OBJECT_COLOURS = (
     "#ff9f1c",

@@ -7,19 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.plugin.look import data_shape, mask_shape, pixel_sizes
-from napari_simpleclick.volumes import Plane, Window
-from napari_simpleclick.volumes.view import Look, View, VolumeWindows
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images import Plane, Window
+from napari_simpleclick.images.view import DisplaySettings, View, VolumeWindows
+from napari_simpleclick.plugin.layers.placement import (
+    data_shape,
+    mask_shape,
+    pixel_sizes,
+)
 
 if TYPE_CHECKING:
     from napari.layers import Image
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
-    from napari_simpleclick.annotate import Options, Session
+    from napari_simpleclick.annotation import MaskOptions, Session
 
 
-class Sight:
+class DisplayedImage:
     """An image layer in a viewer, as the current options and the display have it.
 
     Parameters
@@ -39,7 +44,7 @@ class Sight:
         image.events.data.connect(self._windows.forget)
 
     @property
-    def options(self) -> Options:
+    def options(self) -> MaskOptions:
         """What shapes the answers."""
         return self.session.options
 
@@ -89,17 +94,15 @@ class Sight:
 
         Raises
         ------
-        ValueError
+        UserError
             If the view is 3-D, or does not show two axes of the image.
         """
         if self.viewer.dims.ndisplay != 2:
-            raise ValueError("Switch to the 2-D view to click (Ctrl+Y).")
+            raise UserError("Switch to the 2-D view to click (Ctrl+Y).")
         skipped = self.viewer.dims.ndim - self.image.ndim
         axes = tuple(axis - skipped for axis in self.viewer.dims.displayed)
         if self.options.channel_axis in axes:
-            raise ValueError(
-                "This view shows the channels as an axis; show two others."
-            )
+            raise UserError("This view shows the channels as an axis; show two others.")
         return Plane.at(self._shape, axes, position)
 
     def current_plane(self) -> Plane:
@@ -151,14 +154,16 @@ class Sight:
         overview = image.data[-1] if image.multiscale else source
         return View(source, self._look(), self._windows, overview, image.ndim)
 
-    def _look(self) -> Look:
+    def _look(self) -> DisplaySettings:
         options = self.options
         if self.image.rgb:
-            return Look(rgb=True)
+            return DisplaySettings(rgb=True)
         chosen = options.channels
         if options.channel_axis is not None and sum(c >= 0 for c in chosen) < 2:
             chosen = tuple(c for c in chosen if c >= 0) or (self.channel(),)
-        look = Look(False, options.intensities, None, options.channel_axis, chosen)
+        look = DisplaySettings(
+            False, options.intensities, None, options.channel_axis, chosen
+        )
         displayed = options.intensities == "displayed" and not look.combined
         return replace(look, shown=self.window()) if displayed else look
 

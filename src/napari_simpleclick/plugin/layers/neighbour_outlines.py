@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from napari_simpleclick.plugin.look import MOVES
-from napari_simpleclick.plugin.propagation import displayed
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.plugin.layers.placement import MOVES
+from napari_simpleclick.plugin.propagator import displayed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.plugin.controller import Controller
-    from napari_simpleclick.plugin.layers import Bench
+    from napari_simpleclick.plugin.layers.canvas import LayerCanvas
 
 COLOURS = {-1: (1.0, 1.0, 1.0, 1.0), 1: (1.0, 0.85, 0.3, 1.0)}
 """White for the slice before, yellow for the one after."""
@@ -22,7 +23,7 @@ COLOURS = {-1: (1.0, 1.0, 1.0, 1.0), 1: (1.0, 0.85, 0.3, 1.0)}
 NAME = "neighbours' outlines"
 
 
-class Ghost:
+class NeighbourOutlines:
     """A Vectors layer that belongs to the tool and follows the displayed slice.
 
     Vectors cannot be selected or painted on, and are no choice for an image or a mask.
@@ -40,19 +41,19 @@ class Ghost:
 
     def follow(self) -> None:
         """Show the outlines around the present slice."""
-        bench = self.controller.bench
-        if bench is None:
+        canvas = self.controller.canvas
+        if canvas is None:
             self.remove()
             return
-        lines, colours = _outlines(bench)
-        if self._layer is None or self._image is not bench.image:
+        lines, colours = _outlines(canvas)
+        if self._layer is None or self._image is not canvas.image:
             self.remove()
-            self._add(bench)
+            self._add(canvas)
         for name in MOVES:
             if not np.array_equal(
-                getattr(self._layer, name), getattr(bench.mask, name)
+                getattr(self._layer, name), getattr(canvas.mask, name)
             ):
-                setattr(self._layer, name, getattr(bench.mask, name))
+                setattr(self._layer, name, getattr(canvas.mask, name))
         self._layer.data = lines
         if len(colours):
             self._layer.edge_color = colours
@@ -71,36 +72,36 @@ class Ghost:
     def _viewer(self) -> Any:
         return self.controller.viewer
 
-    def _add(self, bench: Bench) -> None:
-        image, layers = bench.image, self._viewer.layers
+    def _add(self, canvas: LayerCanvas) -> None:
+        image, layers = canvas.image, self._viewer.layers
         active = layers.selection.active
         layer = self._viewer.add_vectors(
             np.zeros((0, 2, image.ndim)),
             ndim=image.ndim,
             name=NAME,
             vector_style="line",
-            edge_width=min(1.5, min(bench.mask.data.shape[-2:]) / 400),
+            edge_width=min(1.5, min(canvas.mask.data.shape[-2:]) / 400),
             opacity=0.7,
-            **{name: getattr(bench.mask, name) for name in (*MOVES, "axis_labels")},
+            **{name: getattr(canvas.mask, name) for name in (*MOVES, "axis_labels")},
         )
         self._layer, self._image = getattr(layer, "__wrapped__", layer), image
         layers.selection.active = active
 
 
-def _outlines(bench: Bench) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _outlines(canvas: LayerCanvas) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lines (N, 2, D) on the displayed slice, start and way, and their colours."""
-    lines: list[NDArray[np.float64]] = [np.zeros((0, 2, bench.image.ndim))]
+    lines: list[NDArray[np.float64]] = [np.zeros((0, 2, canvas.image.ndim))]
     colours = [np.zeros((0, 4))]
     try:
-        stack, here = displayed(bench)
-    except ValueError:
+        stack, here = displayed(canvas)
+    except UserError:
         return lines[0], colours[0]
     rows, columns = stack.plane.axes
-    place = np.array(stack.spot(here).plane.index, float)
+    place = np.array(stack.object_slice(here).plane.index, float)
     for side, colour in COLOURS.items():
-        if not 0 <= here + side < bench.mask.data.shape[stack.axis]:
+        if not 0 <= here + side < canvas.mask.data.shape[stack.axis]:
             continue
-        mask = bench.object_mask(stack.spot(here + side).plane, stack.label)
+        mask = canvas.object_mask(stack.object_slice(here + side).plane, stack.label)
         found, _ = cv2.findContours(
             mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE
         )

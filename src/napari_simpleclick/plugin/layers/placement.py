@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.annotate import Options
-from napari_simpleclick.volumes.channels import (
+from napari_simpleclick.annotation import MaskOptions
+from napari_simpleclick.images.channels import (
     CHANNEL_NAMES_KEY,
     find_axis,
     preferred,
 )
-from napari_simpleclick.volumes.source import SOURCE_KEY, Source
+from napari_simpleclick.images.source import SOURCE_KEY, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOVES = ("scale", "translate", "rotate", "shear", "affine", "units")
 """What places a layer in the world."""
 
-UNKEPT = "napari-simpleclick unkept"
+NOT_RECORDED = "napari-simpleclick unkept"
 """Key in an image's metadata: its session is not to be kept."""
 
 NOTHING: Mapping[int, float] = {}
@@ -56,7 +56,7 @@ def pixel_sizes(image: Image) -> tuple[float | None, ...]:
     )
 
 
-def default_options(image: Image) -> Options:
+def default_options(image: Image) -> MaskOptions:
     """Choose the channels of an image by what they and their axis are called."""
     shape = data_shape(image)
     axis = find_axis(shape, image.axis_labels, bool(image.rgb))
@@ -64,7 +64,7 @@ def default_options(image: Image) -> Options:
     if axis is None and isinstance(source, Source) and not image.rgb:
         axis = 0 if len(source.order) == image.ndim - 1 else None
     names = channel_names(image, axis)
-    return Options(channel_axis=axis, channels=preferred(names))
+    return MaskOptions(channel_axis=axis, channels=preferred(names))
 
 
 def channel_names(image: Image, axis: int | None) -> tuple[str, ...]:

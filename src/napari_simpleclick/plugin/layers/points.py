@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_simpleclick.clicks import Click, check_clicks
+from napari_simpleclick.prompts import Click, check_clicks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_simpleclick.annotate import Spot, Step
-    from napari_simpleclick.plugin.layers import Bench, FoundPoint
+    from napari_simpleclick.annotation import ObjectSlice, PlacedPrompt
+    from napari_simpleclick.plugin.layers.canvas import FoundPoint, LayerCanvas
 
 
-def take_over(bench: Bench) -> Iterator[tuple[Spot, Step]]:
+def take_over(canvas: LayerCanvas) -> Iterator[tuple[ObjectSlice, PlacedPrompt]]:
     """Move, remove and add clicks as the points were.
 
     Yields
@@ -23,47 +23,51 @@ def take_over(bench: Bench) -> Iterator[tuple[Spot, Step]]:
 
     Raises
     ------
-    ValueError
+    UserError
         If a point is where no click can be.
     """
     orders: dict[int, FoundPoint] = {}
     fresh: list[FoundPoint] = []
-    for point in bench.found_points():
+    for point in canvas.found_points():
         if point.order and point.order not in orders:
             orders[point.order] = point
         else:
             fresh.append(point)
-    _move_clicks(bench, orders)
+    _move_clicks(canvas, orders)
     for point in fresh:
-        yield _add_click(bench, point)
+        yield _add_click(canvas, point)
 
 
-def _move_clicks(bench: Bench, orders: dict[int, FoundPoint]) -> None:
+def _move_clicks(canvas: LayerCanvas, orders: dict[int, FoundPoint]) -> None:
     strayed = False
-    for spot, steps in list(bench.session.steps.items()):
+    for object_slice, steps in list(canvas.session.steps.items()):
         places = {}
         for step in steps:
             point = orders.get(step.order)
             if point is not None:
-                strayed = strayed or not spot.plane.holds(point.position)
-                row, column = spot.plane.point(point.position)
+                strayed = strayed or not object_slice.plane.holds(point.position)
+                row, column = object_slice.plane.point(point.position)
                 places[step.order] = Click(row, column, point.sign)
-        if not bench.session.is_moved(spot, places):
+        if not canvas.session.is_moved(object_slice, places):
             continue  # the usual case, and reading a mask takes time
         if places:
-            check_clicks(places.values(), spot.plane.size(bench.mask.data.shape))
-        mask = bench.object_mask(spot.plane, spot.label)
-        bench.session.move(spot, places, mask)
+            check_clicks(
+                places.values(), object_slice.plane.size(canvas.mask.data.shape)
+            )
+        mask = canvas.object_mask(object_slice.plane, object_slice.label)
+        canvas.session.move(object_slice, places, mask)
     if strayed:
-        bench.show_steps()
+        canvas.show_steps()
 
 
-def _add_click(bench: Bench, point: FoundPoint) -> tuple[Spot, Step]:
-    plane = bench.plane(point.position)
+def _add_click(
+    canvas: LayerCanvas, point: FoundPoint
+) -> tuple[ObjectSlice, PlacedPrompt]:
+    plane = canvas.plane(point.position)
     click = Click(*plane.point(point.position), point.sign)
-    check_clicks([click], plane.size(bench.mask.data.shape))
-    spot = bench.session.spot(plane)
-    mask = bench.object_mask(plane, spot.label)
-    step = bench.session.add(spot, click, mask)
-    bench.tag(point.sign, point.row, spot, step.order)
-    return spot, step
+    check_clicks([click], plane.size(canvas.mask.data.shape))
+    object_slice = canvas.session.object_slice(plane)
+    mask = canvas.object_mask(plane, object_slice.label)
+    step = canvas.session.add(object_slice, click, mask)
+    canvas.tag(point.sign, point.row, object_slice, step.order)
+    return object_slice, step

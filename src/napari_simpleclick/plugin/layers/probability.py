@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.utils.colormaps import Colormap
 
-from napari_simpleclick.plugin.look import data_shape, moved
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.plugin.layers.placement import data_shape, moved
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_simpleclick.annotate import Spot
-    from napari_simpleclick.answer import Latest
+    from napari_simpleclick.annotation import ObjectSlice
     from napari_simpleclick.plugin.controller import Controller
-    from napari_simpleclick.plugin.layers import Bench
+    from napari_simpleclick.plugin.layers.canvas import LayerCanvas
+    from napari_simpleclick.workflow import RememberedAnswer
 
 OURS = "napari-simpleclick probability"
 """Key in the metadata of layers that are no image to click on."""
@@ -40,52 +41,54 @@ class ProbabilityLayer:
     def __init__(self, controller: Controller) -> None:
         self.controller = controller
         self._layer: Any = None
-        self._bench: Bench | None = None
-        self._latest: Latest | None = None
+        self._canvas: LayerCanvas | None = None
+        self._latest: RememberedAnswer | None = None
 
     def follow(self) -> None:
         """Show the probability of the current object on the displayed slice."""
-        bench = self.controller.bench
-        if bench is not self._bench:
+        canvas = self.controller.canvas
+        if canvas is not self._canvas:
             self.remove()
-        if bench is None:
+        if canvas is None:
             return
-        spot, latest = self._find(bench)
+        object_slice, latest = self._find(canvas)
         if self._layer is not None and latest is self._latest:
             return
-        self._bench, self._latest = bench, latest
-        if spot is None or latest is None:
+        self._canvas, self._latest = canvas, latest
+        if object_slice is None or latest is None:
             data, look = (
-                np.zeros((1,) * bench.image.ndim, np.float32),
-                moved(bench.image),
+                np.zeros((1,) * canvas.image.ndim, np.float32),
+                moved(canvas.image),
             )
         else:
-            data, look = _placed(bench, spot, latest)
+            data, look = _placed(canvas, object_slice, latest)
         if self._layer is None:
-            self._add(bench, data, look)
+            self._add(canvas, data, look)
         else:
             self._layer.data = data
             self._layer.translate = look["translate"]
 
-    def _find(self, bench: Bench) -> tuple[Spot | None, Latest | None]:
+    def _find(
+        self, canvas: LayerCanvas
+    ) -> tuple[ObjectSlice | None, RememberedAnswer | None]:
         """Find what is remembered of the mask in view."""
         engine = self.controller.engine
         if engine is None:
             return None, None
         try:
-            spot = bench.session.spot(bench.current_plane())
-        except ValueError:
+            object_slice = canvas.session.object_slice(canvas.current_plane())
+        except UserError:
             return None, None
-        latest = engine.latest(bench.source(), spot)
-        steps = bench.session.clicks(spot)
+        latest = engine.latest(canvas.source(), object_slice)
+        steps = canvas.session.clicks(object_slice)
         if latest is None or not steps or latest.steps != steps:
             return None, None
-        return spot, latest
+        return object_slice, latest
 
     def _add(
-        self, bench: Bench, data: NDArray[np.float32], look: dict[str, Any]
+        self, canvas: LayerCanvas, data: NDArray[np.float32], look: dict[str, Any]
     ) -> None:
-        image, layers = bench.image, self._viewer.layers
+        image, layers = canvas.image, self._viewer.layers
         active = layers.selection.active
         layer = self._viewer.add_image(
             data,
@@ -98,7 +101,7 @@ class ProbabilityLayer:
             **look,
         )
         self._layer = getattr(layer, "__wrapped__", layer)
-        layers.move(layers.index(self._layer), layers.index(bench.mask))
+        layers.move(layers.index(self._layer), layers.index(canvas.mask))
         layers.selection.active = active
 
     def is_gone(self) -> bool:
@@ -117,15 +120,15 @@ class ProbabilityLayer:
 
 
 def _placed(
-    bench: Bench, spot: Spot, latest: Latest
+    canvas: LayerCanvas, object_slice: ObjectSlice, latest: RememberedAnswer
 ) -> tuple[NDArray[np.float32], dict[str, Any]]:
     """Give a slice the image's number of axes, and its place in the world."""
-    plane, channel_axis = spot.plane, bench.options.channel_axis
+    plane, channel_axis = object_slice.plane, canvas.options.channel_axis
     hidden = [axis for axis in range(len(plane.index)) if axis not in plane.axes]
     start: dict[int, float] = {axis: plane.index[axis] for axis in hidden}
     stretch: dict[int, float] = {}
     if channel_axis is not None:
-        count = data_shape(bench.image)[channel_axis]
+        count = data_shape(canvas.image)[channel_axis]
         start[channel_axis], stretch[channel_axis] = (count - 1) / 2, count
     data = np.expand_dims(latest.probability(), tuple(hidden))
-    return data, moved(bench.image, start, stretch)
+    return data, moved(canvas.image, start, stretch)

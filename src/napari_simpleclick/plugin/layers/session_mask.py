@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.annotate import Reading, Recorder, Store
-from napari_simpleclick.annotate.shelf import digest, folder, new_path
-from napari_simpleclick.annotate.store import import_copy
-from napari_simpleclick.plugin.look import data_shape, mask_shape, pixel_sizes
-from napari_simpleclick.volumes.lazy import fits_memory
-from napari_simpleclick.volumes.source import SOURCE_KEY
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.lazy_array import fits_memory
+from napari_simpleclick.images.source import SOURCE_KEY
+from napari_simpleclick.plugin.layers.placement import (
+    data_shape,
+    mask_shape,
+    pixel_sizes,
+)
+from napari_simpleclick.sessions import SessionDatabase, SessionReader, SessionWriter
+from napari_simpleclick.sessions.database import import_copy
+from napari_simpleclick.sessions.folder import digest, folder, new_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,29 +30,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Restored:
+class RestoredSession:
     """A session that was read back.
 
     Parameters
     ----------
-    recorder : Recorder
+    recorder : SessionWriter
         Goes on writing it.
     mask : ndarray
         Its labels.
     """
 
-    recorder: Recorder
+    recorder: SessionWriter
     mask: NDArray[Any]
 
 
-def new_store(image: Image, channel_axis: int | None) -> Store:
+def new_store(image: Image, channel_axis: int | None) -> SessionDatabase:
     """Begin the file of a session."""
     from napari_simpleclick import __version__
 
     source = image.metadata.get(SOURCE_KEY)
     path = getattr(source, "path", None) or image.source.path
     data = image.data[0] if image.multiscale else image.data
-    store = Store(new_path(image.name))
+    store = SessionDatabase(new_path(image.name))
     store.put_about(
         {
             "image": image.name,
@@ -63,14 +68,14 @@ def new_store(image: Image, channel_axis: int | None) -> Store:
     return store
 
 
-def read_session(path: Path, image: Image) -> Restored:
+def read_session(path: Path, image: Image) -> RestoredSession:
     """Read a session of an image, to be gone on with.
 
     One that does not lie in the folder of sessions is copied there first.
 
     Raises
     ------
-    ValueError
+    UserError
         If it is not a session, or that of another image.
     OSError
         If it cannot be read.
@@ -81,10 +86,10 @@ def read_session(path: Path, image: Image) -> Restored:
         import_copy(path, own)
     store = None
     try:
-        store = Store(own)
+        store = SessionDatabase(own)
         about = store.about()
         _check_image(about, image)
-        reading, mask = Reading(store), empty_mask(tuple(about["mask"]))
+        reading, mask = SessionReader(store), empty_mask(tuple(about["mask"]))
         for _ in reading.play(mask):
             pass
         store.put_about({"declined": False})
@@ -95,22 +100,22 @@ def read_session(path: Path, image: Image) -> Restored:
             own.unlink(missing_ok=True)
         if isinstance(error, ValueError):
             told = str(error).replace(f"'{own.name}'", f"'{path.name}'")
-            raise ValueError(told) from error
+            raise UserError(told) from error
         raise
-    recorder = Recorder(reading.session, lambda: store, reading.steps)
-    return Restored(recorder, mask)
+    recorder = SessionWriter(reading.session, lambda: store, reading.steps)
+    return RestoredSession(recorder, mask)
 
 
 def _check_image(about: dict[str, Any], image: Image) -> None:
     """Refuse an image that is not the one of a session."""
     name, shape = about.get("image"), tuple(about["shape"])
     if shape != data_shape(image):
-        raise ValueError(
+        raise UserError(
             f"This session belongs to '{name}' of shape {shape}; open that image first."
         )
     data = image.data[0] if image.multiscale else image.data
     if about["digest"] != digest(data, image.ndim):
-        raise ValueError(
+        raise UserError(
             f"This session belongs to '{name}', which has the same shape and other "
             "pixels; open that image first."
         )

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from napari_simpleclick.annotate import Change
+from napari_simpleclick.annotation import MaskChange
 
 
-def painted(atoms: list[Any], shape: tuple[int, ...]) -> Change:
+def painted(atoms: list[Any], shape: tuple[int, ...]) -> MaskChange:
     """Read what napari's tools have painted.
 
     Parameters
@@ -31,7 +31,7 @@ def painted(atoms: list[Any], shape: tuple[int, ...]) -> Change:
             inside = np.nonzero(np.ones_like(before, bool) if mask is None else mask)
             indices = tuple(i + start for i, start in zip(inside, corner, strict=True))
             before = np.ravel(before)
-        changes.append(Change.of(shape, indices, before, after))
-    change = Change.joined(changes)
+        changes.append(MaskChange.of(shape, indices, before, after))
+    change = MaskChange.joined(changes)
     assert change is not None
     return change

@@ -1,1 +1,1 @@
-"""."""
+"""The sections of the panel, one module each."""

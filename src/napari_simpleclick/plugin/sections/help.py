@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 
 from napari_simpleclick.plugin.key_table import KeyTable
 from napari_simpleclick.plugin.keys import TABLE, Action
-from napari_simpleclick.plugin.section import PLAIN
+from napari_simpleclick.plugin.sections.section import PLAIN
 
 
 class Help(QWidget):  # type: ignore[misc]

@@ -10,23 +10,24 @@ import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QPushButton, QWidget
 
-from napari_simpleclick.plugin.background import start
-from napari_simpleclick.plugin.layers import Bench
-from napari_simpleclick.plugin.look import channel_names, data_shape
-from napari_simpleclick.plugin.section import LiveSection
-from napari_simpleclick.volumes.channels import possible_axes, preferred
-from napari_simpleclick.volumes.intensity import (
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.channels import possible_axes, preferred
+from napari_simpleclick.images.intensity import (
     CT_CENTRE_AND_WIDTH,
     CT_WINDOWS,
     Window,
     percentile_window,
 )
+from napari_simpleclick.plugin.layers.canvas import LayerCanvas
+from napari_simpleclick.plugin.layers.placement import channel_names, data_shape
+from napari_simpleclick.plugin.sections.section import LiveSection
+from napari_simpleclick.plugin.workers import start
 
 if TYPE_CHECKING:
-    from napari_simpleclick.annotate import Options
+    from napari_simpleclick.annotation import MaskOptions
+    from napari_simpleclick.images import Plane
+    from napari_simpleclick.images.view import View
     from napari_simpleclick.plugin.controller import Controller
-    from napari_simpleclick.volumes import Plane
-    from napari_simpleclick.volumes.view import View
 
 CHOICES = {
     "displayed": ("As displayed", "The contrast limits and gamma of the layer"),
@@ -53,7 +54,7 @@ TOO_LATE = (
 )
 
 
-class Seen(LiveSection):
+class IntensitiesSection(LiveSection):
     """Choice of intensities and channels.
 
     Parameters
@@ -64,7 +65,7 @@ class Seen(LiveSection):
 
     def __init__(self, controller: Controller) -> None:
         super().__init__("What the network sees", controller)
-        self._bench: Bench | None = None
+        self._canvas: LayerCanvas | None = None
         self.choice, self.axis = QComboBox(), QComboBox()
         self.colours = [QComboBox() for _ in COLOURS]
         self.hint = QLabel()
@@ -121,81 +122,83 @@ class Seen(LiveSection):
     # -- what the person does ------------------------------------------------------
 
     def _on_choice(self) -> None:
-        bench = self._bench
-        if bench is None:
+        canvas = self._canvas
+        if canvas is None:
             return
-        bench.session.use(replace(bench.options, intensities=self.choice.currentData()))
-        if bench.options.intensities == "volume":  # before the first click needs it
-            start(bench.view().window, failed=self._complain)
+        canvas.session.use(
+            replace(canvas.options, intensities=self.choice.currentData())
+        )
+        if canvas.options.intensities == "volume":  # before the first click needs it
+            start(canvas.view().window, failed=self._complain)
 
     def _on_display(self) -> None:
         """Show the layer as the network sees the displayed slice."""
-        bench = self._bench
-        if bench is None:
+        canvas = self._canvas
+        if canvas is None:
             return
         try:
-            plane = bench.current_plane()
-        except ValueError as error:
+            plane = canvas.current_plane()
+        except UserError as error:
             self.controller.complain(str(error))
             return
-        work = partial(_window, bench.view(), plane)
-        start(work, partial(self._set_limits, bench), self._complain)
+        work = partial(_window, canvas.view(), plane)
+        start(work, partial(self._set_limits, canvas), self._complain)
 
     def _complain(self, error: Exception) -> None:
         self.controller.complain(str(error), error)
 
-    def _set_limits(self, bench: Bench, window: Window | None) -> None:
-        if window is None or bench is not self._bench or window.low >= window.high:
+    def _set_limits(self, canvas: LayerCanvas, window: Window | None) -> None:
+        if window is None or canvas is not self._canvas or window.low >= window.high:
             return
-        bench.image.contrast_limits = window.low, window.high
-        bench.image.gamma = window.gamma
+        canvas.image.contrast_limits = window.low, window.high
+        canvas.image.gamma = window.gamma
 
     def _on_axis(self) -> None:
         """Give the image layers for clicks and a mask that have these channels."""
-        bench, axis = self._bench, self.axis.currentData()
+        canvas, axis = self._canvas, self.axis.currentData()
         axis = None if axis == NONE else axis
-        if bench is None or axis == bench.options.channel_axis:
+        if canvas is None or axis == canvas.options.channel_axis:
             return
-        if bench.session.free_label() > 1 or bench.session.pending is not None:
+        if canvas.session.free_label() > 1 or canvas.session.pending is not None:
             self.controller.complain(TOO_LATE)
             self._show_options()
             return
-        image, viewer = bench.image, self.controller.viewer
+        image, viewer = canvas.image, self.controller.viewer
         channels = preferred(channel_names(image, axis))
-        options = replace(bench.options, channel_axis=axis, channels=channels)
-        self.controller.replace_bench(lambda: Bench(viewer, image, options))
+        options = replace(canvas.options, channel_axis=axis, channels=channels)
+        self.controller.replace_canvas(lambda: LayerCanvas(viewer, image, options))
 
     def _on_colour(self) -> None:
-        bench = self._bench
-        if bench is not None:
+        canvas = self._canvas
+        if canvas is not None:
             chosen = tuple(int(box.currentData()) for box in self.colours)
             chosen = chosen if any(channel != NONE for channel in chosen) else ()
-            bench.session.use(replace(bench.options, channels=chosen))
+            canvas.session.use(replace(canvas.options, channels=chosen))
 
     # -- following -----------------------------------------------------------------
 
     def _on_controller(self) -> None:
-        if self.controller.bench is not self._bench:
-            self._follow(self.controller.bench)
+        if self.controller.canvas is not self._canvas:
+            self._follow(self.controller.canvas)
 
-    def _follow(self, bench: Bench | None) -> None:
-        if self._bench is not None:
-            self._bench.session.options_changed.disconnect(self._show_options)
-        self._bench = bench
-        if bench is not None:
-            bench.session.options_changed.connect(self._show_options)
+    def _follow(self, canvas: LayerCanvas | None) -> None:
+        if self._canvas is not None:
+            self._canvas.session.options_changed.disconnect(self._show_options)
+        self._canvas = canvas
+        if canvas is not None:
+            canvas.session.options_changed.connect(self._show_options)
         self.later()
 
     def refresh(self) -> None:
         """List what this image and view have to choose from."""
-        bench = self._bench
+        canvas = self._canvas
         self.axis.clear()
         self.axis.addItem("none", NONE)
         names: tuple[str, ...] = ()
-        if bench is not None:
-            for axis in _axes(bench):
-                self.axis.addItem(_axis_text(bench, axis), axis)
-            names = channel_names(bench.image, bench.options.channel_axis)
+        if canvas is not None:
+            for axis in _axes(canvas):
+                self.axis.addItem(_axis_text(canvas, axis), axis)
+            names = channel_names(canvas.image, canvas.options.channel_axis)
         for box in self.colours:
             box.clear()
             box.addItem("\N{EM DASH}", NONE)
@@ -204,19 +207,19 @@ class Seen(LiveSection):
         self._show_options()
 
     def _show_options(self) -> None:
-        bench = self._bench
-        colour = bench is not None and bool(bench.image.rgb)
-        self.choice.setEnabled(bench is not None and not colour)
+        canvas = self._canvas
+        colour = canvas is not None and bool(canvas.image.rgb)
+        self.choice.setEnabled(canvas is not None and not colour)
         self.channels.setVisible(self.axis.count() > 1)
         self.display.setVisible(False)
-        if bench is None or colour:
+        if canvas is None or colour:
             self.hint.setText("Colour images are shown as they are." if colour else "")
             self.hint.setVisible(colour)
             return
-        options = bench.options
+        options = canvas.options
         combined = sum(channel != NONE for channel in options.channels) > 1
         self.choice.setCurrentIndex(self.choice.findData(options.intensities))
-        text = _hint(bench, combined)
+        text = _hint(canvas, combined)
         self.hint.setText(text)
         self.hint.setVisible(bool(text))
         self.display.setVisible(options.intensities != "displayed" and not combined)
@@ -228,34 +231,34 @@ class Seen(LiveSection):
             _show_row(self._rows, box, axis is not None)
 
 
-def _axes(bench: Bench) -> list[int]:
+def _axes(canvas: LayerCanvas) -> list[int]:
     """Axes that may hold channels: the present one, and short ones out of view."""
-    image, dims = bench.image, bench.viewer.dims
+    image, dims = canvas.image, canvas.viewer.dims
     skipped = dims.ndim - image.ndim
     shown = {axis - skipped for axis in dims.displayed}
     found = possible_axes(data_shape(image), bool(image.rgb))
-    now = bench.options.channel_axis
+    now = canvas.options.channel_axis
     return [axis for axis in found if axis == now or axis not in shown]
 
 
-def _axis_text(bench: Bench, axis: int) -> str:
+def _axis_text(canvas: LayerCanvas, axis: int) -> str:
     """Name an axis as its slider does."""
-    count = data_shape(bench.image)[axis]
-    label = str(bench.image.axis_labels[axis])
+    count = data_shape(canvas.image)[axis]
+    label = str(canvas.image.axis_labels[axis])
     name = f"axis {axis}" if label.startswith("axis") else label
     return f"{name} ({count})"
 
 
-def _hint(bench: Bench, combined: bool) -> str:
+def _hint(canvas: LayerCanvas, combined: bool) -> str:
     """Say what is not plain from the choice itself."""
-    options: Options = bench.options
+    options: MaskOptions = canvas.options
     window = CT_WINDOWS.get(options.intensities)
     if combined and options.intensities == "displayed":
         return "Several channels are each stretched by themselves."
     if window is None:
         return ""
     text = f"Black below {window.low:g}, white above {window.high:g} HU."
-    if np.dtype(bench.source().dtype) == np.uint8:
+    if np.dtype(canvas.source().dtype) == np.uint8:
         text += " This image has 8-bit values, which are no Hounsfield units."
     return text
 

@@ -11,14 +11,14 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QPushButton
 
 from napari_simpleclick.plugin import settings
-from napari_simpleclick.plugin.models import Choice
-from napari_simpleclick.plugin.section import Section
+from napari_simpleclick.plugin.model_loader import ModelChoice
+from napari_simpleclick.plugin.sections.section import Section
 from napari_simpleclick.weights import Card, catalogue, is_local
 from napari_simpleclick.weights.store import described
 
 if TYPE_CHECKING:
-    from napari_simpleclick.answer import Answer
     from napari_simpleclick.plugin.controller import Controller
+    from napari_simpleclick.workflow import Answer
 
 OPEN_FILE = "Open a weights file…"
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -26,7 +26,7 @@ RECENT = 5
 """Answers whose time is shown."""
 
 
-class DeviceSection(Section):
+class ModelSection(Section):
     """Choice of model, device and precision; they are kept for the next time.
 
     Parameters
@@ -49,7 +49,7 @@ class DeviceSection(Section):
     def begin(self) -> None:
         """Load what was chosen the last time."""
         saved = settings.load()
-        self.models.choose(Choice(saved.model, saved.device, saved.precision))
+        self.models.choose(ModelChoice(saved.model, saved.device, saved.precision))
 
     # -- building ------------------------------------------------------------------
 
@@ -114,7 +114,7 @@ class DeviceSection(Section):
 
     def _on_numbers(self) -> None:
         device, precision = self.device.currentText(), self.precision.currentText()
-        self.models.choose(Choice(self.models.name, device, precision))
+        self.models.choose(ModelChoice(self.models.name, device, precision))
 
     def _on_loading(self) -> None:
         self.waiting.setText("Loading…")

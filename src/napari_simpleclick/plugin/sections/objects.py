@@ -16,13 +16,13 @@ from qtpy.QtWidgets import (
     QTableWidgetItem,
 )
 
-from napari_simpleclick.annotate import plain_name
-from napari_simpleclick.plugin.colours import object_colour
+from napari_simpleclick.annotation import plain_name
+from napari_simpleclick.plugin.layers.colours import object_colour
 
 if TYPE_CHECKING:
     from qtpy.QtCore import QPoint
 
-    from napari_simpleclick.annotate import Session
+    from napari_simpleclick.annotation import Session
     from napari_simpleclick.plugin.controller import Controller
 
 COLUMNS = ("Object", "Voxels", "Slices")
@@ -33,7 +33,7 @@ ROWS = 2, 6
 SWATCH_PX = 12
 
 
-class Objects(QTableWidget):  # type: ignore[misc]
+class ObjectsSection(QTableWidget):  # type: ignore[misc]
     """One row per object: colour and name, voxels, slices.
 
     Parameters
@@ -75,13 +75,13 @@ class Objects(QTableWidget):  # type: ignore[misc]
             "Click to go on with an object, double-click to name it, right-click for "
             "more. Shift+click on its mask chooses it, too."
         )
-        self.setAccessibleName("Objects")
+        self.setAccessibleName("ObjectsSection")
 
     # -- showing -------------------------------------------------------------------
 
     def _follow(self) -> None:
-        bench = self.controller.bench
-        session = bench.session if bench is not None else None
+        canvas = self.controller.canvas
+        session = canvas.session if canvas is not None else None
         if session is not self._session:
             if self._session is not None:
                 self._session.happened.disconnect(self._later)
@@ -100,8 +100,8 @@ class Objects(QTableWidget):  # type: ignore[misc]
         if session is not None and session.label not in labels:
             labels = sorted([*labels, session.label])
         self._filling = True
-        bench = self.controller.bench
-        self.setColumnHidden(SLICES, bench is not None and bench.mask.ndim == 2)
+        canvas = self.controller.canvas
+        self.setColumnHidden(SLICES, canvas is not None and canvas.mask.ndim == 2)
         self.setRowCount(len(labels))
         for row, label in enumerate(labels):
             self._fill_row(row, label)
@@ -114,12 +114,12 @@ class Objects(QTableWidget):  # type: ignore[misc]
         self.setFixedHeight(self.horizontalHeader().sizeHint().height() + shown + 2)
 
     def _fill_row(self, row: int, label: int) -> None:
-        bench = self.controller.bench
-        if bench is None:
+        canvas = self.controller.canvas
+        if canvas is None:
             return
-        tally = bench.session.tally
-        areas = tally.areas(label, bench.stack_axis())
-        texts = (bench.session.name(label), f"{areas.sum():,}", str((areas > 0).sum()))
+        voxel_counts = canvas.session.voxel_counts
+        areas = voxel_counts.areas(label, canvas.stack_axis())
+        texts = (canvas.session.name(label), f"{areas.sum():,}", str((areas > 0).sum()))
         for column, text in enumerate(texts):
             item = self.item(row, column)
             if item is None:
@@ -133,7 +133,7 @@ class Objects(QTableWidget):  # type: ignore[misc]
         first = self.item(row, 0)
         first.setData(Qt.ItemDataRole.UserRole, label)
         swatch = QPixmap(SWATCH_PX, SWATCH_PX)
-        swatch.fill(QColor(object_colour(bench.session, label)))
+        swatch.fill(QColor(object_colour(canvas.session, label)))
         first.setIcon(QIcon(swatch))
 
     # -- what the person does ----------------------------------------------------------
@@ -150,13 +150,13 @@ class Objects(QTableWidget):  # type: ignore[misc]
         self.editItem(self.item(row, 0))
 
     def _on_renamed(self, item: Any) -> None:
-        bench = self.controller.bench
-        if self._filling or bench is None or item.column():
+        canvas = self.controller.canvas
+        if self._filling or canvas is None or item.column():
             return
         label, name = self._label(item.row()), item.text().strip()
         if name == plain_name(label):
             name = ""
-        session = bench.session
+        session = canvas.session
         session.give_style(label, replace(session.style(label), name=name))
         self._later()
 
@@ -178,13 +178,13 @@ class Objects(QTableWidget):  # type: ignore[misc]
         menu.popup(self.viewport().mapToGlobal(place))
 
     def _on_colour(self, label: int) -> None:
-        bench = self.controller.bench
-        if bench is None:
+        canvas = self.controller.canvas
+        if canvas is None:
             return
         colour = QColorDialog.getColor(
-            QColor(object_colour(bench.session, label)), self
+            QColor(object_colour(canvas.session, label)), self
         )
         if colour.isValid():
-            session = bench.session
+            session = canvas.session
             style = replace(session.style(label), colour=colour.name())
             session.give_style(label, style)

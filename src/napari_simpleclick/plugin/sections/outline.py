@@ -15,19 +15,19 @@ from qtpy.QtWidgets import (
     QSlider,
 )
 
-from napari_simpleclick.annotate import Options
+from napari_simpleclick.annotation import MaskOptions
 from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.keys import TABLE, Action
-from napari_simpleclick.plugin.probability import ProbabilityLayer
+from napari_simpleclick.plugin.layers.probability import ProbabilityLayer
 from napari_simpleclick.plugin.retouch import Retouch
-from napari_simpleclick.plugin.section import LiveSection
+from napari_simpleclick.plugin.sections.section import LiveSection
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QWheelEvent
 
-    from napari_simpleclick.answer import Answer
     from napari_simpleclick.plugin.controller import Controller
-    from napari_simpleclick.plugin.layers import Bench
+    from napari_simpleclick.plugin.layers.canvas import LayerCanvas
+    from napari_simpleclick.workflow import Answer
 
 STEPS = 100
 """Of the slider; its ends are left out."""
@@ -82,7 +82,7 @@ class Slider(QSlider):  # type: ignore[misc]
         event.ignore()
 
 
-class Outline(LiveSection):
+class OutlineSection(LiveSection):
     """Threshold, smoothing, and when and how much of a mask a click changes.
 
     Parameters
@@ -92,11 +92,11 @@ class Outline(LiveSection):
     """
 
     def __init__(self, controller: Controller) -> None:
-        super().__init__("Outline", controller)
+        super().__init__("OutlineSection", controller)
         self.retouch = Retouch(controller)
         self._probability = ProbabilityLayer(controller)
-        self._bench: Bench | None = None
-        self._carried: Options | None = None
+        self._canvas: LayerCanvas | None = None
+        self._carried: MaskOptions | None = None
         self._idle = False
         self.threshold, self.value = Slider(Qt.Orientation.Horizontal), QLabel()
         self.boxes = {name: QCheckBox(text) for name, (text, _) in BOXES.items()}
@@ -116,7 +116,7 @@ class Outline(LiveSection):
         self.threshold.setRange(1, STEPS - 1)
         self.threshold.setToolTip(
             "How sure the network must be of a pixel. Left: the mask grows. Right: it "
-            f"shrinks. {Options().threshold:.2f} is usual."
+            f"shrinks. {MaskOptions().threshold:.2f} is usual."
         )
         self.value.setMinimumWidth(self.value.fontMetrics().horizontalAdvance("0.00 "))
         line = QHBoxLayout()
@@ -173,21 +173,21 @@ class Outline(LiveSection):
     # -- what the person does ------------------------------------------------------
 
     def _change(self, **values: Any) -> None:
-        bench = self.controller.bench
-        if bench is not None:
+        canvas = self.controller.canvas
+        if canvas is not None:
             self.retouch.begin()
-            self.retouch.change(replace(bench.options, **values))
+            self.retouch.change(replace(canvas.options, **values))
 
     def _on_threshold(self, value: int) -> None:
-        bench = self.controller.bench
-        if bench is not None:
-            options = replace(bench.options, threshold=value / STEPS)
+        canvas = self.controller.canvas
+        if canvas is not None:
+            options = replace(canvas.options, threshold=value / STEPS)
             self.retouch.change(options, self.threshold.isSliderDown())
 
     def _on_auto(self, on: bool) -> None:
-        bench = self.controller.bench
-        if bench is not None:
-            bench.session.use(replace(bench.options, auto=on))
+        canvas = self.controller.canvas
+        if canvas is not None:
+            canvas.session.use(replace(canvas.options, auto=on))
             self.controller.answers.pump()
 
     def _on_key(self, action: Action) -> None:
@@ -201,45 +201,45 @@ class Outline(LiveSection):
 
     def _on_answer(self, answer: Answer) -> None:
         """Say why a click had no effect, where that is meant."""
-        from napari_simpleclick.answer.chain import keeps
+        from napari_simpleclick.workflow.merging import merging
 
         self.later()
-        steps, bench = answer.request.steps, self.controller.bench
-        if bench is None or not steps or answer.request.options:
+        steps, canvas = answer.request.steps, self.controller.canvas
+        if canvas is None or not steps or answer.request.options:
             return
-        last = bench.session.last
+        last = canvas.session.last
         if last is None or last.change is not None:
             return
-        holding = keeps(steps, bench.options)
+        holding = merging(steps, canvas.options)
         self._idle = holding is not None and holding.steps[-1]
 
     # -- following -----------------------------------------------------------------
 
     def _on_controller(self) -> None:
-        if self.controller.bench is not self._bench:
-            self._follow(self.controller.bench)
+        if self.controller.canvas is not self._canvas:
+            self._follow(self.controller.canvas)
         self.later()
 
-    def _follow(self, bench: Bench | None) -> None:
+    def _follow(self, canvas: LayerCanvas | None) -> None:
         """Show the options of another image; one without clicks takes over these."""
-        if self._bench is not None:
-            self._carried = self._bench.options
-            self._bench.session.options_changed.disconnect(self._show_options)
-            self._bench.session.changed.disconnect(self.later)
-            self._bench.mask.events.paint.disconnect(self.later)
-        if bench is not None:
-            if self._carried is not None and not bench.session.steps:
-                bench.session.use(_shaped_as(bench.options, self._carried))
-            bench.session.options_changed.connect(self._show_options)
-            bench.session.changed.connect(self.later)
-            bench.mask.events.paint.connect(self.later)
-        self._bench = bench
+        if self._canvas is not None:
+            self._carried = self._canvas.options
+            self._canvas.session.options_changed.disconnect(self._show_options)
+            self._canvas.session.changed.disconnect(self.later)
+            self._canvas.mask.events.paint.disconnect(self.later)
+        if canvas is not None:
+            if self._carried is not None and not canvas.session.steps:
+                canvas.session.use(_shaped_as(canvas.options, self._carried))
+            canvas.session.options_changed.connect(self._show_options)
+            canvas.session.changed.connect(self.later)
+            canvas.mask.events.paint.connect(self.later)
+        self._canvas = canvas
         self._show_options()
 
     def _show_options(self) -> None:
-        options = self._carried or Options()
-        if self._bench is not None:
-            options = self._bench.options
+        options = self._carried or MaskOptions()
+        if self._canvas is not None:
+            options = self._canvas.options
         widgets = (self.threshold, self.auto, *self.boxes.values())
         before = [widget.blockSignals(True) for widget in widgets]
         if not self.threshold.isSliderDown():
@@ -262,7 +262,7 @@ class Outline(LiveSection):
             self.probability.setChecked(False)
         if self.probability.isChecked():
             self._probability.follow()
-        here = self._bench is not None
+        here = self._canvas is not None
         for widget in (*self.boxes.values(), self.threshold, self.keep, self.auto):
             widget.setEnabled(here)
         self.probability.setEnabled(here or self.probability.isChecked())
@@ -270,7 +270,7 @@ class Outline(LiveSection):
             self.note.setVisible(self.retouch.is_drawn())
 
 
-def _shaped_as(options: Options, other: Options) -> Options:
+def _shaped_as(options: MaskOptions, other: MaskOptions) -> MaskOptions:
     """Take over what does not depend on the image."""
     return replace(
         other,

@@ -15,13 +15,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_simpleclick.plugin.confidence import ConfidencePlot, Profile
-from napari_simpleclick.plugin.ghost import Ghost
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.keys import Action
-from napari_simpleclick.plugin.propagation import Propagator
+from napari_simpleclick.plugin.layers.neighbour_outlines import NeighbourOutlines
+from napari_simpleclick.plugin.propagator import Propagator
 from napari_simpleclick.plugin.review import Review
-from napari_simpleclick.plugin.section import LiveSection
+from napari_simpleclick.plugin.sections.confidence_plot import ConfidencePlot, Profile
+from napari_simpleclick.plugin.sections.section import LiveSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,7 @@ SIDES = {
 """Buttons: text, tip, and whether they go down and up."""
 
 
-class Through(LiveSection):
+class PropagationSection(LiveSection):
     """Buttons, limits, the plot of confidence and the outlines of the neighbours.
 
     Parameters
@@ -57,7 +58,7 @@ class Through(LiveSection):
         super().__init__("Through the volume", controller)
         self.propagator = Propagator(controller)
         self.review = Review(self.propagator)
-        self._ghost = Ghost(controller)
+        self._outlines = NeighbourOutlines(controller)
         self.back, self.both, self.forward = (
             self._make_side(*side) for side in SIDES.values()
         )
@@ -141,7 +142,7 @@ class Through(LiveSection):
     def leave(self) -> None:
         """Let go of the viewer."""
         super().leave()
-        self._ghost.remove()
+        self._outlines.remove()
 
     # -- events --------------------------------------------------------------------
 
@@ -159,7 +160,7 @@ class Through(LiveSection):
     def _review(self, act: Callable[[], None]) -> None:
         try:
             act()
-        except ValueError as error:
+        except UserError as error:
             self.controller.complain(str(error))
 
     def _on_began(self) -> None:
@@ -173,15 +174,15 @@ class Through(LiveSection):
 
     def _on_ghost(self, shown: bool) -> None:
         if not shown:
-            self._ghost.remove()
+            self._outlines.remove()
         self.later()
 
     def refresh(self) -> None:
         """Show what is there now."""
-        if self._ghost.is_gone():
+        if self._outlines.is_gone():
             self.ghost.setChecked(False)
         if self.ghost.isChecked():
-            self._ghost.follow()
+            self._outlines.follow()
         if self.isExpanded():
             self._show()
 
@@ -191,7 +192,7 @@ class Through(LiveSection):
         try:
             profile = self.propagator.profile()
             text = profile.sentence
-        except ValueError as error:
+        except UserError as error:
             text = str(error)
         running = self.propagator.run is not None
         for button in (*self.sides, self.accept, self.end, self.interpolate):

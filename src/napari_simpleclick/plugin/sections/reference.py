@@ -10,17 +10,17 @@ from magicgui.widgets import create_widget
 from napari.layers import Labels
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel
 
-from napari_simpleclick.plugin.section import Section
+from napari_simpleclick.plugin.sections.section import Section
 
 if TYPE_CHECKING:
-    from napari_simpleclick.annotate import Session, Spot, Step
-    from napari_simpleclick.answer import Answer
+    from napari_simpleclick.annotation import ObjectSlice, PlacedPrompt, Session
     from napari_simpleclick.plugin.controller import Controller
+    from napari_simpleclick.workflow import Answer
 
 CHOOSE = "Choose a labels layer with the true mask."
 
 
-class Reference(Section):
+class ReferenceSection(Section):
     """Choice of a reference mask, and IoU, Dice, clicks and seconds against it.
 
     The object is that of the reference under the first positive click.
@@ -40,12 +40,12 @@ class Reference(Section):
         self.hide.setToolTip("So that the truth does not guide the clicks")
         self.score = QLabel(CHOOSE)
         self.score.setWordWrap(True)
-        self._began: dict[Spot, float] = {}
-        self._spot: Spot | None = None
+        self._began: dict[ObjectSlice, float] = {}
+        self._spot: ObjectSlice | None = None
         self._session: Session | None = None
         self._hidden: Labels | None = None
         form = QFormLayout()
-        form.addRow("Reference", self.choice.native)
+        form.addRow("ReferenceSection", self.choice.native)
         self.inside.addLayout(form)
         self.inside.addWidget(self.hide)
         self.inside.addWidget(self.score)
@@ -74,8 +74,8 @@ class Reference(Section):
 
     def _on_changed(self) -> None:
         """Follow the controller to another image."""
-        bench = self.controller.bench
-        session = bench.session if bench is not None else None
+        canvas = self.controller.canvas
+        session = canvas.session if canvas is not None else None
         if session is not self._session:
             if self._session is not None:
                 self._session.changed.disconnect(self._update)
@@ -83,12 +83,12 @@ class Reference(Section):
             if session is not None:
                 session.changed.connect(self._update)
 
-    def _on_click(self, spot: Spot, step: Step) -> None:
-        if self._session is not None and self._session.clicks(spot) == (step,):
-            self._began[spot] = monotonic()
+    def _on_click(self, object_slice: ObjectSlice, step: PlacedPrompt) -> None:
+        if self._session is not None and self._session.clicks(object_slice) == (step,):
+            self._began[object_slice] = monotonic()
 
     def _on_answer(self, answer: Answer) -> None:
-        self._spot = answer.request.spot
+        self._spot = answer.request.object_slice
         self._update()
 
     def _update(self) -> None:
@@ -96,31 +96,31 @@ class Reference(Section):
         if self.choice.value is not None and self._spot is not None:
             self.score.setText(self._measure(self.choice.value, self._spot))
 
-    def _measure(self, reference: Labels, spot: Spot) -> str:
-        bench = self.controller.bench
-        if bench is None:
+    def _measure(self, reference: Labels, object_slice: ObjectSlice) -> str:
+        canvas = self.controller.canvas
+        if canvas is None:
             return ""
-        if reference is bench.mask:
+        if reference is canvas.mask:
             return "That is the mask itself; choose a layer with the true mask."
-        truth, axis = reference.data, bench.options.channel_axis
-        if axis is not None and truth.ndim == bench.mask.ndim - 1:
+        truth, axis = reference.data, canvas.options.channel_axis
+        if axis is not None and truth.ndim == canvas.mask.ndim - 1:
             truth = np.expand_dims(truth, axis)
-        if truth.shape != bench.mask.data.shape:
+        if truth.shape != canvas.mask.data.shape:
             return (
                 f"The reference has shape {truth.shape}, the mask "
-                f"{bench.mask.data.shape}; choose a reference of the same shape."
+                f"{canvas.mask.data.shape}; choose a reference of the same shape."
             )
-        clicks = [step.click for step in bench.session.clicks(spot)]
+        clicks = [step.click for step in canvas.session.clicks(object_slice)]
         places = [(round(c.row), round(c.column)) for c in clicks if c.positive]
-        labels = np.asarray(spot.plane.read(truth))
+        labels = np.asarray(object_slice.plane.read(truth))
         label = labels[places[0]] if places else 0
         if label == 0:
             return "The reference has no object under the first click."
-        from napari_simpleclick.evaluate.metrics import dice, iou
+        from napari_simpleclick.evaluation.metrics import dice, iou
 
-        mask = bench.object_mask(spot.plane, spot.label)
+        mask = canvas.object_mask(object_slice.plane, object_slice.label)
         overlap = iou(mask, (labels == label).astype(np.int32))
-        seconds = monotonic() - self._began.get(spot, monotonic())
+        seconds = monotonic() - self._began.get(object_slice, monotonic())
         return (
             f"IoU {overlap:.3f} · Dice {dice(overlap):.3f} · {len(clicks)} "
             f"click{'s' * (len(clicks) != 1)} · {seconds:.0f} s"

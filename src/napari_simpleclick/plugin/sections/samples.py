@@ -16,7 +16,7 @@ NAMES = {
 """Samples of the manifest: texts and tips of their buttons."""
 
 
-class Samples(QWidget):  # type: ignore[misc]
+class SampleButtons(QWidget):  # type: ignore[misc]
     """A button for each sample.
 
     Parameters

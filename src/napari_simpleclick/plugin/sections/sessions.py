@@ -15,13 +15,14 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
 )
 
-from napari_simpleclick.annotate import SUFFIX
-from napari_simpleclick.annotate.shelf import folder
-from napari_simpleclick.plugin.section import Section
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.plugin.sections.section import Section
+from napari_simpleclick.sessions import SUFFIX
+from napari_simpleclick.sessions.folder import folder
 
 if TYPE_CHECKING:
-    from napari_simpleclick.annotate.shelf import Offer
     from napari_simpleclick.plugin.controller import Controller
+    from napari_simpleclick.sessions.folder import SavedSession
 
 FILTER = f"Sessions (*{SUFFIX})"
 KEPT = "Every change is kept at once, and offered again when you open this image."
@@ -39,7 +40,7 @@ class OfferBanner(QFrame):  # type: ignore[misc]
     def __init__(self, controller: Controller) -> None:
         super().__init__()
         self.controller = controller
-        self._offer: Offer | None = None
+        self._offer: SavedSession | None = None
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.text = QLabel()
         self.text.setWordWrap(True)
@@ -59,7 +60,7 @@ class OfferBanner(QFrame):  # type: ignore[misc]
         controller.saving.offered.connect(self.show_offer)
         self.hide()
 
-    def show_offer(self, offer: Offer | None) -> None:
+    def show_offer(self, offer: SavedSession | None) -> None:
         """Show an offer; None hides it."""
         self._offer = offer
         if offer is not None:
@@ -77,7 +78,7 @@ class OfferBanner(QFrame):  # type: ignore[misc]
             self.controller.saving.decline(self._offer)
 
 
-class Sessions(Section):
+class SessionSection(Section):
     """Buttons to save the session to a file, and to open one.
 
     Parameters
@@ -111,7 +112,7 @@ class Sessions(Section):
                 path = path.with_name(path.name + SUFFIX)
             try:
                 self.controller.saving.save_copy(path)
-            except ValueError as error:
+            except UserError as error:
                 self.controller.complain(str(error), error)
 
     def _on_open(self) -> None:

@@ -9,15 +9,15 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from napari_simpleclick.plugin import settings
 from napari_simpleclick.plugin.keys import TABLE, Action
-from napari_simpleclick.plugin.section import PLAIN
+from napari_simpleclick.plugin.sections.section import PLAIN
 
 if TYPE_CHECKING:
-    from napari_simpleclick.annotate import Session
+    from napari_simpleclick.annotation import Session
     from napari_simpleclick.plugin.controller import Controller
-    from napari_simpleclick.plugin.layers import Bench
+    from napari_simpleclick.plugin.layers.canvas import LayerCanvas
 
 
-class Step(NamedTuple):
+class TourStep(NamedTuple):
     """One card; in its text, names of actions stand for their keys."""
 
     title: str
@@ -25,22 +25,22 @@ class Step(NamedTuple):
 
 
 STEPS = (
-    Step(
+    TourStep(
         "Open an image",
         "Drop a file into the window, or take one of the samples. Slices, volumes and "
         "colour images all work.",
     ),
-    Step(
+    TourStep(
         "Click on the object",
         "It becomes a mask. Right-click on what does not belong to it; each click "
         "corrects the mask.",
     ),
-    Step(
+    TourStep(
         "Go on to the next",
         "{NEW_OBJECT} begins a new object. {UNDO} takes back whatever you did last. "
         "{HELP} shows all keys.",
     ),
-    Step(
+    TourStep(
         "Through the volume",
         "{PROPAGATE} carries the mask to the next slices; {CHECK} shows "
         "which of them to look at. To save, select the mask layer, then File ▸ "
@@ -68,7 +68,7 @@ class Tour(QFrame):  # type: ignore[misc]
         super().__init__()
         self.step = OPEN
         self._controller = controller
-        self._bench: Bench | None = None
+        self._canvas: LayerCanvas | None = None
         self._session: Session | None = None
         self._label = self._clicks = 0
         self.title, self.count, self.text = QLabel(), QLabel(), QLabel()
@@ -86,7 +86,7 @@ class Tour(QFrame):  # type: ignore[misc]
     def begin(self) -> None:
         """Show the first step that was not done yet."""
         self._on_changed()
-        self._go(OPEN if self._bench is None else CLICK)
+        self._go(OPEN if self._canvas is None else CLICK)
         self.show()
 
     def end(self) -> None:
@@ -150,9 +150,9 @@ class Tour(QFrame):  # type: ignore[misc]
 
     def _on_changed(self) -> None:
         """Notice another image, and another object."""
-        before, self._bench = self._bench, self._controller.bench
-        session = self._bench.session if self._bench is not None else None
-        if session is None or self._bench is before:
+        before, self._canvas = self._canvas, self._controller.canvas
+        session = self._canvas.session if self._canvas is not None else None
+        if session is None or self._canvas is before:
             if session is not None and session.label != self._label:
                 self._did(NEXT_OBJECT)
         else:

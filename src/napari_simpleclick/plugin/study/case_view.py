@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
-from napari_simpleclick.plugin.look import UNKEPT
-from napari_simpleclick.volumes.intensity import default_window
+from napari_simpleclick.images.intensity import default_window
+from napari_simpleclick.plugin.layers.placement import NOT_RECORDED
 
 if TYPE_CHECKING:
     from napari.layers import Shapes
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
-    from napari_simpleclick.annotate import Spot, Step
-    from napari_simpleclick.answer import Answer
-    from napari_simpleclick.evaluate.datasets import Case
-    from napari_simpleclick.evaluate.study import Study
-    from napari_simpleclick.plugin.layers import Bench
+    from napari_simpleclick.annotation import ObjectSlice, PlacedPrompt
+    from napari_simpleclick.evaluation.datasets import Case
+    from napari_simpleclick.evaluation.study import Study
+    from napari_simpleclick.plugin.layers.canvas import LayerCanvas
     from napari_simpleclick.plugin.panel import Panel
+    from napari_simpleclick.workflow import Answer
 
 RING = {"face_color": "transparent", "edge_color": "#ffdc00", "edge_width": 2}
 ROOM = 0.6
 """Of the ring around an object, as a share of its extent on each side."""
 
 
-class Stage:
+class CaseView:
     """A case in front of a person.
 
     Parameters
@@ -43,7 +43,7 @@ class Stage:
 
     Raises
     ------
-    ValueError
+    UserError
         If the image or its mask cannot be read any more.
     """
 
@@ -55,11 +55,15 @@ class Stage:
         self.ringed = len(case.labels_there()) > 1
         self.viewer, self.panel, self.study, self.case = viewer, panel, study, case
         self._times: dict[int, float] = {}
-        self._spot: Spot | None = None
+        self._spot: ObjectSlice | None = None
         self._ring: Shapes | None = None
-        self._resting: Bench | None = None
+        self._resting: LayerCanvas | None = None
         name = f"case {len(study.finished) + 1}"
-        look = {"name": name, "rgb": picture.ndim == 3, "metadata": {UNKEPT: True}}
+        look = {
+            "name": name,
+            "rgb": picture.ndim == 3,
+            "metadata": {NOT_RECORDED: True},
+        }
         if picture.ndim == 2:  # as the robot sees it
             window = default_window(picture)
             look["contrast_limits"] = (window.low, max(window.high, window.low + 1e-6))
@@ -77,15 +81,15 @@ class Stage:
         study.begin()
 
     @property
-    def bench(self) -> Bench | None:
-        """The bench of the case, while it is clicked on."""
-        bench = self.panel.controller.bench
-        return bench if bench is not None and bench.image is self._image else None
+    def canvas(self) -> LayerCanvas | None:
+        """The canvas of the case, while it is clicked on."""
+        canvas = self.panel.controller.canvas
+        return canvas if canvas is not None and canvas.image is self._image else None
 
     @property
     def waiting(self) -> bool:
         """Whether a click has no answer yet."""
-        return self.bench is not None and self.bench.session.pending is not None
+        return self.canvas is not None and self.canvas.session.pending is not None
 
     def _enter(self) -> None:
         """Let clicks on the image count."""
@@ -95,17 +99,17 @@ class Stage:
         self.viewer.layers.selection.active = self._image
         controller.clicked.connect(self._on_click)
         controller.answers.answered.connect(self._on_answer)
-        if self.bench is not None:
-            self.bench.session.changed.connect(self._on_changed)
+        if self.canvas is not None:
+            self.canvas.session.changed.connect(self._on_changed)
 
-    def _leave(self) -> Bench | None:
+    def _leave(self) -> LayerCanvas | None:
         """Let no click count any more."""
-        controller, bench = self.panel.controller, self.bench
+        controller, canvas = self.panel.controller, self.canvas
         controller.clicked.disconnect(self._on_click)
         controller.answers.answered.disconnect(self._on_answer)
-        if bench is not None:
-            bench.session.changed.disconnect(self._on_changed)
-        return bench
+        if canvas is not None:
+            canvas.session.changed.disconnect(self._on_changed)
+        return canvas
 
     def pause(self) -> None:
         """Stop the clock, hide the case and accept no clicks."""
@@ -129,42 +133,42 @@ class Stage:
 
     def take_away(self) -> None:
         """Remove the layers of the case."""
-        bench = self._resting or self._leave()
+        canvas = self._resting or self._leave()
         self.panel.setEnabled(True)
-        for layer in self._layers(bench):
+        for layer in self._layers(canvas):
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
 
-    def _layers(self, bench: Bench | None) -> list[Any]:
+    def _layers(self, canvas: LayerCanvas | None) -> list[Any]:
         ring = [] if self._ring is None else [self._ring]
-        return [*(bench.layers if bench is not None else (self._image,)), *ring]
+        return [*(canvas.layers if canvas is not None else (self._image,)), *ring]
 
     def final_iou(self) -> float:
         """IoU of the mask as it is now, painting included."""
-        if self._spot is None or self.bench is None:
+        if self._spot is None or self.canvas is None:
             return 0.0
-        from napari_simpleclick.evaluate.metrics import iou
+        from napari_simpleclick.evaluation.metrics import iou
 
-        mask = self.bench.object_mask(self._spot.plane, self._spot.label)
+        mask = self.canvas.object_mask(self._spot.plane, self._spot.label)
         return iou(mask, self._truth)
 
-    def _on_click(self, spot: Spot, step: Step) -> None:
-        if self.bench is not None:
+    def _on_click(self, object_slice: ObjectSlice, step: PlacedPrompt) -> None:
+        if self.canvas is not None:
             self._times[step.order] = self.study.seconds
 
     def _on_changed(self) -> None:
         """Note an undo, a redo, a moved click or a cleared slice."""
-        if self.bench is not None and self._spot is not None:
-            left = len(self.bench.session.clicks(self._spot))
+        if self.canvas is not None and self._spot is not None:
+            left = len(self.canvas.session.clicks(self._spot))
             self.study.note("changed", clicks=left, seconds=self.study.seconds)
 
     def _on_answer(self, answer: Answer) -> None:
         steps = answer.request.steps
         seconds = self._times.pop(steps[-1].order, None) if steps else None
-        if seconds is not None and self.bench is not None:
-            from napari_simpleclick.evaluate.metrics import iou
+        if seconds is not None and self.canvas is not None:
+            from napari_simpleclick.evaluation.metrics import iou
 
-            self._spot, click = answer.request.spot, steps[-1].click
+            self._spot, click = answer.request.object_slice, steps[-1].click
             scene = getattr(self.viewer, "scene", self.viewer)  # since napari 0.9
             self.study.click(
                 round(click.row),
@@ -175,7 +179,7 @@ class Stage:
                 seconds,
                 slice=self.case.index,
                 zoom=float(scene.camera.zoom),
-                object=answer.request.spot.label,
+                object=answer.request.object_slice.label,
                 clicks=len(steps),
             )
         if not self.waiting:

@@ -19,15 +19,16 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_simpleclick.plugin.background import start
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin.docked import Docked
-from napari_simpleclick.plugin.section import QWIDGETSIZE_MAX
-from napari_simpleclick.plugin.stage import Stage
+from napari_simpleclick.plugin.sections.section import QWIDGETSIZE_MAX
+from napari_simpleclick.plugin.study.case_view import CaseView
+from napari_simpleclick.plugin.workers import start
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_simpleclick.evaluate.study import Study
+    from napari_simpleclick.evaluation.study import Study
     from napari_simpleclick.plugin.panel import Panel
 
 WELCOME = (
@@ -55,7 +56,7 @@ class StudyPanel(Docked):
         self.viewer = napari_viewer
         self.study: Study | None = None
         self.panel: Panel | None = None
-        self.stage: Stage | None = None
+        self.case_view: CaseView | None = None
         self._waiting = self._leaving = False
         self.list = QLineEdit(placeholderText="cases.csv")
         self.choose = QPushButton("Choose…")
@@ -73,9 +74,9 @@ class StudyPanel(Docked):
 
     def leave(self) -> None:
         """Stop the clock and let go of the panel."""
-        if self.stage is not None:
-            self.stage.study.pause()
-            self.stage.take_away()
+        if self.case_view is not None:
+            self.case_view.study.pause()
+            self.case_view.take_away()
         self._let_go()
 
     def _lay_out(self) -> None:
@@ -110,10 +111,10 @@ class StudyPanel(Docked):
         if study is not None and running:
             number = len(study.finished) + 1
             self.progress.setText(f"Case {number} of {len(study.cases)}")
-            paused = self.stage is not None and study.paused
+            paused = self.case_view is not None and study.paused
             self.pause.setText("Go on" if paused else "Pause")
-            self.pause.setEnabled(self.stage is not None)
-            self.next.setEnabled(self.stage is not None and not paused)
+            self.pause.setEnabled(self.case_view is not None)
+            self.next.setEnabled(self.case_view is not None and not paused)
         self._fit()
 
     def _fit(self) -> None:
@@ -136,7 +137,7 @@ class StudyPanel(Docked):
             self.list.setText(name)
 
     def _on_begin(self) -> None:
-        from napari_simpleclick.evaluate import Study, read_cases
+        from napari_simpleclick.evaluation import Study, read_cases
 
         path = Path(self.list.text()).expanduser()
         _, panel = self.viewer.window.add_plugin_dock_widget(
@@ -147,7 +148,7 @@ class StudyPanel(Docked):
             folder = path.with_name(f"{path.stem}-study")
             code = self.participant.text().strip()
             self.study = Study(cases, code, folder, panel.controller.models.name)
-        except ValueError as error:
+        except UserError as error:
             self.status.setText(str(error))
             return
         self._let_go()
@@ -158,24 +159,24 @@ class StudyPanel(Docked):
         self._show_case()
 
     def _on_pause(self) -> None:
-        if self.stage is None or self.study is None:
+        if self.case_view is None or self.study is None:
             return
         if self.study.paused:
-            self.stage.resume()
+            self.case_view.resume()
         else:
-            self.stage.pause()
+            self.case_view.pause()
         self._refresh()
 
     def _on_next(self) -> None:
-        if self.study is None or self.stage is None:
+        if self.study is None or self.case_view is None:
             return
-        self._leaving = self.stage.waiting
+        self._leaving = self.case_view.waiting
         if self._leaving:
             self.status.setText("Waiting for the last mask…")
             return
         try:
-            self.study.finish(self.stage.final_iou())
-        except ValueError as error:
+            self.study.finish(self.case_view.final_iou())
+        except UserError as error:
             self.status.setText(str(error))
             return
         self._show_case()
@@ -197,9 +198,9 @@ class StudyPanel(Docked):
         """Put the next case in front of the person; the report after the last."""
         assert self.study is not None
         assert self.panel is not None
-        if self.stage is not None:
-            self.stage.take_away()
-            self.stage = None
+        if self.case_view is not None:
+            self.case_view.take_away()
+            self.case_view = None
         case = self.study.current
         if case is None:
             self._let_go()
@@ -209,16 +210,16 @@ class StudyPanel(Docked):
             self.status.setText("Loading the model…")
         else:
             try:
-                self.stage = Stage(self.viewer, self.panel, self.study, case)
-                self.stage.settled.connect(self._on_settled)
-                self.status.setText(RINGED if self.stage.ringed else TASK)
-            except ValueError as error:
+                self.case_view = CaseView(self.viewer, self.panel, self.study, case)
+                self.case_view.settled.connect(self._on_settled)
+                self.status.setText(RINGED if self.case_view.ringed else TASK)
+            except UserError as error:
                 self.status.setText(str(error))
         self._refresh()
 
     def _let_go(self) -> None:
         panel, self.panel = self.panel, None
-        self.stage, self._waiting = None, False
+        self.case_view, self._waiting = None, False
         if panel is not None:
             panel.controller.changed.disconnect(self._on_changed)
             panel.device.setEnabled(True)
@@ -226,7 +227,7 @@ class StudyPanel(Docked):
     # -- the report ----------------------------------------------------------------
 
     def _report(self) -> None:
-        from napari_simpleclick.evaluate import report_study
+        from napari_simpleclick.evaluation import report_study
 
         assert self.study is not None
         self.status.setText("All cases are done. The robot annotates them now…")

@@ -1,0 +1,11 @@
+"""What a person can cause."""
+
+from __future__ import annotations
+
+
+class UserError(ValueError):
+    """A person's mistake, or a file's: one sentence, what is wrong and what to do.
+
+    It is shown as it is, without a traceback. Every other exception is a bug, keeps its
+    traceback and is reported as one.
+    """
