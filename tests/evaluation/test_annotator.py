@@ -78,11 +78,11 @@ class Oracle:
 
     def __init__(self, truth):
         self.answer = (truth == 1).astype(np.float32)
-        self.crop, self.seen = None, []
+        self.seen = []
 
-    def predict(self, clicks, prior=None, focus=None):
+    def predict(self, clicks, prior=None, *, state, focus=None):
         self.seen.append((list(clicks), prior, focus))
-        return self.answer
+        return self.answer, state
 
 
 def test_an_initial_mask_is_corrected_part_by_part():

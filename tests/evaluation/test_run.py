@@ -8,7 +8,6 @@ import time
 import numpy as np
 import pytest
 from skimage.io import imread, imsave
-from tests.evaluate.conftest import QUICK
 
 from napari_simpleclick.evaluation import (
     Result,
@@ -19,6 +18,7 @@ from napari_simpleclick.evaluation import (
 )
 from napari_simpleclick.evaluation.run import choose_cases
 from napari_simpleclick.evaluation.worker import published_side
+from tests.evaluation.conftest import QUICK
 
 
 def without_times(result):

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from napari_simpleclick import Click, Predictor, load_weights, networks
+from napari_simpleclick.inference import ObjectState
 from napari_simpleclick.inference.devices import choose_device, choose_precision
 
 
@@ -61,9 +62,11 @@ def test_very_large_image(predictor):
     predictor.set_image(image)
     prior = np.zeros(image.shape, np.float32)
     prior[8000:8400, 8000:8400] = 1
-    probability = predictor.predict([Click(8200, 8200)], prior)
+    probability, state = predictor.predict(
+        [Click(8200, 8200)], prior, state=ObjectState()
+    )
     assert probability.shape == image.shape
-    assert predictor.crop.height < 1000
+    assert state.crop.height < 1000
     assert probability[0, 0] == 0
 
 
@@ -90,8 +93,8 @@ def test_prior_is_used(predictor):
     predictor.set_image(np.random.default_rng(5).random((300, 300)))
     prior = np.zeros((300, 300), bool)
     prior[100:180, 100:180] = True
-    predictor.predict([Click(140, 140)], prior)
-    assert predictor.crop == (40, 240, 40, 240)
+    _, state = predictor.predict([Click(140, 140)], prior, state=ObjectState())
+    assert state.crop == (40, 240, 40, 240)
 
 
 @pytest.mark.parametrize(

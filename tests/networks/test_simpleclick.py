@@ -57,7 +57,7 @@ def test_sizes_that_fit_patch_and_windows(size):
     [
         ((1, 3, 100, 96), (1, 3, 100, 96), "not a multiple of the 16 px patch"),
         ((1, 3, 464, 448), (1, 3, 464, 448), "do not divide into 2 equal windows"),
-        ((1, 3, 96, 96), (1, 2, 96, 96), "must both have shape"),
+        ((1, 3, 96, 96), (1, 2, 96, 96), "must have shape"),
     ],
 )
 def test_sizes_that_do_not_fit_are_explained(image, prompt, sentence):

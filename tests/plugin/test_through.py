@@ -5,9 +5,9 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
-from napari_simpleclick import propagate
 from napari_simpleclick.plugin.propagation_run import NO_PAIR, Patch
 from napari_simpleclick.plugin.sections import propagation
+from napari_simpleclick.propagation import LEAST_CONFIDENCE
 from napari_simpleclick.workflow import Job, PredictionEngine
 
 PATIENCE_MS = 60_000
@@ -68,7 +68,7 @@ def profile(hand):
 
 
 def test_default_confidence_is_that_of_the_core():
-    assert propagation.LEAST_CONFIDENCE == propagate.LEAST_CONFIDENCE
+    assert propagation.LEAST_CONFIDENCE == LEAST_CONFIDENCE
 
 
 def test_both_ways_is_one_undo_step(open_window, discs):

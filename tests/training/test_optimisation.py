@@ -5,7 +5,6 @@ from napari_simpleclick import networks
 from napari_simpleclick.training import Stage, TrainConfig
 from napari_simpleclick.training.optimisation import (
     choose_trainable,
-    layer_of,
     make_optimizers,
     rate_at,
 )
@@ -18,7 +17,7 @@ def config(**more):
 
 
 def groups_of(network, **more):
-    choose_trainable(network, more.get("freeze_backbone", False))
+    choose_trainable(network, more.get("freeze_encoder", False))
     optimizers = make_optimizers(network, config(**more))
     names = {id(p): name for name, p in network.named_parameters()}
     return optimizers, {
@@ -40,12 +39,12 @@ def test_layers_learn_at_published_rates():
     assert groups["patch_embed_coords.proj.weight"] == (0.02, 1.0)
     assert groups["head.conv_seg.weight"] == (0.02, 1.0)
     assert "backbone.head.weight" not in groups  # takes no part
-    assert layer_of("backbone.cls_token", 8) == 0
+    assert network.depth_of("backbone.cls_token") == 9
 
 
 def test_a_frozen_backbone_keeps_its_weights():
     network = networks.build("simpleclick-xtiny", 32)
-    optimizers, groups = groups_of(network, freeze_backbone=True)
+    optimizers, groups = groups_of(network, freeze_encoder=True)
     assert [type(each) for each in optimizers] == [torch.optim.AdamW]
     assert not any(name.startswith("backbone.") for name in groups)
     assert "patch_embed_coords.proj.weight" in groups

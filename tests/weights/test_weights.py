@@ -19,7 +19,7 @@ from napari_simpleclick.weights import (
     catalogue,
     download,
     is_local,
-    load_mae,
+    load_encoder,
     save_weights,
 )
 from napari_simpleclick.weights.store import checksum, described, locate
@@ -229,7 +229,7 @@ def test_mae_initialises_the_backbone(tmp_path):
     encoder["norm.weight"] = torch.ones(160)
     torch.save({"model": encoder}, tmp_path / "mae.pth")
     network = networks.build("simpleclick-xtiny", 448)
-    load_mae(network, tmp_path / "mae.pth")
+    load_encoder(network, "mae", tmp_path / "mae.pth")
     assert torch.equal(
         network.backbone.blocks[7].mlp.fc2.weight, encoder["blocks.7.mlp.fc2.weight"]
     )
@@ -237,7 +237,7 @@ def test_mae_initialises_the_backbone(tmp_path):
     assert torch.equal(network.backbone.pos_embed[:, 0], encoder["pos_embed"][:, 0])
     other = networks.build("simpleclick-base")
     with pytest.raises(WeightsError, match="does not fit this network"):
-        load_mae(other, tmp_path / "mae.pth")
+        load_encoder(other, "mae", tmp_path / "mae.pth")
 
 
 def test_a_pyramid_variant_is_stored_with_its_weights(tmp_path):

@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_simpleclick.evaluation.metrics import iou
-from napari_simpleclick.inference import THRESHOLD, Crop, Predictor, progressive_merge
+from napari_simpleclick.inference import (
+    THRESHOLD,
+    Crop,
+    ObjectState,
+    Predictor,
+    progressive_merge,
+)
 from napari_simpleclick.inference.shapes import depth
 from napari_simpleclick.prompts import Click
 
@@ -111,18 +117,18 @@ def annotate(
     focus: Mask | None = None
     if initial is not None:
         prior, focus = initial.astype(np.float32), np.zeros(truth.shape, bool)
-    predictor.crop = None
+    state = ObjectState()
     made: list[Click] = []
     turns: list[Turn] = []
     while len(turns) < clicks and not (turns and turns[-1].iou >= target):
         click = next_click(truth, mask, fresh)
         made.append(click)
-        prior = predictor.predict(made, prior, focus)
-        answer = prior > threshold
+        chance, state = predictor.predict(made, prior, state=state, focus=focus)
+        prior, answer = chance, chance > threshold
         if initial is not None:
             place = int(click.row), int(click.column)
             answer = progressive_merge(answer, mask, *place, as_published=True)
             focus = answer
         mask = answer
-        turns.append(Turn(click, iou(mask, truth), mask, prior, predictor.crop))
+        turns.append(Turn(click, iou(mask, truth), mask, chance, state.crop))
     return turns

@@ -31,7 +31,7 @@ from napari_simpleclick.inference.devices import (
 )
 from napari_simpleclick.inference.shapes import Mask, damage
 from napari_simpleclick.networks.baselines import SIDE, Baseline
-from napari_simpleclick.weights import load_weights
+from napari_simpleclick.weights import load_weights, spec_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -115,11 +115,11 @@ class RobotSettings(BaseModel):
             told |= {"device": "cpu", "precision": "float32", "weights": ""}
         else:
             size = self.size or (published_side(dataset),) * 2
-            patch = load_weights(self.weights)[0].config.patch
-            if any(side % patch for side in size):
+            multiple = spec_of(self.weights).multiple_of
+            if any(side % multiple for side in size):
                 raise UserError(
-                    f"A size of {size[0]} x {size[1]} px does not fit the {patch} px "
-                    f"patches of '{self.weights}'; use multiples of them."
+                    f"A size of {size[0]} x {size[1]} px does not fit "
+                    f"'{self.weights}'; use multiples of {multiple} px."
                 )
             device = choose_device(self.device)
             number = str(choose_precision(self.precision, device))

@@ -2,6 +2,14 @@
 
 from napari_simpleclick.inference.crops import Crop, ZoomIn
 from napari_simpleclick.inference.merge import progressive_merge
+from napari_simpleclick.inference.object_state import ObjectState
 from napari_simpleclick.inference.predictor import THRESHOLD, Predictor
 
-__all__ = ["THRESHOLD", "Crop", "Predictor", "ZoomIn", "progressive_merge"]
+__all__ = [
+    "THRESHOLD",
+    "Crop",
+    "ObjectState",
+    "Predictor",
+    "ZoomIn",
+    "progressive_merge",
+]

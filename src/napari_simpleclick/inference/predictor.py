@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
@@ -19,8 +19,9 @@ from napari_simpleclick.inference.devices import (
     limited_threads,
     spare_threads,
 )
+from napari_simpleclick.inference.object_state import ObjectState
 from napari_simpleclick.inference.square_grid import SquareGrid
-from napari_simpleclick.networks import SimpleClick, channels_last, draw_disks
+from napari_simpleclick.networks import CropPrompts, Network, channels_last
 from napari_simpleclick.prompts import Click, check_clicks
 from napari_simpleclick.weights.errors import enough_memory
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_simpleclick.networks.baselines import Baseline
+    from napari_simpleclick.networks import EncodedPrompt, Features
 
 THRESHOLD = 0.49
 """Probability above which the published evaluation counts a pixel as object."""
@@ -40,7 +41,7 @@ class Predictor:
 
     Parameters
     ----------
-    network : SimpleClick or Baseline
+    network : Network
         The network, as :func:`napari_simpleclick.load_weights` returns it. It is
         moved to the device and set to evaluation mode.
     device : str
@@ -56,12 +57,6 @@ class Predictor:
     threads : int or None
         CPU threads; None leaves one core free.
 
-    Attributes
-    ----------
-    crop : Crop or None
-        The crop of the last prediction. It is part of the state of an object: to
-        alternate between objects of one image, store it and put it back.
-
     Raises
     ------
     UserError
@@ -70,7 +65,7 @@ class Predictor:
 
     def __init__(
         self,
-        network: SimpleClick | Baseline,
+        network: Network,
         device: str = "auto",
         precision: Precision = "auto",
         flip: bool = False,
@@ -80,15 +75,15 @@ class Predictor:
         self.device = choose_device(device)
         self.dtype = choose_precision(precision, self.device)
         self.flip = flip
-        self.zoom = zoom or ZoomIn(size=network.config.image_size)
+        self.zoom = zoom or ZoomIn(size=network.spec.image_size)
         self.threads = threads or spare_threads()
-        self.crop: Crop | None = None
+        self._state = ObjectState()
         with enough_memory("the network"):
             self._network = channels_last(network.to(self.device)).eval()
         self._image: NDArray[Any] | None = None
         self._grid: SquareGrid | None = None
         self._window = Window(0.0, 1.0)
-        self._seen: tuple[Crop, Tensor] | None = None
+        self._seen: tuple[Crop, Features] | None = None
 
     def set_image(
         self,
@@ -126,30 +121,66 @@ class Predictor:
         else:
             self._image = self._grid.there(array, self._window.apply)
             self._window = Window(0.0, 1.0)
-        self._seen = self.crop = None
+        self._seen, self._state = None, ObjectState()
 
-    @property
-    def extent(self) -> Crop | None:
-        """The part of the image outside which the last answer is 0."""
-        if self._grid is None or self.crop is None:
-            return self.crop
-        return self._grid.extent(self.crop)
-
-    def predict(
-        self,
-        clicks: Sequence[Click],
-        prior: ArrayLike | None = None,
-        focus: ArrayLike | None = None,
-    ) -> NDArray[np.float32]:
-        """Predict the object that the clicks are on.
+    def extent(self, state: ObjectState) -> Crop | None:
+        """Tell outside which part of the image an answer is 0, in px of the image.
 
         Parameters
         ----------
-        clicks : sequence of Click
+        state : ObjectState
+            What came with the answer.
+
+        Returns
+        -------
+        Crop or None
+            None before the first prompt.
+        """
+        if self._grid is None or state.crop is None:
+            return state.crop
+        return self._grid.extent(state.crop)
+
+    @overload
+    def predict(
+        self,
+        prompts: Sequence[Click],
+        prior: ArrayLike | None = ...,
+        *,
+        focus: ArrayLike | None = ...,
+    ) -> NDArray[np.float32]: ...
+
+    @overload
+    def predict(
+        self,
+        prompts: Sequence[Click],
+        prior: ArrayLike | None = ...,
+        *,
+        state: ObjectState,
+        focus: ArrayLike | None = ...,
+    ) -> tuple[NDArray[np.float32], ObjectState]: ...
+
+    def predict(
+        self,
+        prompts: Sequence[Click],
+        prior: ArrayLike | None = None,
+        *,
+        state: ObjectState | None = None,
+        focus: ArrayLike | None = None,
+    ) -> NDArray[np.float32] | tuple[NDArray[np.float32], ObjectState]:
+        """Predict the object that the prompts are on.
+
+        Parameters
+        ----------
+        prompts : sequence of Click
             All clicks on this object, oldest first.
         prior : array_like or None
             (H, W) probability or mask to start from: what the click before returned,
             or any mask to be corrected. None starts a new object.
+        state : ObjectState or None
+            What came with the answer before on this object, or ``ObjectState()`` for
+            the first; the answer comes with the next state then, so that objects can
+            be alternated between. None goes on from the last call, unless there is no
+            prior.
         focus : array_like or None
             (H, W) probability or mask that the crop is chosen around; None chooses
             it around the prior. An empty one shows the network the whole image.
@@ -158,33 +189,60 @@ class Predictor:
         -------
         ndarray
             (H, W) float32 probability in [0, 1], 0 outside the crop.
+        ObjectState
+            Only if a state was given.
 
         Raises
         ------
         UserError
             If there is no image, no click, a click outside the image, or a prior of
             another shape.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from napari_simpleclick import Click, Predictor, load_weights
+        >>> predictor = Predictor(load_weights("bundled")[0])
+        >>> predictor.set_image(np.eye(64) * 255)
+        >>> predictor.predict([Click(20, 20)]).shape
+        (64, 64)
         """
         if self._image is None:
             raise UserError("There is no image yet; call set_image first.")
-        check_clicks(clicks, self._shape)
-        height, width = self._image.shape[:2]
+        check_clicks(prompts, self._shape)
         before = None if prior is None else self._check_prior(prior)
-        if before is None:
-            self.crop = None
+        if state is not None:
+            now = state
+        else:
+            now = ObjectState() if before is None else self._state
+        seen = before if focus is None else self._check_prior(focus)
+        answer, self._state = self._answer(prompts, before, seen, now)
+        return answer if state is None else (answer, self._state)
+
+    def _answer(
+        self,
+        clicks: Sequence[Click],
+        prior: NDArray[np.float32] | None,
+        focus: NDArray[np.float32] | None,
+        state: ObjectState,
+    ) -> tuple[NDArray[np.float32], ObjectState]:
+        assert self._image is not None
+        height, width = self._image.shape[:2]
         if self._grid is not None:
             clicks = [self._grid.click(click) for click in clicks]
-        seen = before if focus is None else self._check_prior(focus)
-        self.crop = self.zoom.choose(seen, clicks, (height, width), self.crop)
-        image = self._look(self.crop)
+        crop = self.zoom.choose(focus, clicks, (height, width), state.crop)
         memory = enough_memory("a prediction")
         with memory, torch.inference_mode(), limited_threads(self.threads):
-            prompt = self._prompt(clicks, before, self.crop)
-            probability = self._forward(image, prompt).sigmoid()
-            answer = _resize(probability, (self.crop.height, self.crop.width))
+            features = self._encode(crop)
+            asked = self._crop_prompts(clicks, prior, crop)
+            prompt, remembered = self._network.encode_prompt(asked, state.memory)
+            probability = self._decode(features, prompt).sigmoid()
+            answer = _resize(probability, (crop.height, crop.width))
         result = np.zeros((height, width), np.float32)
-        result[self.crop.slices] = answer[0, 0].cpu().numpy()
-        return result if self._grid is None else self._grid.back(result)
+        result[crop.slices] = answer[0, 0].cpu().numpy()
+        if self._grid is not None:
+            result = self._grid.back(result)
+        return result, ObjectState(crop, remembered)
 
     def replay(
         self, clicks: Sequence[Click], prior: ArrayLike | None = None
@@ -210,10 +268,11 @@ class Predictor:
         """
         if self._image is not None:
             check_clicks(clicks, self._shape)
-        self.crop = None
+        state = ObjectState()
         for count in range(1, len(clicks) + 1):
-            prior = self.predict(clicks[:count], prior)
-            yield prior
+            answer, state = self.predict(clicks[:count], prior, state=state)
+            prior = answer
+            yield answer
 
     def _check_prior(self, prior: ArrayLike) -> NDArray[np.float32]:
         """Refuse a prior of another shape, and bring it to the network's pixels."""
@@ -228,49 +287,58 @@ class Predictor:
             unit = np.clip(np.nan_to_num(unit, nan=0.0), 0, 1)
         return unit if self._grid is None else self._grid.there(unit)
 
-    def _look(self, box: Crop) -> Tensor:
-        """Give the crop as (1,3,h,w); prepared once while clicks stay in it."""
-        if self._seen is None or self._seen[0] != box:
+    def _encode(self, crop: Crop) -> Features:
+        """Features of a crop; encoded once while clicks stay in it."""
+        if self._seen is None or self._seen[0] != crop:
             assert self._image is not None
-            crop = resize_crop(self._image, box, self.zoom.size, self._window.apply)
-            if crop.ndim == 2:
-                crop = np.broadcast_to(crop[..., None], (*crop.shape, 3))
-            channels = np.ascontiguousarray(crop.transpose(2, 0, 1))
-            self._seen = box, torch.from_numpy(channels)[None].to(self.device)
+            pixels = resize_crop(self._image, crop, self.zoom.size, self._window.apply)
+            if pixels.ndim == 2:
+                pixels = np.broadcast_to(pixels[..., None], (*pixels.shape, 3))
+            channels = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+            image = torch.from_numpy(channels)[None].to(self.device)
+            if self.flip:
+                image = torch.cat([image, image.flip(3)])
+            with self._autocast():
+                features = self._network.encode(
+                    image.contiguous(memory_format=torch.channels_last)
+                )
+            self._seen = crop, features
         return self._seen[1]
 
-    def _prompt(
-        self, clicks: Sequence[Click], prior: NDArray[np.float32] | None, box: Crop
-    ) -> Tensor:
-        """Prior and click disks of the crop as (1,3,h,w)."""
+    def _crop_prompts(
+        self, clicks: Sequence[Click], prior: NDArray[np.float32] | None, crop: Crop
+    ) -> CropPrompts:
+        """Prior and clicks as they lie in a crop."""
         size = self.zoom.size
         mask = torch.zeros(1, 1, *size, device=self.device)
         if prior is not None:
-            mask[0, 0] = torch.from_numpy(resize_crop(prior, box, size))
-        signs = [
-            [map_click(click, box, size) for click in clicks if click.positive is sign]
+            mask[0, 0] = torch.from_numpy(resize_crop(prior, crop, size))
+        positive, negative = (
+            tuple(map_click(c, crop, size) for c in clicks if c.positive is sign)
             for sign in (True, False)
-        ]
-        slots = max(len(places) for places in signs)
-        points = torch.full((1, 2 * slots, 2), -1.0)
-        for start, places in zip((0, slots), signs, strict=True):
-            for slot, place in enumerate(places, start):
-                points[0, slot] = torch.tensor(place)
-        return torch.cat([mask, draw_disks(points.to(self.device), size)], 1)
+        )
+        return CropPrompts(mask, positive, negative)
 
-    def _forward(self, image: Tensor, prompt: Tensor) -> Tensor:
+    def _decode(self, features: Features, prompt: EncodedPrompt) -> Tensor:
         """Logits (1,1,h,w), averaged with the mirrored ones if flipping."""
         if self.flip:
-            image = torch.cat([image, image.flip(3)])
-            prompt = torch.cat([prompt, prompt.flip(3)])
-        half = self.dtype == torch.bfloat16
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
-            logits: Tensor = self._network(
-                image.contiguous(memory_format=torch.channels_last), prompt
-            ).float()
+            prompt = _joined(prompt, self._network.flip_prompt(prompt))
+        with self._autocast():
+            logits = self._network.decode(features, prompt).float()
         if self.flip:
             logits = 0.5 * (logits[:1] + logits[1:].flip(3))
         return logits
+
+    def _autocast(self) -> torch.autocast:
+        half = self.dtype == torch.bfloat16
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half)
+
+
+def _joined(first: EncodedPrompt, second: EncodedPrompt) -> EncodedPrompt:
+    """One batch of two prompts."""
+    if isinstance(first, Tensor):
+        return torch.cat([first, second])  # type: ignore[list-item]
+    return tuple(torch.cat(pair) for pair in zip(first, second, strict=True))
 
 
 def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:

@@ -3,40 +3,48 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.networks import encode_once, simpleclick
 from napari_simpleclick.networks.disks import draw_disks
-from napari_simpleclick.networks.simpleclick.network import (
-    SimpleClick,
-    SimpleClickConfig,
+from napari_simpleclick.networks.network import (
+    CropPrompts,
+    EncodedPrompt,
+    Family,
+    Features,
+    Network,
+    NetworkConfig,
+    NetworkSpec,
 )
-from napari_simpleclick.networks.simpleclick.vit import resize_positions
 
 __all__ = [
+    "FAMILIES",
     "NETWORKS",
-    "SimpleClick",
-    "SimpleClickConfig",
+    "CropPrompts",
+    "EncodedPrompt",
+    "Family",
+    "Features",
+    "Network",
+    "NetworkConfig",
+    "NetworkSpec",
     "build",
     "channels_last",
     "draw_disks",
-    "resize_positions",
 ]
 
 T = TypeVar("T", bound=nn.Module)
 
-NETWORKS = {
-    "simpleclick-xtiny": SimpleClickConfig(16, 160, 8, 4, (96, 192, 288, 384), 128),
-    "simpleclick-base": SimpleClickConfig(16, 768, 12, 12, (128, 256, 512, 1024), 256),
-    "simpleclick-large": SimpleClickConfig(
-        16, 1024, 24, 16, (192, 384, 768, 1536), 256
-    ),
-    "simpleclick-huge": SimpleClickConfig(14, 1280, 32, 16, (240, 480, 960, 1920), 256),
+FAMILIES: tuple[Family, ...] = (simpleclick.FAMILY, encode_once.FAMILY)
+"""The published systems, and this package's own; a new one is a line here."""
+
+NETWORKS: dict[str, NetworkConfig] = {
+    name: config for family in FAMILIES for name, config in family.networks.items()
 }
-"""The published configurations by name."""
+"""Configurations by name."""
 
 
 def channels_last(network: T) -> T:
@@ -45,7 +53,9 @@ def channels_last(network: T) -> T:
     return moved
 
 
-def build(name: str, image_size: int | tuple[int, int] = 448) -> SimpleClick:
+def build(
+    name: str, image_size: int | tuple[int, int] = 448, **changes: Any
+) -> Network:
     """Build a network with fresh weights.
 
     Parameters
@@ -53,11 +63,13 @@ def build(name: str, image_size: int | tuple[int, int] = 448) -> SimpleClick:
     name : str
         One of :data:`NETWORKS`.
     image_size : int or tuple of int
-        Side, or (height, width), in px that the position embedding is made for.
+        Side, or (height, width), in px that it is to be trained at.
+    **changes
+        Other fields of the network's configuration, such as a smaller width.
 
     Returns
     -------
-    SimpleClick
+    Network
         A ``torch.nn.Module`` in training mode.
 
     Raises
@@ -70,4 +82,4 @@ def build(name: str, image_size: int | tuple[int, int] = 448) -> SimpleClick:
             f"There is no network '{name}'; choose one of {', '.join(NETWORKS)}."
         )
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    return SimpleClick(replace(NETWORKS[name], image_size=size))
+    return replace(NETWORKS[name], image_size=size, **changes).build()

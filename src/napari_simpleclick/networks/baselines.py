@@ -7,7 +7,7 @@ click the border of the crop is background. None of them uses the prior mask.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -16,9 +16,16 @@ from numpy.typing import NDArray
 from skimage.filters import sobel
 from skimage.graph import MCP_Geometric
 from skimage.segmentation import random_walker
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.networks.network import (
+    EncodedPrompt,
+    Features,
+    Network,
+    NetworkConfig,
+    NetworkSpec,
+)
 
 Mask = NDArray[np.bool_]
 Method = Callable[[NDArray[np.float32], Mask, Mask], NDArray[np.float32]]
@@ -32,13 +39,18 @@ CONTRAST = 30.0
 
 
 @dataclass(frozen=True)
-class BaselineConfig:
+class BaselineConfig(NetworkConfig):
     """Stands where a network has its configuration."""
 
-    image_size: tuple[int, int] = (SIDE, SIDE)
+    image_size: tuple[int, int] = field(default=(SIDE, SIDE), kw_only=True)
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """What the methods take."""
+        return NetworkSpec(self.image_size, prior=False)
 
 
-class Baseline(nn.Module):
+class Baseline(Network):
     """A classical method that takes the place of a network in a predictor.
 
     Parameters
@@ -55,17 +67,21 @@ class Baseline(nn.Module):
     """
 
     def __init__(self, name: str) -> None:
-        super().__init__()
+        super().__init__(BaselineConfig())
         if name not in BASELINES:
             raise UserError(
                 f"There is no baseline '{name}'; choose one of {', '.join(BASELINES)}."
             )
-        self.config = BaselineConfig()
         self._method = BASELINES[name]
 
-    def forward(self, image: Tensor, prompt: Tensor) -> Tensor:
-        """Logits (B,1,H,W) of image (B,3,H,W) in [0, 1] and prompt (B,3,H,W)."""
-        logits = []
+    def encode(self, image: Tensor) -> Features:
+        """Give the image (B,3,H,W) in [0, 1] as it is."""
+        return (image,)
+
+    def decode(self, features: Features, prompt: EncodedPrompt) -> Tensor:
+        """Give logits (B,1,H,W) of an image (B,3,H,W) and a prompt (B,3,H,W)."""
+        assert isinstance(prompt, Tensor)
+        image, logits = features[0], []
         for picture, maps in zip(image.cpu(), prompt.cpu(), strict=True):
             positive, negative = maps[1:].numpy() > 0.5
             negative &= ~positive

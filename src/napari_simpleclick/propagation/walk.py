@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_simpleclick.images.intensity import Window, default_window
+from napari_simpleclick.inference import ObjectState
 from napari_simpleclick.inference.crops import Crop
 from napari_simpleclick.inference.shapes import depth
 from napari_simpleclick.prompts import Click
@@ -200,8 +201,8 @@ class Walk:
         click = Click(box.row_min + row, box.column_min + column)
         full = np.zeros(self._mask.shape, bool)
         full[box.slices] = prior
-        self.predictor.crop = None
-        chance = self.predictor.predict([click], full)[box.slices]
+        answer, _ = self.predictor.predict([click], full, state=ObjectState())
+        chance = answer[box.slices]
         chance = np.clip(chance, 1e-4, 1 - 1e-4)
         return np.asarray(np.log(chance / (1 - chance)))
 

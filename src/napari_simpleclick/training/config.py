@@ -6,12 +6,14 @@ import tomllib
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.networks.simpleclick.network import Levels
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 READY = Path(str(files("napari_simpleclick.training").joinpath("configs")))
 """Folder of the configurations that come with the package."""
@@ -98,11 +100,11 @@ class TrainConfig(BaseModel):
         Largest gradient norm; 0 is off.
     average : float
         Decay of the exponential moving average that is shipped; 0 is off.
-    levels : {"simple", "single", "parallel", "partial"}
-        Where the pyramid comes from, see
-        :class:`napari_simpleclick.networks.SimpleClickConfig`.
-    freeze_backbone : bool
-        Train the prompt embedding, pyramid and head alone.
+    changes : dict
+        Fields of the network's configuration that differ from the named one's, such as
+        ``levels = "parallel"`` for another pyramid of SimpleClick.
+    freeze_encoder : bool
+        Train everything but what a pretrained encoder brings.
     save_every, validate_every : int
         Steps between checkpoints and validations; 0 validates never.
     seed : int
@@ -136,8 +138,8 @@ class TrainConfig(BaseModel):
     layer_decay: float = Field(1.0, gt=0, le=1)
     clip: float = Field(1.0, ge=0)
     average: float = Field(0.999, ge=0, lt=1)
-    levels: Levels = "simple"
-    freeze_backbone: bool = False
+    changes: dict[str, Any] = {}
+    freeze_encoder: bool = False
     save_every: int = Field(200, gt=0)
     validate_every: int = Field(0, ge=0)
     seed: int = 0
@@ -146,6 +148,18 @@ class TrainConfig(BaseModel):
     devices: int = Field(1, ge=1)
     nodes: int = Field(1, ge=1)
     workers: int = Field(1, ge=0)
+
+
+def current_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what an older run file or checkpoint says under its present names."""
+    now = dict(values)
+    if "freeze_backbone" in now:
+        now["freeze_encoder"] = now.pop("freeze_backbone")
+    if "levels" in now:
+        levels = now.pop("levels")
+        if levels != "simple":
+            now["changes"] = {**now.get("changes", {}), "levels": levels}
+    return now
 
 
 def ready_configs() -> list[str]:
@@ -170,7 +184,7 @@ def read_config(path: Path) -> TrainConfig:
         path = READY / f"{path.name}.toml"
     try:
         values: dict[str, Any] = tomllib.loads(path.read_text())
-        return TrainConfig(**values)
+        return TrainConfig(**current_names(values))
     except OSError as error:
         raise UserError(
             f"'{path}' cannot be read; give a TOML file or one of "

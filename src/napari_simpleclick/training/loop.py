@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch.utils.data import Dataset
 
-    from napari_simpleclick.networks import SimpleClick
+    from napari_simpleclick.networks import Network
     from napari_simpleclick.training.config import TrainConfig
 
 
@@ -25,7 +25,7 @@ def train(
     data: Path,
     out: Path,
     report: Callable[[Progress], None] = lambda _: None,
-) -> SimpleClick:
+) -> Network:
     """Train a network, or go on with a run that was stopped.
 
     Parameters
@@ -45,7 +45,7 @@ def train(
 
     Returns
     -------
-    SimpleClick
+    Network
         The moving average of the weights, in evaluation mode, on the CPU.
 
     Raises

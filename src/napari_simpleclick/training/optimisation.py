@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.weights.checkpoints import UNUSED
+from napari_simpleclick.weights.checkpoints import family_of
 
 if TYPE_CHECKING:
-    from napari_simpleclick.networks import SimpleClick
+    from napari_simpleclick.networks import Network
     from napari_simpleclick.training.config import Stage, TrainConfig
 
 WARM_UP = 100
 """Most steps over which the learning rate rises at the start of a stage."""
 
 
-def choose_trainable(network: SimpleClick, freeze_backbone: bool) -> None:
+def choose_trainable(network: Network, freeze_encoder: bool) -> None:
     """Switch off gradients of what is not used or not to be trained, in place."""
+    unused = family_of(network.config).unused
     for name, parameter in network.named_parameters():
-        frozen = freeze_backbone and name.startswith("backbone.")
-        parameter.requires_grad_(not (UNUSED.match(name) or frozen))
+        idle = unused is not None and unused.match(name)
+        frozen = freeze_encoder and network.is_encoder(name)
+        parameter.requires_grad_(not (idle or frozen))
 
 
 def make_optimizers(
-    network: SimpleClick, config: TrainConfig
+    network: Network, config: TrainConfig
 ) -> list[torch.optim.Optimizer]:
     """Make the optimisers, with a learning rate scale for each parameter group.
 
@@ -37,7 +38,7 @@ def make_optimizers(
 
     Parameters
     ----------
-    network : SimpleClick
+    network : Network
         Parameters without gradient are left out.
     config : TrainConfig
         The run.
@@ -53,14 +54,13 @@ def make_optimizers(
     UserError
         If this PyTorch has no Muon.
     """
-    depth = network.config.depth
     groups: dict[tuple[bool, float, float], list[torch.nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             plain = parameter.ndim < 2 or name.endswith("pos_embed")
             decay = 0.0 if plain else config.weight_decay
-            scale = config.layer_decay ** (depth + 1 - layer_of(name, depth))
-            block = name.startswith("backbone.blocks.") and parameter.ndim == 2
+            scale = config.layer_decay ** network.depth_of(name)
+            block = ".blocks." in name and parameter.ndim == 2
             muon = config.optimizer == "muon" and block
             groups.setdefault((muon, decay, scale), []).append(parameter)
     settings: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
@@ -77,19 +77,6 @@ def make_optimizers(
             )
         made.append(torch.optim.Muon(settings[1], adjust_lr_fn="match_rms_adamw"))
     return made
-
-
-def layer_of(name: str, depth: int) -> int:
-    """Layer of a parameter for the layer-wise decay.
-
-    Source: the released training code: 0 for the embeddings of image and position,
-    block i is i + 1, everything else ``depth + 1``. The prompt embedding, which the
-    released code forgets, counts as new and learns at the full rate.
-    """
-    if re.match(r"backbone\.(pos_embed|cls_token|patch_embed\.)", name):
-        return 0
-    block = re.match(r"backbone\.blocks\.(\d+)\.", name)
-    return int(block[1]) + 1 if block else depth + 1
 
 
 def rate_at(stage: Stage, step: int) -> float:

@@ -13,17 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from napari_simpleclick import networks
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.networks import (
-    SimpleClick,
-    channels_last,
-    draw_disks,
-    resize_positions,
-)
+from napari_simpleclick.networks import Network, channels_last, draw_disks
+from napari_simpleclick.training.config import TrainConfig, current_names
 from napari_simpleclick.training.losses import normalized_focal_loss, soft_jaccard_loss
 from napari_simpleclick.training.optimisation import (
     choose_trainable,
@@ -31,21 +27,21 @@ from napari_simpleclick.training.optimisation import (
     rate_at,
 )
 from napari_simpleclick.training.simulated_clicks import add_next_points
-from napari_simpleclick.weights import Card, load_mae, load_weights, save_weights
+from napari_simpleclick.weights import Card, load_encoder, load_weights, save_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch.utils.data import Dataset
 
-    from napari_simpleclick.training.config import Stage, TrainConfig
+    from napari_simpleclick.training.config import Stage
     from napari_simpleclick.training.validation import Validation
 
 MOST_CORRECTIONS = 3
 """Iterative clicks per batch are drawn uniformly from 0 to this number."""
 
 SHAPING = (
-    *("network", "levels", "freeze_backbone"),
+    *("network", "changes", "freeze_encoder"),
     *("optimizer", "weight_decay", "layer_decay"),
 )
 """What a checkpoint cannot go on without; all else may change in a run."""
@@ -113,18 +109,15 @@ class TrainingRun:
             self._start_from(config.start)
 
     def _build(self, size: int) -> None:
-        config = replace(
-            networks.NETWORKS[self.config.network],
-            image_size=(size, size),
-            levels=self.config.levels,
-        )
-        self.network = channels_last(SimpleClick(config)).to(self.fabric.device)
+        network = networks.build(self.config.network, size, **self.config.changes)
+        self.network = channels_last(network).to(self.fabric.device)
         self.average = deepcopy(self.network).requires_grad_(False)
         self._optimise()
 
     def _start_from(self, source: str) -> None:
-        if source.startswith("mae:"):
-            load_mae(self.network, Path(source.removeprefix("mae:")))
+        kind, _, file = source.partition(":")
+        if file and not Path(source).exists():
+            load_encoder(self.network, kind, Path(file))
         else:
             started, card = load_weights(source)
             if card.network != self.config.network:
@@ -132,12 +125,12 @@ class TrainingRun:
                     f"start: '{source}' holds weights of {card.network}, but the run "
                     f"trains {self.config.network}; name other weights or that network."
                 )
-            resize(started, self.config.stages[0].size)
+            started.resize((self.config.stages[0].size,) * 2)
             self.network.load_state_dict(started.state_dict())
         self.average.load_state_dict(self.network.state_dict())
 
     def _optimise(self) -> None:
-        choose_trainable(self.network, self.config.freeze_backbone)
+        choose_trainable(self.network, self.config.freeze_encoder)
         optimizers = make_optimizers(self.network, self.config)
         self.module, *self.optimizers = self.fabric.setup(self.network, *optimizers)
 
@@ -148,7 +141,7 @@ class TrainingRun:
             self.progress = replace(self.progress, stage=index, step=0)
         if self.progress.step == 0:
             for network in (self.network, self.average):
-                resize(network, size)
+                network.resize((size, size))
             self._optimise()
 
     def batches(self, samples: Dataset[Batch], stage: Stage) -> Iterator[Batch]:
@@ -278,9 +271,9 @@ class TrainingRun:
             self._log()
         self.fabric.barrier()
 
-    def ship(self) -> SimpleClick:
+    def ship(self) -> Network:
         """Write the average as safetensors; it is given back on the CPU."""
-        network: SimpleClick = self.average.cpu().eval()
+        network: Network = self.average.cpu().eval()
         if self.fabric.is_global_zero:
             name, target = self.out.name, self.out / "weights.safetensors"
             card = Card(name, self.config.network, target.name, origin=name)
@@ -296,8 +289,9 @@ class TrainingRun:
         state: dict[str, Any] = torch.load(
             path, weights_only=True, map_location=self.fabric.device
         )
+        before = TrainConfig(**current_names(state["config"]))
         for key in SHAPING:
-            then, now = state["config"].get(key), getattr(self.config, key)
+            then, now = getattr(before, key), getattr(self.config, key)
             if then != now:
                 raise UserError(
                     f"'{path}' belongs to a run with {key} = {then}, not {now}; "
@@ -309,18 +303,6 @@ class TrainingRun:
         self.average.load_state_dict(state["average"])
         for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
-
-
-def resize(network: SimpleClick, size: int) -> None:
-    """Make a network's position embedding one for ``size`` x ``size`` px, in place."""
-    backbone = network.backbone
-    config = replace(network.config, image_size=(size, size))
-    with torch.no_grad():
-        positions = resize_positions(
-            backbone.pos_embed, network.config.grid, config.grid
-        )
-    backbone.pos_embed = nn.Parameter(positions, backbone.pos_embed.requires_grad)
-    network.config = backbone.config = config
 
 
 def _iou(logits: Tensor, target: Tensor) -> float:

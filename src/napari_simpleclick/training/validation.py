@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from napari_simpleclick.networks import SimpleClick
+    from napari_simpleclick.networks import Network
     from napari_simpleclick.training.images import LabelledImage
 
 CLICKS = 5
@@ -86,12 +86,12 @@ class Validation:
         """Count the objects."""
         return len(self._cases)
 
-    def run(self, network: SimpleClick, size: int, about: Mapping[str, Any]) -> Result:
+    def run(self, network: Network, size: int, about: Mapping[str, Any]) -> Result:
         """Annotate the objects and write the page.
 
         Parameters
         ----------
-        network : SimpleClick
+        network : Network
             Is copied.
         size : int
             Side of the network's input, px.

@@ -15,10 +15,11 @@ from napari_simpleclick.weights.store import (
     load_weights,
     locate,
     locate_weights,
+    spec_of,
 )
 
 if TYPE_CHECKING:
-    from napari_simpleclick.weights.checkpoints import load_mae, save_weights
+    from napari_simpleclick.weights.checkpoints import load_encoder, save_weights
 
 __all__ = [
     "Card",
@@ -26,13 +27,14 @@ __all__ = [
     "catalogue",
     "download",
     "is_local",
-    "load_mae",
+    "load_encoder",
     "load_weights",
     "locate",
     "locate_weights",
     "save_weights",
+    "spec_of",
 ]
 
 __getattr__, _, _ = lazy_loader.attach(
-    __name__, submod_attrs={"checkpoints": ["load_mae", "save_weights"]}
+    __name__, submod_attrs={"checkpoints": ["load_encoder", "save_weights"]}
 )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
@@ -15,22 +14,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from napari_simpleclick.networks import (
-    NETWORKS,
-    SimpleClick,
-    SimpleClickConfig,
-    resize_positions,
-)
-from napari_simpleclick.networks.simpleclick.network import SOURCES
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.networks import FAMILIES
 from napari_simpleclick.weights.errors import WeightsError, enough_memory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_simpleclick.networks import Family, Network, NetworkConfig
     from napari_simpleclick.weights.catalogue import Card
-
-UNUSED = re.compile(r"backbone\.(cls_token|fc_norm\.|head\.)|head\.up_conv[12]\.")
-"""Tensors that take no part in the computation; files may lack them."""
 
 State = dict[str, Tensor]
 
@@ -133,25 +125,24 @@ def read_pickle(path: Path) -> Any:
 
 def network_from(
     state: State, about: Mapping[str, Any], path: Path
-) -> tuple[SimpleClick, str]:
+) -> tuple[Network, str]:
     """Build the network that a state dict belongs to.
 
     Parameters
     ----------
     state : dict
-        State dict with the official keys.
+        State dict with the keys of one of the families.
     about : mapping
-        Metadata; only the number of heads and the image size of unusual networks
-        are taken from it.
+        Metadata, for what the tensors do not tell.
     path : Path
         Named in errors.
 
     Returns
     -------
-    SimpleClick
+    Network
         In evaluation mode.
     str
-        Name of the network, ``custom`` if it is none of the published ones.
+        Name of the network, ``custom`` if it is none of the known ones.
 
     Raises
     ------
@@ -160,12 +151,15 @@ def network_from(
     MemoryError
         If the network does not fit into memory.
     """
-    config = _infer_config(state, about, path)
+    family, config = _recognise(state, about, path)
+    if family.rename is not None:
+        state = family.rename(state)
     with enough_memory(f"the network in '{path.name}'"):
-        network = SimpleClick(config)
+        network = config.build()
     own = network.state_dict()
-    missing = [key for key in own if key not in state and not UNUSED.match(key)]
-    extra = [key for key in state if key not in own and not UNUSED.match(key)]
+    unused = _unused(family, state) | _unused(family, own)
+    missing = [key for key in own if key not in state and key not in unused]
+    extra = [key for key in state if key not in own and key not in unused]
     wrong = [key for key in own if key in state and own[key].shape != state[key].shape]
     for keys, problem in (
         (missing, "lacks"),
@@ -174,112 +168,109 @@ def network_from(
     ):
         if keys:
             raise WeightsError(
-                f"'{path}' is not a checkpoint of SimpleClick: it {problem} "
+                f"'{path}' is not a checkpoint of {family.name}: it {problem} "
                 f"'{keys[0]}'."
             )
     network.load_state_dict(state, strict=False)
-    names = [
-        name
-        for name, known in NETWORKS.items()
-        if replace(known, image_size=config.image_size, levels=config.levels) == config
-    ]
-    return network.eval(), names[0] if names else "custom"
+    return network.eval(), _name_of(family, config)
 
 
-def _infer_config(
+def _recognise(
     state: State, about: Mapping[str, Any], path: Path
-) -> SimpleClickConfig:
-    try:
-        width = state["backbone.pos_embed"].shape[2]
-        patch = state["backbone.patch_embed.proj.weight"].shape[2]
-        a, b, c, d = (state[f"neck.{key}.weight"].shape[0] for key in _LEVEL_KEYS)
-        head = state["head.convs.0.conv.weight"].shape[0]
-        tokens = state["backbone.pos_embed"].shape[1] - 1
-    except (KeyError, IndexError, AttributeError) as error:
-        raise WeightsError(
-            f"'{path}' is not a checkpoint of SimpleClick: it lacks {error}."
-        ) from error
-    depth = len({key.split(".")[2] for key in state if key.startswith("backbone.bl")})
-    params = about.get("params", {})
-    backbone = params.get("backbone_params", {}).get("value", {}) if params else {}
-    heads = backbone.get("num_heads") or _HEADS.get(width)
-    if not heads or width % heads:
-        raise WeightsError(
-            f"'{path}' does not say how many attention heads its {width}-wide network "
-            "has, so it cannot be used."
-        )
-    side = math.isqrt(tokens) * patch
-    size = tuple(backbone.get("img_size") or (side, side))
-    levels = about.get("levels", "simple")
-    if levels not in SOURCES:
-        raise WeightsError(
-            f"'{path}' needs a pyramid '{levels}', which this version does not know; "
-            "update napari-simpleclick."
-        )
-    return SimpleClickConfig(
-        patch, width, depth, heads, (a, b, c, d), head, (size[0], size[1]), levels
+) -> tuple[Family, NetworkConfig]:
+    """Find the family and the configuration of a state dict."""
+    for family in FAMILIES:
+        try:
+            config = family.recognise(state, about)
+        except UserError as error:
+            raise WeightsError(
+                f"'{path}' is not a usable checkpoint of {family.name}: {error}."
+            ) from error
+        if config is not None:
+            return family, config
+    raise WeightsError(
+        f"'{path}' is not a checkpoint of {_names()}: it holds none of their tensors."
     )
 
 
-_LEVEL_KEYS = ("down_4.5", "down_8.2", "down_16.0", "down_32.2")
-_HEADS = {config.width: config.heads for config in NETWORKS.values()}
+def _names() -> str:
+    *names, last = (family.name for family in FAMILIES)
+    return f"{', '.join(names)} or {last}" if names else last
 
 
-def save_weights(network: SimpleClick, path: Path, card: Card) -> None:
+def _name_of(family: Family, config: NetworkConfig) -> str:
+    """Name of a configuration; variants of a network count as that network."""
+    for name, known in family.networks.items():
+        if known.is_variant(config):
+            return name
+    return "custom"
+
+
+def family_of(config: NetworkConfig) -> Family:
+    """Find the family of a configuration."""
+    return next(
+        family
+        for family in FAMILIES
+        if any(isinstance(config, type(one)) for one in family.networks.values())
+    )
+
+
+def _unused(family: Family, keys: Iterable[str]) -> set[str]:
+    """Tensors that take no part in the computation; files may lack them."""
+    if family.unused is None:
+        return set()
+    return {key for key in keys if family.unused.match(key)}
+
+
+def save_weights(network: Network, path: Path, card: Card) -> None:
     """Write float16 safetensors with a card, without the tensors nothing uses.
 
     Parameters
     ----------
-    network : SimpleClick
+    network : Network
         The network.
     path : Path
         Target, ``.safetensors``.
     card : Card
         Written into the file's metadata.
     """
+    everything = network.state_dict()
+    unused = _unused(family_of(network.config), everything)
     state = {
-        key: tensor.half().contiguous()
-        for key, tensor in network.state_dict().items()
-        if not UNUSED.match(key)
+        key: tensor.half().contiguous() if tensor.is_floating_point() else tensor
+        for key, tensor in everything.items()
+        if key not in unused
     }
-    about = {"card": json.dumps(asdict(card)), "levels": network.config.levels}
-    save_file(state, path, about)
+    about = {key: str(value) for key, value in network.config.metadata().items()}
+    save_file(state, path, {"card": json.dumps(asdict(card)), **about})
 
 
-def load_mae(network: SimpleClick, path: Path) -> None:
-    """Initialise a network's backbone from an MAE encoder, in place.
-
-    Source: the ``mae_pretrain_vit_{base,large,huge}.pth`` files of He et al., "Masked
-    Autoencoders Are Scalable Vision Learners", 2022 (CC BY-NC 4.0). The position
-    embedding is interpolated to the network's grid.
+def load_encoder(network: Network, kind: str, path: Path) -> None:
+    """Initialise a network's encoder from weights of an encoder alone, in place.
 
     Parameters
     ----------
-    network : SimpleClick
-        Network of the same width, depth and patch.
+    network : Network
+        Of a family that has such beginnings.
+    kind : str
+        Which one, such as ``mae``.
     path : Path
-        The checkpoint, a dict with the one key ``model``.
+        The checkpoint.
 
     Raises
     ------
     WeightsError
-        If the file is not an MAE encoder of this size.
+        If the file is not such an encoder of this size, or the family has no such
+        beginning.
     """
-    content = read_pickle(path)
-    state = content.get("model") if isinstance(content, dict) else None
-    if not isinstance(state, Mapping) or "pos_embed" not in state:
-        raise WeightsError(f"'{path}' is not an MAE checkpoint: it has no encoder.")
-    own = network.backbone.state_dict()
-    side = math.isqrt(state["pos_embed"].shape[1] - 1)
-    positions = resize_positions(
-        state["pos_embed"].float(), (side, side), network.config.grid
-    )
-    found = {**state, "pos_embed": positions}
-    needed = [key for key in own if not UNUSED.match(f"backbone.{key}")]
-    for key in needed:
-        if key not in found or found[key].shape != own[key].shape:
-            raise WeightsError(
-                f"'{path}' does not fit this network: '{key}' is missing or of another "
-                "size; choose the MAE checkpoint of the same ViT."
-            )
-    network.backbone.load_state_dict({key: found[key] for key in needed}, strict=False)
+    family = family_of(network.config)
+    if kind not in family.encoders:
+        known = ", ".join(family.encoders) or "none"
+        raise WeightsError(
+            f"{family.name} cannot start from '{kind}'; the beginnings that it has: "
+            f"{known}."
+        )
+    try:
+        family.encoders[kind](network, read_pickle(path))
+    except UserError as error:
+        raise WeightsError(f"'{path}' {error}.") from error

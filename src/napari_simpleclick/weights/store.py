@@ -18,7 +18,7 @@ from napari_simpleclick.weights.catalogue import Card, catalogue
 from napari_simpleclick.weights.errors import WeightsError
 
 if TYPE_CHECKING:
-    from napari_simpleclick.networks import SimpleClick
+    from napari_simpleclick.networks import Network, NetworkSpec
 
 RETRIES = 3
 """Attempts at a download that breaks off or arrives damaged."""
@@ -57,7 +57,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("NAPARI_SIMPLECLICK_CACHE") or pooch.os_cache(name))
 
 
-def load_weights(name_or_path: str | Path = "bundled") -> tuple[SimpleClick, Card]:
+def load_weights(name_or_path: str | Path = "bundled") -> tuple[Network, Card]:
     """Load a network with its weights.
 
     Parameters
@@ -69,7 +69,7 @@ def load_weights(name_or_path: str | Path = "bundled") -> tuple[SimpleClick, Car
 
     Returns
     -------
-    SimpleClick
+    Network
         In evaluation mode, on the CPU.
     Card
         Where the weights come from and their licence.
@@ -95,6 +95,22 @@ def load_weights(name_or_path: str | Path = "bundled") -> tuple[SimpleClick, Car
             "fetch the right file."
         )
     return network, known
+
+
+def spec_of(name_or_path: str | Path) -> NetworkSpec:
+    """Tell what the network of some weights takes; known ones are not loaded for it.
+
+    Raises
+    ------
+    WeightsError
+        If there are no such weights.
+    """
+    from napari_simpleclick.networks import NETWORKS
+
+    known = catalogue().get(str(name_or_path))
+    if known is not None:
+        return NETWORKS[known.network].spec
+    return load_weights(name_or_path)[0].spec
 
 
 def locate_weights(name_or_path: str | Path) -> Path:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_simpleclick.annotation import MaskOptions
+from napari_simpleclick.inference import ObjectState
 from napari_simpleclick.inference.finish import finish
 from napari_simpleclick.workflow.merging import merged, merging, support
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.annotation import Mask, ObjectSlice, PlacedPrompts, Request
     from napari_simpleclick.images.view import DisplaySettings, View
-    from napari_simpleclick.inference import Crop, Predictor
+    from napari_simpleclick.inference import Predictor
     from napari_simpleclick.weights import Card
 
 REMEMBERED = 8
@@ -91,7 +92,7 @@ class RememberedAnswer(NamedTuple):
         The clicks.
     look, spacing, options
         How the image was looked at, and what shaped the answer.
-    crop : Crop
+    state : ObjectState
         The predictor's.
     shape : tuple of int
         (H, W) of the slice.
@@ -105,7 +106,7 @@ class RememberedAnswer(NamedTuple):
     look: DisplaySettings
     spacing: tuple[float, float]
     options: MaskOptions
-    crop: Crop
+    state: ObjectState
     shape: tuple[int, int]
     extent: tuple[slice, slice]
     inside: NDArray[np.float32]
@@ -185,38 +186,37 @@ class PredictionEngine:
         steps, known = job.request.steps, self._latest.get(job.request.object_slice)
         clicks = [step.click for step in steps]
         probability: NDArray[np.float32] | None = None
-        first = 0
+        first, state = 0, ObjectState()
         if known is not None:
             first = next((n for n in _ends(steps) if known.fits(steps[:n], job)), 0)
         if first and known is not None:
-            probability, self.predictor.crop = known.probability(), known.crop
+            probability, state = known.probability(), known.state
         holding = merging(steps, job.options)
         for count in range(first, len(steps)):
             base = steps[count].base
             if base is not None:
-                probability, self.predictor.crop = base.astype(np.float32), None
-            answer = self.predictor.predict(clicks[: count + 1], probability)
+                probability, state = base.astype(np.float32), ObjectState()
+            answer, state = self.predictor.predict(
+                clicks[: count + 1], probability, state=state
+            )
             if probability is not None and holding and holding.steps[count]:
                 answer = merged(answer, probability, clicks[count], holding.threshold)
             probability = answer
         assert probability is not None
-        self._remember(job, probability)
+        self._remember(job, probability, state)
         return probability
 
-    def _remember(self, job: Job, probability: NDArray[np.float32]) -> None:
-        crop, object_slice, steps = (
-            self.predictor.crop,
-            job.request.object_slice,
-            job.request.steps,
-        )
-        assert crop is not None
+    def _remember(
+        self, job: Job, probability: NDArray[np.float32], state: ObjectState
+    ) -> None:
+        object_slice, steps = job.request.object_slice, job.request.steps
         where = support(probability)
         self._latest[object_slice] = RememberedAnswer(
             steps,
             job.view.look,
             job.spacing,
             job.options,
-            crop,
+            state,
             probability.shape,
             where,
             probability[where].copy(),

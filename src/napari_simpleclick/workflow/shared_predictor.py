@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_simpleclick.images import Window
-    from napari_simpleclick.inference import Crop
+    from napari_simpleclick.inference import ObjectState
     from napari_simpleclick.prompts import Click
     from napari_simpleclick.workflow.engine import PredictionEngine
 
@@ -40,7 +40,6 @@ class SharedPredictor:
 
     def __init__(self, engine: PredictionEngine) -> None:
         self.stopped = False
-        self.crop: Crop | None = None
         self._engine = engine
         self._picture: tuple[Any, ...] = ()
         self._name = object()
@@ -57,15 +56,17 @@ class SharedPredictor:
         spacing: tuple[float, float] = (1.0, 1.0),
     ) -> None:
         """Take what :meth:`Predictor.set_image` takes."""
-        self._picture, self._name, self.crop = (image, window, spacing), object(), None
+        self._picture, self._name = (image, window, spacing), object()
 
     def predict(
         self,
         clicks: Sequence[Click],
         prior: ArrayLike | None = None,
+        *,
+        state: ObjectState,
         focus: ArrayLike | None = None,
-    ) -> NDArray[np.float32]:
-        """Predict as :meth:`Predictor.predict` does."""
+    ) -> tuple[NDArray[np.float32], ObjectState]:
+        """Predict as :meth:`Predictor.predict` does with a state."""
         time.sleep(0.001)  # a lock is not fair: let a click that waits go first
         engine = self._engine
         with engine.lock:
@@ -73,7 +74,4 @@ class SharedPredictor:
             if engine.shown is not self._name:
                 engine.predictor.set_image(*self._picture)
                 engine.shown = self._name
-            engine.predictor.crop = self.crop
-            answer = engine.predictor.predict(clicks, prior, focus)
-            self.crop = engine.predictor.crop
-        return answer
+            return engine.predictor.predict(clicks, prior, state=state, focus=focus)

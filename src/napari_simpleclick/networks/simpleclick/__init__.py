@@ -1,11 +1,17 @@
 """SimpleClick: a plain Vision Transformer behind clicks (Liu et al., ICCV 2023)."""
 
+from napari_simpleclick.networks.network import Family
+from napari_simpleclick.networks.simpleclick.checkpoint import (
+    UNUSED,
+    load_mae,
+    recognise,
+)
 from napari_simpleclick.networks.simpleclick.network import (
-    SOURCES,
-    Levels,
     SimpleClick,
     SimpleClickConfig,
 )
-from napari_simpleclick.networks.simpleclick.vit import resize_positions
+from napari_simpleclick.networks.simpleclick.sizes import SIZES
 
-__all__ = ["SOURCES", "Levels", "SimpleClick", "SimpleClickConfig", "resize_positions"]
+__all__ = ["FAMILY", "SimpleClick", "SimpleClickConfig"]
+
+FAMILY = Family("SimpleClick", SIZES, recognise, None, UNUSED, {"mae": load_mae})

@@ -9,13 +9,21 @@ checkpoints, so their state dicts load as they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_simpleclick.networks.network import (
+    EncodedPrompt,
+    Features,
+    Network,
+    NetworkConfig,
+    NetworkSpec,
+)
 from napari_simpleclick.networks.simpleclick.vit import (
     Block,
     PatchEmbed,
@@ -34,7 +42,7 @@ Levels = Literal["simple", "single", "parallel", "partial"]
 
 
 @dataclass(frozen=True)
-class SimpleClickConfig:
+class SimpleClickConfig(NetworkConfig):
     """Everything that the weights of a SimpleClick network have to agree on.
 
     Parameters
@@ -68,13 +76,31 @@ class SimpleClickConfig:
     heads: int
     pyramid: tuple[int, int, int, int]
     head: int
-    image_size: tuple[int, int] = (448, 448)
     levels: Levels = "simple"
 
     @property
     def group(self) -> int:
         """Length of a block group; the last block of each group attends globally."""
         return 6 if self.depth == 12 else max(1, self.depth // 4)
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """What a network of this configuration takes."""
+        return NetworkSpec(self.image_size, self.patch)
+
+    def build(self) -> SimpleClick:
+        """Build a network with fresh weights, in training mode."""
+        return SimpleClick(self)
+
+    def is_variant(self, other: NetworkConfig) -> bool:
+        """Whether another configuration differs in input size and pyramid only."""
+        if not isinstance(other, SimpleClickConfig):
+            return False
+        return super().is_variant(replace(other, levels=self.levels))
+
+    def metadata(self) -> dict[str, str]:
+        """Tell where the pyramid comes from."""
+        return {"levels": self.levels}
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -117,12 +143,13 @@ class Backbone(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
 
-    def forward(self, image: Tensor, prompt_tokens: Tensor) -> list[Tensor]:
-        """Four maps (B,width,rows,columns) of an image and its prompt, finest first."""
-        patch = self.config.patch
-        grid = (image.shape[2] // patch, image.shape[3] // patch)
-        windows = tuple(window_count(side, patch) for side in grid)
-        tokens = self.patch_embed(image) + prompt_tokens + self.positions(grid)
+    def forward(self, tokens: Tensor, grid: tuple[int, int]) -> list[Tensor]:
+        """Four maps (B,width,rows,columns), finest first, of tokens (B,N,width).
+
+        The tokens are the sum of those of the image and of its prompt.
+        """
+        windows = tuple(window_count(side, self.config.patch) for side in grid)
+        tokens = tokens + self.positions(grid)
         split, maps = False, []
         depth = self.config.depth
         sources = [depth * quarters // 4 for quarters in SOURCES[self.config.levels]]
@@ -135,7 +162,7 @@ class Backbone(nn.Module):
             tokens = block(tokens)
             if number in sources:
                 whole = join_windows(tokens, grid, windows) if split else tokens
-                feature = whole.transpose(1, 2).reshape(len(image), -1, *grid)
+                feature = whole.transpose(1, 2).reshape(len(whole), -1, *grid)
                 maps += [feature] * sources.count(number)
         return maps
 
@@ -259,8 +286,11 @@ class Head(nn.Module):
         return logits
 
 
-class SimpleClick(nn.Module):
-    """Image and prompt to mask logits.
+class SimpleClick(Network):
+    """The published network: image and prompt to mask logits.
+
+    Only the embedding of the patches is the image's alone; nearly all the work is
+    done for each prompt.
 
     Parameters
     ----------
@@ -268,12 +298,12 @@ class SimpleClick(nn.Module):
         Sizes of the network.
     """
 
+    config: SimpleClickConfig
     mean: Tensor
     std: Tensor
 
     def __init__(self, config: SimpleClickConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.patch_embed_coords = PatchEmbed(config.patch, config.width)
         self.backbone = Backbone(config)
         self.neck = Pyramid(config.width, config.pyramid, config.levels == "single")
@@ -282,8 +312,36 @@ class SimpleClick(nn.Module):
             tensor = torch.tensor(values).view(1, 3, 1, 1)
             self.register_buffer(name, tensor, persistent=False)
 
-    def forward(self, image: Tensor, prompt: Tensor) -> Tensor:
-        """Predict logits.
+    def resize(self, image_size: tuple[int, int]) -> None:
+        """Make the position embedding one for another input size, in place."""
+        config = replace(self.config, image_size=image_size)
+        learns = self.backbone.pos_embed.requires_grad
+        with torch.no_grad():
+            positions = resize_positions(
+                self.backbone.pos_embed, self.config.grid, config.grid
+            )
+        self.backbone.pos_embed = nn.Parameter(positions, learns)
+        self.config = self.backbone.config = config
+
+    def depth_of(self, name: str) -> int:
+        """Tell how many layers lie between a parameter and the output.
+
+        Source: the released training code: the embeddings of image and position lie
+        below the first block. The prompt embedding, which that code forgets, counts as
+        new, as pyramid and head do.
+        """
+        blocks = self.config.depth
+        if re.match(r"backbone\.(pos_embed|cls_token|patch_embed\.)", name):
+            return blocks + 1
+        block = re.match(r"backbone\.blocks\.(\d+)\.", name)
+        return blocks - int(block[1]) if block else 0
+
+    def is_encoder(self, name: str) -> bool:
+        """Whether a parameter belongs to what a pretrained encoder brings."""
+        return name.startswith("backbone.")
+
+    def encode(self, image: Tensor) -> Features:
+        """Embed the patches of an image.
 
         Parameters
         ----------
@@ -291,6 +349,27 @@ class SimpleClick(nn.Module):
             (B,3,H,W) RGB in [0, 1]. Each side is a multiple of the patch whose
             tokens divide evenly into windows (any multiple of 32 px up to 448 works
             for 16 px patches, so do 672 and 896).
+
+        Returns
+        -------
+        tuple of Tensor
+            (B,N,width) tokens.
+
+        Raises
+        ------
+        ValueError
+            If the size does not fit patch and windows.
+        """
+        self._check(image, "Image")
+        return (self.backbone.patch_embed((image - self.mean) / self.std),)
+
+    def decode(self, features: Features, prompt: EncodedPrompt) -> Tensor:
+        """Answer a prompt.
+
+        Parameters
+        ----------
+        features : tuple of Tensor
+            (B,N,width) tokens of the image.
         prompt : Tensor
             (B,3,H,W): prior mask probability, positive and negative click disks.
 
@@ -302,22 +381,32 @@ class SimpleClick(nn.Module):
         Raises
         ------
         ValueError
-            If the two shapes differ or the size does not fit patch and windows.
+            If the prompt is of another size than the image.
         """
-        if image.shape != prompt.shape or image.ndim != 4 or image.shape[1] != 3:
+        assert isinstance(prompt, Tensor)
+        self._check(prompt, "Prompt")
+        tokens, size = self.patch_embed_coords(prompt), prompt.shape[2:]
+        if tokens.shape != features[0].shape:
             raise ValueError(
-                f"Image and prompt must both have shape (B, 3, H, W), not "
-                f"{tuple(image.shape)} and {tuple(prompt.shape)}."
+                f"Image and prompt must be of one size, not {len(features[0][0])} and "
+                f"{tokens.shape[1]} patches in batches of {len(features[0])} and "
+                f"{len(prompt)}."
             )
-        size = image.shape[2:]
-        if any(side % self.config.patch for side in size):
-            raise ValueError(
-                f"An input of {size[0]} x {size[1]} px is not a multiple of the "
-                f"{self.config.patch} px patch; resize it first."
-            )
-        tokens = self.patch_embed_coords(prompt)
-        maps = self.backbone((image - self.mean) / self.std, tokens)
+        patch = self.config.patch
+        maps = self.backbone(tokens + features[0], (size[0] // patch, size[1] // patch))
         logits = self.head(self.neck(maps))
         return functional.interpolate(
             logits, size=size, mode="bilinear", align_corners=True
         )
+
+    def _check(self, maps: Tensor, what: str) -> None:
+        if maps.ndim != 4 or maps.shape[1] != 3:
+            raise ValueError(
+                f"{what} must have shape (B, 3, H, W), not {tuple(maps.shape)}."
+            )
+        size, patch = maps.shape[2:], self.config.patch
+        if any(side % patch for side in size):
+            raise ValueError(
+                f"An input of {size[0]} x {size[1]} px is not a multiple of the "
+                f"{patch} px patch; resize it first."
+            )

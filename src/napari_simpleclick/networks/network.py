@@ -1,0 +1,253 @@
+"""What every network is: an encoder of images, an encoder of prompts, a decoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from napari_simpleclick.networks.disks import draw_disks
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable, Mapping
+
+Features = tuple[Tensor, ...]
+"""All that a network knows of a batch of images, whatever is asked about them."""
+
+EncodedPrompt = Tensor | tuple[Tensor, ...]
+"""A prompt as a network's decoder takes it; a (B,3,H,W) tensor for most."""
+
+Place = tuple[float, float]
+"""Row and column in px of the network's input, unrounded."""
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What a network takes; known without its weights.
+
+    Parameters
+    ----------
+    image_size : tuple of int
+        (height, width) in px that it was trained at.
+    multiple_of : int
+        The sides of an input, px, have to be multiples of this.
+    prior : bool
+        Whether it was trained to start from a prior mask.
+    boxes, scribbles : bool
+        Whether it was trained with them.
+    encodes_once : bool
+        Whether most of its work depends on the image alone, so that features are
+        worth keeping.
+    """
+
+    image_size: tuple[int, int] = (448, 448)
+    multiple_of: int = 1
+    prior: bool = True
+    boxes: bool = False
+    scribbles: bool = False
+    encodes_once: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class CropPrompts:
+    """What is asked about one crop, in px of the network's input.
+
+    Parameters
+    ----------
+    prior : Tensor
+        (1, 1, H, W) probability of the prior mask in [0, 1]; zeros for none.
+    positive, negative : tuple of tuple of float
+        Rows and columns of the clicks, oldest first.
+    """
+
+    prior: Tensor
+    positive: tuple[Place, ...] = ()
+    negative: tuple[Place, ...] = ()
+
+    def points(self) -> Tensor:
+        """Give the clicks as draw_disks takes them: (1, 2N, 2), padding (-1, -1)."""
+        slots = max(len(self.positive), len(self.negative))
+        points = torch.full((1, 2 * slots, 2), -1.0)
+        for start, places in ((0, self.positive), (slots, self.negative)):
+            for slot, place in enumerate(places, start):
+                points[0, slot] = torch.tensor(place)
+        return points.to(self.prior.device)
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Everything that the weights of a network have to agree on; a family adds to it.
+
+    Parameters
+    ----------
+    image_size : tuple of int
+        (height, width) in px that it is trained at.
+    """
+
+    image_size: tuple[int, int] = field(default=(448, 448), kw_only=True)
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """What a network of this configuration takes."""
+        raise NotImplementedError
+
+    def build(self) -> Network:
+        """Build a network with fresh weights, in training mode."""
+        raise NotImplementedError
+
+    def is_variant(self, other: NetworkConfig) -> bool:
+        """Whether another configuration is this one but for its input size."""
+        return replace(self, image_size=other.image_size) == other
+
+    def metadata(self) -> dict[str, str]:
+        """Tell what a checkpoint has to say that its tensors do not."""
+        return {}
+
+
+class Network(nn.Module):
+    """Image and prompt to mask logits, in two steps.
+
+    A family implements :meth:`encode` and :meth:`decode`; one whose prompts are not
+    click disks also :meth:`encode_prompt` and :meth:`flip_prompt`; the rest is for
+    training.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+        What the weights have to agree on.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """What the network takes."""
+        return self.config.spec
+
+    def resize(self, image_size: tuple[int, int]) -> None:
+        """Make it one for another input size in px, in place."""
+        self.config = replace(self.config, image_size=image_size)
+
+    def depth_of(self, name: str) -> int:
+        """Tell how many layers lie between a parameter and the output.
+
+        Layer-wise decay of the learning rate follows it; 0 learns at the full rate.
+        """
+        return 0
+
+    def is_encoder(self, name: str) -> bool:
+        """Whether a parameter belongs to what a pretrained encoder brings."""
+        return False
+
+    def encode(self, image: Tensor) -> Features:
+        """Work out what does not depend on prompts.
+
+        Parameters
+        ----------
+        image : Tensor
+            (B,3,H,W) RGB in [0, 1].
+
+        Returns
+        -------
+        tuple of Tensor
+            Features of the batch, for :meth:`decode`.
+        """
+        raise NotImplementedError
+
+    def decode(self, features: Features, prompt: EncodedPrompt) -> Tensor:
+        """Answer a prompt.
+
+        Parameters
+        ----------
+        features : tuple of Tensor
+            What :meth:`encode` made of the images.
+        prompt : Tensor
+            (B,3,H,W): prior mask probability, positive and negative click disks; or
+            what else :meth:`encode_prompt` makes.
+
+        Returns
+        -------
+        Tensor
+            (B,1,H,W) logits; a sigmoid makes them probabilities.
+        """
+        raise NotImplementedError
+
+    def encode_prompt(
+        self, prompts: CropPrompts, memory: Any = None
+    ) -> tuple[EncodedPrompt, Any]:
+        """Bring prompts into the form that :meth:`decode` takes.
+
+        Parameters
+        ----------
+        prompts : CropPrompts
+            What is asked about one crop.
+        memory : object
+            What the call before on the same object gave back; None for the first.
+
+        Returns
+        -------
+        Tensor
+            (1,3,H,W): prior and click disks, unless a family has its own form.
+        object
+            What to remember until the next prompt, comparable; None for nothing.
+        """
+        size = (prompts.prior.shape[2], prompts.prior.shape[3])
+        return torch.cat([prompts.prior, draw_disks(prompts.points(), size)], 1), None
+
+    def flip_prompt(self, prompt: EncodedPrompt) -> EncodedPrompt:
+        """Mirror a prompt left to right, as its image is mirrored."""
+        assert isinstance(prompt, Tensor)
+        return prompt.flip(3)
+
+    def forward(self, image: Tensor, prompt: EncodedPrompt) -> Tensor:
+        """Predict logits: :meth:`encode`, then :meth:`decode`.
+
+        Parameters
+        ----------
+        image : Tensor
+            (B,3,H,W) RGB in [0, 1].
+        prompt : Tensor
+            (B,3,H,W), see :meth:`decode`.
+
+        Returns
+        -------
+        Tensor
+            (B,1,H,W) logits.
+        """
+        return self.decode(self.encode(image), prompt)
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """A published system, or our own: its networks and how its checkpoints are read.
+
+    Parameters
+    ----------
+    name : str
+        As people call it.
+    networks : mapping of str to NetworkConfig
+        Its networks by name.
+    recognise : callable
+        State dict and metadata of a checkpoint to the configuration it belongs to;
+        None if it is one of another family. Raises UserError with a part of a
+        sentence ("it lacks 'x'") if it is of this family and cannot be used.
+    rename : callable or None
+        State dict as it was published to that of the network, where keys differ.
+    unused : re.Pattern or None
+        Keys of tensors that take no part in the computation; files may lack them.
+    encoders : mapping of str to callable
+        Kinds of pretrained encoders to start from, and what puts the content of such
+        a checkpoint into a network. Raises UserError with a part of a sentence.
+    """
+
+    name: str
+    networks: Mapping[str, NetworkConfig]
+    recognise: Callable[[Mapping[str, Tensor], Mapping[str, Any]], NetworkConfig | None]
+    rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
+    unused: re.Pattern[str] | None = None
+    encoders: Mapping[str, Callable[[Any, Any], None]] = field(default_factory=dict)

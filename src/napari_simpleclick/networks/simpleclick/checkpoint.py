@@ -1,0 +1,124 @@
+"""Which SimpleClick a checkpoint belongs to."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.networks.simpleclick.network import SOURCES, SimpleClickConfig
+from napari_simpleclick.networks.simpleclick.sizes import SIZES
+from napari_simpleclick.networks.simpleclick.vit import resize_positions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from napari_simpleclick.networks.simpleclick.network import SimpleClick
+
+UNUSED = re.compile(r"backbone\.(cls_token|fc_norm\.|head\.)|head\.up_conv[12]\.")
+"""Tensors that take no part in the computation; files may lack them."""
+
+PYRAMID = ("down_4.5", "down_8.2", "down_16.0", "down_32.2")
+"""Last convolutions of the pyramid's levels."""
+
+HEADS = {config.width: config.heads for config in SIZES.values()}
+"""Attention heads by width, which no tensor tells."""
+
+
+def recognise(
+    state: Mapping[str, Tensor], about: Mapping[str, Any]
+) -> SimpleClickConfig | None:
+    """Find the configuration of a state dict with the official keys.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        State dict.
+    about : mapping
+        Metadata; only the number of heads, the image size and the pyramid of unusual
+        networks are taken from it.
+
+    Returns
+    -------
+    SimpleClickConfig or None
+        None if it is no checkpoint of SimpleClick.
+
+    Raises
+    ------
+    UserError
+        A part of a sentence, if something is missing.
+    """
+    if (
+        "backbone.pos_embed" not in state
+        or "patch_embed_coords.proj.weight" not in state
+    ):
+        return None
+    try:
+        width = state["backbone.pos_embed"].shape[2]
+        patch = state["backbone.patch_embed.proj.weight"].shape[2]
+        a, b, c, d = (state[f"neck.{key}.weight"].shape[0] for key in PYRAMID)
+        head = state["head.convs.0.conv.weight"].shape[0]
+        tokens = state["backbone.pos_embed"].shape[1] - 1
+    except (KeyError, IndexError, AttributeError) as error:
+        raise UserError(f"it lacks {error}") from error
+    depth = len({key.split(".")[2] for key in state if key.startswith("backbone.bl")})
+    params = about.get("params", {})
+    backbone = params.get("backbone_params", {}).get("value", {}) if params else {}
+    heads = backbone.get("num_heads") or HEADS.get(width)
+    if not heads or width % heads:
+        raise UserError(
+            f"it does not say how many attention heads its {width}-wide network has"
+        )
+    side = math.isqrt(tokens) * patch
+    size = tuple(backbone.get("img_size") or (side, side))
+    levels = about.get("levels", "simple")
+    if levels not in SOURCES:
+        raise UserError(
+            f"it needs a pyramid '{levels}', which this version does not know; update "
+            "napari-simpleclick"
+        )
+    return SimpleClickConfig(
+        *(patch, width, depth, heads, (a, b, c, d), head, levels),
+        image_size=(size[0], size[1]),
+    )
+
+
+def load_mae(network: SimpleClick, content: Any) -> None:
+    """Initialise a network's backbone from an MAE encoder, in place.
+
+    Source: the ``mae_pretrain_vit_{base,large,huge}.pth`` files of He et al., "Masked
+    Autoencoders Are Scalable Vision Learners", 2022 (CC BY-NC 4.0). The position
+    embedding is interpolated to the network's grid.
+
+    Parameters
+    ----------
+    network : SimpleClick
+        Network of the same width, depth and patch.
+    content : dict
+        Of the checkpoint, with the one key ``model``.
+
+    Raises
+    ------
+    UserError
+        A part of a sentence, if it is not an MAE encoder of this size.
+    """
+    state = content.get("model") if isinstance(content, dict) else None
+    if not isinstance(state, dict) or "pos_embed" not in state:
+        raise UserError("is not an MAE checkpoint: it has no encoder")
+    own = network.backbone.state_dict()
+    side = math.isqrt(state["pos_embed"].shape[1] - 1)
+    positions = resize_positions(
+        state["pos_embed"].float(), (side, side), network.config.grid
+    )
+    found = {**state, "pos_embed": positions}
+    needed = [key for key in own if not UNUSED.match(f"backbone.{key}")]
+    for key in needed:
+        if key not in found or found[key].shape != own[key].shape:
+            raise UserError(
+                f"does not fit this network: '{key}' is missing or of another size; "
+                "choose the MAE checkpoint of the same ViT"
+            )
+    network.backbone.load_state_dict({key: found[key] for key in needed}, strict=False)
