@@ -3,6 +3,7 @@ import pytest
 from skimage.io import imread
 
 from napari_simpleclick import Click, Predictor, load_weights
+from napari_simpleclick.inference import ObjectState
 from napari_simpleclick.inference.crops import Crop
 from napari_simpleclick.inference.square_grid import SquareGrid
 from napari_simpleclick.samples import sample_path
@@ -57,6 +58,7 @@ def test_a_thinned_image_gives_the_thinned_answer():
     assert thin.shape == image[::4].shape
     first, second = full[::4] > 0.5, thin > 0.5
     assert (first & second).sum() / (first | second).sum() > 0.8
-    again = predictor.predict([Click(38, 155), Click(60, 20, False)], thin)
+    clicks = [Click(38, 155), Click(60, 20, False)]
+    again, state = predictor.predict(clicks, thin, state=ObjectState())
     assert again.shape == thin.shape
-    assert predictor.extent.row_max < 63
+    assert predictor.extent(state).row_max < 63

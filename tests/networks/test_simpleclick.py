@@ -76,7 +76,7 @@ def test_pyramid_variants_have_the_published_tensors_and_another_answer(levels):
     torch.manual_seed(0)
     published = networks.build("simpleclick-xtiny", 64).eval()
     config = replace(published.config, levels=levels)
-    variant = networks.SimpleClick(config).eval()
+    variant = config.build().eval()
     variant.load_state_dict(published.state_dict())
     image, prompt = torch.rand(2, 1, 3, 64, 64)
     with torch.no_grad():
@@ -86,9 +86,9 @@ def test_pyramid_variants_have_the_published_tensors_and_another_answer(levels):
 
 
 def test_single_scale_ignores_the_other_levels():
-    network = networks.SimpleClick(
+    network = 
         replace(networks.NETWORKS["simpleclick-xtiny"], levels="single")
-    ).eval()
+    .build().eval()
     image, prompt = torch.rand(2, 1, 3, 64, 64)
     with torch.no_grad():
         before = network(image, prompt)

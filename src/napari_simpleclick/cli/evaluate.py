@@ -188,7 +188,7 @@ def compare(
     report: Annotated[Path | None, typer.Option(help="Folder for a web page.")] = None,
 ) -> None:
     """Compare results on the objects that they share, with paired tests."""
-    from napari_simpleclick import evaluate as room
+    from napari_simpleclick import evaluation as room
     from napari_simpleclick.evaluation.entries import labels
     from napari_simpleclick.evaluation.report import write_report
 

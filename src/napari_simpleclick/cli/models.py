@@ -35,7 +35,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and weights.")],
 ) -> None:
     """Train a network, or go on with a run that was stopped."""
-    from napari_simpleclick import train as room
+    from napari_simpleclick import training as room
 
     run = room.read_config(config)
     first = os.environ.get("LOCAL_RANK", "0") == "0"  # of several devices
