@@ -86,9 +86,8 @@ def test_pyramid_variants_have_the_published_tensors_and_another_answer(levels):
 
 
 def test_single_scale_ignores_the_other_levels():
-    network = 
-        replace(networks.NETWORKS["simpleclick-xtiny"], levels="single")
-    .build().eval()
+    config = replace(networks.NETWORKS["simpleclick-xtiny"], levels="single")
+    network = config.build().eval()
     image, prompt = torch.rand(2, 1, 3, 64, 64)
     with torch.no_grad():
         before = network(image, prompt)

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 
+AVX512 = 256
+"""OpenCV's ``CV_CPU_AVX512_SKX``, which its Python module does not name."""
+
 ALIGNMENT = 64
 """Bytes; the widest vector registers of today's processors."""
 
@@ -28,7 +31,7 @@ def depth(mask: Mask) -> NDArray[np.float32]:
     distance = place[start : start + 4 * padded.size].view(np.float32)
     distance = distance.reshape(padded.shape)
     before = cv2.ipp.useIPP()  # of this thread alone
-    cv2.ipp.setUseIPP(before and cv2.checkHardwareSupport(cv2.CPU_AVX512_SKX))
+    cv2.ipp.setUseIPP(before and cv2.checkHardwareSupport(AVX512))
     cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE, distance)
     cv2.ipp.setUseIPP(before)
     return distance[1:-1, 1:-1]
