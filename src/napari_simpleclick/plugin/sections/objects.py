@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from napari_simpleclick.plugin.controller import Controller
 
 COLUMNS = ("Object", "Voxels", "Slices")
+PIXELS = "Pixels"
+"""What voxels are called in 2-D."""
+
 SLICES = COLUMNS.index("Slices")
 ROWS = 2, 6
 """Fewest and most that are shown at once; more scroll."""
@@ -75,7 +78,7 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
             "Click to go on with an object, double-click to name it, right-click for "
             "more. Shift+click on its mask chooses it, too."
         )
-        self.setAccessibleName("ObjectsSection")
+        self.setAccessibleName("Objects")
 
     # -- showing -------------------------------------------------------------------
 
@@ -101,7 +104,9 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
             labels = sorted([*labels, session.label])
         self._filling = True
         canvas = self.controller.canvas
-        self.setColumnHidden(SLICES, canvas is not None and canvas.mask.ndim == 2)
+        flat = canvas is not None and canvas.mask.ndim == 2
+        self.setColumnHidden(SLICES, flat)
+        self.horizontalHeaderItem(1).setText(PIXELS if flat else COLUMNS[1])
         self.setRowCount(len(labels))
         for row, label in enumerate(labels):
             self._fill_row(row, label)

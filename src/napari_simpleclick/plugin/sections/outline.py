@@ -92,7 +92,7 @@ class OutlineSection(LiveSection):
     """
 
     def __init__(self, controller: Controller) -> None:
-        super().__init__("OutlineSection", controller)
+        super().__init__("Outline", controller)
         self.retouch = Retouch(controller)
         self._probability = ProbabilityLayer(controller)
         self._canvas: LayerCanvas | None = None

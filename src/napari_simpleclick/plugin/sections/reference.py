@@ -45,7 +45,7 @@ class ReferenceSection(Section):
         self._session: Session | None = None
         self._hidden: Labels | None = None
         form = QFormLayout()
-        form.addRow("ReferenceSection", self.choice.native)
+        form.addRow("Reference", self.choice.native)
         self.inside.addLayout(form)
         self.inside.addWidget(self.hide)
         self.inside.addWidget(self.score)
