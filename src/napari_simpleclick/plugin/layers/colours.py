@@ -10,19 +10,20 @@ if TYPE_CHECKING:
     from napari_simpleclick.annotation import Session
 
 OBJECT_COLOURS = (
-    *("#ff9f1c", "#2ec4ff", "#047156", "#8143c0"),
-    *("#d9fab9", "#6a7c0e", "#5c9d71", "#ad678f"),
-    *("#ab61f6", "#f4f800", "#a9bc7c", "#c790c4"),
-    *("#9dffe9", "#964682", "#b3334d", "#8a9643"),
-    *("#6e7ab6", "#0cb69b", "#f2dc71", "#f8a6c8"),
-    *("#93d7a8", "#5442f7", "#ff5f8b", "#9390e0"),
-    *("#c64676", "#0c836f", "#516c1d", "#ffbded"),
-    *("#68864d", "#6866a0", "#d9d491", "#bb7ba9"),
+    *("#ff9f1c", "#2ec4ff", "#d9fab9", "#6fa573"),
+    *("#be86ba", "#f4f800", "#a1cb7b", "#ffb0d2"),
+    *("#80f8fb", "#5a98f9", "#0cb69b", "#93d7a8"),
+    *("#4b6d00", "#904d74", "#5c46e8", "#34825f"),
+    *("#96871c", "#8768a1", "#d6024e", "#5879d7"),
+    *("#b16687", "#fce67a", "#91ab59", "#de009e"),
+    *("#b0ffd7", "#2e6f47", "#009975", "#fa76a4"),
+    *("#bf9eda", "#bf4028", "#a97e4c", "#ca7788"),
 )
-"""Objects in turn. Each is the sRGB colour, light and strong enough for gray images, that
-is farthest (CIEDE2000) from all before it and from those of clicks, to the usual eye and
-to three kinds of colour blindness (G. Machado et al., "A Physiologically-based Model for
-Simulation of Color Vision Deficiency", 2009); the first two were set."""
+"""Objects in turn. Each is the sRGB colour, strong enough for gray images and light in
+the first dozen, that is farthest (CIEDE2000) from all before it and from those of
+clicks, to the usual eye and to three kinds of colour blindness (G. Machado et al., "A
+Physiologically-based Model for Simulation of Color Vision Deficiency", 2009); the first
+two were set."""
 
 AT_LEAST = 255
 """Labels that have a colour in any case."""
