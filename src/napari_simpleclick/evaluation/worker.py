@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.evaluation import readers
@@ -95,6 +95,21 @@ class RobotSettings(BaseModel):
     precision: Precision = "auto"
     initial: str = ""
     seed: int = 0
+
+    @classmethod
+    def checked(cls, **values: Any) -> RobotSettings:
+        """Make settings of what a person chose.
+
+        Raises
+        ------
+        UserError
+            If a value is out of its range; names the field.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise UserError(f"{first['loc'][0]}: {first['msg']}.") from error
 
     def resolved(self, dataset: str = "") -> RobotSettings:
         """Replace ``auto`` by what this computer has, so that all workers agree.

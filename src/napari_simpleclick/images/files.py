@@ -88,6 +88,14 @@ def read_image(path: Path) -> ImageFile:
         If there is no such file, it is empty or damaged, or of another kind.
     ImportError
         If the format needs a package that is not installed.
+
+    Examples
+    --------
+    >>> from napari_simpleclick import read_image
+    >>> from napari_simpleclick.samples import sample_path
+    >>> image = read_image(sample_path("em.tif"))
+    >>> image.shape, image.array[2].dtype
+    ((5, 250, 250), dtype('uint8'))
     """
     found = read_images(path)
     if len(found) > 1:  # segmentations may lie beside the series
@@ -242,6 +250,17 @@ def write_labels(path: Path, labels: Array, source: Source | None = None) -> Non
         volume is to become a PNG.
     ImportError
         If the format needs a package that is not installed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> import numpy as np
+    >>> from napari_simpleclick import read_image, write_labels
+    >>> path = Path(mkdtemp()) / "mask.nii.gz"
+    >>> write_labels(path, np.ones((3, 20, 30), bool))
+    >>> sorted(read_image(path).shape)
+    [3, 20, 30]
     """
     check_writable(path)
     labels = np.asarray(labels)

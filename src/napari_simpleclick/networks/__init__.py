@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from napari_simpleclick._old_paths import old_name
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.networks import encode_once, simpleclick
 from napari_simpleclick.networks.disks import draw_disks
@@ -76,6 +77,14 @@ def build(
     ------
     UserError
         If no network has this name.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = build("simpleclick-xtiny", 64).eval()
+    >>> image, prompt = torch.rand(1, 3, 64, 64), torch.zeros(1, 3, 64, 64)
+    >>> network(image, prompt).shape
+    torch.Size([1, 1, 64, 64])
     """
     if name not in NETWORKS:
         raise UserError(
@@ -83,3 +92,7 @@ def build(
         )
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     return replace(NETWORKS[name], image_size=size, **changes).build()
+
+
+def __getattr__(name: str) -> Any:
+    return old_name("networks", name)

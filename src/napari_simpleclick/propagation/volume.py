@@ -96,6 +96,17 @@ def propagate_mask(
     ------
     UserError
         If shapes do not fit, a number is out of range, or nothing is annotated.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_simpleclick import Predictor, load_weights, propagate_mask
+    >>> volume = np.zeros((3, 64, 64))
+    >>> volume[:, 20:44, 20:44] = 1
+    >>> predictor = Predictor(load_weights("bundled")[0])
+    >>> found = propagate_mask(predictor, volume, volume[0], axis=0, index=0)
+    >>> found.annotated, found.mask.shape
+    ((0,), (3, 64, 64))
     """
     shape = tuple(int(side) for side in volume.shape[:3])
     planes = _planes(shape, axis)

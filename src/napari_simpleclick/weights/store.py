@@ -80,6 +80,12 @@ def load_weights(name_or_path: str | Path = "bundled") -> tuple[Network, Card]:
         If the weights cannot be found, trusted or used.
     MemoryError
         If they do not fit into memory.
+
+    Examples
+    --------
+    >>> network, card = load_weights("bundled")
+    >>> card.network, card.name
+    ('simpleclick-xtiny', 'bundled')
     """
     from napari_simpleclick.weights.checkpoints import network_from, read_checkpoint
 
