@@ -21,7 +21,7 @@ from napari_simpleclick.prompts import Click
 app = typer.Typer()
 
 
-@app.command(epilog=example("train run.toml --data images --out run1"))
+@app.command(epilog=example("train fine-tune --data images --out run1"))
 @one_sentence
 def train(
     config: Annotated[

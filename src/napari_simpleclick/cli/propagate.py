@@ -14,6 +14,7 @@ from napari_simpleclick.cli.common import (
     example,
     one_sentence,
     progress_bar,
+    saved,
     warn,
 )
 from napari_simpleclick.errors import UserError
@@ -24,11 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command(
-    epilog=example(
-        "propagate scan.nii.gz --mask mask.nii.gz --slice 31 --axis 2 -o tumour.nii.gz"
-    )
-)
+@app.command(epilog=example("propagate scan.nii --mask m.nii --axis 2 -o object.nii"))
 @one_sentence
 def propagate(
     volume: Annotated[Path, typer.Argument(help="Volume file, or DICOM folder.")],
@@ -117,6 +114,11 @@ def propagate(
             typer.echo(text)
         else:
             report.write_text(text + "\n")
+    if out is not None:
+        saved(out, _described(result), aside=str(report) == "-")
+    elif str(report) != "-":
+        assert report is not None
+        saved(report, _described(result))
 
 
 def _parse_range(text: str | None) -> tuple[int | None, int | None]:
@@ -129,6 +131,15 @@ def _parse_range(text: str | None) -> tuple[int | None, int | None]:
             f"'{text}' is not a range; write LO:HI such as 10:40."
         ) from None
     return low, high
+
+
+def _described(result: PropagatedMask) -> str:
+    """How large the object is, and which slices it fills."""
+    filled = sorted({*result.annotated, *result.confidence})
+    count = f"{int(result.mask.sum()):,} voxels on "
+    if len(filled) == 1:
+        return f"{count}slice {filled[0]} alone; no neighbour was sure enough"
+    return f"{count}{len(filled)} slices from {filled[0]} to {filled[-1]}"
 
 
 def _summary(result: PropagatedMask, seconds: float, weights: str) -> dict[str, Any]:

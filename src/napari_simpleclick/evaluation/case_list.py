@@ -61,7 +61,7 @@ def read_cases(path: Path) -> list[Case]:
     for line, row in enumerate(table, start=2):
         try:
             cases.append(_case(path, row))
-        except ValueError as error:
+        except UserError as error:
             raise UserError(f"'{path}', line {line}: {error}") from error
     if not cases:
         raise UserError(f"'{path}' lists no cases; add a row for each object.")

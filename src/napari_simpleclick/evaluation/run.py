@@ -22,7 +22,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from napari_simpleclick import __version__
-from napari_simpleclick.errors import UserError
+from napari_simpleclick.errors import MissingPackageError, UserError
 from napari_simpleclick.evaluation.metrics import summarise
 from napari_simpleclick.evaluation.report import Strip, extremes
 from napari_simpleclick.evaluation.result import CaseResult, Result
@@ -157,7 +157,7 @@ def choose_cases(cases: list[Case], limit: int | None, seed: int = 0) -> list[Ca
     if limit is None or limit >= len(cases):
         return cases
     if limit < 1:
-        raise UserError(f"--limit {limit} leaves no cases; give 1 or more.")
+        raise UserError(f"A limit of {limit} leaves no cases; give 1 or more.")
     chosen = np.random.default_rng(seed).permutation(len(cases))[:limit]
     return [cases[index] for index in sorted(chosen)]
 
@@ -170,7 +170,7 @@ def executor(jobs: int = 1, scheduler: str = "") -> Iterator[Executor | None]:
     ------
     UserError
         If the scheduler does not answer.
-    ImportError
+    MissingPackageError
         If Dask's distributed scheduler is not installed.
     """
     if scheduler:
@@ -190,7 +190,7 @@ def _dask_client(address: str) -> Any:
     try:
         from distributed import Client
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             "A Dask scheduler needs the package 'distributed'; install it with "
             "pip install 'napari-simpleclick[cluster]'."
         ) from error
@@ -260,7 +260,7 @@ def _finished_before(out: Path, dataset: str, told: dict[str, Any]) -> Result | 
     """Find the result of the very same run, if it is there already."""
     try:
         known = Result.read(out)
-    except ValueError:
+    except UserError:
         return None
     return known if (known.dataset, known.settings) == (dataset, told) else None
 

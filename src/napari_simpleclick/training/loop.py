@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_simpleclick.errors import MissingPackageError
 from napari_simpleclick.training.images import read_sets
 from napari_simpleclick.training.photographs import published_samples
 from napari_simpleclick.training.samples import Samples
@@ -52,7 +53,7 @@ def train(
     ------
     UserError
         If the data or the configuration cannot be used.
-    ImportError
+    MissingPackageError
         If Lightning Fabric is not installed.
     """
     fabric = _fabric(config)
@@ -89,7 +90,7 @@ def _fabric(config: TrainConfig) -> Any:
     try:
         from lightning_fabric import Fabric
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             "Training needs the package 'lightning-fabric'; install it with "
             "pip install 'napari-simpleclick[train]'."
         ) from error
