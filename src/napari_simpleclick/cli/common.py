@@ -91,16 +91,14 @@ def _told(error: Exception) -> str:
 
 def _bug(error: Exception) -> str:
     what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":.")
-    more = (
-        "" if _tracebacks.get() else ", with what 'napari-simpleclick --debug …' shows"
-    )
-    return f"This is a bug ({what}); please report it{more}: {ISSUES}"
+    how = "report it" if _tracebacks.get() else "run it with --debug and report that"
+    return f"This is a bug ({what}); please {how}: {ISSUES}"
 
 
 def option_error(error: ValidationError) -> UserError:
     """Say which option a value that was refused came from."""
     first = error.errors()[0]
-    name = "-".join(str(part) for part in first["loc"]).replace("_", "-")
+    name = str(first["loc"][0]).replace("_", "-")
     return UserError(f"--{name}: {first['msg']}.")
 
 

@@ -40,7 +40,7 @@ def evaluate(
     weights: WeightsOption = "bundled",
     limit: Annotated[int | None, typer.Option(help="Draw this many objects.")] = None,
     seed: Annotated[
-        int, typer.Option(help="Of --limit and of damaged initial masks.")
+        int, typer.Option(min=0, help="Of --limit and of damaged initial masks.")
     ] = 0,
     initial_masks: Annotated[
         str,
@@ -114,7 +114,7 @@ def evaluate(
     ] = "auto",
     jobs: Annotated[
         int | None,
-        typer.Option(help="Processes; one per core.", rich_help_panel=WORKERS),
+        typer.Option(min=1, help="Processes; one per core.", rich_help_panel=WORKERS),
     ] = None,
     scheduler: Annotated[
         str,

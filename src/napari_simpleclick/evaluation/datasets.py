@@ -155,13 +155,13 @@ class Case:
         if image.shape[: labels.ndim] != labels.shape:
             raise UserError(
                 f"'{self.image}' and its mask '{self.mask}' differ in size: "
-                f"{image.shape[: labels.ndim]} and {labels.shape}."
+                f"{image.shape[: labels.ndim]} and {labels.shape}; give one that fits."
             )
         if self.axis is not None and self.index is not None:
             if self.index >= labels.shape[self.axis]:
                 raise UserError(
                     f"'{self.mask}' has no slice {self.index} on axis {self.axis}, "
-                    f"only {labels.shape[self.axis]}."
+                    f"only {labels.shape[self.axis]}; choose another one."
                 )
             image = image.take(self.index, self.axis)
             labels = np.asarray(labels.take(self.index, self.axis))
@@ -229,7 +229,8 @@ def find_cases(dataset: str, root: Path, options: CaseOptions = DEFAULTS) -> lis
     cases = [case for pair in pairs for case in _cases(key, pair, options)]
     if not cases:
         raise UserError(
-            f"The masks in '{root}' hold no object of {options.min_area} px or more."
+            f"The masks in '{root}' hold no object of {options.min_area} px or more; "
+            "check their labels, or ask for smaller ones."
         )
     return cases
 

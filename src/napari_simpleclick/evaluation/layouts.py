@@ -109,11 +109,21 @@ def _files(root: Path, pattern: str, kinds: Sequence[str] = ()) -> list[Path]:
     """Sorted files that are not hidden, of some kinds or of any."""
     return sorted(
         path
-        for path in root.glob(pattern)
+        for path in _found(root, pattern)
         if path.is_file()
         and not path.name.startswith(".")
         and (not kinds or suffix_of(path) in kinds)
     )
+
+
+def _found(root: Path, pattern: str) -> list[Path]:
+    try:
+        return list(root.glob(pattern))
+    except (ValueError, NotImplementedError) as error:
+        raise UserError(
+            f"'{pattern}' is no pattern of files; write one such as "
+            "'**/*flair*.nii.gz'."
+        ) from error
 
 
 def _stem(path: Path) -> str:

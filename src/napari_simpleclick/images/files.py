@@ -166,7 +166,7 @@ def read_mask(path: Path, image: ImageFile) -> NDArray[np.bool_]:
 
     Raises
     ------
-    ValueError, ImportError
+    UserError
         As for `read_image`, or if a volume has another shape than the image.
     """
     file = read_image(path)

@@ -195,8 +195,10 @@ class Predictor:
         Raises
         ------
         UserError
-            If there is no image, no click, a click outside the image, or a prior of
-            another shape.
+            If there is no click, a click outside the image, or a prior of another
+            shape.
+        ValueError
+            If there is no image yet.
 
         Examples
         --------
@@ -208,7 +210,7 @@ class Predictor:
         (64, 64)
         """
         if self._image is None:
-            raise UserError("There is no image yet; call set_image first.")
+            raise ValueError("There is no image yet; call set_image first.")
         check_clicks(prompts, self._shape)
         before = None if prior is None else self._check_prior(prior)
         if state is not None:

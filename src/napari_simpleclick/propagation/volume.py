@@ -177,7 +177,9 @@ def _annotations(
             f"{planes[0].size(shape)} and the volume {shape}; give one of the two."
         )
     elif index is None:
-        raise UserError("A mask of one slice needs the number of that slice.")
+        raise UserError(
+            "A mask of one slice needs the number of that slice; give it (--slice)."
+        )
     else:
         full[planes[index].indexer] = np.asarray(mask) > 0
     others = tuple(a for a in range(3) if a != axis)

@@ -185,7 +185,7 @@ def read_config(path: Path) -> TrainConfig:
     try:
         values: dict[str, Any] = tomllib.loads(path.read_text())
         return TrainConfig(**current_names(values))
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"'{path}' cannot be read; give a TOML file or one of "
             f"{', '.join(ready_configs())}."

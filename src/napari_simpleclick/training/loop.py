@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_simpleclick.errors import MissingPackageError
+from napari_simpleclick.errors import MissingPackageError, UserError
 from napari_simpleclick.training.images import read_sets
 from napari_simpleclick.training.photographs import published_samples
 from napari_simpleclick.training.samples import Samples
@@ -94,12 +94,18 @@ def _fabric(config: TrainConfig) -> Any:
             "Training needs the package 'lightning-fabric'; install it with "
             "pip install 'napari-simpleclick[train]'."
         ) from error
-    fabric = Fabric(
-        accelerator=config.accelerator,
-        devices=config.devices,
-        num_nodes=config.nodes,
-        precision=config.precision,
-    )
+    try:
+        fabric = Fabric(
+            accelerator=config.accelerator,
+            devices=config.devices,
+            num_nodes=config.nodes,
+            precision=config.precision,
+        )
+    except Exception as error:  # each accelerator has its own errors
+        raise UserError(
+            f"The run cannot use the accelerator '{config.accelerator}', its devices "
+            f"or '{config.precision}' here ({error}); change them in its file."
+        ) from error
     fabric.launch()
     return fabric
 

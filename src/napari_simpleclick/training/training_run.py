@@ -109,7 +109,7 @@ class TrainingRun:
             self._start_from(config.start)
 
     def _build(self, size: int) -> None:
-        network = networks.build(self.config.network, size, **self.config.changes)
+        network = _network(self.config, size)
         self.network = channels_last(network).to(self.fabric.device)
         self.average = deepcopy(self.network).requires_grad_(False)
         self._optimise()
@@ -303,6 +303,26 @@ class TrainingRun:
         self.average.load_state_dict(state["average"])
         for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
+
+
+def _network(config: TrainConfig, size: int) -> Network:
+    """Build what the file of the run asks for, and refuse what cannot be built."""
+    try:
+        network = networks.build(config.network, size, **config.changes)
+    except UserError:
+        raise
+    except (TypeError, KeyError, ValueError) as error:
+        raise UserError(
+            f"changes: {config.network} cannot be built with {config.changes}; correct "
+            f"them ({type(error).__name__}: {error})."
+        ) from error
+    multiple = network.spec.multiple_of
+    if size % multiple:
+        raise UserError(
+            f"stages: crops of {size} px do not fit {config.network}; use a multiple "
+            f"of {multiple} px."
+        )
+    return network
 
 
 def _iou(logits: Tensor, target: Tensor) -> float:

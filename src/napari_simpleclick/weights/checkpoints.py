@@ -270,7 +270,10 @@ def load_encoder(network: Network, kind: str, path: Path) -> None:
             f"{family.name} cannot start from '{kind}'; the beginnings that it has: "
             f"{known}."
         )
+    if not path.is_file():
+        raise WeightsError(f"There is no file '{path}'; check the name.")
+    content = read_pickle(path)
     try:
-        family.encoders[kind](network, read_pickle(path))
+        family.encoders[kind](network, content)
     except UserError as error:
         raise WeightsError(f"'{path}' {error}.") from error

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.networks.network import (
     EncodedPrompt,
     Features,
@@ -68,6 +69,11 @@ class SimpleClickConfig(NetworkConfig):
         the blocks, the finest from the first; or the two finer levels from the middle
         and the two coarser ones from the end. The paper compares such variants by
         name only; these are this package's reading of them.
+
+    Raises
+    ------
+    UserError
+        If there is no such pyramid.
     """
 
     patch: int
@@ -77,6 +83,14 @@ class SimpleClickConfig(NetworkConfig):
     pyramid: tuple[int, int, int, int]
     head: int
     levels: Levels = "simple"
+
+    def __post_init__(self) -> None:
+        """Refuse a pyramid that a run's file or a checkpoint has made up."""
+        if self.levels not in SOURCES:
+            raise UserError(
+                f"There is no pyramid '{self.levels}'; choose one of "
+                f"{', '.join(SOURCES)}."
+            )
 
     @property
     def group(self) -> int:
