@@ -16,7 +16,7 @@ else
 DEMO := demo
 endif
 
-.PHONY: demo test lint window clean
+.PHONY: demo test lint docs window clean
 
 demo: $(VENV)/.installed window
 	$(HEADLESS) $(BIN)/napari-simpleclick $(DEMO)
@@ -26,6 +26,11 @@ test: $(VENV)/.installed window
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+docs: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
@@ -47,4 +52,4 @@ apt:
 	|| { echo "Install these Debian packages first: $(PACKAGES)"; exit 1; }
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache demo.png
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache demo.png

@@ -15,7 +15,7 @@ from napari_simpleclick.errors import UserError
 
 NAMES = (
     *("Click", "Predictor", "load_weights", "networks", "propagate_mask"),
-    *("read_image", "write_labels", "evaluate", "train", "UserError"),
+    *("read_image", "write_labels", "measure", "evaluate", "train", "UserError"),
 )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.evaluation.protocol import evaluate
     from napari_simpleclick.images.files import read_image, write_labels
     from napari_simpleclick.inference import Predictor
+    from napari_simpleclick.measurement import measure
     from napari_simpleclick.prompts import Click
     from napari_simpleclick.propagation import propagate_mask
     from napari_simpleclick.training import train
@@ -32,6 +33,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "load_weights",
+    "measure",
     "networks",
     "propagate_mask",
     "read_image",
@@ -47,6 +49,7 @@ _lazy, _, _ = lazy_loader.attach(
         "errors": ["UserError"],
         "images.files": ["read_image", "write_labels"],
         "inference": ["Predictor"],
+        "measurement": ["measure"],
         "prompts": ["Click"],
         "propagation": ["propagate_mask"],
         "weights": ["load_weights"],

@@ -176,7 +176,7 @@ class _FunctionAndOldRoom(_OldModule):
 class _OldPaths(MetaPathFinder, Loader):
     """Finds modules under their old names, before folders left over from them."""
 
-    def find_spec(self, fullname: str, *_: Any) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, *more: Any) -> ModuleSpec | None:
         package, _, old = fullname.partition(".")
         if package != PACKAGE or new_module(old) is None:
             return None
