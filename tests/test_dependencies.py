@@ -16,6 +16,7 @@ EXTRAS = META["project"]["optional-dependencies"]
 OPTIONAL = {
     **{"pydicom": "dicom", "highdicom": "dicom"},
     **{"SimpleITK": "itk", "distributed": "cluster", "lightning_fabric": "train"},
+    "trimesh": "meshes",
 }
 """Imports that only an extra brings."""
 
