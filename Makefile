@@ -52,4 +52,4 @@ apt:
 	|| { echo "Install these Debian packages first: $(PACKAGES)"; exit 1; }
 
 clean:
-	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache demo.png
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache demo.png
