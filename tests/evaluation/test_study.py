@@ -7,6 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.evaluation import Study, read_cases
 
 
@@ -147,3 +148,11 @@ def test_what_cannot_be_recorded(cases, tmp_path):
         Study(cases, "P01", tmp_path / "file", "bundled")
     with pytest.raises(ValueError, match="nothing to report"):
         Study(cases, "P02", tmp_path, "bundled").result()
+
+
+def test_a_damaged_record_is_refused_in_a_sentence(cases, tmp_path):
+    Study(cases, "p1", tmp_path, "bundled")
+    with (tmp_path / "p1.jsonl").open("a") as file:
+        file.write('{"event": "finish", "result": {"name": 3}}\n')
+    with pytest.raises(UserError, match="is damaged"):
+        Study(cases, "p1", tmp_path, "bundled")

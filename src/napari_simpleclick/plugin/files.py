@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from napari.utils.notifications import show_warning
 
-from napari_simpleclick.errors import UserError
 from napari_simpleclick.images import files, viewer_images
 from napari_simpleclick.images.channels import CHANNEL_NAMES_KEY
 from napari_simpleclick.images.image_file import SPELLINGS
@@ -122,7 +121,7 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     labels = np.asarray(data[0] if meta.get("multiscale") else data)
     try:
         files.write_labels(Path(path), labels, _source(labels, meta))
-    except UserError as error:  # napari takes it for a missing writer, and hides it
+    except ValueError as error:  # napari takes it for a missing writer, and hides it
         raise OSError(str(error)) from error
     return [path]
 
