@@ -62,6 +62,11 @@ def segment(
     from napari_simpleclick.workflow.segmentation import segment_slice
 
     clicks = [Click.parse(text) for text in click or []]
+    if clicks and prior is None and not any(click.positive for click in clicks):
+        raise UserError(
+            "There are only negative clicks; add a positive one on the object, or give "
+            "a mask to correct with --prior."
+        )
     if out is None and not as_json:
         raise UserError("There is nothing to do; give -o FILE or --json.")
     if out is not None:

@@ -86,9 +86,7 @@ class SessionReader:
                 if edit is not None and edit.change is not None:
                     edit.change.apply(mask, undo=kind in TAKEN_BACK)
                 yield kind, edit
-        except UserError:
-            raise
-        except (KeyError, TypeError, IndexError, ValueError) as error:
+        except (KeyError, TypeError, IndexError) as error:
             raise UserError(
                 f"'{self.store.path.name}' is damaged: {type(error).__name__} {error}."
             ) from error

@@ -83,11 +83,6 @@ def segment_slice(
     plane = _find_plane(file, axis, index)
     picture = plane.read(file.array)
     check_clicks(clicks, picture.shape[:2])
-    if prior is None and not any(click.positive for click in clicks):
-        raise UserError(
-            "There are only negative clicks; add a positive one on the object, or give "
-            "a mask to correct with --prior."
-        )
     start = None if prior is None else _read_prior(prior, plane, file)
     predictor = Predictor(load_weights(weights)[0])
     rows, columns = plane.axes
