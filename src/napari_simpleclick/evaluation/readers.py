@@ -140,14 +140,12 @@ def _read(path: Path, axes: int) -> NDArray[Any]:
     if len(file.shape) != axes:
         raise UserError(
             f"'{path}' has the shape {file.shape}; expected {axes} axes, not "
-            f"{len(file.shape)}; 'folder' is for pictures, 'volume' for volumes."
+            f"{len(file.shape)}."
         )
     try:
         return np.asarray(file.array)
-    except UserError:
-        raise
     except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise UserError(f"'{path}' is damaged ({error}); copy it again.") from error
+        raise UserError(f"'{path}' is damaged: {error}.") from error
 
 
 def _labels(path: Path, array: NDArray[Any]) -> Labels:
