@@ -52,9 +52,6 @@ MODULES = {
     "volumes": "images",
     "volumes.brats": "images.formats.brats",
     "volumes.dicom": "images.formats.dicom",
-    "volumes.dicom_frames": "images.formats.dicom_frames",
-    "volumes.dicom_seg": "images.formats.dicom_segmentation",
-    "volumes.dicom_slice": "images.formats.dicom_slice",
     "volumes.itk": "images.formats.itk",
     "volumes.layers": "images.viewer_images",
     "volumes.lazy": "images.lazy_array",
@@ -64,7 +61,6 @@ MODULES = {
     "volumes.reason": "images.error_text",
     "volumes.slices": "images.formats.slice_folder",
     "volumes.tiff": "images.formats.tiff",
-    "volumes.tiff_pages": "images.formats.tiff_pages",
 }
 """Old module to new one; what is not named has moved with the package it is in."""
 
@@ -84,9 +80,12 @@ NAMES = {
     "annotate.Store": "sessions.SessionDatabase",
     "annotate.Style": "annotation.ObjectStyle",
     "annotate.Tally": "annotation.VoxelCounts",
-    "answer.Engine": "workflow.PredictionEngine",
-    "answer.Latest": "workflow.RememberedAnswer",
-    "answer.Loan": "workflow.SharedPredictor",
+    "answer.Answer": "workflow.engine.Answer",
+    "answer.Engine": "workflow.engine.PredictionEngine",
+    "answer.Job": "workflow.engine.Job",
+    "answer.Latest": "workflow.engine.RememberedAnswer",
+    "answer.Loan": "workflow.shared_predictor.SharedPredictor",
+    "answer.Stopped": "workflow.shared_predictor.Stopped",
     "evaluate.Options": "evaluation.CaseOptions",
     "evaluate.Settings": "evaluation.RobotSettings",
     "networks.SimpleClick": "networks.simpleclick.SimpleClick",
@@ -95,7 +94,7 @@ NAMES = {
     "predict.Box": "inference.Crop",
     "propagate.Step": "propagation.ReachedSlice",
 }
-"""Old room and name to new one, for names that have changed."""
+"""Old room and name to where it is, for names that are not in the new room as such."""
 
 FUNCTIONS = {
     "evaluate": "evaluation.protocol.evaluate",
@@ -130,12 +129,13 @@ def old_name(module: str, name: str) -> Any:
     renamed = NAMES.get(f"{module.partition('.')[0]}.{name}")
     place = new_module(module)
     missing = AttributeError(f"module '{PACKAGE}.{module}' has no attribute '{name}'")
-    if place is not None and hasattr(_import(place), name):
-        now, value = f"{place}.{name}", getattr(_import(place), name)
-    elif renamed is not None:
-        now, value = renamed, _find(renamed)
+    if renamed is not None:
+        now = renamed
+    elif place is not None and hasattr(_import(place), name):
+        now = f"{place}.{name}"
     else:
         raise missing
+    value = _find(now)
     _warn(f"{module}.{name}", now, stacklevel=4)
     return value
 
