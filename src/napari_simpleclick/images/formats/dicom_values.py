@@ -1,0 +1,178 @@
+"""Stored pixels of DICOM to values of the modality, and to colours."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.error_text import reason
+from napari_simpleclick.images.optional_packages import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from napari_simpleclick.images.formats.dicom_slice import Slice
+
+WHOLE = (np.int16, np.int32, np.int64, np.uint64)
+"""Types of whole values that a slope and an intercept give."""
+
+EXACT = 0.01
+"""Part of a step of the scale by which float32 may be off."""
+
+TASK = "read DICOM files"
+
+
+def modality_values(pixels: NDArray[Any], data: Any, one: Slice) -> NDArray[Any]:
+    """Give a slice in the units of its modality, or in colour; more is brighter.
+
+    Parameters
+    ----------
+    pixels : ndarray
+        (rows, columns) stored values, or (rows, columns, 3).
+    data : pydicom.Dataset
+        The file.
+    one : Slice
+        The slice, which says what holds for this frame.
+
+    Returns
+    -------
+    ndarray
+        (rows, columns) of a type that holds the values, or (rows, columns, 3).
+
+    Raises
+    ------
+    ImportError
+        If highdicom is not installed, which reads some palettes.
+    UserError
+        If a look-up table is broken.
+    """
+    kind = data.get("PhotometricInterpretation")
+    try:
+        if kind == "PALETTE COLOR":
+            return _palette_colours(pixels, data)
+        if (data.get("SamplesPerPixel") or 1) > 1:
+            return pixels
+        if data.get("ModalityLUTSequence"):
+            values = _looked_up(pixels, data)
+            bits = 8 * values.dtype.itemsize
+            return _turned(values, bits) if kind == "MONOCHROME1" else values
+    except ImportError:
+        raise
+    except Exception as error:  # of tables that are not as they should be
+        raise UserError(
+            f"'{one.path}' has a look-up table that cannot be used ({reason(error)}); "
+            "convert it to NIfTI first, for instance with dcm2niix."
+        ) from error
+    if kind == "MONOCHROME1":
+        pixels = _turned(pixels, int(data.get("BitsStored") or 0))
+    dose = one.find("DoseGridScaling")
+    slope = one.find("RescaleSlope") if dose is None else dose
+    return _rescaled(pixels, exact(slope, 1), exact(one.find("RescaleIntercept"), 0))
+
+
+def exact(value: Any, default: int) -> Decimal:
+    """Give a decimal string's number with all of its digits, or a default.
+
+    A slope of 0 would leave nothing of the image and is taken for a missing one.
+    """
+    try:
+        found = Decimal(str(getattr(value, "original_string", value)).strip())
+    except InvalidOperation:
+        return Decimal(default)
+    valid = found.is_finite() and (found != 0 or default == 0)
+    return found if valid else Decimal(default)
+
+
+def _turned(pixels: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Exchange black and white."""
+    if pixels.dtype.kind == "f":
+        return -pixels
+    if pixels.dtype.kind == "i":
+        return ~pixels
+    top = 2**bits - 1
+    if int(pixels.max(initial=0)) > top:
+        top = int(np.iinfo(pixels.dtype).max)
+    return np.asarray(pixels.dtype.type(top) - pixels)
+
+
+def _rescaled(
+    pixels: NDArray[Any], slope: Decimal, intercept: Decimal
+) -> NDArray[Any]:
+    """Apply slope and intercept, in whole numbers where both are."""
+    if (slope, intercept) == (1, 0):
+        return pixels
+    pydicom = require("pydicom.pixels", "dicom", TASK)
+    stored = pixels.dtype
+    if stored.kind != "f" and _is_whole(slope) and _is_whole(intercept):
+        times, plus = int(slope), int(intercept)
+        ends = [int(end) * times + plus for end in (pixels.min(), pixels.max())]
+        kind = next((k for k in WHOLE if _holds(k, ends)), None)
+        if kind is not None:  # right modulo 2**64, and the result fits
+            wide = pixels.astype(np.uint64) * np.uint64(times % 2**64)
+            wide += np.uint64(plus % 2**64)
+            return (wide if kind is np.uint64 else wide.view(np.int64)).astype(kind)
+    scale = require("pydicom", "dicom", TASK).Dataset()
+    scale.RescaleSlope, scale.RescaleIntercept = float(slope), float(intercept)
+    values = np.asarray(pydicom.apply_rescale(pixels, scale))
+    single = values.astype(np.float32)
+    if stored.kind == "f":
+        return single if stored.itemsize <= 4 else values
+    off = np.abs(single - values).max(initial=0)
+    return single if off <= EXACT * abs(float(slope)) else values
+
+
+def _is_whole(value: Decimal) -> bool:
+    return value.adjusted() < 20 and value == value.to_integral_value()
+
+
+def _holds(kind: Any, ends: Iterable[int]) -> bool:
+    info = np.iinfo(kind)
+    return all(info.min <= end <= info.max for end in ends)
+
+
+def _looked_up(pixels: NDArray[Any], data: Any) -> NDArray[Any]:
+    """Apply the modality look-up table through pydicom."""
+    pydicom = require("pydicom.pixels", "dicom", TASK)
+    table = data.ModalityLUTSequence[0]
+    count, first, depth = table.LUTDescriptor
+    packed = table.LUTData
+    if isinstance(packed, bytes) and len(packed) in (count, count + count % 2):
+        table["LUTData"].value = (
+            np.frombuffer(packed, np.uint8)[:count].astype("<u2").tobytes()
+        )
+    if depth not in (8, 16):  # 12 bits lie in 16
+        table.LUTDescriptor = [count, first, 16]
+    # pydicom clips in the type of the pixels, which may be smaller than the table
+    wide = np.int64 if pixels.dtype.itemsize > 2 else np.int32
+    return np.asarray(pydicom.apply_modality_lut(pixels.astype(wide), data))
+
+
+def _palette_colours(pixels: NDArray[Any], data: Any) -> NDArray[np.uint8]:
+    """Apply a palette: through highdicom, segmented ones through pydicom."""
+    if "RedPaletteColorLookupTableData" in data:
+        content = require("highdicom", "dicom", TASK)
+        palette = content.PaletteColorLUTTransformation.extract_from_dataset(data)
+        colours = palette.apply(pixels.astype(np.int64))
+    else:
+        pydicom = require("pydicom.pixels", "dicom", TASK)
+        count, first, _ = data.RedPaletteColorLookupTableDescriptor
+        known = np.clip(pixels.astype(np.int64), first, first + (count or 2**16) - 1)
+        colours = pydicom.apply_color_lut(known, data)[..., :3]
+    # entries of 16 bits, unless they are 8-bit ones in wider words
+    wide = colours.dtype.itemsize > 1 and _largest(data, colours) > 255
+    return (colours >> 8 if wide else colours).astype(np.uint8)
+
+
+def _largest(data: Any, colours: NDArray[Any]) -> int:
+    """Highest entry of the palette, as far as it is known."""
+    red = data.get("RedPaletteColorLookupTableData")
+    if red is None:
+        return 65535
+    others = (data.get(f"{c}PaletteColorLookupTableData") for c in ("Green", "Blue"))
+    tables = [np.frombuffer(bytes(t), "<u2") for t in (red, *others) if t]
+    return max(int(t.max(initial=0)) for t in tables)
