@@ -119,6 +119,8 @@ def read_images(path: Path) -> list[ImageFile]:
         )
     if not path.exists():
         raise UserError(f"There is no file '{path}'; check the name.")
+    if suffix not in READABLE and dicom.is_dicom(path):  # named by number or UID
+        return dicom.read([path], path)
     if suffix not in READABLE:
         raise UserError(
             f"'{path}' is not an image that can be read; use {', '.join(READABLE)}."

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SOURCE_KEY = "napari-simpleclick source"
 """Key under which a layer's metadata hold its `Source`."""
 
+SHEAR = 1e-5
+"""Part of a voxel's size from which axes that are not upright are a shear (0.25°)."""
+
 DIRECTIONS = {2: "inferior", 1: "posterior", 0: "left"}
 """World axis (R, A, S) of the last three layer axes, and where they point."""
 
@@ -84,8 +87,10 @@ class Source:
         """Find how a file is to stand in a viewer.
 
         Files with an affine are turned, by whole axes only, so that the last three axes
-        point towards inferior, posterior and left; axes beyond them come first. Others
-        stay as they are.
+        point towards inferior, posterior and left; axes beyond them come first. The
+        layer's world then has these directions, oblique ones too, and the file's origin
+        as its own, so that files of one orientation lie on each other. Others stay as
+        they are.
         """
         axes = _as_they_are(file) if file.affine is None else _upright(file)
         return cls(
@@ -265,14 +270,61 @@ def _upright(file: ImageFile) -> list[_Axis]:
     corner = np.array([0.0, 0.0, 0.0, 1.0])  # the layer's first voxel, in the file
     for axis, flip in flipped.items():
         corner[axis] = file.shape[axis] - 1 if flip else 0
-    origin, sizes = file.affine @ corner, voxel_sizes(file.affine)
+    sizes = upright_sizes(file.affine)
+    directions = file.affine[:3, :3] / sizes  # of the world that the layer stands in
+    directions *= np.where(turns[:, 1] > 0, -1, 1)
+    origin = np.linalg.solve(directions, (file.affine @ corner)[:3])
     for world, axis in space.items():
         axes.append(
             own[axis]._replace(
                 flipped=flipped[axis],
                 scale=float(sizes[axis]),
-                translate=float(-origin[world]),
+                translate=float(origin[axis]),
                 name=DIRECTIONS[world],
             )
         )
     return axes
+
+
+def is_sheared(affine: NDArray[np.float64]) -> bool:
+    """Whether the axes of a file are not at right angles, as with a tilted gantry."""
+    sizes = voxel_sizes(affine)
+    return not np.allclose(_heights(affine), sizes, rtol=SHEAR)
+
+
+def upright_sizes(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sizes of the voxels if their axes were at right angles.
+
+    Of a sheared volume each axis counts with its part that is upright on those before
+    it, so that volumes stay right and the distance of slices is that of their planes.
+
+    Parameters
+    ----------
+    affine : ndarray
+        (4, 4) from voxels to mm.
+
+    Returns
+    -------
+    ndarray
+        (3,), mm.
+    """
+    return _heights(affine) if is_sheared(affine) else voxel_sizes(affine)
+
+
+def unsheared(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Place the planes of a sheared volume straight over each other, as ITK does.
+
+    Returns
+    -------
+    ndarray
+        (4, 4), with the first voxel, the directions of the first two axes and the
+        distance of the slices of ``affine``.
+    """
+    turned, heights = np.linalg.qr(affine[:3, :3])
+    straight = affine.copy()
+    straight[:3, :3] = turned * np.diag(heights)
+    return straight
+
+
+def _heights(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.abs(np.diag(np.linalg.qr(affine[:3, :3])[1]))

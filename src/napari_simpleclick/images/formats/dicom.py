@@ -155,10 +155,11 @@ def _has_frames(header: Any) -> bool:
 def _kind(header: Any) -> str:
     """What an object without pixels is; empty for the table of contents of a disc."""
     meta = getattr(header, "file_meta", {})
-    uid = header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID")
-    if uid is None or uid == DIRECTORY:
+    uid = header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or ""
+    if uid in ("", DIRECTORY):
         return ""
-    return str(uid.name).removesuffix(" Storage")
+    name = require("pydicom.uid", "dicom", "read DICOM files").UID(uid).name
+    return str(name).removesuffix(" Storage")
 
 
 def _left_out(others: dict[str, str]) -> str:
@@ -170,13 +171,13 @@ def _left_out(others: dict[str, str]) -> str:
 
 def _no_images(origin: Path, others: dict[str, str]) -> str:
     """Say that there is nothing to see, and where there may be."""
-    top = origin if origin.is_dir() else origin.parent
-    below = _folders_below(top) if origin.is_dir() or not others else []
     kinds = ", ".join(sorted(set(others.values())))
-    instead = f"one of the folders {', '.join(below)}" if below else "another folder"
-    if origin.is_dir() and below:
+    only = f", only {kinds} without pixels" if kinds else ""
+    disc = origin.name.upper() == "DICOMDIR"
+    below = _folders_below(origin.parent if disc else origin)
+    instead = "another folder" if origin.is_dir() else "another file"
+    if below:
         instead = f"one of its folders: {', '.join(below)}"
-    only = f" (only {kinds})" if kinds else ""
     return f"'{origin}' holds no DICOM images{only}; choose {instead}."
 
 

@@ -24,6 +24,9 @@ TOLERANCE = 0.1
 SAME = 1e-3
 """Part of a pixel's size, of a direction, and mm, below which two are the same."""
 
+DISTANCES = ("SpacingBetweenSlices", "SliceThickness")
+"""Where a header says how far slices are from each other."""
+
 FEW = 3
 """Slices that make a volume of their own beside others in the same series."""
 
@@ -219,7 +222,7 @@ def slice_distance(
         If two are nearly at the same place.
     """
     if len(places) == 1:
-        return thickness(slices[0])[0], ()
+        return thickness(slices[0], DISTANCES[::-1])[0], ()
     gaps = np.diff(places)
     usual = np.quantile(gaps, 0.75, method="lower")  # pairs are half of the gaps
     if gaps.min() < max(SAME, TOLERANCE * usual):
@@ -253,9 +256,11 @@ def slice_distance(
     )
 
 
-def thickness(one: Slice) -> tuple[float, str]:
+def thickness(
+    one: Slice, names: tuple[str, ...] = DISTANCES
+) -> tuple[float, str]:
     """Distance to the next slice as the header of one has it, and where it says so."""
-    for name in ("SpacingBetweenSlices", "SliceThickness"):
+    for name in names:
         found = one.number(name)
         if found and found > 0:
             return found, name

@@ -24,6 +24,8 @@ WHOLE = (np.int16, np.int32, np.int64, np.uint64)
 EXACT = 0.01
 """Part of a step of the scale by which float32 may be off."""
 
+COLOURS = ("Red", "Green", "Blue")
+
 TASK = "read DICOM files"
 
 
@@ -56,7 +58,7 @@ def modality_values(pixels: NDArray[Any], data: Any, one: Slice) -> NDArray[Any]
         if kind == "PALETTE COLOR":
             return _palette_colours(pixels, data)
         if (data.get("SamplesPerPixel") or 1) > 1:
-            return pixels
+            return _shown_colours(pixels)
         if data.get("ModalityLUTSequence"):
             values = _looked_up(pixels, data)
             bits = 8 * values.dtype.itemsize
@@ -73,6 +75,13 @@ def modality_values(pixels: NDArray[Any], data: Any, one: Slice) -> NDArray[Any]
     dose = one.find("DoseGridScaling")
     slope = one.find("RescaleSlope") if dose is None else dose
     return _rescaled(pixels, exact(slope, 1), exact(one.find("RescaleIntercept"), 0))
+
+
+def _shown_colours(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Give colours at most 16 bits, which is all that viewers show."""
+    extra = 8 * (pixels.dtype.itemsize - 2)
+    whole = pixels.dtype.kind == "u" and extra > 0
+    return (pixels >> extra).astype(np.uint16) if whole else pixels
 
 
 def exact(value: Any, default: int) -> Decimal:
@@ -153,26 +162,27 @@ def _looked_up(pixels: NDArray[Any], data: Any) -> NDArray[Any]:
 
 
 def _palette_colours(pixels: NDArray[Any], data: Any) -> NDArray[np.uint8]:
-    """Apply a palette: through highdicom, segmented ones through pydicom."""
+    """Apply a palette through pydicom, and keep the upper 8 bits of 16."""
+    pydicom = require("pydicom.pixels", "dicom", TASK)
+    count, first, depth = data.RedPaletteColorLookupTableDescriptor
+    count = count or 2**16
     if "RedPaletteColorLookupTableData" in data:
-        content = require("highdicom", "dicom", TASK)
-        palette = content.PaletteColorLUTTransformation.extract_from_dataset(data)
-        colours = palette.apply(pixels.astype(np.int64))
-    else:
-        pydicom = require("pydicom.pixels", "dicom", TASK)
-        count, first, _ = data.RedPaletteColorLookupTableDescriptor
-        known = np.clip(pixels.astype(np.int64), first, first + (count or 2**16) - 1)
-        colours = pydicom.apply_color_lut(known, data)[..., :3]
+        for colour in COLOURS:
+            _unpack(data, f"{colour}PaletteColorLookupTableData", count)
+    elif depth == 8 and count > 256:  # pydicom would take the index for 8 bits
+        raise ValueError("a segmented palette of 8 bits with more than 256 entries")
+    known = np.clip(pixels.astype(np.int64), first, first + count - 1)
+    colours = pydicom.apply_color_lut(known, data)[..., :3]
+    table = pydicom.apply_color_lut(np.arange(first, first + count), data)
     # entries of 16 bits, unless they are 8-bit ones in wider words
-    wide = colours.dtype.itemsize > 1 and _largest(data, colours) > 255
+    wide = int(table[..., :3].max()) > 255
     return (colours >> 8 if wide else colours).astype(np.uint8)
 
 
-def _largest(data: Any, colours: NDArray[Any]) -> int:
-    """Highest entry of the palette, as far as it is known."""
-    red = data.get("RedPaletteColorLookupTableData")
-    if red is None:
-        return 65535
-    others = (data.get(f"{c}PaletteColorLookupTableData") for c in ("Green", "Blue"))
-    tables = [np.frombuffer(bytes(t), "<u2") for t in (red, *others) if t]
-    return max(int(t.max(initial=0)) for t in tables)
+def _unpack(data: Any, name: str, count: int) -> None:
+    """Give 8-bit entries the form in which pydicom reads as many as there are."""
+    packed = bytes(data[name].value)
+    if len(packed) not in (count, count + 1):
+        return
+    entries = np.frombuffer(packed, np.uint8)[:count]
+    data[name].value = (entries.astype("<u2") if count > 256 else entries).tobytes()
