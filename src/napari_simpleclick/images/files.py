@@ -94,6 +94,11 @@ def read_image(path: Path) -> ImageFile:
         found = [file for file in found if not file.labels] or found
     if len(found) > 1:
         listed = ", ".join(f"'{file.name}'" for file in found)
+        if all(file.labels and file.path == found[0].path for file in found):
+            raise UserError(
+                f"'{path}' holds {len(found)} segments that overlap ({listed}); open "
+                "it in napari, and save the layer of the one that you need as .nii.gz."
+            )
         raise UserError(
             f"'{path}' holds {len(found)} series ({listed}); put one of them into a "
             "folder of its own."

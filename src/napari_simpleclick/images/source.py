@@ -279,7 +279,7 @@ def _upright(file: ImageFile) -> list[_Axis]:
             own[axis]._replace(
                 flipped=flipped[axis],
                 scale=float(sizes[axis]),
-                translate=float(origin[axis]),
+                translate=float(origin[axis]) + 0.0,  # no -0.0
                 name=DIRECTIONS[world],
             )
         )
@@ -312,17 +312,17 @@ def upright_sizes(affine: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def unsheared(affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Place the planes of a sheared volume straight over each other, as ITK does.
+    """Place the slices of a sheared volume straight over each other.
 
     Returns
     -------
     ndarray
-        (4, 4), with the first voxel, the directions of the first two axes and the
-        distance of the slices of ``affine``.
+        (4, 4), with the first voxel, the first two directions and the sizes of
+        ``affine``: what ITK makes of a DICOM series from a tilted gantry.
     """
     turned, heights = np.linalg.qr(affine[:3, :3])
     straight = affine.copy()
-    straight[:3, :3] = turned * np.diag(heights)
+    straight[:3, :3] = turned * np.sign(np.diag(heights)) * voxel_sizes(affine)
     return straight
 
 

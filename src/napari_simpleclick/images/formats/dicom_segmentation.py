@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.error_text import reason
 from napari_simpleclick.images.formats.dicom_file import read_header
 from napari_simpleclick.images.optional_packages import require
+from napari_simpleclick.images.source import upright_sizes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +39,10 @@ MAY_BE_EMPTY = (
     "PositionReferenceIndicator",
 )
 """What a segmentation takes from its series, and what may be empty in it (type 2)."""
+
+KINDS = (("Date", "DA"), ("Time", "TM"))
+SEXES = ("M", "F", "O", "")
+"""What these elements may hold (PS3.5, 6.2, and PS3.3, C.7.1.1)."""
 
 PLACE = (
     "PixelSpacing",
@@ -133,6 +140,21 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
     dataset.save_as(path)
 
 
+def _valid(name: str, value: Any) -> Any:
+    """Give an element as the standard has it: without separators, or else empty."""
+    valuerep = require("pydicom.valuerep", "dicom", "write DICOM segmentations")
+    if name == "PatientSex":
+        return value if value in SEXES else ""
+    kind = next((k for end, k in KINDS if name.endswith(end)), None)
+    if kind is None:
+        return value
+    for text in (str(value), re.sub(r"\D", "", str(value))):
+        with suppress(ValueError):
+            getattr(valuerep, kind)(text)
+            return text
+    return ""
+
+
 def _headers(source: Source, count: int) -> list[Any]:
     """Headers of the slices, completed by what may be empty or can be made anew.
 
@@ -152,8 +174,9 @@ def _headers(source: Source, count: int) -> list[Any]:
                 ".nii.gz."
             )
         for name in MAY_BE_EMPTY:
-            if name not in header:
-                setattr(header, name, "")
+            setattr(header, name, _valid(name, header.get(name, "")))
+        if not header.get("SliceThickness"):
+            header.SliceThickness = float(upright_sizes(source.affine)[2])
         series = str(headers[0].get("SeriesInstanceUID") or headers[0].SOPInstanceUID)
         for name in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
             if not header.get(name):  # the same for every mask of the series

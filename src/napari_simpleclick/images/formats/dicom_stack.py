@@ -256,9 +256,7 @@ def slice_distance(
     )
 
 
-def thickness(
-    one: Slice, names: tuple[str, ...] = DISTANCES
-) -> tuple[float, str]:
+def thickness(one: Slice, names: tuple[str, ...] = DISTANCES) -> tuple[float, str]:
     """Distance to the next slice as the header of one has it, and where it says so."""
     for name in names:
         found = one.number(name)

@@ -109,9 +109,7 @@ def _turned(pixels: NDArray[Any], bits: int) -> NDArray[Any]:
     return np.asarray(pixels.dtype.type(top) - pixels)
 
 
-def _rescaled(
-    pixels: NDArray[Any], slope: Decimal, intercept: Decimal
-) -> NDArray[Any]:
+def _rescaled(pixels: NDArray[Any], slope: Decimal, intercept: Decimal) -> NDArray[Any]:
     """Apply slope and intercept, in whole numbers where both are."""
     if (slope, intercept) == (1, 0):
         return pixels

@@ -221,5 +221,6 @@ def _straighten(image: Any) -> None:
     (sform, stated), (_, known) = map(
         _coded, (image.header.get_sform, image.header.get_qform)
     )
-    if stated and not known and is_sheared(sform):
+    valid = np.isfinite(sform).all() and np.linalg.det(sform[:3, :3]) != 0
+    if stated and not known and valid and is_sheared(sform):
         image.header.set_qform(unsheared(sform), SCANNER)
