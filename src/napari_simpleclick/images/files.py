@@ -19,6 +19,7 @@ from napari_simpleclick.images.formats import (
     slice_folder,
     tiff,
 )
+from napari_simpleclick.images.formats.dicom_file import is_dicom
 from napari_simpleclick.images.formats.slice_folder import TIFF
 from napari_simpleclick.images.image_file import ImageFile
 from napari_simpleclick.images.source import Source
@@ -124,7 +125,7 @@ def read_images(path: Path) -> list[ImageFile]:
         )
     if not path.exists():
         raise UserError(f"There is no file '{path}'; check the name.")
-    if suffix not in READABLE and dicom.is_dicom(path):  # named by number or UID
+    if suffix not in READABLE and is_dicom(path):  # named by a number or a UID
         return dicom.read([path], path)
     if suffix not in READABLE:
         raise UserError(

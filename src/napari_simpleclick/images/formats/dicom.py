@@ -112,7 +112,7 @@ def read(paths: Sequence[Path], origin: Path) -> list[ImageFile]:
 
 
 def name_of(header: Any) -> str:
-    """What to call a series."""
+    """Give what to call a series."""
     text = str(header.get("SeriesDescription") or "").replace("/", " ").strip()
     return text or f"series {header.get('SeriesNumber') or 1}"
 
@@ -153,7 +153,7 @@ def _has_frames(header: Any) -> bool:
 
 
 def _kind(header: Any) -> str:
-    """What an object without pixels is; empty for the table of contents of a disc."""
+    """Say what an object without pixels is; nothing of a disc's table of contents."""
     meta = getattr(header, "file_meta", {})
     uid = header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or ""
     if uid in ("", DIRECTORY):

@@ -165,6 +165,8 @@ def _headers(source: Source, count: int) -> list[Any]:
     """
     pydicom = require("pydicom", "dicom", "write DICOM segmentations")
     headers = [read_header(file) for file in source.files[:count]]
+    affine = np.eye(4) if source.affine is None else source.affine
+    thickness = float(upright_sizes(affine)[2])
     for header in headers:
         missing = [name for name in PLACE if header is None or not header.get(name)]
         if missing:
@@ -176,7 +178,7 @@ def _headers(source: Source, count: int) -> list[Any]:
         for name in MAY_BE_EMPTY:
             setattr(header, name, _valid(name, header.get(name, "")))
         if not header.get("SliceThickness"):
-            header.SliceThickness = float(upright_sizes(source.affine)[2])
+            header.SliceThickness = thickness
         series = str(headers[0].get("SeriesInstanceUID") or headers[0].SOPInstanceUID)
         for name in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
             if not header.get(name):  # the same for every mask of the series

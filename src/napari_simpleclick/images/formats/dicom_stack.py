@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -114,22 +114,20 @@ def _alike(one: Slice, other: Slice) -> bool:
 
 def difference(one: Slice, other: Slice) -> str:
     """Say why two slices cannot lie in one volume."""
-    if one.header.Rows != other.header.Rows or (
-        one.header.Columns != other.header.Columns
-    ):
-        sizes = (f"{s.header.Columns} x {s.header.Rows}" for s in (one, other))
+    sizes = [f"{s.header.Columns} x {s.header.Rows}" for s in (one, other)]
+    if sizes[0] != sizes[1]:
         return "different sizes ({} and {} pixels)".format(*sizes)
     if one.colour != other.colour:
         return "different kinds of pixels (one is in colour)"
-    if (one.directions is None) != (other.directions is None):
-        return "slices with and without a direction"
-    if (
-        one.directions is not None
-        and np.abs(one.directions - (other.directions)).max() > SAME
-    ):
+    if one.directions is None or other.directions is None:
+        if one.directions is not other.directions:
+            return "slices with and without a direction"
+    elif np.abs(one.directions - other.directions).max() > SAME:
         return "slices in different directions, as a localizer has"
-    sizes = ("{:g} x {:g}".format(*(s.pixel or (1, 1))) for s in (one, other))
-    return "different pixel sizes ({} and {} mm)".format(*sizes)
+    if one.find("StackID") != other.find("StackID"):
+        return "several stacks"
+    pixels = ("{:g} x {:g}".format(*(s.pixel or (1, 1))) for s in (one, other))
+    return "different pixel sizes ({} and {} mm)".format(*pixels)
 
 
 def arrange(slices: list[Slice], which: str) -> Layout:
@@ -188,7 +186,7 @@ def _told_apart(
             ):
                 continue
             ordered = [
-                [site[i] for i in sorted(range(count), key=key.__getitem__)]
+                [site[key.index(one)] for one in sorted(key)]
                 for site, key in zip(sites, keys, strict=True)
             ]
             return [list(stack) for stack in zip(*ordered, strict=True)], axis, name
@@ -202,7 +200,7 @@ def _told_apart(
     )
 
 
-def _sortable(values: list[object]) -> list[object]:
+def _sortable(values: list[Any]) -> list[Any]:
     """Give values of one element that can be compared; None for what cannot."""
     texts = [None if v is None or str(v) == "" else str(v) for v in values]
     try:

@@ -99,7 +99,7 @@ def read(
 def _volumes(
     groups: list[list[Slice]], which: str, apart: bool
 ) -> tuple[list[list[Slice]], list[Slice]]:
-    """Groups that are volumes, and the slices that are not."""
+    """Give the groups that are volumes, and the slices that are not."""
     if len(groups) == 1 or apart:
         return groups, []
     least = max(dicom_stack.FEW, len(groups[0]) / 10)
@@ -137,7 +137,8 @@ def _volume(
     array = planes.transpose(2, 1, 0, *range(3, planes.ndim))
     sizes = voxel_sizes(layout.affine)
     spacing = tuple(float(size) for size in sizes)
-    units, labels = ("mm",) * 3, ("x", "y", "z")
+    units: tuple[str, ...] = ("mm",) * 3
+    labels: tuple[str, ...] = ("x", "y", "z")
     if layout.repeats > 1:
         shape = (*array.shape[:2], layout.repeats, -1, *array.shape[3:])
         array = array.reshape(shape).swapaxes(2, 3)
@@ -188,7 +189,7 @@ def _without_copies(slices: list[Slice]) -> tuple[list[Slice], list[Slice]]:
         return slices, []
     kept: dict[object, list[Slice]] = {}
     copies = []
-    for one in sorted(slices, key=lambda s: (is_lossy(s.header), s.path)):
+    for one in sorted(slices, key=_preference):
         uid = one.find("SOPInstanceUID")
         place = None if one.place is None else round(one.place / dicom_stack.SAME)
         same = kept.setdefault(uid if place is None else place, [])
@@ -200,6 +201,13 @@ def _without_copies(slices: list[Slice]) -> tuple[list[Slice], list[Slice]]:
     return [one for one in slices if one.path not in left], copies
 
 
+def _preference(one: Slice) -> tuple[bool, bool, Path]:
+    """Sort first what is as the scanner gave it, and what needs no decoder."""
+    syntax = one.header.file_meta.get("TransferSyntaxUID")
+    compressed = syntax is not None and syntax.is_encapsulated
+    return is_lossy(one.header), compressed, one.path
+
+
 def _is_copy(one: Slice, other: Slice) -> bool:
     uids = [s.find("SOPInstanceUID") for s in (one, other)]
     same = uids[0] == uids[1] and uids[0]
@@ -207,12 +215,11 @@ def _is_copy(one: Slice, other: Slice) -> bool:
     if not same and told[0] != told[1]:
         return False
     if is_lossy(one.header) != is_lossy(other.header):
-        return bool(same)
+        return True
     try:
-        pixels = [_values(s) for s in (one, other)]
-    except (UserError, ImportError):
-        return False
-    return np.array_equal(*pixels)
+        return np.array_equal(_values(one), _values(other))
+    except UserError:  # one cannot be decoded, and the other is taken
+        return bool(same)
 
 
 def _values(one: Slice) -> NDArray[Any]:
@@ -223,10 +230,11 @@ def _values(one: Slice) -> NDArray[Any]:
 def _stack(slices: tuple[Slice, ...]) -> NDArray[Any]:
     """(slices, rows, columns) values, with a colour axis if they have one."""
     array: NDArray[Any] | None = None
-    path = data = pixels = None
+    path: Path | None = None
     for i, one in enumerate(slices):
         if one.path != path:
-            path, (data, pixels) = one.path, read_pixels(one.path)
+            path = one.path
+            data, pixels = read_pixels(path)
             count = 1 if one.frame is None else int(one.number("NumberOfFrames") or 1)
             if one.frame is None or count == 1:
                 pixels = pixels[np.newaxis]
