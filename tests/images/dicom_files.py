@@ -2,7 +2,7 @@
 
 import numpy as np
 import pydicom
-from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 STUDY, FRAME = generate_uid(), generate_uid()
@@ -63,3 +63,42 @@ def change(path, edit):
     edit(data)
     data.save_as(path)
     return data
+
+
+def group(**sequences):
+    """Make functional groups: a sequence of one item each, of the elements given."""
+    item = Dataset()
+    for name, elements in sequences.items():
+        inner = Dataset()
+        for element, value in elements.items():
+            setattr(inner, element, value)
+        setattr(item, name, [inner])
+    return item
+
+
+def enhanced(path, frames, own, shared=None, **changes):
+    """Write an enhanced file.
+
+    ``own`` has for every frame what `group` takes, ``shared`` what all frames have.
+    """
+    gone = ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient")
+    gone += ("RescaleSlope", "RescaleIntercept", "SliceThickness")
+    data = save(path, frames[0], 0, generate_uid(), **dict.fromkeys(gone))
+    data.PixelData, data.NumberOfFrames = np.stack(frames).tobytes(), len(frames)
+    shared = {
+        "PixelMeasuresSequence": {"PixelSpacing": [0.6, 0.5], "SliceThickness": 2},
+        "PlaneOrientationSequence": {"ImageOrientationPatient": [*ROW, *COLUMN]},
+    } | (shared or {})
+    shared = {name: value for name, value in shared.items() if value}
+    data.SharedFunctionalGroupsSequence = [group(**shared)]
+    data.PerFrameFunctionalGroupsSequence = [group(**one) for one in own]
+    for name, value in changes.items():
+        setattr(data, name, value)
+    data.save_as(path)
+    return data
+
+
+def at(place, **sequences):
+    """Place a frame on the world's z, for `enhanced`."""
+    position = {"ImagePositionPatient": [-10, -20, place]}
+    return {"PlanePositionSequence": position} | sequences

@@ -300,5 +300,5 @@ def test_a_video_is_a_sentence(tmp_path):
     data.PixelData = pydicom.encaps.encapsulate([b"12345678"])
     data["PixelData"].is_undefined_length = True
     data.save_as(path)
-    with pytest.raises(ValueError, match="is a video .*numbered PNG files"):
+    with pytest.raises(ValueError, match=r"is a video .*numbered PNG files"):
         open_layers(path)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import nibabel
 import numpy as np
-from nibabel.affines import voxel_sizes
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.image_file import MM
 from napari_simpleclick.images.lazy_array import turn
+from napari_simpleclick.images.oblique import along_own_axes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 SOURCE_KEY = "napari-simpleclick source"
 """Key under which a layer's metadata hold its `Source`."""
-
-SHEAR = 1e-5
-"""Part of a voxel's size from which axes that are not upright are a shear (0.25°)."""
 
 DIRECTIONS = {2: "inferior", 1: "posterior", 0: "left"}
 """World axis (R, A, S) of the last three layer axes, and where they point."""
@@ -87,10 +84,8 @@ class Source:
         """Find how a file is to stand in a viewer.
 
         Files with an affine are turned, by whole axes only, so that the last three axes
-        point towards inferior, posterior and left; axes beyond them come first. The
-        layer's world then has these directions, oblique ones too, and the file's origin
-        as its own, so that files of one orientation lie on each other. Others stay as
-        they are.
+        point towards inferior, posterior and left; axes beyond them come first. Oblique
+        ones stand along their own axes (see `along_own_axes`). Others stay as they are.
         """
         axes = _as_they_are(file) if file.affine is None else _upright(file)
         return cls(
@@ -270,61 +265,15 @@ def _upright(file: ImageFile) -> list[_Axis]:
     corner = np.array([0.0, 0.0, 0.0, 1.0])  # the layer's first voxel, in the file
     for axis, flip in flipped.items():
         corner[axis] = file.shape[axis] - 1 if flip else 0
-    sizes = upright_sizes(file.affine)
-    directions = file.affine[:3, :3] / sizes  # of the world that the layer stands in
-    directions *= np.where(turns[:, 1] > 0, -1, 1)
-    origin = np.linalg.solve(directions, (file.affine @ corner)[:3])
+    assert file.affine is not None
+    origin, sizes = along_own_axes(file.affine, corner)
     for world, axis in space.items():
         axes.append(
             own[axis]._replace(
                 flipped=flipped[axis],
                 scale=float(sizes[axis]),
-                translate=float(origin[axis]) + 0.0,  # no -0.0
+                translate=float(-origin[world]),
                 name=DIRECTIONS[world],
             )
         )
     return axes
-
-
-def is_sheared(affine: NDArray[np.float64]) -> bool:
-    """Whether the axes of a file are not at right angles, as with a tilted gantry."""
-    sizes = voxel_sizes(affine)
-    return not np.allclose(_heights(affine), sizes, rtol=SHEAR)
-
-
-def upright_sizes(affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sizes of the voxels if their axes were at right angles.
-
-    Of a sheared volume each axis counts with its part that is upright on those before
-    it, so that volumes stay right and the distance of slices is that of their planes.
-
-    Parameters
-    ----------
-    affine : ndarray
-        (4, 4) from voxels to mm.
-
-    Returns
-    -------
-    ndarray
-        (3,), mm.
-    """
-    return _heights(affine) if is_sheared(affine) else voxel_sizes(affine)
-
-
-def unsheared(affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Place the slices of a sheared volume straight over each other.
-
-    Returns
-    -------
-    ndarray
-        (4, 4), with the first voxel, the first two directions and the sizes of
-        ``affine``: what ITK makes of a DICOM series from a tilted gantry.
-    """
-    turned, heights = np.linalg.qr(affine[:3, :3])
-    straight = affine.copy()
-    straight[:3, :3] = turned * np.sign(np.diag(heights)) * voxel_sizes(affine)
-    return straight
-
-
-def _heights(affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.abs(np.diag(np.linalg.qr(affine[:3, :3])[1]))

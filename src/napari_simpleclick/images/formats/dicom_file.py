@@ -43,11 +43,11 @@ def _begins_bare(start: bytes) -> bool:
     if len(start) < 8:
         return False
     for order in ("little", "big"):
-        group = int.from_bytes(start[:2], order)  # type: ignore[arg-type]
-        element = int.from_bytes(start[2:4], order)  # type: ignore[arg-type]
+        group = int.from_bytes(start[:2], order)
+        element = int.from_bytes(start[2:4], order)
         if group in (2, 8) and element <= LAST_FIRST:
             explicit = start[4:6].isalpha() and start[4:6].isupper()
-            length = int.from_bytes(start[4:8], order)  # type: ignore[arg-type]
+            length = int.from_bytes(start[4:8], order)
             return explicit or 0 < length <= 64
     return False
 

@@ -12,8 +12,8 @@ import numpy as np
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.error_text import reason
 from napari_simpleclick.images.formats.dicom_file import read_header
+from napari_simpleclick.images.oblique import upright_sizes
 from napari_simpleclick.images.optional_packages import require
-from napari_simpleclick.images.source import upright_sizes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,7 +148,8 @@ def _valid(name: str, value: Any) -> Any:
     kind = next((k for end, k in KINDS if name.endswith(end)), None)
     if kind is None:
         return value
-    for text in (str(value), re.sub(r"\D", "", str(value))):
+    digits = re.sub(r"\D", "", str(value))
+    for text in (digits,) if kind == "DA" else (str(value), digits):
         with suppress(ValueError):
             getattr(valuerep, kind)(text)
             return text

@@ -74,13 +74,13 @@ def read(slices: list[Slice], name: str) -> list[ImageFile]:
     labels = _labels(data)
     parts = _parts(slices, data, pixels)
     shape = (max(rows) + 1, *pixels.shape[1:])
-    kind = np.min_scalar_type(max([*labels.values(), *parts_numbers(parts)], default=1))
-    whole = np.zeros(shape, kind)
+    highest = max((labels.get(number, number) for _, number, _ in parts), default=1)
+    whole = np.zeros(shape, np.min_scalar_type(highest))
     overlap = False
-    for row, number, on in ((rows[i], number, on) for i, number, on in parts):
-        label = labels.get(number, number)
-        overlap |= bool(((whole[row] != 0) & (whole[row] != label) & on).any())
-        whole[row][on] = label
+    for i, number, on in parts:
+        label, plane = labels.get(number, number), whole[rows[i]]
+        overlap |= bool(((plane != 0) & (plane != label) & on).any())
+        plane[on] = label
     if data.get("SegmentationType") == "FRACTIONAL" and _fractions(data, pixels):
         warnings += (
             f"'{one.path}' holds fractions; a label is where they are at least half.",
@@ -92,11 +92,6 @@ def read(slices: list[Slice], name: str) -> list[ImageFile]:
         _file(array, called, one, affine, warnings if not i else ())
         for i, (called, array) in enumerate(arrays.items())
     ]
-
-
-def parts_numbers(parts: list[tuple[int, int, NDArray[np.bool_]]]) -> set[int]:
-    """Segment numbers that occur."""
-    return {number for _, number, _ in parts}
 
 
 def _file(

@@ -159,7 +159,7 @@ def frames_of(path: Path, header: Any) -> list[Slice]:
             where = numbers(detector[0].get("ImagePositionPatient"), 3)
             along = None if along is None else along.reshape(2, 3)
             first = Slice(path, header, first.pixel, along, where, 0)
-            offsets = step * np.arange(count)
+            offsets = np.arange(count) * np.float64(step)
     if offsets is None or first.place is None:
         return [Slice(path, header, first.pixel, None, None, i) for i in range(count)]
     assert first.directions is not None

@@ -111,7 +111,7 @@ def _turned(pixels: NDArray[Any], bits: int) -> NDArray[Any]:
 
 def _rescaled(pixels: NDArray[Any], slope: Decimal, intercept: Decimal) -> NDArray[Any]:
     """Apply slope and intercept, in whole numbers where both are."""
-    if (slope, intercept) == (1, 0):
+    if slope == 1 and intercept == 0:
         return pixels
     pydicom = require("pydicom.pixels", "dicom", TASK)
     stored = pixels.dtype
@@ -174,7 +174,7 @@ def _palette_colours(pixels: NDArray[Any], data: Any) -> NDArray[np.uint8]:
     table = pydicom.apply_color_lut(np.arange(first, first + count), data)
     # entries of 16 bits, unless they are 8-bit ones in wider words
     wide = int(table[..., :3].max()) > 255
-    return (colours >> 8 if wide else colours).astype(np.uint8)
+    return np.asarray(colours >> 8 if wide else colours, np.uint8)
 
 
 def _unpack(data: Any, name: str, count: int) -> None:

@@ -12,6 +12,7 @@ from napari_simpleclick.images.formats import dicom_stack
 from napari_simpleclick.images.formats.dicom_file import is_lossy, read_pixels
 from napari_simpleclick.images.formats.dicom_values import modality_values
 from napari_simpleclick.images.image_file import ImageFile
+from napari_simpleclick.images.oblique import shear_degrees
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.images.formats.dicom_slice import Slice
+
+LEAN = 0.5
+"""Degrees from which slices that do not lie over each other are a warning."""
 
 NAMED = 5
 """Files that are named in a message, at most."""
@@ -132,6 +136,12 @@ def _volume(
     if slices[0].pixel is None:
         warnings += (f"{which} has no valid pixel size; it is shown with 1 mm.",)
     layout = dicom_stack.arrange(slices, which)
+    lean = shear_degrees(layout.affine)
+    if lean > LEAN:
+        warnings += (
+            f"The slices of {which} lean by {lean:.1f} degrees (a tilted gantry); they "
+            "are shown straight over each other, and masks are saved as they lie.",
+        )
     planes = _stack(layout.slices)
     colour = planes.ndim == 4
     array = planes.transpose(2, 1, 0, *range(3, planes.ndim))

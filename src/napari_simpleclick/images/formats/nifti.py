@@ -16,7 +16,6 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.error_text import reason
 from napari_simpleclick.images.image_file import ImageFile, is_label_name
 from napari_simpleclick.images.lazy_array import LazyArray, Unchanged
-from napari_simpleclick.images.source import is_sheared, unsheared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 
 LABEL_INTENT = 1002
 """NIFTI_INTENT_LABEL of nifti1.h."""
-
-SCANNER = 1
-"""NIFTI_XFORM_SCANNER_ANAT of nifti1.h."""
 
 LONGEST = 2**15 - 1
 """Length of an axis that NIfTI-1 can hold."""
@@ -212,15 +208,4 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
     if header is None:
         image.header.set_xyzt_units("mm")
         image.header["intent_code"] = LABEL_INTENT
-    _straighten(image)
     nibabel.save(image, path)
-
-
-def _straighten(image: Any) -> None:
-    """Give a sheared volume a qform as well, without which ITK refuses its file."""
-    (sform, stated), (_, known) = map(
-        _coded, (image.header.get_sform, image.header.get_qform)
-    )
-    valid = np.isfinite(sform).all() and np.linalg.det(sform[:3, :3]) != 0
-    if stated and not known and valid and is_sheared(sform):
-        image.header.set_qform(unsheared(sform), SCANNER)
