@@ -313,3 +313,46 @@ def test_names_without_an_extension(tmp_path):
     assert read_image(path).array.shape == (7, 6, 1)
     named = path.rename(tmp_path / "1.2.840.113619.2")
     assert read_image(named).array.shape == (7, 6, 1)
+
+
+def test_a_time_that_is_not_complete_is_left_out(tmp_path):
+    uid = generate_uid()
+    for count in range(3):
+        for number, pixels in enumerate(VOLUME[: 4 if count == 2 else 5]):
+            changes = {"AcquisitionNumber": count, "InstanceNumber": 3 * number + count}
+            path = tmp_path / f"{count}-{number}.dcm"
+            save(path, pixels + np.uint16(count), 2 * number, uid, **changes)
+    opened = only(tmp_path)
+    first = HOUNSFIELD[::-1]
+    np.testing.assert_array_equal(opened.array, [first, first + 1])
+    assert "'2-0.dcm', '2-1.dcm', '2-2.dcm', '2-3.dcm'" in opened.warnings[1]
+
+
+def test_a_slice_that_was_taken_again(tmp_path):
+    uid = series(tmp_path, AcquisitionNumber=1)
+    save(tmp_path / "again.dcm", VOLUME[4], 2, uid, AcquisitionNumber=2)
+    opened = only(tmp_path)
+    np.testing.assert_array_equal(opened.array, HOUNSFIELD[::-1])
+    assert "'again.dcm'" in opened.warnings[0]
+
+
+def test_slices_with_uids_of_their_own_are_a_series(tmp_path):
+    for number, pixels in enumerate(VOLUME):
+        save(tmp_path / f"{number}.dcm", pixels, 2 * number, generate_uid())
+    np.testing.assert_array_equal(only(tmp_path).array, HOUNSFIELD[::-1])
+
+
+def test_views_of_different_series_stay_apart(tmp_path):
+    for number, pixels in enumerate(VOLUME[:4]):
+        changes = {"SeriesNumber": number}
+        save(tmp_path / f"{number}.dcm", pixels, number, generate_uid(), **changes)
+    assert len(open_layers(tmp_path)) == 4
+
+
+def test_files_of_macs_and_windows_do_not_matter(tmp_path):
+    series(tmp_path)
+    (tmp_path / "._IM0.dcm").write_bytes(b"\0\5\x16\7" + bytes(200))
+    (tmp_path / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0" + bytes(200))
+    (tmp_path / "empty.dcm").write_bytes(b"")
+    opened = only(tmp_path)
+    assert (opened.array.shape, opened.warnings) == (VOLUME.shape, ())

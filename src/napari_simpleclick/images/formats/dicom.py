@@ -9,7 +9,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.images.formats import dicom_segments, dicom_volume
+from napari_simpleclick.images.formats import (
+    dicom_segments,
+    dicom_stack,
+    dicom_volume,
+)
 from napari_simpleclick.images.formats.dicom_file import is_dicom, read_header
 from napari_simpleclick.images.formats.dicom_slice import Slice, frames_of, number
 from napari_simpleclick.images.optional_packages import require
@@ -26,6 +30,9 @@ LOOKED_AT = 20
 
 DISC, NAMED = 20_000, 5
 """Files and folders of a disc that are looked at, and those that are named."""
+
+CALLED = ("SeriesNumber", "SeriesDescription", "Modality", "StudyDate")
+"""What slices of one series have in common, apart from its UID."""
 
 DIRECTORY = "1.2.840.10008.1.3.10"
 """SOP class of a DICOMDIR, the table of contents of a disc."""
@@ -142,7 +149,30 @@ def _by_series(paths: Sequence[Path]) -> tuple[list[list[Slice]], dict[str, str]
         slices = frames_of(path, header) if several else [Slice.of(path, header)]
         groups.setdefault(uid, []).extend(slices)
         order[uid] = several, number(header, "SeriesNumber", 0)
-    return [groups[uid] for uid in sorted(groups, key=lambda uid: order[uid])], others
+    series = [groups[uid] for uid in sorted(groups, key=lambda uid: order[uid])]
+    return _rejoined(series), others
+
+
+def _rejoined(series: list[list[Slice]]) -> list[list[Slice]]:
+    """Join files to a series that have each been given a UID of their own.
+
+    Some programs that take names out of files do so. Joined are single slices with the
+    same number and description, at places of their own.
+    """
+    alone: dict[tuple[str, ...], list[list[Slice]]] = {}
+    for slices in series:
+        one = slices[0]
+        if len(slices) == 1 and one.frame is None and one.place is not None:
+            key = tuple(str(one.header.get(name) or "") for name in CALLED)
+            alone.setdefault(key, []).append(slices)
+    for parts in alone.values():
+        joined = [one for slices in parts for one in slices]
+        places = {one.place for one in joined}
+        if len(parts) < dicom_stack.FEW or len(places) < len(parts):
+            continue
+        if len(dicom_stack.split(joined)) == 1:
+            series = [slices for slices in series if slices not in parts] + [joined]
+    return series
 
 
 def _has_frames(header: Any) -> bool:

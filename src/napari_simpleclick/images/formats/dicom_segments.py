@@ -9,7 +9,7 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.images.formats import dicom_stack
+from napari_simpleclick.images.formats import dicom_geometry, dicom_stack
 from napari_simpleclick.images.formats.dicom_file import read_pixels
 from napari_simpleclick.images.image_file import ImageFile
 
@@ -123,20 +123,20 @@ def _grid(
     which = f"'{slices[0].path}'"
     known = np.array([one.place for one in slices], float)
     order = np.argsort(known, kind="stable")
-    starts = np.diff(known[order], prepend=-np.inf) >= dicom_stack.SAME
+    starts = np.diff(known[order], prepend=-np.inf) >= dicom_geometry.SAME
     places = known[order][starts]
     if len(places) == 1:
-        step = dicom_stack.thickness(slices[0])[0]
-        return [0] * len(slices), dicom_stack.place_matrix(slices[:1], step), ()
+        step = dicom_geometry.thickness(slices[0])[0]
+        return [0] * len(slices), dicom_geometry.place_matrix(slices[:1], step), ()
     gaps = np.diff(places)
-    step, source = dicom_stack.thickness(slices[0])
+    step, source = dicom_geometry.thickness(slices[0])
     if source != "SpacingBetweenSlices" or not _fits(gaps, step):
         step = float(gaps.min())
     ends = [slices[order[0]], slices[order[-1]]]
     if _fits(gaps, step):
         step = float(np.ptp(places) / np.rint(np.ptp(places) / step))
         rows = np.rint((known - places[0]) / step).astype(int)
-        return rows.tolist(), dicom_stack.place_matrix(ends, step), ()
+        return rows.tolist(), dicom_geometry.place_matrix(ends, step), ()
     step = float(gaps.mean())
     rows = np.empty(len(slices), int)
     rows[order] = np.cumsum(starts) - 1
@@ -144,13 +144,15 @@ def _grid(
         f"{which} has slices at uneven distances, {gaps.min():.4g} to {gaps.max():.4g} "
         "mm; they are shown as if they were even."
     )
-    return rows.tolist(), dicom_stack.place_matrix(ends, step), (warning,)
+    return rows.tolist(), dicom_geometry.place_matrix(ends, step), (warning,)
 
 
 def _fits(gaps: NDArray[np.float64], step: float) -> bool:
     """Whether all gaps are multiples of a distance."""
     off = np.abs(gaps - np.rint(gaps / step) * step)
-    return bool((off <= dicom_stack.TOLERANCE * step).all() and gaps.min() > 0.5 * step)
+    return bool(
+        (off <= dicom_geometry.TOLERANCE * step).all() and gaps.min() > 0.5 * step
+    )
 
 
 def _labels(data: Any) -> dict[int, int]:

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.images.image_file import FLIP
+from napari_simpleclick.images.formats.dicom_geometry import (
+    SAME,
+    matrix,
+    place_matrix,
+    slice_distance,
+    thickness,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,15 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.images.formats.dicom_slice import Slice
-
-TOLERANCE = 0.1
-"""Part of the slice distance by which positions may be off."""
-
-SAME = 1e-3
-"""Part of a pixel's size, of a direction, and mm, below which two are the same."""
-
-DISTANCES = ("SpacingBetweenSlices", "SliceThickness")
-"""Where a header says how far slices are from each other."""
 
 FEW = 3
 """Slices that make a volume of their own beside others in the same series."""
@@ -50,6 +47,13 @@ DIMENSIONS = (
     ("InstanceNumber", "time"),
 )
 """What may tell the slices at one place apart, and the axis that it makes."""
+
+
+RANKS = ("AcquisitionTime", "ContentTime", "InstanceNumber")
+"""Those of which only the order at each place counts."""
+
+NAMED = 5
+"""Files that are named in a message, at most."""
 
 
 @dataclass(frozen=True)
@@ -156,42 +160,65 @@ def arrange(slices: list[Slice], which: str) -> Layout:
     warnings: tuple[str, ...] = ()
     repeats, axis = 1, ""
     if (counts > 1).any():
-        stacks, axis, name = _told_apart(slices, first, counts, which)
+        stacks, axis, name, rest = _told_apart(slices, first, counts, which)
         repeats = len(stacks)
+        if repeats > 1:
+            warnings = (
+                f"{which} has {repeats} slices at every place, which differ in {name}; "
+                f"they are the axis '{axis}'.",
+            )
+        if rest:
+            names = ", ".join(f"'{one.path.name}'" for one in rest[:NAMED])
+            more = ", …" if len(rest) > NAMED else ""
+            warnings += (
+                f"{which} has slices for which others of the same {name} are missing "
+                f"({names}{more}); they were left out.",
+            )
         slices = [one for stack in stacks for one in stack]
-        warnings = (
-            f"{which} has {repeats} slices at every place, which differ in {name}; "
-            f"they are the axis '{axis}'.",
-        )
     stack = slices[: len(first)]
     step, odd = slice_distance(stack, sorted_places[first], which)
     affine = place_matrix(stack, step)
+    axis = axis if repeats > 1 else ""
     return Layout(tuple(slices), affine, repeats, axis, (*warnings, *odd))
 
 
 def _told_apart(
     slices: list[Slice], first: NDArray[np.intp], counts: NDArray[np.intp], which: str
-) -> tuple[list[list[Slice]], str, str]:
-    """Sort the slices at every place by what makes them different."""
-    count = int(counts[0])
-    if (counts == count).all():
-        sites = [slices[start : start + count] for start in first]
-        for name, axis in DIMENSIONS:
-            found = [[one.find(name) for one in site] for site in sites]
-            keys = [_sortable(values) for values in found]
-            if any(None in key or len(set(key)) < count for key in keys):
+) -> tuple[list[list[Slice]], str, str, list[Slice]]:
+    """Sort the slices at every place by what makes them different.
+
+    Returns
+    -------
+    list of list of Slice
+        Stacks with one slice at every place.
+    str
+        Name of their axis.
+    str
+        Element that tells them apart.
+    list of Slice
+        Those of stacks that are not complete.
+    """
+    ends = np.append(first[1:], len(slices))
+    sites = [slices[start:end] for start, end in zip(first, ends, strict=True)]
+    for name, axis in DIMENSIONS:
+        keys = [_sortable([one.find(name) for one in site]) for site in sites]
+        if any(None in key or len(set(key)) < len(key) for key in keys):
+            continue
+        if name in RANKS:
+            if (counts != counts[0]).any():
                 continue
-            if name not in ("InstanceNumber", "AcquisitionTime", "ContentTime") and any(
-                set(key) != set(keys[0]) for key in keys
-            ):
-                continue
-            ordered = [
-                [site[key.index(one)] for one in sorted(key)]
-                for site, key in zip(sites, keys, strict=True)
+            keys = [[sorted(key).index(one) for one in key] for key in keys]
+        stacks: dict[Any, list[Slice]] = {}
+        for site, key in zip(sites, keys, strict=True):
+            for value, one in zip(key, site, strict=True):
+                stacks.setdefault(value, []).append(one)
+        whole = [value for value, stack in stacks.items() if len(stack) == len(sites)]
+        if whole:
+            rest = [
+                one for v, stack in stacks.items() if v not in whole for one in stack
             ]
-            return [list(stack) for stack in zip(*ordered, strict=True)], axis, name
-    worst = int(np.argmax(counts))
-    pair = slices[first[worst] : first[worst] + 2]
+            return [stacks[value] for value in sorted(whole)], axis, name, rest
+    pair = sites[int(np.argmax(counts))][:2]
     names = " and ".join(f"'{one.path.name}'" for one in pair)
     raise UserError(
         f"{which} has several slices at the same position, or nearly so ({names}), and "
@@ -209,87 +236,6 @@ def _sortable(values: list[Any]) -> list[Any]:
         return list(texts)
 
 
-def slice_distance(
-    slices: list[Slice], places: NDArray[np.float64], which: str
-) -> tuple[float, tuple[str, ...]]:
-    """Distance of the slices in mm, and warnings where it is not the same.
-
-    Raises
-    ------
-    UserError
-        If two are nearly at the same place.
-    """
-    if len(places) == 1:
-        return thickness(slices[0], DISTANCES[::-1])[0], ()
-    gaps = np.diff(places)
-    usual = np.quantile(gaps, 0.75, method="lower")  # pairs are half of the gaps
-    if gaps.min() < max(SAME, TOLERANCE * usual):
-        at = int(np.argmin(gaps))
-        names = " and ".join(f"'{one.path.name}'" for one in slices[at : at + 2])
-        raise UserError(
-            f"{which} has several slices at the same position, or nearly so ({names}), "
-            "which cannot be stacked; move one of them out of the folder, or put those "
-            "of one time into a folder of their own."
-        )
-    step = float(np.median(gaps))
-    if 0.4 * step < gaps.min() < (1 - TOLERANCE) * step:  # most gaps lack a slice
-        step = float(gaps.min())
-    steps = np.rint(gaps / step)
-    if np.abs(gaps - steps * step).max() > TOLERANCE * step:
-        return float(gaps.mean()), (
-            f"{which} has slices at uneven distances, {gaps.min():.4g} to "
-            f"{gaps.max():.4g} mm; they are shown as if they were even.",
-        )
-    missing = [
-        f"{place + step * number:.4g}"
-        for place, count in zip(places, steps, strict=False)
-        for number in range(1, int(count))
-    ]
-    if not missing:
-        return float(gaps.mean()), ()
-    listed = ", ".join(missing[:10]) + (", …" if len(missing) > 10 else "")
-    return step, (
-        f"{which} lacks {len(missing)} slices, at {listed} mm along the series; the "
-        "others are stacked without a gap, so lengths across it are too short.",
-    )
-
-
-def thickness(one: Slice, names: tuple[str, ...] = DISTANCES) -> tuple[float, str]:
-    """Distance to the next slice as the header of one has it, and where it says so."""
-    for name in names:
-        found = one.number(name)
-        if found and found > 0:
-            return found, name
-    return 1.0, ""
-
-
-def place_matrix(slices: list[Slice], step: float) -> NDArray[np.float64]:
-    """(4, 4) from column, row, slice to mm; sheared if the gantry was tilted."""
-    one = slices[0]
-    assert one.directions is not None and one.position is not None
-    normal = np.cross(*one.directions)
-    across = normal
-    if len(slices) > 1 and slices[-1].position is not None:
-        way = slices[-1].position - one.position
-        across = way / (normal @ way)
-    return _matrix(one, across * step, one.position)
-
-
-def _matrix(
-    one: Slice, step: NDArray[np.float64], origin: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    height, width = one.pixel or (1.0, 1.0)
-    along_row, along_column = (
-        np.eye(3)[:2] if one.directions is None else one.directions
-    )
-    affine = np.eye(4)
-    affine[:3, 0] = along_row * width
-    affine[:3, 1] = along_column * height
-    affine[:3, 2] = step
-    affine[:3, 3] = origin
-    return FLIP @ affine
-
-
 def _without_places(slices: list[Slice], which: str) -> Layout:
     """Order slices by what there is instead of positions."""
     one = slices[0]
@@ -300,7 +246,7 @@ def _without_places(slices: list[Slice], which: str) -> Layout:
         slices = [slices[i] for i in np.argsort(locations)]
         places = np.sort(locations)
         step, odd = slice_distance(slices, places, which)
-        affine = _matrix(slices[0], normal * step, normal * places[0])
+        affine = matrix(slices[0], normal * step, normal * places[0])
         told = f"slice locations (SliceLocation), which lie {step:.4g} mm apart"
         return Layout(tuple(slices), affine, 1, "", (_unplaced(which, told), *odd))
     numbers = _distinct(slices, lambda s: s.number("InstanceNumber"))
@@ -316,7 +262,7 @@ def _without_places(slices: list[Slice], which: str) -> Layout:
     # the first of them is seen first: towards inferior, posterior or left
     downwards = normal * np.sign(normal[np.abs(normal).argmax()])
     downwards = downwards if np.abs(normal).argmax() < 2 else -downwards
-    affine = _matrix(slices[0], downwards * step, np.zeros(3))
+    affine = matrix(slices[0], downwards * step, np.zeros(3))
     single = len(slices) == 1 and not one.find("ImageOrientationPatient")
     warnings = () if single else (_unplaced(which, told),)
     return Layout(tuple(slices), affine, 1, "", warnings)

@@ -8,7 +8,7 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.images.formats import dicom_stack
+from napari_simpleclick.images.formats import dicom_geometry, dicom_stack
 from napari_simpleclick.images.formats.dicom_file import is_lossy, read_pixels
 from napari_simpleclick.images.formats.dicom_values import modality_values
 from napari_simpleclick.images.image_file import ImageFile
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 LEAN = 0.5
 """Degrees from which slices that do not lie over each other are a warning."""
-
-NAMED = 5
-"""Files that are named in a message, at most."""
 
 TIMES = ("FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRate")
 """Elements of films."""
@@ -121,9 +118,9 @@ def _volumes(
 
 def _names(slices: list[Slice]) -> str:
     names = sorted({one.path.name for one in slices})
-    listed = ", ".join(f"'{name}'" for name in names[:NAMED])
-    if len(names) > NAMED:
-        return f"{listed} and {len(names) - NAMED} more were"
+    listed = ", ".join(f"'{name}'" for name in names[: dicom_stack.NAMED])
+    if len(names) > dicom_stack.NAMED:
+        return f"{listed} and {len(names) - dicom_stack.NAMED} more were"
     return f"{listed} {'was' if len(names) == 1 else 'were'}"
 
 
@@ -201,7 +198,7 @@ def _without_copies(slices: list[Slice]) -> tuple[list[Slice], list[Slice]]:
     copies = []
     for one in sorted(slices, key=_preference):
         uid = one.find("SOPInstanceUID")
-        place = None if one.place is None else round(one.place / dicom_stack.SAME)
+        place = None if one.place is None else round(one.place / dicom_geometry.SAME)
         same = kept.setdefault(uid if place is None else place, [])
         if any(_is_copy(one, other) for other in same):
             copies.append(one)
