@@ -248,3 +248,24 @@ def test_a_segmentation_that_lies_nowhere(tmp_path, scan):
     change(path, forget)
     with pytest.raises(ValueError, match="does not say where its slices lie"):
         open_layers(path)
+
+
+@pytest.mark.parametrize("places", [(0, 2, 4, 10, 12), (0, 2, 4.7, 6, 8), (0, 4, 8)])
+@pytest.mark.parametrize("labelled", [(1, 3), (0, 4), (3, 4), (0, 1, 2, 3, 4)])
+def test_masks_lie_on_a_series_that_lacks_slices(tmp_path, places, labelled):
+    folder = tmp_path / "ct"
+    folder.mkdir()
+    series(folder, places)
+    opened = only(folder)
+    mask = np.zeros(opened.array.shape, np.uint8)
+    mask[[row for row in labelled if row < len(places)], 2, 3] = 1
+    mask[0, 0, 0] = 2
+    write_labels(tmp_path / "m.dcm", mask, opened.source)
+    again = only(tmp_path / "m.dcm")
+    rows = np.flatnonzero(again.array.any(axis=(1, 2)))
+    known = np.flatnonzero(mask.any(axis=(1, 2)))
+    shown, expected = (
+        np.array(one.source.translate[0]) + one.source.scale[0] * at
+        for one, at in ((again, rows), (opened, known))
+    )
+    np.testing.assert_allclose(shown, expected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,17 +13,17 @@ import numpy as np
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.error_text import reason
 from napari_simpleclick.images.formats.dicom_file import read_header
+from napari_simpleclick.images.formats.dicom_geometry import TOLERANCE
+from napari_simpleclick.images.formats.dicom_segments import PACKAGE
+from napari_simpleclick.images.formats.dicom_slice import Slice
 from napari_simpleclick.images.oblique import upright_sizes
 from napari_simpleclick.images.optional_packages import require
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from napari_simpleclick.images.source import Source
 
-PACKAGE = "napari-simpleclick"
 SERIES_NUMBER = 900
 """High enough not to be that of a series of the scanner."""
 
@@ -129,6 +130,7 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
             software_versions=version(PACKAGE),
             device_serial_number="0",
             series_description=f"{PACKAGE} mask",
+            omit_empty_frames=_is_even(images),
         )
     except UserError:
         raise
@@ -138,6 +140,17 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
             f"({reason(error)}); save the mask as .nii.gz."
         ) from error
     dataset.save_as(path)
+
+
+def _is_even(images: list[Any]) -> bool:
+    """Whether no slice is missing, so that empty ones can be told from their places.
+
+    Else the file has to say which slices there are, to lie on the series again.
+    """
+    places = np.sort([Slice.of(Path(), image).place or 0.0 for image in images])
+    gaps = np.diff(places)
+    even = np.abs(gaps - gaps.mean()) if len(gaps) else gaps
+    return bool((even <= TOLERANCE * gaps.min(initial=np.inf)).all())
 
 
 def _valid(name: str, value: Any) -> Any:

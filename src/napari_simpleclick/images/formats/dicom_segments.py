@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.images.formats.dicom_slice import Slice
 
+PACKAGE = "napari-simpleclick"
+"""Manufacturer of the files that are written here."""
+
 OWN_LABEL = re.compile(r"label (\d+)")
 """What the segment of a label is called in the files that are written here."""
 
@@ -128,6 +131,12 @@ def _grid(
     if len(places) == 1:
         step = dicom_geometry.thickness(slices[0])[0]
         return [0] * len(slices), dicom_geometry.place_matrix(slices[:1], step), ()
+    if _has_every_slice(slices[0].header, len(places)):
+        stack = [slices[i] for i in order[starts]]
+        step, odd = dicom_geometry.slice_distance(stack, places, which)
+        rows = np.empty(len(slices), int)
+        rows[order] = np.cumsum(starts) - 1
+        return rows.tolist(), dicom_geometry.place_matrix(stack, step), odd
     gaps = np.diff(places)
     step, source = dicom_geometry.thickness(slices[0])
     if source != "SpacingBetweenSlices" or not _fits(gaps, step):
@@ -145,6 +154,16 @@ def _grid(
         "mm; they are shown as if they were even."
     )
     return rows.tolist(), dicom_geometry.place_matrix(ends, step), (warning,)
+
+
+def _has_every_slice(header: Any, count: int) -> bool:
+    """Whether a file of ours has a frame for every slice of its series.
+
+    It then stands as the series does, also where that lacks slices.
+    """
+    series = header.get("ReferencedSeriesSequence") or []
+    slices = sum(len(one.get("ReferencedInstanceSequence") or []) for one in series)
+    return header.get("Manufacturer") == PACKAGE and slices == count
 
 
 def _fits(gaps: NDArray[np.float64], step: float) -> bool:
