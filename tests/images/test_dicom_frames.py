@@ -186,3 +186,15 @@ def test_a_whole_slide_is_a_sentence(tmp_path):
     enhanced(tmp_path / "a.dcm", list(VOLUME), [at(i) for i in range(5)], **changes)
     with pytest.raises(ValueError, match=r"whole slide in tiles.*as TIFF"):
         read_image(tmp_path / "a.dcm")
+
+
+def test_enhanced_files_of_one_frame_are_a_series(tmp_path):
+    uid = generate_uid()
+    for number, pixels in enumerate(VOLUME):
+        path = tmp_path / f"{number}.dcm"
+        own = [at(2 * number, **scale(1, number))]
+        enhanced(path, [pixels], own, SeriesInstanceUID=uid)
+    opened = only(tmp_path)
+    expected = VOLUME + np.arange(5).reshape(5, 1, 1)
+    np.testing.assert_array_equal(opened.array, expected[::-1])
+    np.testing.assert_allclose(opened.source.scale, (2, 0.6, 0.5))

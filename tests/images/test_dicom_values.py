@@ -1,5 +1,6 @@
 """Values and colours of DICOM images."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -301,4 +302,35 @@ def test_a_video_is_a_sentence(tmp_path):
     data["PixelData"].is_undefined_length = True
     data.save_as(path)
     with pytest.raises(ValueError, match=r"is a video .*numbered PNG files"):
+        open_layers(path)
+
+
+def raw(path, **texts):
+    """Put texts into a file that are not as the standard has them."""
+    data = pydicom.dcmread(path)
+    for name, text in texts.items():
+        data[name] = pydicom.DataElement(name, "LT", text, validation_mode=0)
+    data.save_as(path)
+    written = path.read_bytes()
+    for name in texts:
+        tag = pydicom.datadict.tag_for_keyword(name)
+        start = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
+        written = written.replace(start + b"LT", start + b"DS")
+    path.write_bytes(written)
+
+
+def test_decimal_commas(tmp_path):
+    path = tmp_path / "a.dcm"
+    save(path, filled(10), 0, generate_uid())
+    raw(path, PixelSpacing="0,7\\0,4", RescaleSlope="0,5 ", RescaleIntercept="-1,5")
+    (opened,) = open_layers(path)
+    np.testing.assert_allclose(opened.source.scale[1:], (0.7, 0.4))
+    assert np.unique(opened.array).tolist() == [3.5]
+
+
+def test_a_scale_that_is_no_number_is_a_sentence(tmp_path):
+    path = tmp_path / "a.dcm"
+    save(path, filled(10), 0, generate_uid())
+    raw(path, RescaleSlope="one ")
+    with pytest.raises(ValueError, match="RescaleSlope 'one', which is no number"):
         open_layers(path)

@@ -137,18 +137,13 @@ def _by_series(paths: Sequence[Path]) -> tuple[list[list[Slice]], dict[str, str]
             if _kind(header):
                 others[path.name] = _kind(header)
             continue
-        several = _has_frames(header)
-        uid = (
-            (str(path),)
-            if several
-            else tuple(
-                str(header.get(name) or "")
-                for name in ("SeriesInstanceUID", "SeriesNumber")
-            )
-        )
-        slices = frames_of(path, header) if several else [Slice.of(path, header)]
+        framed = _has_frames(header)
+        slices = frames_of(path, header) if framed else [Slice.of(path, header)]
+        whole = len(slices) > 1 or dicom_segments.is_segmentation(header)
+        names = ("SeriesInstanceUID", "SeriesNumber")
+        uid = (str(path),) if whole else tuple(str(header.get(n) or "") for n in names)
         groups.setdefault(uid, []).extend(slices)
-        order[uid] = several, number(header, "SeriesNumber", 0)
+        order[uid] = whole, number(header, "SeriesNumber", 0)
     series = [groups[uid] for uid in sorted(groups, key=lambda uid: order[uid])]
     return _rejoined(series), others
 

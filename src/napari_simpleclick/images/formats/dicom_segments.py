@@ -6,12 +6,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from nibabel.affines import voxel_sizes
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.formats import dicom_geometry, dicom_stack
 from napari_simpleclick.images.formats.dicom_file import read_pixels
 from napari_simpleclick.images.image_file import ImageFile
+from napari_simpleclick.images.oblique import upright_sizes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,7 +104,7 @@ def _file(
     affine: NDArray[np.float64],
     warnings: tuple[str, ...],
 ) -> ImageFile:
-    sizes = voxel_sizes(affine)
+    sizes = upright_sizes(affine)
     return ImageFile(
         array.transpose(2, 1, 0),
         False,

@@ -101,14 +101,31 @@ def find(header: Any, groups: tuple[Any, ...], name: str) -> Any:
     for group in groups:
         for element in group:
             if element.VR == "SQ" and element.value and name in element.value[0]:
-                return element.value[0].get(name)
-    return header.get(name)
+                return read_element(element.value[0], name)
+    return read_element(header, name)
+
+
+def read_element(data: Any, name: str) -> Any:
+    """Give an element's value; as text if it is none of its kind."""
+    try:
+        return data.get(name)
+    except (ValueError, TypeError, OverflowError):
+        raw = data.get_item(name).value
+        text = raw.decode("ascii", "replace") if isinstance(raw, bytes) else str(raw)
+        parts = text.split("\\")
+        return parts if len(parts) > 1 else parts[0]
 
 
 def numbers(value: Any, count: int) -> NDArray[np.float64] | None:
-    """Give an element's finite numbers; None if it has not ``count`` of them."""
+    """Give an element's finite numbers; None if it has not ``count`` of them.
+
+    Some programs write decimal commas.
+    """
+    found = np.ravel(value)
     try:
-        values = np.array(np.ravel(value), float)
+        if found.dtype.kind in "UO":
+            found = np.array([str(one).replace(",", ".") for one in found])
+        values = found.astype(float)
     except (TypeError, ValueError):
         return None
     return values if values.size == count and np.isfinite(values).all() else None
@@ -116,7 +133,7 @@ def numbers(value: Any, count: int) -> NDArray[np.float64] | None:
 
 def number(header: Any, name: str, default: float) -> float:
     """Give an element's number, or ``default`` if there is none."""
-    found = numbers(header.get(name), 1)
+    found = numbers(read_element(header, name), 1)
     return float(default if found is None else found[0])
 
 

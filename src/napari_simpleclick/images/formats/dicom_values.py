@@ -72,9 +72,30 @@ def modality_values(pixels: NDArray[Any], data: Any, one: Slice) -> NDArray[Any]
         ) from error
     if kind == "MONOCHROME1":
         pixels = _turned(pixels, int(data.get("BitsStored") or 0))
-    dose = one.find("DoseGridScaling")
-    slope = one.find("RescaleSlope") if dose is None else dose
-    return _rescaled(pixels, exact(slope, 1), exact(one.find("RescaleIntercept"), 0))
+    slope = "RescaleSlope" if one.find("DoseGridScaling") is None else "DoseGridScaling"
+    return _rescaled(pixels, _scale(one, slope, 1), _scale(one, "RescaleIntercept", 0))
+
+
+def _scale(one: Slice, name: str, default: int) -> Decimal:
+    """Give one of the two numbers of a scale; without it its default.
+
+    A slope of 0 would leave nothing of the image and is taken for a missing one.
+    """
+    value = one.find(name)
+    text = str(getattr(value, "original_string", value)).strip(" \0")
+    text = text.replace(",", ".")
+    if value is None or not text:
+        return Decimal(default)
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        found = Decimal("nan")
+    if not found.is_finite():
+        raise UserError(
+            f"'{one.path}' has the {name} '{text}', which is no number, so its values "
+            "cannot be known; export it once more."
+        )
+    return found if found or not default else Decimal(default)
 
 
 def _shown_colours(pixels: NDArray[Any]) -> NDArray[Any]:
@@ -82,19 +103,6 @@ def _shown_colours(pixels: NDArray[Any]) -> NDArray[Any]:
     extra = 8 * (pixels.dtype.itemsize - 2)
     whole = pixels.dtype.kind == "u" and extra > 0
     return (pixels >> extra).astype(np.uint16) if whole else pixels
-
-
-def exact(value: Any, default: int) -> Decimal:
-    """Give a decimal string's number with all of its digits, or a default.
-
-    A slope of 0 would leave nothing of the image and is taken for a missing one.
-    """
-    try:
-        found = Decimal(str(getattr(value, "original_string", value)).strip())
-    except InvalidOperation:
-        return Decimal(default)
-    valid = found.is_finite() and (found != 0 or default == 0)
-    return found if valid else Decimal(default)
 
 
 def _turned(pixels: NDArray[Any], bits: int) -> NDArray[Any]:

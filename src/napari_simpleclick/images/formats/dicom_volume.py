@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from nibabel.affines import voxel_sizes
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.formats import dicom_geometry, dicom_stack
 from napari_simpleclick.images.formats.dicom_file import is_lossy, read_pixels
 from napari_simpleclick.images.formats.dicom_values import modality_values
 from napari_simpleclick.images.image_file import ImageFile
-from napari_simpleclick.images.oblique import shear_degrees
+from napari_simpleclick.images.oblique import shear_degrees, upright_sizes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,7 +141,7 @@ def _volume(
     planes = _stack(layout.slices)
     colour = planes.ndim == 4
     array = planes.transpose(2, 1, 0, *range(3, planes.ndim))
-    sizes = voxel_sizes(layout.affine)
+    sizes = upright_sizes(layout.affine)
     spacing = tuple(float(size) for size in sizes)
     units: tuple[str, ...] = ("mm",) * 3
     labels: tuple[str, ...] = ("x", "y", "z")
