@@ -28,10 +28,14 @@ def is_dicom(path: Path) -> bool:
     """Whether a file is DICOM by its first bytes, with or without a preamble."""
     try:
         with path.open("rb") as file:
-            start = file.read(len(MAGIC) + 128)
+            return begins_as_dicom(file.read(len(MAGIC) + 128))
     except OSError:
         return False
-    return start[128:] == MAGIC or _begins_bare(start)
+
+
+def begins_as_dicom(start: bytes) -> bool:
+    """Whether the first 132 bytes of a file, or more, are those of DICOM."""
+    return start[128:132] == MAGIC or _begins_bare(start)
 
 
 def _begins_bare(start: bytes) -> bool:

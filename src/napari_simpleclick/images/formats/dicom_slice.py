@@ -16,7 +16,7 @@ CENTIMETRES = 3
 """Unit of an ultrasound region (PS3.3, C.8.5.5.1.15)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slice:
     """A slice; what its header lacks, or what makes no sense there, is None.
 
