@@ -19,6 +19,7 @@ from napari_simpleclick.images.formats import (
     slice_folder,
     tiff,
 )
+from napari_simpleclick.images.formats.dicom_file import is_dicom
 from napari_simpleclick.images.formats.slice_folder import TIFF
 from napari_simpleclick.images.image_file import ImageFile
 from napari_simpleclick.images.source import Source
@@ -102,6 +103,11 @@ def read_image(path: Path) -> ImageFile:
         found = [file for file in found if not file.labels] or found
     if len(found) > 1:
         listed = ", ".join(f"'{file.name}'" for file in found)
+        if all(file.labels and file.path == found[0].path for file in found):
+            raise UserError(
+                f"'{path}' holds {len(found)} segments that overlap ({listed}); open "
+                "it in napari, and save the layer of the one that you need as .nii.gz."
+            )
         raise UserError(
             f"'{path}' holds {len(found)} series ({listed}); put one of them into a "
             "folder of its own."
@@ -127,6 +133,8 @@ def read_images(path: Path) -> list[ImageFile]:
         )
     if not path.exists():
         raise UserError(f"There is no file '{path}'; check the name.")
+    if suffix not in READABLE and is_dicom(path):  # named by a number or a UID
+        return dicom.read([path], path)
     if suffix not in READABLE:
         raise UserError(
             f"'{path}' is not an image that can be read; use {', '.join(READABLE)}."

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import nibabel
 import numpy as np
-from nibabel.affines import voxel_sizes
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.image_file import MM
 from napari_simpleclick.images.lazy_array import turn
+from napari_simpleclick.images.oblique import along_own_axes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,8 +84,8 @@ class Source:
         """Find how a file is to stand in a viewer.
 
         Files with an affine are turned, by whole axes only, so that the last three axes
-        point towards inferior, posterior and left; axes beyond them come first. Others
-        stay as they are.
+        point towards inferior, posterior and left; axes beyond them come first. Oblique
+        ones stand along their own axes (see `along_own_axes`). Others stay as they are.
         """
         axes = _as_they_are(file) if file.affine is None else _upright(file)
         return cls(
@@ -265,7 +265,8 @@ def _upright(file: ImageFile) -> list[_Axis]:
     corner = np.array([0.0, 0.0, 0.0, 1.0])  # the layer's first voxel, in the file
     for axis, flip in flipped.items():
         corner[axis] = file.shape[axis] - 1 if flip else 0
-    origin, sizes = file.affine @ corner, voxel_sizes(file.affine)
+    assert file.affine is not None
+    origin, sizes = along_own_axes(file.affine, corner)
     for world, axis in space.items():
         axes.append(
             own[axis]._replace(
