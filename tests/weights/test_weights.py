@@ -35,9 +35,11 @@ def test_bundled_weights_are_those_of_the_catalogue():
     assert not network.training
 
 
-def test_official_checkpoint_loads_and_is_known_from_then_on(golden, tmp_path):
+def test_official_checkpoint_loads_and_is_known_from_then_on(
+    official_checkpoint, tmp_path
+):
     path = tmp_path / "sbd_vit_xtiny.pth"
-    shutil.copy(golden / "official_format_xtiny.pth", path)
+    shutil.copy(official_checkpoint, path)
     card = catalogue()["sbd_vit_xtiny"]
     assert not is_local(card)
     network, loaded = load_weights(path)
@@ -86,8 +88,8 @@ def test_a_file_that_runs_code_is_refused_unopened(tmp_path, protocol):
     assert not trap.exists()
 
 
-def test_damaged_files(golden, tmp_path):
-    whole = (golden / "official_format_xtiny.pth").read_bytes()
+def test_damaged_files(official_checkpoint, tmp_path):
+    whole = official_checkpoint.read_bytes()
     path = tmp_path / "a.pth"
     for content, sentence in (
         (b"", "is empty"),
