@@ -2,24 +2,16 @@ import numpy as np
 import pytest
 import torch
 
-from napari_simpleclick import Click, Predictor, load_weights, networks
+from napari_simpleclick import Click, Predictor, networks
 from napari_simpleclick.inference import ObjectState
 from napari_simpleclick.inference.devices import choose_device, choose_precision
-
-
-@pytest.fixture(scope="module")
-def network():
-    return load_weights("bundled")[0]
-
-
-@pytest.fixture
-def predictor(network):
-    return Predictor(network, device="cpu", precision="float32")
+from tests.helpers import DiskNetwork, LinearNetwork
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32, bool])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (37, 53), (60, 40, 3)])
-def test_any_image_gives_a_probability_map(predictor, shape, dtype):
+def test_any_image_gives_a_probability_map(shape, dtype):
+    predictor = Predictor(LinearNetwork(0.5), device="cpu", precision="float32")
     rng = np.random.default_rng(0)
     predictor.set_image((rng.random(shape) * 200).astype(dtype))
     probability = predictor.predict([Click(0, 0)])
@@ -56,8 +48,10 @@ def test_an_image_of_nothing_but_nan(predictor):
     assert np.isfinite(predictor.predict([Click(3, 3)])).all()
 
 
-def test_very_large_image(predictor):
-    image = np.zeros((16384, 16384), np.uint8)
+@pytest.mark.parametrize("side", [8400, pytest.param(16384, marks=pytest.mark.slow)])
+def test_very_large_image(side):
+    predictor = Predictor(DiskNetwork(), device="cpu", precision="float32")
+    image = np.zeros((side, side), np.uint8)
     image[8000:8400, 8000:8400] = 200
     predictor.set_image(image)
     prior = np.zeros(image.shape, np.float32)
@@ -70,9 +64,9 @@ def test_very_large_image(predictor):
     assert probability[0, 0] == 0
 
 
-def test_flip_makes_the_answer_symmetric(network):
+def test_flip_makes_the_answer_symmetric(bundled):
     image = np.random.default_rng(3).integers(0, 256, (64, 64)).astype(np.uint8)
-    predictor = Predictor(network, device="cpu", precision="float32", flip=True)
+    predictor = Predictor(bundled, device="cpu", precision="float32", flip=True)
     predictor.set_image(image)
     left = predictor.predict([Click(20, 10)])
     predictor.set_image(image[:, ::-1])
@@ -136,11 +130,11 @@ def test_devices_and_precisions():
         choose_precision("float16", cpu)
 
 
-def test_bfloat16_agrees_with_float32(network):
+def test_bfloat16_agrees_with_float32(bundled):
     image = np.random.default_rng(6).integers(0, 256, (100, 100)).astype(np.uint8)
     answers = []
     for precision in ("float32", "bfloat16"):
-        predictor = Predictor(network, device="cpu", precision=precision)
+        predictor = Predictor(bundled, device="cpu", precision=precision)
         predictor.set_image(image)
         answers.append(predictor.predict([Click(50, 50)]))
     assert abs(answers[0] - answers[1]).mean() < 0.02

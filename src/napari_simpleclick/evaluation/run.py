@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 Key = tuple[str, int]
 
+PATIENCE_S = 10.0
+"""How long a Dask scheduler may take to answer, seconds."""
+
 
 def robot(
     dataset: str,
@@ -195,7 +198,7 @@ def _dask_client(address: str) -> Any:
             "pip install 'napari-simpleclick[cluster]'."
         ) from error
     try:
-        return Client(address, timeout="10s")
+        return Client(address, timeout=PATIENCE_S)
     except (OSError, ValueError) as error:
         raise UserError(
             f"No Dask scheduler answers at '{address}'; check the address, or start "
