@@ -23,6 +23,7 @@ from tests.evaluation.conftest import QUICK
 
 PROJECT = Path(__file__).parents[2]
 
+
 def without_times(result):
     plain = result.model_dump()
     for key in ("seconds_per_click", "pie"):

@@ -9,7 +9,6 @@ from napari_simpleclick import networks
 from napari_simpleclick.networks import draw_disks
 from tests.helpers import fill_from_hash, fill_from_keys, waves
 
-
 FORWARD = ["xtiny-448", "xtiny-672", "patches-of-14", "groups-of-6"]
 POINTS = [[180.25, 200.5], [100, 240.75], [300.5, 60.25], [-1, -1]]
 """Two positive clicks, a negative one and padding, px."""
