@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.images.files import read_image, write_labels
     from napari_simpleclick.inference import Predictor
     from napari_simpleclick.measurement import measure
-    from napari_simpleclick.prompts import Click
+    from napari_simpleclick.prompts import Box, Click, Scribble
     from napari_simpleclick.propagation import propagate_mask
     from napari_simpleclick.training import train
     from napari_simpleclick.weights import load_weights
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Box",
     "Click",
     "Predictor",
+    "Scribble",
     "UserError",
     "__version__",
     "evaluate",
@@ -50,7 +52,7 @@ _lazy, _, _ = lazy_loader.attach(
         "images.files": ["read_image", "write_labels"],
         "inference": ["Predictor"],
         "measurement": ["measure"],
-        "prompts": ["Click"],
+        "prompts": ["Box", "Click", "Scribble"],
         "propagation": ["propagate_mask"],
         "weights": ["load_weights"],
     },
