@@ -16,7 +16,7 @@ from napari_simpleclick.images import Plane, Window
 from napari_simpleclick.images.view import DisplaySettings, View, VolumeWindows
 from napari_simpleclick.images.viewer_images import open_layers
 from napari_simpleclick.sessions import ImageIdentity, SessionDatabase, SessionWriter
-from napari_simpleclick.workflow import Job, PredictionEngine
+from napari_simpleclick.workflow.engine import Job, PredictionEngine
 from napari_simpleclick.workflow.replay import replay_session
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "sessions"
