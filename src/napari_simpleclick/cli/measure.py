@@ -84,7 +84,7 @@ def _read(path: Path) -> _Placed:
     import numpy as np
 
     from napari_simpleclick.images.files import read_image
-    from napari_simpleclick.images.image_file import MM
+    from napari_simpleclick.images.units import MM
     from napari_simpleclick.images.source import Source
 
     file = read_image(path)

@@ -74,19 +74,16 @@ def propagate(
     if report is not None and str(report) != "-":
         files.check_writable(report, (".json",))
     warn(image.warnings)
-    array = image.array
+    flat = image.as_volume()
+    array = flat.array
     if lazy_array.fits_memory(array.nbytes):
         array = array[...]
-    if len(image.shape) == 4 and image.shape[3] == 1:
-        array = array[:, :, :, 0]
-    elif len(image.shape) != 3:
+    if len(flat.shape) != 3:
         raise UserError(
             f"'{volume}' has the shape {image.shape} and is no volume; give one with "
             "three axes, such as one of its times or channels."
         )
-    annotation = files.read_mask(mask, image)
-    if annotation.ndim == 4:
-        annotation = annotation[:, :, :, 0]
+    annotation = files.read_mask(mask, flat, lambda sentence: warn([sentence]))
     predictor = Predictor(load_weights(weights)[0])
     started = time.perf_counter()
     with progress_bar() as bar:

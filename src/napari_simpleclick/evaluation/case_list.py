@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.evaluation.datasets import Case, CaseOptions
-from napari_simpleclick.images.files import NIFTI, suffix_of
+from napari_simpleclick.images.files import (
+    NIFTI,
+    PICTURE,
+    read_image,
+    suffix_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +91,7 @@ def _case(path: Path, row: dict[str, str | None]) -> Case:
     label, axis, index = (_number(row, name) for name in ("label", "axis", "slice"))
     name = (row["image"] or "").removesuffix(suffix_of(files["image"]))
     case = Case(name, label or 0, files["image"], files["mask"], "folder")
-    if suffix_of(files["image"]) in NIFTI:
+    if _is_volume(files["image"]):
         axis = 2 if axis is None else axis
         if index is None:
             raise UserError("a volume needs a slice; fill in that column.")
@@ -106,6 +111,14 @@ def _case(path: Path, row: dict[str, str | None]) -> Case:
         there = ", ".join(map(str, present)) or "none"
         raise UserError(f"{asked}; the mask's labels there are {there}.")
     return case
+
+
+def _is_volume(path: Path) -> bool:
+    """Whether an image has slices; pictures have none, whatever they hold."""
+    kind = suffix_of(path)
+    return kind in NIFTI or (
+        kind not in PICTURE and len(read_image(path).as_volume().shape) > 2
+    )
 
 
 def _number(row: dict[str, str | None], column: str) -> int | None:

@@ -151,7 +151,8 @@ class Case:
 
     def _read(self) -> tuple[NDArray[Any], Labels]:
         layout = LAYOUTS[self.layout]
-        image, labels = layout.image(self.image), layout.labels(self.mask)
+        image = layout.image(self.image)
+        labels = layout.read_labels(self.mask, self.image)
         if image.shape[: labels.ndim] != labels.shape:
             raise UserError(
                 f"'{self.image}' and its mask '{self.mask}' differ in size: "
@@ -246,7 +247,8 @@ def _key(dataset: str) -> str:
 
 
 def _cases(key: str, pair: Pair, options: CaseOptions) -> Iterator[Case]:
-    for axis, index, labels in _planes(LAYOUTS[key].labels(pair.mask), options):
+    whole = LAYOUTS[key].read_labels(pair.mask, pair.image)
+    for axis, index, labels in _planes(whole, options):
         labels = options.apply(labels)
         if labels.min() < IGNORED:
             raise UserError(

@@ -236,8 +236,11 @@ def _from_folder(folder: Path, case: Case, shape: tuple[int, ...]) -> Mask:
             f"expected one '{case.source}.png', .tif or .nii.gz with the labels of "
             "the true masks."
         )
-    volume = suffix_of(found[0]) in NIFTI
-    labels = (readers.volume_labels if volume else readers.picture_labels)(found[0])
+    labels = (
+        readers.volume_labels(found[0], case.image)
+        if suffix_of(found[0]) in NIFTI
+        else readers.picture_labels(found[0])
+    )
     if case.axis is not None and case.index is not None and labels.ndim == 3:
         labels = np.asarray(labels.take(case.index, case.axis))
     if labels.shape != shape:

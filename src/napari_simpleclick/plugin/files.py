@@ -12,8 +12,8 @@ from napari.utils.notifications import show_warning
 
 from napari_simpleclick.images import files, viewer_images
 from napari_simpleclick.images.channels import CHANNEL_NAMES_KEY
-from napari_simpleclick.images.image_file import SPELLINGS
 from napari_simpleclick.images.source import SOURCE_KEY, Source
+from napari_simpleclick.images.units import known_unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -138,7 +138,7 @@ def _source(labels: NDArray[Any], meta: dict[str, Any]) -> Source:
         tuple(_unit_name(unit) for unit in meta.get("units", ())) or ("pixel",) * count,
     )
     if not isinstance(source, Source):
-        return Source.of_layer(labels.shape, *look)
+        return Source.of_layer(labels.shape, *look, tuple(meta.get("axis_labels", ())))
     scale, translate, units = look
     return replace(
         source,
@@ -156,4 +156,4 @@ def _now(source: tuple[T, ...], layer: tuple[T, ...]) -> tuple[T, ...]:
 
 def _unit_name(unit: object) -> str:
     """Short name of one of napari's units."""
-    return SPELLINGS.get(str(unit), str(unit))
+    return known_unit(unit) or str(unit)

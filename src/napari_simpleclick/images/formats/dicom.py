@@ -9,12 +9,18 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.format import Format
 from napari_simpleclick.images.formats import (
+    dicom_segmentation,
     dicom_segments,
     dicom_stack,
     dicom_volume,
 )
-from napari_simpleclick.images.formats.dicom_file import is_dicom, read_header
+from napari_simpleclick.images.formats.dicom_file import (
+    begins_as_dicom,
+    is_dicom,
+    read_header,
+)
 from napari_simpleclick.images.formats.dicom_slice import Slice, frames_of, number
 from napari_simpleclick.images.optional_packages import require
 
@@ -212,3 +218,22 @@ def _folders_below(origin: Path) -> list[str]:
     found = sorted(p for p in paths if p.is_dir() and is_folder_of_dicom(p))
     names = [f"'{path.relative_to(origin)}'" for path in found[:NAMED]]
     return [*names, "…"] if len(found) > NAMED else names
+
+
+def _read_any(path: Path) -> list[ImageFile]:
+    """Read a file, or all of a folder."""
+    files = [p for p in path.iterdir() if p.is_file()] if path.is_dir() else [path]
+    return read(files, path)
+
+
+FORMAT = Format(
+    name="DICOM",
+    rank=4,
+    suffixes=SUFFIXES,
+    read=_read_any,
+    recognises=begins_as_dicom,
+    is_folder=is_folder_of_dicom,
+    written=(".dcm",),
+    write=dicom_segmentation.write,
+    of_any_image=False,
+)
