@@ -140,7 +140,8 @@ def read_images(path: Path) -> list[ImageFile]:
     try:
         return chosen.read(path)
     except chosen.errors as error:
-        if isinstance(error, UserError) and f"'{path}'" in str(error):
+        told = isinstance(error, UserError) and f"'{path}'" in str(error)
+        if told or isinstance(error, ImportError):
             raise
         raise UserError(
             f"'{path}' cannot be read as an image: {reason(error)}."

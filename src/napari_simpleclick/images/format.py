@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from napari_simpleclick.errors import UserError
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -39,7 +37,7 @@ class Format:
     is_folder : callable
         Whether a folder is an image of this format.
     errors : tuple of type
-        What ``read`` raises for damaged files.
+        What ``read`` raises beside whole sentences; they become one with the path.
     written : tuple of str
         Suffixes of files that masks are written to.
     write : callable or None
@@ -57,7 +55,7 @@ class Format:
     suffixes: tuple[str, ...] = ()
     recognises: Callable[[bytes], bool] = lambda head: False
     is_folder: Callable[[Path], bool] = lambda folder: False
-    errors: tuple[type[Exception], ...] = (UserError,)
+    errors: tuple[type[Exception], ...] = ()
     written: tuple[str, ...] = ()
     write: Callable[[Path, NDArray[Any], Source], None] | None = None
     as_shown: bool = False
