@@ -45,10 +45,16 @@ def data(tmp_path):
     return tmp_path / "data"
 
 
+TINY = {"width": 32, "depth": 4, "heads": 2, "pyramid": (8, 8, 8, 8), "head": 8}
+"""Changes of SimpleClick xTiny that leave little of it."""
+
 CONFIG = {
     "network": "simpleclick-xtiny",
+    "changes": TINY,
     "save_every": 2,
     "accelerator": "cpu",
+    "workers": 0,
+    "threads": 1,
     "stages": [
         {"size": 32, "batch": 2, "steps": 3, "rate": 1e-3},
         {"size": 64, "batch": 2, "steps": 2, "rate": 1e-3},
@@ -75,7 +81,8 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_weights(data, tmp_path):
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(data, tmp_path):
-    small = {**CONFIG, "stages": CONFIG["stages"][:1]}
+    stage = {"size": 32, "batch": 1, "steps": 1, "rate": 1e-3}
+    small = {**CONFIG, "stages": [stage]}
     train(TrainConfig(**small), data, tmp_path / "a")
     for key, value in (("network", "simpleclick-base"), ("optimizer", "muon")):
         other = TrainConfig(**{**small, key: value})
@@ -173,6 +180,8 @@ def test_fine_tuning_starts_from_given_weights(data, tmp_path):
         stages=[stage],
         weight_decay=0,
         accelerator="cpu",
+        workers=0,
+        threads=1,
     )
     tuned = train(config, data, tmp_path / "a").state_dict()
     bundled = load_weights("bundled")[0].state_dict()
@@ -313,8 +322,9 @@ def test_two_devices_share_the_work(data, tmp_path):
     path = tmp_path / "run.toml"
     path.write_text(
         'network = "simpleclick-xtiny"\naccelerator = "cpu"\ndevices = 2\n'
-        'precision = "32-true"\nworkers = 0\n'
+        'precision = "32-true"\nworkers = 0\nthreads = 1\n'
         "[[stages]]\nsize = 32\nbatch = 2\nsteps = 2\nrate = 1e-3\n"
+        "[changes]\nwidth = 32\ndepth = 4\nheads = 2\nhead = 8\npyramid = [8, 8, 8, 8]"
     )
     command = [sys.executable, "-m", "napari_simpleclick.cli", "train", str(path)]
     command += ["--data", str(data), "--out", str(tmp_path / "out")]
