@@ -27,22 +27,12 @@ from napari_simpleclick.training.simulated_clicks import (
 )
 from napari_simpleclick.training.synthetic import add_lesion, draw_image
 from napari_simpleclick.weights import load_weights
+from tests.helpers import square_sets
 
 
 @pytest.fixture
 def data(tmp_path):
-    """Two squares per image, bright on dark."""
-    for kind in ("images", "masks"):
-        (tmp_path / "data" / "squares" / kind).mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for number in range(4):
-        labels = np.zeros((60, 80), np.uint8)
-        labels[5:25, 10:30], labels[30:55, 45:75] = 1, 2
-        image = (labels > 0) * 120 + rng.integers(0, 60, labels.shape)
-        folder = tmp_path / "data" / "squares"
-        imsave(folder / "images" / f"{number}.png", image.astype(np.uint8))
-        imsave(folder / "masks" / f"{number}.png", labels, check_contrast=False)
-    return tmp_path / "data"
+    return square_sets(tmp_path)
 
 
 TINY = {"width": 32, "depth": 4, "heads": 2, "pyramid": (8, 8, 8, 8), "head": 8}

@@ -86,12 +86,10 @@ def load(network: EncodeOnce, content: Any) -> None:
         raise UserError("is not an EfficientNet-Lite checkpoint: it has no state dict")
     own = network.encoder.state_dict()
     needed = [key for key in own if not key.endswith(COUNTER)]
-    blocks = {key.split(".")[1] for key in content if key.startswith("_blocks.")}
-    fits = len(blocks) == VARIANTS[network.config.encoder].blocks
-    for key in needed:
-        if not fits or key not in content or content[key].shape != own[key].shape:
-            raise UserError(
-                f"does not fit this network: '{key}' is missing or of another size; "
-                f"choose the weights of {network.config.encoder}"
-            )
+    blocks = [key for key in content if key.endswith("._project_conv.weight")]
+    wrong = [k for k in needed if k not in content or content[k].shape != own[k].shape]
+    if wrong or len(blocks) != VARIANTS[network.config.encoder].blocks:
+        raise UserError(
+            f"does not fit this network; choose the weights of {network.config.encoder}"
+        )
     network.encoder.load_state_dict({key: content[key] for key in needed}, strict=False)
