@@ -23,7 +23,9 @@ from napari_simpleclick.training.samples import LARGEST_ZOOM, Samples, crop_wind
 from napari_simpleclick.training.simulated_clicks import (
     SLOTS,
     add_next_points,
+    draw_box,
     first_points,
+    prompts_on,
 )
 from napari_simpleclick.training.synthetic import add_lesion, draw_image
 from napari_simpleclick.weights import load_weights
@@ -140,6 +142,77 @@ def test_first_points_start_with_one_click_or_many():
     negatives = np.mean([(p[SLOTS:] >= 0).all(-1).sum() for p in many])
     assert positives == pytest.approx(4.886, abs=0.8)
     assert negatives == pytest.approx(3.905, abs=0.8)
+
+
+def test_first_clicks_can_be_off_centre():
+    target = np.zeros((64, 64), bool)
+    target[10:54, 10:54] = True
+    nothing = np.zeros_like(target)
+    depths = {}
+    for off_centre in (0.0, 1.0):
+        rng = np.random.default_rng(0)
+        places = [
+            first_points(target, nothing, rng, 1.0, off_centre)[0] for _ in range(200)
+        ]
+        depths[off_centre] = np.abs(np.array(places) - 31.5).max(1)
+    assert depths[0.0].max() < 11 < 15 < depths[1.0].max() < 19.5
+    assert all(target[tuple(np.int_(place))] for place in places)
+
+
+def test_some_samples_start_from_a_box(data):
+    sets = read_sets(data)
+    config = TrainConfig(**CONFIG, boxes=0.5)
+    samples = Samples(sets, config, 64)
+    boxes = 0
+    for number in range(40):
+        _, target, prior, points = samples[number]
+        if not prior.any():
+            continue
+        boxes += 1
+        assert prior.unique().tolist() in ([0, 0.5], [0.5])
+        rows, columns = prior[0].nonzero().T
+        height, width = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
+        assert len(rows) == height * width
+        middle = [rows.float().mean(), columns.float().mean()]
+        np.testing.assert_allclose(points[0], middle, atol=1e-3)
+        assert (points >= 0).all(-1).sum() == 1
+        inside = (target * (prior > 0)).sum() / target.sum()
+        assert inside > 0.6
+    assert 10 <= boxes <= 30
+    plain = TrainConfig(**CONFIG, boxes=0.0, off_centre=0.0)
+    for one, other in zip(
+        Samples(sets, plain, 64)[3],
+        Samples(sets, TrainConfig(**CONFIG), 64)[3],
+        strict=True,
+    ):
+        assert torch.equal(one, other)
+
+
+def test_boxes_stay_within_the_image():
+    for seed in range(60):
+        target = np.zeros((20, 20), bool)
+        target[[0, 19][seed % 2], :] = True
+        prior, points = draw_box(target, np.random.default_rng(seed))
+        assert prior.any()
+        assert (points[0] >= 0).all()
+        assert (points[0] <= 19).all()
+
+
+def test_clicks_are_told_oldest_first():
+    rng = np.random.default_rng(0)
+    target = torch.zeros(1, 1, 64, 64)
+    target[:, :, 10:40, 10:40] = 1
+    points = torch.full((1, 2 * SLOTS, 2), -1.0)
+    points[0, 0], points[0, SLOTS] = torch.tensor([12.0, 13]), torch.tensor([1.0, 2])
+    places = []
+    for turn in (1, 2):
+        add_next_points(points, torch.zeros_like(target), target, turn, rng)
+        places.append(tuple(points[0, SLOTS - turn].tolist()))
+    positive, negative = prompts_on(points[0].numpy())
+    assert positive == ((12, 13), *places)
+    assert negative == ((1, 2),)
+    full = np.tile(np.arange(2 * SLOTS, dtype=np.float32)[:, None], 2)
+    assert prompts_on(full)[0][-1] == (SLOTS - 1, SLOTS - 1)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
@@ -342,6 +415,13 @@ def test_a_run_validates_on_held_out_images(data, tmp_path):
     assert len(found[0]["miou"]) == 5
 
 
+def test_the_encode_once_run_says_what_it_begins_with():
+    run = read_config(Path("encode-once-1"))
+    assert (run.network, run.start) == ("encode-once-lite0", "imagenet:lite0")
+    assert [stage.size for stage in run.stages] == [224, 320, 448]
+    assert {"sts_extremity_ct", "sts_extremity_mri_t1"} == set(run.same_names[0])
+
+
 @pytest.mark.parametrize("option", ["prior_drop", "jaccard"])
 def test_options_change_what_is_learnt(data, tmp_path, option):
     learnt = [
@@ -362,8 +442,8 @@ def test_recipes_that_are_compared_differ_in_their_samples_alone():
 
 def test_ready_configs_can_be_read_by_name():
     names = ready_configs()
-    assert {"bundled-2", "fine-tune", "sbd-xtiny", "coco-lvis-huge"} <= set(names)
-    assert len(names) == 14
+    assert {"bundled-2", "fine-tune", "sbd-xtiny", "encode-once-1"} <= set(names)
+    assert len(names) == 15
     for name in names:
         assert read_config(Path(name)).stages
     published = read_config(Path("coco-lvis-base"))
