@@ -37,7 +37,7 @@ def data(tmp_path):
     return square_sets(tmp_path)
 
 
-TINY = {"width": 32, "depth": 4, "heads": 2, "pyramid": (8, 8, 8, 8), "head": 8}
+TINY = {"width": 16, "depth": 4, "heads": 2, "pyramid": (8, 8, 8, 8), "head": 8}
 """Changes of SimpleClick xTiny that leave little of it."""
 
 CONFIG = {
