@@ -381,6 +381,7 @@ def test_configs_that_cannot_be_used(tmp_path):
             read_config(path)
 
 
+@pytest.mark.slow
 def test_two_devices_share_the_work(data, tmp_path):
     path = tmp_path / "run.toml"
     path.write_text(
