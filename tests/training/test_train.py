@@ -170,10 +170,10 @@ def test_some_samples_start_from_a_box(data):
             continue
         boxes += 1
         assert prior.unique().tolist() in ([0, 0.5], [0.5])
-        rows, columns = prior[0].nonzero().T
+        rows, columns = prior[0].nonzero().numpy().T
         height, width = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
         assert len(rows) == height * width
-        middle = [rows.float().mean(), columns.float().mean()]
+        middle = [rows.mean(), columns.mean()]
         np.testing.assert_allclose(points[0], middle, atol=1e-3)
         assert (points >= 0).all(-1).sum() == 1
         inside = (target * (prior > 0)).sum() / target.sum()
