@@ -279,12 +279,12 @@ def test_the_network_that_is_given_keeps_its_weights(tmp_path):
     assert isinstance(loaded.encoder._bn0, torch.nn.BatchNorm2d)
 
 
-def test_weights_cast_once_give_what_autocast_gives(network):
+def test_weights_cast_once_give_what_autocast_gives(bundled):
     image, prompt = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
-    lower = with_lower_weights(network, torch.bfloat16)
-    assert network.head.conv_seg.weight.dtype == torch.float32
+    lower = with_lower_weights(bundled, torch.bfloat16)
+    assert bundled.head.conv_seg.weight.dtype == torch.float32
     assert lower.head.conv_seg.weight.dtype == torch.bfloat16
     assert lower.backbone.blocks[0].norm1.weight.dtype == torch.float32
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(lower(image, prompt), network(image, prompt))
-    assert with_lower_weights(network, torch.float32) is network
+        assert torch.equal(lower(image, prompt), bundled(image, prompt))
+    assert with_lower_weights(bundled, torch.float32) is bundled
