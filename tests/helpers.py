@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from skimage.io import imsave
 
 from napari_simpleclick import networks
 from napari_simpleclick.networks import (
@@ -194,3 +195,19 @@ def write_official_checkpoint(path: Path) -> None:
     finally:
         for name in known:
             del sys.modules[name]
+
+
+def square_sets(folder: Path) -> Path:
+    """Write a set of images to learn from: two squares each, bright on dark."""
+    root = folder / "data"
+    for kind in ("images", "masks"):
+        (root / "squares" / kind).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        labels = np.zeros((60, 80), np.uint8)
+        labels[5:25, 10:30], labels[30:55, 45:75] = 1, 2
+        image = (labels > 0) * 120 + rng.integers(0, 60, labels.shape)
+        name = f"{number}.png"
+        imsave(root / "squares" / "images" / name, image.astype(np.uint8))
+        imsave(root / "squares" / "masks" / name, labels, check_contrast=False)
+    return root

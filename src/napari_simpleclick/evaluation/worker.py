@@ -30,7 +30,7 @@ from napari_simpleclick.inference.devices import (
     choose_precision,
 )
 from napari_simpleclick.inference.shapes import Mask, damage
-from napari_simpleclick.networks.baselines import SIDE, Baseline
+from napari_simpleclick.networks.baselines import build_baseline
 from napari_simpleclick.weights import load_weights, spec_of
 
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ class RobotSettings(BaseModel):
             If the device, the weights, the size or the baseline cannot be used.
         """
         if self.baseline:
-            Baseline(self.baseline)
-            told: dict[str, Any] = {"flip": False, "size": (SIDE, SIDE)}
+            size = build_baseline(self.baseline).spec.image_size
+            told: dict[str, Any] = {"flip": False, "size": size}
             told |= {"device": "cpu", "precision": "float32", "weights": ""}
         else:
             size = self.size or (published_side(dataset),) * 2
@@ -203,7 +203,7 @@ def _annotate(case: Case, settings: RobotSettings) -> tuple[CaseResult, list[Tur
 def predictor_of(settings: RobotSettings) -> Predictor:
     """Give the predictor of this process; loaded once per settings."""
     network = (
-        Baseline(settings.baseline)
+        build_baseline(settings.baseline)
         if settings.baseline
         else load_weights(settings.weights)[0]
     )

@@ -15,11 +15,13 @@ from napari_simpleclick.networks.disks import draw_disks
 from napari_simpleclick.networks.network import (
     CropPrompts,
     EncodedPrompt,
+    EncoderStart,
     Family,
     Features,
     Network,
     NetworkConfig,
     NetworkSpec,
+    join_prompts,
 )
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "NETWORKS",
     "CropPrompts",
     "EncodedPrompt",
+    "EncoderStart",
     "Family",
     "Features",
     "Network",
@@ -35,17 +38,41 @@ __all__ = [
     "build",
     "channels_last",
     "draw_disks",
+    "join_prompts",
+    "register",
 ]
 
 T = TypeVar("T", bound=nn.Module)
 
-FAMILIES: tuple[Family, ...] = (simpleclick.FAMILY, encode_once.FAMILY)
-"""The published systems, and this package's own; a new one is a line here."""
+FAMILIES: list[Family] = []
+"""The published systems, and this package's own."""
 
-NETWORKS: dict[str, NetworkConfig] = {
-    name: config for family in FAMILIES for name, config in family.networks.items()
-}
+NETWORKS: dict[str, NetworkConfig] = {}
 """Configurations by name."""
+
+
+def register(family: Family) -> None:
+    """Make the networks of a family known by name, and its checkpoints readable.
+
+    Parameters
+    ----------
+    family : Family
+        One whose networks have names that are not taken.
+
+    Raises
+    ------
+    ValueError
+        If a name is taken.
+    """
+    taken = NETWORKS.keys() & family.networks
+    if taken:
+        raise ValueError(f"There is a network '{min(taken)}' already.")
+    FAMILIES.append(family)
+    NETWORKS.update(family.networks)
+
+
+for _family in (simpleclick.FAMILY, encode_once.FAMILY):
+    register(_family)
 
 
 def channels_last(network: T) -> T:

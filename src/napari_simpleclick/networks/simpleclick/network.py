@@ -113,8 +113,8 @@ class SimpleClickConfig(NetworkConfig):
         return super().is_variant(replace(other, levels=self.levels))
 
     def metadata(self) -> dict[str, str]:
-        """Tell where the pyramid comes from."""
-        return {"levels": self.levels}
+        """Tell where the pyramid comes from, and the number of heads."""
+        return {"levels": self.levels, "heads": str(self.heads)}
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -353,6 +353,14 @@ class SimpleClick(Network):
     def is_encoder(self, name: str) -> bool:
         """Whether a parameter belongs to what a pretrained encoder brings."""
         return name.startswith("backbone.")
+
+    def in_block(self, name: str) -> bool:
+        """Whether a parameter belongs to a transformer block, for Muon."""
+        return name.startswith("backbone.blocks.")
+
+    def decays(self, name: str) -> bool:
+        """Whether weight decay acts on a parameter; as published, not on positions."""
+        return name != "backbone.pos_embed" and super().decays(name)
 
     def encode(self, image: Tensor) -> Features:
         """Embed the patches of an image.
