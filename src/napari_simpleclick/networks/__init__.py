@@ -10,7 +10,7 @@ from torch import nn
 
 from napari_simpleclick._old_paths import old_name
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.networks import encode_once, simpleclick
+from napari_simpleclick.networks import encode_once, focalclick, ritm, simpleclick
 from napari_simpleclick.networks.disks import draw_disks
 from napari_simpleclick.networks.network import (
     CropPrompts,
@@ -71,7 +71,12 @@ def register(family: Family) -> None:
     NETWORKS.update(family.networks)
 
 
-for _family in (simpleclick.FAMILY, encode_once.FAMILY):
+for _family in (
+    simpleclick.FAMILY,
+    encode_once.FAMILY,
+    focalclick.FAMILY,
+    ritm.FAMILY,
+):
     register(_family)
 
 
@@ -82,7 +87,7 @@ def channels_last(network: T) -> T:
 
 
 def build(
-    name: str, image_size: int | tuple[int, int] = 448, **changes: Any
+    name: str, image_size: int | tuple[int, int] | None = None, **changes: Any
 ) -> Network:
     """Build a network with fresh weights.
 
@@ -90,8 +95,9 @@ def build(
     ----------
     name : str
         One of :data:`NETWORKS`.
-    image_size : int or tuple of int
-        Side, or (height, width), in px that it is to be trained at.
+    image_size : int, tuple of int or None
+        Side, or (height, width), in px that it is to be trained at; None for the
+        published one.
     **changes
         Other fields of the network's configuration, such as a smaller width.
 
@@ -117,8 +123,11 @@ def build(
         raise UserError(
             f"There is no network '{name}'; choose one of {', '.join(NETWORKS)}."
         )
-    size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    return replace(NETWORKS[name], image_size=size, **changes).build()
+    if isinstance(image_size, int):
+        image_size = (image_size, image_size)
+    if image_size is not None:
+        changes["image_size"] = image_size
+    return replace(NETWORKS[name], **changes).build()
 
 
 def __getattr__(name: str) -> Any:

@@ -42,6 +42,10 @@ class NetworkSpec:
     encodes_once : bool
         Whether most of its work depends on the image alone, so that features are
         worth keeping.
+    refines : bool
+        Whether it looks again, closely, at what an answer changed: it has
+        :meth:`Network.segment`, :meth:`Network.encode_focus` and
+        :meth:`Network.refine`.
     """
 
     image_size: tuple[int, int] = (448, 448)
@@ -50,6 +54,7 @@ class NetworkSpec:
     boxes: bool = False
     scribbles: bool = False
     encodes_once: bool = False
+    refines: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,6 +223,61 @@ class Network(nn.Module):
         """
         size = (prompts.prior.shape[2], prompts.prior.shape[3])
         return torch.cat([prompts.prior, draw_disks(prompts.points(), size)], 1), None
+
+    def segment(
+        self, features: Features, prompt: EncodedPrompt
+    ) -> tuple[Tensor, Tensor]:
+        """Answer a prompt for an answer to be refined.
+
+        Parameters
+        ----------
+        features : tuple of Tensor
+            What :meth:`encode` made of the images.
+        prompt : Tensor
+            What :meth:`encode_prompt` made.
+
+        Returns
+        -------
+        Tensor
+            (B,1,H,W) logits, as :meth:`decode` gives them.
+        Tensor
+            (B,C,h,w), what :meth:`refine` takes as ``features``.
+        """
+        raise NotImplementedError
+
+    def encode_focus(self, prompts: CropPrompts) -> Tensor:
+        """Bring prompts on a focus crop into the form that :meth:`refine` takes."""
+        raise NotImplementedError
+
+    def refine(
+        self,
+        image: Tensor,
+        prompt: Tensor,
+        features: Tensor,
+        logits: Tensor,
+        box: Tensor | Sequence[float],
+    ) -> Tensor:
+        """Answer more finely on a part of the image, the focus crop.
+
+        Parameters
+        ----------
+        image : Tensor
+            (B,3,h,w) RGB in [0, 1] of the focus crop.
+        prompt : Tensor
+            (B,2 or 3,h,w), what :meth:`encode_focus` made; a prior is not looked at.
+        features, logits : Tensor
+            What :meth:`segment` gave.
+        box : Tensor or sequence of float
+            Left, top, right and bottom of the focus crop in px of ``logits``,
+            half-open, unrounded; (B, 4), or (B, 5) with a number before them, as
+            lists of boxes often have it; one row or none for B = 1.
+
+        Returns
+        -------
+        Tensor
+            (B,1,h,w) logits on the focus crop.
+        """
+        raise NotImplementedError
 
     def flip_prompt(self, prompt: EncodedPrompt) -> EncodedPrompt:
         """Mirror a prompt left to right, as its image is mirrored."""

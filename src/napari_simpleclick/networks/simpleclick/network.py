@@ -25,6 +25,7 @@ from napari_simpleclick.networks.network import (
     NetworkConfig,
     NetworkSpec,
 )
+from napari_simpleclick.networks.rgb import RGB_MEAN, RGB_STD
 from napari_simpleclick.networks.simpleclick.vit import (
     Block,
     PatchEmbed,
@@ -33,11 +34,6 @@ from napari_simpleclick.networks.simpleclick.vit import (
     split_windows,
     window_count,
 )
-
-RGB_MEAN = (0.485, 0.456, 0.406)
-RGB_STD = (0.229, 0.224, 0.225)
-"""ImageNet statistics of RGB in [0, 1]; only the image is normalised."""
-
 
 Levels = Literal["simple", "single", "parallel", "partial"]
 

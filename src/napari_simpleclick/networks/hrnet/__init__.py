@@ -1,0 +1,10 @@
+"""HRNet with object-contextual representations, as RITM and FocalClick click on it."""
+
+from napari_simpleclick.networks.hrnet.clicked import (
+    Answer,
+    ClickedHRNet,
+    HRNetSize,
+    size_of,
+)
+
+__all__ = ["Answer", "ClickedHRNet", "HRNetSize", "size_of"]
