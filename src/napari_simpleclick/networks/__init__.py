@@ -10,7 +10,13 @@ from torch import nn
 
 from napari_simpleclick._old_paths import old_name
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.networks import encode_once, focalclick, ritm, simpleclick
+from napari_simpleclick.networks import (
+    encode_once,
+    focalclick,
+    interformer,
+    ritm,
+    simpleclick,
+)
 from napari_simpleclick.networks.disks import draw_disks
 from napari_simpleclick.networks.network import (
     CropPrompts,
@@ -76,6 +82,7 @@ for _family in (
     encode_once.FAMILY,
     focalclick.FAMILY,
     ritm.FAMILY,
+    interformer.FAMILY,
 ):
     register(_family)
 

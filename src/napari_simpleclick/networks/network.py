@@ -67,11 +67,14 @@ class CropPrompts:
         (1, 1, H, W) probability of the prior mask in [0, 1]; zeros for none.
     positive, negative : tuple of tuple of float
         Rows and columns of the clicks, oldest first.
+    region : tuple of int or None
+        Where the crop lies; what was remembered about another one does not hold.
     """
 
     prior: Tensor
     positive: tuple[Place, ...] = ()
     negative: tuple[Place, ...] = ()
+    region: tuple[int, ...] | None = None
 
     def points(self) -> Tensor:
         """Give the clicks as draw_disks takes them: (1, 2N, 2), padding (-1, -1)."""

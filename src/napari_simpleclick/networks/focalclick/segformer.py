@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_simpleclick.networks.drop_path import DropPath
 from napari_simpleclick.networks.hrnet.clicked import Scale
 from napari_simpleclick.networks.network import Network
 from napari_simpleclick.networks.rgb import NormaliseRGB
@@ -141,19 +142,12 @@ class _Block(nn.Module):
         self.attn = _Attention(width, heads, pooling)
         self.norm2 = nn.LayerNorm(width, eps=1e-6)
         self.mlp = _MixMLP(width)
-        self.skip = skip
+        self.skip = DropPath(skip)
 
     def forward(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
         """Turn tokens (B,N,C) of a grid to the same shape."""
-        tokens = tokens + self._kept(self.attn(self.norm1(tokens), grid))
-        return tokens + self._kept(self.mlp(self.norm2(tokens), grid))
-
-    def _kept(self, branch: Tensor) -> Tensor:
-        """Leave a branch out of some of the batch in training."""
-        if not self.training or self.skip == 0:
-            return branch
-        stays = torch.rand(len(branch), 1, 1, device=branch.device) >= self.skip
-        return branch * stays / (1 - self.skip)
+        tokens = tokens + self.skip(self.attn(self.norm1(tokens), grid))
+        return tokens + self.skip(self.mlp(self.norm2(tokens), grid))
 
 
 class _Backbone(nn.Module):

@@ -60,6 +60,7 @@ def recognise(
     if (
         "backbone.pos_embed" not in state
         or "patch_embed_coords.proj.weight" not in state
+        or any(".score." in key for key in state)
     ):
         return None
     try:

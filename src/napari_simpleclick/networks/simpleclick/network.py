@@ -260,16 +260,31 @@ class Head(nn.Module):
 
     ``up_conv1`` and ``up_conv2`` are stored in the published checkpoints but unused
     by the published models.
+
+    Parameters
+    ----------
+    levels : tuple of int
+        Channels of the pyramid.
+    channels : int
+        Working width.
+    upsamplers : bool
+        Whether to hold ``up_conv1`` and ``up_conv2``.
     """
 
-    def __init__(self, levels: tuple[int, int, int, int], channels: int) -> None:
+    def __init__(
+        self,
+        levels: tuple[int, int, int, int],
+        channels: int,
+        upsamplers: bool = True,
+    ) -> None:
         super().__init__()
         self.conv_seg = nn.Conv2d(channels, 1, 1)
         self.dropout = nn.Dropout2d(0.1)
         self.convs = nn.ModuleList(_Conv(level, channels) for level in levels)
         self.fusion_conv = _Conv(4 * channels, channels)
-        self.up_conv1 = _upsampler(channels, channels // 2)
-        self.up_conv2 = _upsampler(channels // 2, channels // 4)
+        if upsamplers:
+            self.up_conv1 = _upsampler(channels, channels // 2)
+            self.up_conv2 = _upsampler(channels // 2, channels // 4)
 
     def forward(self, levels: list[Tensor | None]) -> Tensor:
         """Logits (B,1,h,w) from the pyramid levels, some of which may be missing.
