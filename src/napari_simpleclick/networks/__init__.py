@@ -14,6 +14,7 @@ from napari_simpleclick.networks import (
     encode_once,
     focalclick,
     interformer,
+    mst,
     ritm,
     simpleclick,
 )
@@ -83,6 +84,7 @@ for _family in (
     focalclick.FAMILY,
     ritm.FAMILY,
     interformer.FAMILY,
+    mst.FAMILY,
 ):
     register(_family)
 
