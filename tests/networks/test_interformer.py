@@ -114,7 +114,9 @@ def check(network, size, vectors):
         found = (x.mean(), x.std(), x[0, 0, 0, 0], y.mean(), y.std(), y[0, 0, 0, 0])
         assert_near(found, expected)
     small = quarters[0]
-    ends = [small[0, channel, *place] for channel in (0, 1) for place in ((0, 0), (20, 30))]
+    ends = [
+        small[0, channel, *place] for channel in (0, 1) for place in ((0, 0), (20, 30))
+    ]
     assert_near((small.mean(), small.std(), *ends), quarter)
     assert_near([scores.std()], [full_std])
     torch.testing.assert_close(logits, scores[:, 1:] - scores[:, :1])
@@ -187,7 +189,9 @@ def test_clicks_and_answers_move_the_codes(small):
     third = CropPrompts(answer, ((30, 40),), ((52, 30),))
     prompt, _ = small.encode_prompt(third, memory)
     assert counts(prompt) == [81, 3440, 696, 822, 81]
-    assert small.encode_prompt(third, memory)[1] == small.encode_prompt(third, memory)[1]
+    assert (
+        small.encode_prompt(third, memory)[1] == small.encode_prompt(third, memory)[1]
+    )
 
 
 def test_a_prior_without_memory_and_a_moved_crop_begin_a_new_map(small):

@@ -6,9 +6,7 @@ from napari_simpleclick.networks import CropPrompts, draw_disks
 from napari_simpleclick.networks.mst.tokens import resized_kernel, resized_positions
 from tests.networks.vectors import fill_by_formula, image_and_prior
 
-POINTS = torch.tensor(
-    [[[180.25, 200.5], [100, 140.75], [30.5, 60.25], [-1, -1]]]
-)
+POINTS = torch.tensor([[[180.25, 200.5], [100, 140.75], [30.5, 60.25], [-1, -1]]])
 REDUCED = {"width": 96, "heads": 4, "pyramid": (24, 48, 96, 192), "head": 32}
 
 # Logits: mean, std, values at (0, 0), (100, 140), (180, 200) and the last pixel. Per
@@ -67,12 +65,19 @@ def test_answers_are_those_of_the_released_code(name):
         again, found = network.answer(network.encode(image), (maps, POINTS))
     torch.testing.assert_close(again, logits)
     places = ((0, 0), (100, 140), (180, 200), (-1, -1))
-    near((logits.mean(), logits.std(), *(logits[0, 0, y, x] for y, x in places)), expected)
+    near(
+        (logits.mean(), logits.std(), *(logits[0, 0, y, x] for y, x in places)),
+        expected,
+    )
     for scales, (mean, std, best, large_mean, large_std, large_best) in zip(
         found, blocks, strict=True
     ):
         near(
-            [part for scale in scales for part in (scale.scores.mean(), scale.scores.std())],
+            [
+                part
+                for scale in scales
+                for part in (scale.scores.mean(), scale.scores.std())
+            ],
             (mean, std, large_mean, large_std),
         )
         assert [s.indices[0, :3].tolist() for s in scales] == [best, large_best]

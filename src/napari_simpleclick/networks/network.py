@@ -356,7 +356,7 @@ class Family:
         Kinds of pretrained encoders to start from.
     inert : tuple of str
         Full names of objects that its published pickles hold beside tensors; they are
-        stood in for and never used.
+        stood in for and never used. A name that ends in "Dict" is a dictionary.
     """
 
     name: str

@@ -31,8 +31,8 @@ class Card:
         Who made the weights, from what, and the terms of use.
     bytes : int
         Size of the file; 0 where unknown.
-    sha256 : str
-        Checksum; empty where unknown.
+    sha256, md5 : str
+        Checksums; empty where unknown.
     url : str
         Address of the file; empty where only a person can fetch it.
     page : str
@@ -47,6 +47,7 @@ class Card:
     licence: str = "unknown"
     bytes: int = 0
     sha256: str = ""
+    md5: str = ""
     url: str = ""
     page: str = ""
 
@@ -58,5 +59,5 @@ def catalogue() -> dict[str, Card]:
     cards = {}
     for name, fields in tomllib.loads(text).items():
         page = "" if name == "bundled" else OFFICIAL_PAGE
-        cards[name] = Card(name=name, page=page, **fields)
+        cards[name] = Card(name=name, **{"page": page, **fields})
     return cards

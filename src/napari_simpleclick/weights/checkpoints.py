@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +34,22 @@ State = dict[str, Tensor]
 
 class _Inert:
     """Stand-in for objects pickled into official checkpoints; never used."""
+
+    def __new__(cls, *arguments: Any) -> _Inert:
+        """Take whatever the object was made of, and keep nothing."""
+        del arguments
+        return super().__new__(cls)
+
+    def __init__(self, *arguments: Any) -> None:
+        """Take whatever the object was made of, and keep nothing."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Take whatever the object held, and keep nothing."""
+
+
+def _stand_in(name: str) -> tuple[Any, str]:
+    """Stand in for an object that a pickle names, with nothing of its own."""
+    return (OrderedDict if name.endswith("Dict") else _Inert), name
 
 
 def read_checkpoint(
@@ -112,9 +129,8 @@ def read_pickle(path: Path, device: str = "cpu") -> Any:
         If the file is damaged, or names anything that is not on the allow-list.
     """
     try:
-        inert: list[Any] = [
-            (_Inert, name) for family in networks.FAMILIES for name in family.inert
-        ]
+        named = {name for family in networks.FAMILIES for name in family.inert}
+        inert: list[Any] = [_stand_in(name) for name in sorted(named)]
         with torch.serialization.safe_globals(inert):
             return torch.load(path, map_location=device, weights_only=True)
     except UnpicklingError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
 from importlib.resources import files
@@ -16,39 +15,15 @@ import pooch
 
 from napari_simpleclick.weights.catalogue import Card, catalogue
 from napari_simpleclick.weights.errors import WeightsError
+from napari_simpleclick.weights.fetching import Fetcher, Report
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari_simpleclick.networks import Network, NetworkSpec
 
 RETRIES = 3
 """Attempts at a download that breaks off or arrives damaged."""
-
-CHUNK_BYTES = 2**16
-"""Between two reports of how far a download is."""
-
-Report = Callable[[int, int], None]
-"""Is told bytes so far and bytes in all, 0 if unknown; raises to stop a download."""
-
-
-class _Reporter:
-    """What pooch takes for a progress bar."""
-
-    def __init__(self, report: Report) -> None:
-        self.total = self._done = 0
-        self._report = report
-
-    def update(self, count: int) -> None:
-        """Count bytes; the last chunk of a file is taken for a whole one."""
-        done = self._done + count
-        self._done = min(done, self.total) if self.total else done
-        self._report(self._done, self.total)
-
-    def reset(self) -> None:
-        """Begin anew; pooch does so at the end, to say exactly how much it was."""
-        self._done = 0
-
-    def close(self) -> None:
-        """Keep nothing open."""
 
 
 def cache_folder() -> Path:
@@ -204,17 +179,19 @@ def download(card: Card, progress: bool = False, report: Report | None = None) -
     Parameters
     ----------
     card : Card
-        With an address and a checksum.
+        With an address, and a checksum where one is known.
     progress : bool
         Show a progress bar on stderr.
     report : callable or None
         Called with bytes so far and in all instead of that bar. An exception that it
-        raises stops the download and is passed on; nothing is kept of the file.
+        raises stops the download and is passed on; what has come is kept for the next
+        time, if the server can go on from there.
 
     Returns
     -------
     Path
-        The file; its checksum has been verified.
+        The file. Its checksum has been verified; where none is known, that of the first
+        download is noted, and the file has to keep it.
 
     Raises
     ------
@@ -227,32 +204,30 @@ def download(card: Card, progress: bool = False, report: Report | None = None) -
             f"{card.page}; 2. load that file once, and it is known by name from then "
             "on."
         )
+    fetch = Fetcher(cache_folder() / card.file, progress, report)
     try:
         path = pooch.create(
             cache_folder(),
             base_url="",
-            registry={card.file: f"sha256:{card.sha256}"},
+            registry={card.file: _expected(card)},
             urls={card.file: card.url},
             retry_if_failed=RETRIES,
-        ).fetch(card.file, downloader=_Fetcher(progress, report))
+        ).fetch(card.file, downloader=fetch)
     except (OSError, ValueError) as error:
         raise WeightsError(
             f"'{card.name}' could not be downloaded from {card.url} ({error}); check "
             "the connection and try again."
         ) from error
-    _note(card, Path(path), card.sha256)
+    _note(card, Path(path), card.sha256 or checksum(Path(path)))
     return Path(path)
 
 
-class _Fetcher:
-    """Downloads by HTTP; each attempt is counted from its first byte."""
-
-    def __init__(self, progress: bool, report: Report | None) -> None:
-        self._progress, self._report = progress, report
-
-    def __call__(self, url: str, file: str, fetcher: Any) -> None:
-        watched = _Reporter(self._report) if self._report else self._progress
-        pooch.HTTPDownloader(watched, CHUNK_BYTES)(url, file, fetcher)
+def _expected(card: Card) -> str | None:
+    """Checksum of a file as pooch takes it: known, or noted at the first download."""
+    noted = _remembered().get(card.name, {}).get("sha256")
+    if card.sha256 or (noted and not card.md5):
+        return f"sha256:{card.sha256 or noted}"
+    return f"md5:{card.md5}" if card.md5 else None
 
 
 def checksum(path: Path) -> str:

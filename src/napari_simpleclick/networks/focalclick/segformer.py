@@ -127,9 +127,7 @@ class _MixMLP(nn.Module):
 
     def forward(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
         """Turn tokens (B,N,C) of a grid to the same shape."""
-        result: Tensor = self.fc2(
-            functional.gelu(self.dwconv(self.fc1(tokens), grid))
-        )
+        result: Tensor = self.fc2(functional.gelu(self.dwconv(self.fc1(tokens), grid)))
         return result
 
 
@@ -172,14 +170,14 @@ class _Backbone(nn.Module):
             channels = width
 
     def stage(self, number: int, maps: Tensor) -> Tensor:
-        """Maps (B,C,h,w) after stage 1 to 4 of what goes into it."""
+        """Give maps (B,C,h,w) after stage 1 to 4 of what goes into it."""
         tokens, grid = getattr(self, f"patch_embed{number}")(maps)
         for block in getattr(self, f"block{number}"):
             tokens = block(tokens, grid)
         return as_maps(getattr(self, f"norm{number}")(tokens), grid)
 
     def prompt(self, prompt: Tensor) -> Tensor:
-        """Maps of a prompt (B,3,h,w), as large as those of the first stage."""
+        """Give maps of a prompt (B,3,h,w), as large as those of the first stage."""
         tokens, grid = self.patch_embed_side1(prompt)
         return as_maps(tokens, grid)
 
@@ -278,7 +276,7 @@ class SegFormer(Network):
         return name.startswith(prefix) and "side1" not in name
 
     def first_stage(self, image: Tensor) -> Tensor:
-        """Maps (B,C,h/4,w/4) of RGB (B,3,h,w) in [0, 1]."""
+        """Give maps (B,C,h/4,w/4) of RGB (B,3,h,w) in [0, 1]."""
         return self.feature_extractor.backbone.stage(1, self.normalise(image))
 
     def other_stages(self, first: Tensor, prompt: Tensor) -> tuple[Tensor, Tensor]:

@@ -99,7 +99,7 @@ class Exchange(nn.Module):
 
     @staticmethod
     def _path(channels: Sequence[int], source: int, target: int) -> nn.Module:
-        """What brings a branch's maps to another's channels, and down to its size."""
+        """Bring a branch's maps to another's channels, and down to its size."""
         if source == target:
             return nn.Identity()
         if source > target:
@@ -160,11 +160,11 @@ class Backbone(nn.Module):
             setattr(self, f"stage{stage}", nn.Sequential(*exchanges))
 
     def stem(self, image: Tensor) -> Tensor:
-        """Maps (B,64,H/2,W/2) of a normalised image, before the prompt joins."""
+        """Give maps (B,64,H/2,W/2) of a normalised image, before the prompt joins."""
         return functional.relu(self.bn1(self.conv1(image)))
 
     def branches(self, stem: Tensor) -> Tensor:
-        """All branches of a stem with its prompt, side by side: (B,15*width,H/4,W/4)."""
+        """Give all branches of a stem with its prompt: (B,15*width,H/4,W/4)."""
         maps = self.layer1(functional.relu(self.bn2(self.conv2(stem))))
         levels = self.stage2([path(maps) for path in self.transition1])
         levels = self.stage3([*levels, self.transition2[2](levels[-1])])

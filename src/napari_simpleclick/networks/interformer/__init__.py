@@ -28,7 +28,9 @@ SIZE_PX = (512, 512)
 
 SIZES = {
     "interformer-light": InterFormerConfig(768, 12, 12, image_size=SIZE_PX),
-    "interformer-tiny": InterFormerConfig(1024, 24, 16, (1, 1, 4, 2), image_size=SIZE_PX),
+    "interformer-tiny": InterFormerConfig(
+        1024, 24, 16, (1, 1, 4, 2), image_size=SIZE_PX
+    ),
 }
 """Configurations by name."""
 
@@ -75,7 +77,9 @@ def recognise(
         raise UserError(f"it lacks {error}") from error
     side = math.isqrt(positions.shape[1] - 1)
     for key, tensor in state.items():
-        if UNUSED.match(key) and not _same(tensor, relative_positions(side)):
+        if tensor.is_meta or not UNUSED.match(key):
+            continue
+        if not _same(tensor, relative_positions(side)):
             raise UserError(f"'{key}' is not that of a grid of {side} x {side} tokens")
     fine = [match[1] for key in state if (match := refining.fullmatch(key))]
     a, b, c, d = (fine.count(stage) for stage in "0123")
@@ -97,4 +101,19 @@ def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key.removeprefix(PREFIX): tensor for key, tensor in state.items()}
 
 
-FAMILY = Family("InterFormer", SIZES, recognise, rename, UNUSED)
+INERT = (
+    "addict.addict.Dict",
+    "mmcv.utils.config.Config",
+    "mmcv.utils.config.ConfigDict",
+    "numpy._core.multiarray._reconstruct",
+    "numpy._core.multiarray.scalar",
+    "numpy.core.multiarray._reconstruct",
+    "numpy.core.multiarray.scalar",
+    "numpy.dtype",
+    "numpy.ndarray",
+)
+"""What the trainer may have put beside the tensors: its settings and numbers."""
+
+FAMILY = Family(
+    "InterFormer", SIZES, recognise, rename=rename, unused=UNUSED, inert=INERT
+)

@@ -152,7 +152,7 @@ class _PatchEmbed(nn.Module):
         self.projection = nn.Conv2d(3, width, PATCH, PATCH)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Maps (B,width,H/16,W/16) of an image (B,3,H,W)."""
+        """Give maps (B,width,H/16,W/16) of an image (B,3,H,W)."""
         result: Tensor = self.projection(image)
         return result
 
@@ -168,7 +168,7 @@ class _Levels(nn.Module):
         )
 
     def forward(self, maps: Tensor) -> tuple[Tensor, ...]:
-        """Maps at 1/4 to 1/32 of those at 1/16."""
+        """Give maps at 1/4 to 1/32 of those at 1/16."""
         return tuple(level(maps) for level in self.rescale_ops)
 
 

@@ -2,7 +2,7 @@
 
 Source: Y. Huang et al., "InterFormer: Real-time Interactive Image Segmentation", ICCV
 2023, and the behaviour of its released code (pooling takes maxima; what the refining
-blocks make does not reach the next stage). Module names follow the released checkpoints.
+blocks make does not reach the next stage). Module names follow the released files.
 """
 
 from __future__ import annotations

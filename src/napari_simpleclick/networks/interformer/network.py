@@ -96,6 +96,14 @@ class InterFormer(Network):
         layer = re.match(r"backbone\.layers\.(\d+)\.", name)
         return blocks - int(layer[1]) if layer else 0
 
+    def in_block(self, name: str) -> bool:
+        """Whether a parameter belongs to a transformer block, for Muon."""
+        return name.startswith("backbone.layers.")
+
+    def decays(self, name: str) -> bool:
+        """Whether weight decay acts on a parameter; not on positions."""
+        return name != "backbone.pos_embed" and super().decays(name)
+
     def is_encoder(self, name: str) -> bool:
         """Whether a parameter belongs to what a pretrained encoder brings."""
         return name.startswith("backbone.") and not name.startswith("backbone.fpn.")

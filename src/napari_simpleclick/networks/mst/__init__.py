@@ -12,6 +12,7 @@ from napari_simpleclick.networks.mst.network import MST, MSTConfig
 from napari_simpleclick.networks.mst.score import Scoring
 from napari_simpleclick.networks.mst.tokens import PATCH
 from napari_simpleclick.networks.network import Family
+from napari_simpleclick.networks.simpleclick.checkpoint import INERT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,4 +141,4 @@ def _variant(state: Mapping[str, Tensor], block: str) -> Scoring:
     raise UserError("its score blocks are those of no known variant")
 
 
-FAMILY = Family("MST", SIZES, recognise, None, UNUSED)
+FAMILY = Family("MST", SIZES, recognise, unused=UNUSED, inert=INERT)

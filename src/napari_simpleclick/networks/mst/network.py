@@ -110,7 +110,7 @@ class _ScoreBlock(Block):
             setattr(self, name, nn.LayerNorm(width, eps=1e-6))
 
     def fuse(self, base: Tensor, small: Selection, large: Selection) -> Tensor:
-        """Base tokens (B,M,d) after they have seen the selected tokens."""
+        """Give base tokens (B,M,d) after they have seen the selected tokens."""
         best = small.tokens
         best = best + self.gamma * self.score_l_s(
             self.norm6(best), self.norm7(large.tokens)
@@ -183,6 +183,14 @@ class MST(Network):
             return blocks + 1
         block = re.match(r"backbone\.blocks\.(\d+)\.", name)
         return blocks - int(block[1]) if block else 0
+
+    def in_block(self, name: str) -> bool:
+        """Whether a parameter belongs to a transformer block, for Muon."""
+        return name.startswith("backbone.blocks.")
+
+    def decays(self, name: str) -> bool:
+        """Whether weight decay acts on a parameter; not on positions."""
+        return name != "backbone.pos_embed" and super().decays(name)
 
     def is_encoder(self, name: str) -> bool:
         """Whether a parameter belongs to what a pretrained encoder brings."""

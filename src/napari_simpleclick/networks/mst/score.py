@@ -196,7 +196,7 @@ class Score(nn.Module):
         return result
 
     def kernel(self, base: Tensor, indices: Tensor, clicked: Tensor) -> Tensor:
-        """What was clicked, (B,d); zeros where nothing was.
+        """Tell what was clicked, (B,d); zeros where nothing was.
 
         Parameters
         ----------

@@ -68,9 +68,7 @@ def resized_positions(
     return image.flatten(2).transpose(1, 2)
 
 
-def clicked_tokens(
-    points: Tensor, size: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
+def clicked_tokens(points: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Find the base tokens that positive clicks lie in.
 
     Parameters
