@@ -18,7 +18,8 @@ from napari_simpleclick.evaluation import (
     robot,
 )
 from napari_simpleclick.evaluation.run import choose_cases
-from napari_simpleclick.evaluation.worker import published_side
+from napari_simpleclick.evaluation.worker import published_size
+from napari_simpleclick.networks import NETWORKS
 from tests.evaluation.conftest import QUICK
 
 PROJECT = Path(__file__).parents[2]
@@ -246,9 +247,12 @@ def test_what_cannot_be_run(discs, monkeypatch):
 
 
 def test_davis_is_evaluated_at_672_px():
-    assert published_side("DAVIS") == 672
     assert RobotSettings().resolved("davis").size == (672, 672)
-    assert published_side("davis585") == published_side("GrabCut") == 448
+    spec = NETWORKS["simpleclick-base"].spec
+    assert published_size("davis585", spec) == published_size("GrabCut", spec)
+    assert published_size("DAVIS", spec) == (672, 672)
+    close = NETWORKS["focalclick-hrnet18s-s1"].spec
+    assert published_size("DAVIS", close) == (256, 256)
 
 
 def test_masks_have_their_true_size_when_the_image_is_cropped(discs):

@@ -75,3 +75,17 @@ def test_resizing_a_crop_is_torchs_aligned_bilinear(shape, size):
         crop.permute(2, 0, 1)[None], size=size, mode="bilinear", align_corners=True
     )[0].permute(1, 2, 0)
     np.testing.assert_allclose(got.reshape(*size, -1), expected.numpy(), atol=1e-3)
+
+
+def test_the_aspect_ratio_is_kept_and_the_first_click_sees_all():
+    zoom, shape = ZoomIn.keeping_aspect(400), (300, 700)
+    prior = filled((100, 150, 100, 400), shape).astype(np.float32)
+    clicks = [Click(120, 200)]
+    assert zoom.choose(prior, clicks, shape, None) is None
+    assert zoom.network_size(None, shape) == shape
+    clicks.append(Click(120, 210))
+    crop = zoom.choose(prior, clicks, shape, None)
+    assert crop == (25, 225, 39, 461)
+    assert zoom.network_size(crop, shape) == (190, 400)
+    assert zoom.choose(prior, clicks, shape, crop) == crop
+    assert zoom.choose(0 * prior, clicks, shape, crop) is None

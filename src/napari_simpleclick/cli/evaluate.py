@@ -78,10 +78,17 @@ def evaluate(
     size: Annotated[
         int | None,
         typer.Option(
-            help="Side of the network's input, px; 672 for DAVIS, else 448.",
+            help="Side of the network's input, px; for DAVIS 1.5 times the usual.",
             rich_help_panel=PROTOCOL,
         ),
     ] = None,
+    keep_aspect: Annotated[
+        bool,
+        typer.Option(
+            help="Crops keep their aspect ratio, as published for RITM.",
+            rich_help_panel=PROTOCOL,
+        ),
+    ] = False,
     ignore: Annotated[
         int | None,
         typer.Option(help="Label to leave out, such as 255.", rich_help_panel=DATA),
@@ -156,6 +163,7 @@ def evaluate(
             threshold=threshold,
             flip=flip,
             size=None if size is None else (size, size),
+            keep_aspect=keep_aspect,
             device=device,
             precision=precision,
             initial=initial_masks,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.evaluation.datasets import Case
+    from napari_simpleclick.networks import NetworkSpec
 
 _one_at_a_time = threading.Lock()
 """A predictor has a state; Dask may give a process more than one thread."""
@@ -45,9 +46,16 @@ SHOWN = (1, 2, 3, 5, 10, 20)
 """Clicks after which the report shows the mask."""
 
 
-def published_side(dataset: str) -> int:
-    """Side of the network's input in the published tables: 672 px for DAVIS."""
-    return 672 if dataset.lower() == "davis" else 448
+def published_size(dataset: str, spec: NetworkSpec) -> tuple[int, int]:
+    """Tell the (height, width) of a network's input in the published tables.
+
+    DAVIS is shown half as large again (672 px instead of 448), but not to a network
+    that looks closely on its own.
+    """
+    height, width = spec.image_size
+    if dataset.lower() == "davis" and not spec.refines:
+        height, width = height * 3 // 2, width * 3 // 2
+    return height, width
 
 
 class RobotSettings(BaseModel):
@@ -71,7 +79,10 @@ class RobotSettings(BaseModel):
         Average with the mirrored image.
     size : tuple of int or None
         (height, width) of the network's input, px; None for that of the published
-        tables, which depends on the data set.
+        tables, which depends on the network and the data set.
+    keep_aspect : bool
+        Show the network the whole image at the first click, and then crops whose longer
+        side is resized to ``size``, as RITM's published evaluation does.
     device, precision : str
         As of :class:`napari_simpleclick.Predictor`.
     initial : str
@@ -91,6 +102,7 @@ class RobotSettings(BaseModel):
     threshold: float = Field(THRESHOLD, gt=0, lt=1)
     flip: bool = True
     size: tuple[PositiveInt, PositiveInt] | None = None
+    keep_aspect: bool = False
     device: str = "auto"
     precision: Precision = "auto"
     initial: str = ""
@@ -129,8 +141,14 @@ class RobotSettings(BaseModel):
             told: dict[str, Any] = {"flip": False, "size": size}
             told |= {"device": "cpu", "precision": "float32", "weights": ""}
         else:
-            size = self.size or (published_side(dataset),) * 2
-            multiple = spec_of(self.weights).multiple_of
+            spec = spec_of(self.weights)
+            size = self.size or published_size(dataset, spec)
+            multiple = spec.multiple_of
+            if self.keep_aspect and multiple > 1:
+                raise UserError(
+                    f"'{self.weights}' cannot take crops of any aspect ratio, but "
+                    f"multiples of {multiple} px; leave it out."
+                )
             if any(side % multiple for side in size):
                 raise UserError(
                     f"A size of {size[0]} x {size[1]} px does not fit "
@@ -208,7 +226,11 @@ def predictor_of(settings: RobotSettings) -> Predictor:
         else load_weights(settings.weights)[0]
     )
     assert settings.size is not None
-    zoom = ZoomIn(settings.size)
+    zoom = (
+        ZoomIn.keeping_aspect(max(settings.size))
+        if settings.keep_aspect
+        else ZoomIn.of(network.spec, settings.size)
+    )
     return Predictor(
         network, settings.device, settings.precision, settings.flip, zoom, threads=1
     )

@@ -6,6 +6,7 @@ rounded half to even, as there.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_simpleclick.networks import NetworkSpec
     from napari_simpleclick.prompts import Click
 
 
@@ -26,6 +28,11 @@ class Crop(NamedTuple):
     row_max: int
     column_min: int
     column_max: int
+
+    @classmethod
+    def whole(cls, shape: tuple[int, int]) -> Crop:
+        """Make a crop of all of an image of (height, width)."""
+        return cls(0, shape[0] - 1, 0, shape[1] - 1)
 
     @property
     def height(self) -> int:
@@ -70,6 +77,13 @@ class ZoomIn:
         The crop moves when it overlaps the newly wanted one less than this.
     threshold : float
         Probability above which a pixel of the prior belongs to the object.
+    skip : int
+        With so many clicks, and later where there is no object, the network is shown
+        the whole image, and no crop is remembered. Where the released code then places
+        an answer for the whole image in an older crop, this does not.
+    longest_side : int or None
+        Side in px that the longer side of every crop is resized to instead of
+        ``size``, keeping the aspect ratio; the whole image keeps its size.
     """
 
     size: tuple[int, int] = (448, 448)
@@ -77,6 +91,49 @@ class ZoomIn:
     min_side: int = 200
     renew_below: float = 0.5
     threshold: float = 0.5
+    skip: int = 0
+    longest_side: int | None = None
+
+    @classmethod
+    def of(cls, spec: NetworkSpec, size: tuple[int, int] | None = None) -> ZoomIn:
+        """Zoom in as suits a network.
+
+        Parameters
+        ----------
+        spec : NetworkSpec
+            What the network takes. One that refines looks again at what changed, so
+            that its crops follow the object closely (FocalClick's target crop).
+        size : tuple of int or None
+            (height, width) that crops are resized to; None for that of training.
+        """
+        size = size or spec.image_size
+        if not spec.refines:
+            return cls(size)
+        return cls(size, min_side=10, renew_below=math.inf, threshold=0.49, skip=1)
+
+    @classmethod
+    def keeping_aspect(cls, longest_side: int = 400) -> ZoomIn:
+        """Zoom in as RITM's published evaluation does."""
+        return cls(skip=1, longest_side=longest_side)
+
+    def network_size(
+        self, crop: Crop | None, shape: tuple[int, int]
+    ) -> tuple[int, int]:
+        """Tell what (height, width) in px a crop is resized to.
+
+        Parameters
+        ----------
+        crop : Crop or None
+            As :meth:`choose` chose it.
+        shape : tuple of int
+            (H, W) of the image.
+        """
+        if self.longest_side is None:
+            return self.size
+        if crop is None:
+            return shape
+        scale = self.longest_side / max(crop.height, crop.width)
+        return max(1, round(crop.height * scale)), max(1, round(crop.width * scale))
 
     def choose(
         self,
@@ -84,7 +141,7 @@ class ZoomIn:
         clicks: Sequence[Click],
         shape: tuple[int, int],
         current: Crop | None,
-    ) -> Crop:
+    ) -> Crop | None:
         """Choose the crop for the next prediction.
 
         Parameters
@@ -100,13 +157,17 @@ class ZoomIn:
 
         Returns
         -------
-        Box
+        Crop or None
             The whole image while there is no object; then the current crop, until a
-            positive click falls outside it or the object has outgrown it.
+            positive click falls outside it or the object has outgrown it. None for the
+            whole image where crops are skipped.
         """
-        wanted = Crop(0, shape[0] - 1, 0, shape[1] - 1)
-        if prior is not None:
-            wanted = self.around(prior > self.threshold, clicks) or wanted
+        found = None
+        if prior is not None and len(clicks) > self.skip:
+            found = self.around(prior > self.threshold, clicks)
+        if found is None and self.skip:
+            return None
+        wanted = found or Crop.whole(shape)
         if (
             current is None
             or any(click.positive and not current.holds(click) for click in clicks)

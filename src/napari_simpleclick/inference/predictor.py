@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
+from scipy.special import expit
 from torch import Tensor
 from torch.nn import functional
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.intensity import Window, check_image, default_window
+from napari_simpleclick.inference.crop_network import Answer, CropNetwork
 from napari_simpleclick.inference.crops import Crop, ZoomIn, map_click, resize_crop
 from napari_simpleclick.inference.devices import (
     Precision,
@@ -18,17 +20,17 @@ from napari_simpleclick.inference.devices import (
     choose_precision,
     limited_threads,
     spare_threads,
-    with_lower_weights,
 )
-from napari_simpleclick.inference.features import LIMIT_BYTES, FeatureCache
+from napari_simpleclick.inference.features import LIMIT_BYTES
+from napari_simpleclick.inference.focus import (
+    ANSWER_ABOVE,
+    PRIOR_ABOVE,
+    box_in,
+    focus_crop,
+)
 from napari_simpleclick.inference.object_state import ObjectState
 from napari_simpleclick.inference.square_grid import SquareGrid
-from napari_simpleclick.networks import (
-    CropPrompts,
-    Network,
-    channels_last,
-    join_prompts,
-)
+from napari_simpleclick.networks import CropPrompts, Network
 from napari_simpleclick.prompts import Click, check_prompts
 from napari_simpleclick.weights.errors import enough_memory
 
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_simpleclick.networks import EncodedPrompt, Features
+
+SETTLED_AFTER = 10
+"""With more clicks, a network that refines changes nothing but the focus crop."""
 
 THRESHOLD = 0.49
 """Probability above which the published evaluation counts a pixel as object."""
@@ -61,7 +65,7 @@ class Predictor:
         Average the logits with those of the mirrored image, as the published
         evaluation does; costs twice the time.
     zoom : ZoomIn or None
-        How crops are chosen; None zooms to the size the network was trained at.
+        How crops are chosen; None zooms as suits the network, see :meth:`ZoomIn.of`.
     threads : int or None
         CPU threads; None leaves one core free.
     features_bytes : int
@@ -71,7 +75,8 @@ class Predictor:
     Raises
     ------
     UserError
-        If the device or precision is not available.
+        If the device or precision is not available, or the network cannot take crops of
+        any aspect ratio and is to.
     """
 
     def __init__(
@@ -87,18 +92,21 @@ class Predictor:
         self.device = choose_device(device)
         self.dtype = choose_precision(precision, self.device)
         self.flip = flip
-        self.zoom = zoom or ZoomIn(size=network.spec.image_size)
+        self.zoom = zoom or ZoomIn.of(network.spec)
+        multiple = network.spec.multiple_of
+        if self.zoom.longest_side is not None and multiple > 1:
+            raise UserError(
+                "Crops cannot keep their aspect ratio with this network, whose inputs "
+                f"have sides of multiples of {multiple} px; choose another zoom."
+            )
         self.threads = threads or spare_threads()
         self._state = ObjectState()
-        with enough_memory("the network"):
-            ready = channels_last(network.to(self.device)).eval().for_inference()
-            self._network = with_lower_weights(ready, self.dtype)
+        self._network = CropNetwork(
+            network, self.device, self.dtype, flip, features_bytes
+        )
         self._image: NDArray[Any] | None = None
         self._grid: SquareGrid | None = None
         self._window = Window(0.0, 1.0)
-        self._keys: dict[Crop, bytes] = {}
-        limit = features_bytes if network.spec.encodes_once else 0
-        self._features = FeatureCache(limit)
 
     def set_image(
         self,
@@ -136,7 +144,8 @@ class Predictor:
         else:
             self._image = self._grid.there(array, self._window.apply)
             self._window = Window(0.0, 1.0)
-        self._keys, self._state = {}, ObjectState()
+        self._state = ObjectState()
+        self._network.forget()
 
     def extent(self, state: ObjectState) -> Crop | None:
         """Tell outside which part of the image an answer is 0, in px of the image.
@@ -248,18 +257,22 @@ class Predictor:
         if self._grid is not None:
             clicks = [self._grid.click(click) for click in clicks]
         crop = self.zoom.choose(focus, clicks, (height, width), state.crop)
+        view = crop or Crop.whole((height, width))
+        size = self.zoom.network_size(crop, (height, width))
+        result = np.zeros((height, width), np.float32)
         memory = enough_memory("a prediction")
         with memory, torch.inference_mode(), limited_threads(self.threads):
-            features = self._encode(crop)
-            asked = self._crop_prompts(clicks, prior, crop)
-            prompt, remembered = self._network.encode_prompt(asked, state.memory)
-            probability = self._decode(features, prompt).sigmoid()
-            answer = _resize(probability, (crop.height, crop.width))
-        result = np.zeros((height, width), np.float32)
-        result[crop.slices] = answer[0, 0].cpu().numpy()
+            features = self._network.encode(
+                (view, size), lambda: self._pixels(view, size)
+            )
+            asked = self._crop_prompts(clicks, prior, view, size)
+            answer = self._network.answer(features, asked, state.memory)
+            result[view.slices] = _resized(answer.logits.sigmoid(), view)
+            if answer.maps is not None:
+                self._refine(result, clicks, prior, view, answer)
         if self._grid is not None:
             result = self._grid.back(result)
-        return result, ObjectState(crop, remembered)
+        return result, ObjectState(crop, answer.memory)
 
     def replay(
         self, clicks: Sequence[Click], prior: ArrayLike | None = None
@@ -304,36 +317,40 @@ class Predictor:
             unit = np.clip(np.nan_to_num(unit, nan=0.0), 0, 1)
         return unit if self._grid is None else self._grid.there(unit)
 
-    def _encode(self, crop: Crop) -> Features:
-        """Features of a crop; encoded once while they are remembered."""
-        key = self._keys.get(crop)
-        if key is not None and key in self._features:
-            return self._features.get(key)
-        assert self._image is not None
-        pixels = resize_crop(self._image, crop, self.zoom.size, self._window.apply)
-        key = self._keys[crop] = self._features.key(pixels)
-        if key not in self._features:
-            self._features.put(key, self._encode_pixels(pixels))
-        return self._features.get(key)
+    def _refine(
+        self,
+        result: NDArray[np.float32],
+        clicks: Sequence[Click],
+        prior: NDArray[np.float32] | None,
+        view: Crop,
+        answer: Answer,
+    ) -> None:
+        """Look again at what the last click changed, and write it into a result."""
+        before = np.zeros_like(result) if prior is None else prior.astype(np.float32)
+        crop = focus_crop(result > ANSWER_ABOVE, before > PRIOR_ABOVE, clicks[-1], view)
+        if crop is None:
+            return
+        size = self.zoom.size
+        box = box_in(crop, view, (answer.logits.shape[2], answer.logits.shape[3]))
+        asked = self._crop_prompts(clicks, prior, crop, size)
+        fine = self._network.refine(self._pixels(crop, size), asked, answer, box)
+        if prior is not None and len(clicks) > SETTLED_AFTER:
+            result[view.slices] = before[view.slices]
+        result[crop.slices] = expit(_resized(fine, crop))
 
-    def _encode_pixels(self, pixels: NDArray[np.float32]) -> Features:
-        """Features of an input (h, w) or (h, w, 3), and of its mirror if flipping."""
-        if pixels.ndim == 2:
-            pixels = np.broadcast_to(pixels[..., None], (*pixels.shape, 3))
-        channels = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-        image = torch.from_numpy(channels)[None].to(self.device)
-        if self.flip:
-            image = torch.cat([image, image.flip(3)])
-        with self._autocast():
-            return self._network.encode(
-                image.contiguous(memory_format=torch.channels_last)
-            )
+    def _pixels(self, crop: Crop, size: tuple[int, int]) -> NDArray[np.float32]:
+        """Pixels (h, w) or (h, w, 3) of a crop, in [0, 1]."""
+        assert self._image is not None
+        return resize_crop(self._image, crop, size, self._window.apply)
 
     def _crop_prompts(
-        self, clicks: Sequence[Click], prior: NDArray[np.float32] | None, crop: Crop
+        self,
+        clicks: Sequence[Click],
+        prior: NDArray[np.float32] | None,
+        crop: Crop,
+        size: tuple[int, int],
     ) -> CropPrompts:
         """Prior and clicks as they lie in a crop."""
-        size = self.zoom.size
         mask = torch.zeros(1, 1, *size, device=self.device)
         if prior is not None:
             mask[0, 0] = torch.from_numpy(resize_crop(prior, crop, size))
@@ -341,22 +358,11 @@ class Predictor:
             tuple(map_click(c, crop, size) for c in clicks if c.positive is sign)
             for sign in (True, False)
         )
-        return CropPrompts(mask, positive, negative)
-
-    def _decode(self, features: Features, prompt: EncodedPrompt) -> Tensor:
-        """Logits (1,1,h,w), averaged with the mirrored ones if flipping."""
-        if self.flip:
-            prompt = join_prompts([prompt, self._network.flip_prompt(prompt)])
-        with self._autocast():
-            logits = self._network.decode(features, prompt).float()
-        if self.flip:
-            logits = 0.5 * (logits[:1] + logits[1:].flip(3))
-        return logits
-
-    def _autocast(self) -> torch.autocast:
-        half = self.dtype == torch.bfloat16
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half)
+        return CropPrompts(mask, positive, negative, crop)
 
 
-def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    return functional.interpolate(maps, size=size, mode="bilinear", align_corners=True)
+def _resized(maps: Tensor, crop: Crop) -> NDArray[np.float32]:
+    """Make maps (1,1,h,w) as large as a crop: (height, width)."""
+    size = (crop.height, crop.width)
+    maps = functional.interpolate(maps, size=size, mode="bilinear", align_corners=True)
+    return np.asarray(maps[0, 0].cpu().numpy(), np.float32)

@@ -145,7 +145,8 @@ class _Block(nn.Module):
     def forward(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
         """Turn tokens (B,N,C) of a grid to the same shape."""
         tokens = tokens + self.skip(self.attn(self.norm1(tokens), grid))
-        return tokens + self.skip(self.mlp(self.norm2(tokens), grid))
+        result: Tensor = tokens + self.skip(self.mlp(self.norm2(tokens), grid))
+        return result
 
 
 class _Backbone(nn.Module):

@@ -155,9 +155,10 @@ class Backbone(nn.Module):
         )
         self.transition2 = _new_branch(channels, 2)
         self.transition3 = _new_branch(channels, 3)
-        for stage, count in enumerate(modules, start=2):
-            exchanges = (Exchange(channels[:stage], blocks) for _ in range(count))
-            setattr(self, f"stage{stage}", nn.Sequential(*exchanges))
+        self.stage2, self.stage3, self.stage4 = (
+            nn.Sequential(*(Exchange(channels[:stage], blocks) for _ in range(count)))
+            for stage, count in enumerate(modules, start=2)
+        )
 
     def stem(self, image: Tensor) -> Tensor:
         """Give maps (B,64,H/2,W/2) of a normalised image, before the prompt joins."""

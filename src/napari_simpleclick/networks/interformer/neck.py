@@ -163,16 +163,17 @@ class Neck(nn.Module):
         self.patch_embed = nn.Parameter(torch.zeros(CODES, LEVELS[0]).normal_(std=0.02))
         total = sum(COARSE) + sum(refining)
         skips = [DROP_PATH * number / (total - 1) for number in range(total)]
-        self.stages = nn.ModuleList()
-        refine_stages = nn.ModuleList()
+        stages: list[_Stage] = []
+        refine_stages: list[_Stage] = []
         for stage, (coarse, fine) in enumerate(zip(COARSE, refining, strict=True)):
             begin = sum(COARSE[:stage]) + sum(refining[:stage])
             middle, end = begin + coarse, begin + coarse + fine
             last = stage == len(COARSE) - 1
-            self.stages.append(_Stage(stage, skips[begin:middle], last))
+            stages.append(_Stage(stage, skips[begin:middle], last))
             refine_stages.append(_Stage(stage, skips[middle:end], last=True))
             setattr(self, f"norm{stage}", nn.GroupNorm(1, LEVELS[stage]))
-        self.refine_stages = refine_stages
+        self.stages = nn.ModuleList(stages)
+        self.refine_stages = nn.ModuleList(refine_stages)
 
     def forward(
         self,
@@ -204,6 +205,7 @@ class Neck(nn.Module):
         maps = levels[0] + drawn
         answers = []
         for number, stage in enumerate(self.stages):
+            assert isinstance(stage, _Stage)
             maps = stage(maps, levels[number])
             fine = self._refined(number, maps, boxes)
             answers.append(getattr(self, f"norm{number}")(fine))
@@ -222,7 +224,7 @@ class Neck(nn.Module):
         fine = maps.clone()
         for entry, box in enumerate(boxes):
             left, top, right, bottom = (side // STRIDES[number] for side in box)
-            where = (slice(entry, entry + 1), ..., slice(top, bottom))
-            where = (*where, slice(left, right))
+            rows, columns = slice(top, bottom), slice(left, right)
+            where = (slice(entry, entry + 1), ..., rows, columns)
             fine[where] = refine(maps[where])
         return fine

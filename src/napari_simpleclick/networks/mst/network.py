@@ -97,17 +97,18 @@ class _ScoreBlock(Block):
     def __init__(self, width: int, heads: int, scoring: Scoring) -> None:
         super().__init__(width, heads)
         self.gamma = nn.Parameter(torch.full((1, 1, width), scoring.gamma))
-        if scoring.weighs:
-            self.gamma2 = nn.Parameter(torch.full((1, 1, width), scoring.gamma))
+        last = torch.full((1, 1, width), scoring.gamma)
+        self.gamma2 = nn.Parameter(last) if scoring.weighs else None
         self.score = Score(width, scoring)
         self.score_cross_attn = FuseAttention(width, scoring.fuse_heads)
         self.score_l_s = FuseAttention(width, 2)
-        norms = ["norm3", "norm4", "norm6", "norm7"]
+        self.norm3, self.norm4, self.norm6, self.norm7 = (
+            nn.LayerNorm(width, eps=1e-6) for _ in range(4)
+        )
+        self.score_mlp: MLP | None = None
         if scoring.fuse_mlp:
+            self.norm5 = nn.LayerNorm(width, eps=1e-6)
             self.score_mlp = MLP(width, 4 * width)
-            norms.append("norm5")
-        for name in norms:
-            setattr(self, name, nn.LayerNorm(width, eps=1e-6))
 
     def fuse(self, base: Tensor, small: Selection, large: Selection) -> Tensor:
         """Give base tokens (B,M,d) after they have seen the selected tokens."""
@@ -116,8 +117,8 @@ class _ScoreBlock(Block):
             self.norm6(best), self.norm7(large.tokens)
         )
         seen = self.score_cross_attn(self.norm3(base), self.norm4(best))
-        base = base + (self.gamma2 * seen if hasattr(self, "gamma2") else seen)
-        if hasattr(self, "score_mlp"):
+        base = base + (seen if self.gamma2 is None else self.gamma2 * seen)
+        if self.score_mlp is not None:
             base = base + self.score_mlp(self.norm5(base))
         return base
 
@@ -293,7 +294,7 @@ class MST(Network):
                 )
                 base = block.fuse(base, *found[-1])
             base = block(base)
-        feature = base.transpose(1, 2).unflatten(2, grid)
+        feature = base.transpose(1, 2).reshape(len(base), -1, *grid)
         logits = self.head(self.neck([feature] * 4))
         logits = functional.interpolate(
             logits, size=size, mode="bilinear", align_corners=True

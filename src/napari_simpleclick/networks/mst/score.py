@@ -160,7 +160,7 @@ class _ScoreAttention(CrossAttention):
     ) -> Tensor:
         """Attend from tokens (B,N,d) to base tokens (B,M,d) of a grid."""
         if self.pools:
-            maps = self.sr(base.transpose(1, 2).unflatten(2, grid))
+            maps = self.sr(base.transpose(1, 2).reshape(len(base), -1, *grid))
             base = self.norm(maps.flatten(2).transpose(1, 2))
         result: Tensor = getattr(self.proj, expert)(self.mixed(tokens, base))
         return result

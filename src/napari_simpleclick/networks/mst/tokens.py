@@ -32,7 +32,8 @@ def _inverse(side: int) -> Tensor:
         images = functional.interpolate(
             basis, size=(side, side), mode="bicubic", antialias=True
         )
-        return torch.linalg.pinv(images.flatten(1))
+        inverse: Tensor = torch.linalg.pinv(images.flatten(1))
+        return inverse
 
 
 def resized_kernel(kernel: Tensor, side: int) -> Tensor:
@@ -40,7 +41,7 @@ def resized_kernel(kernel: Tensor, side: int) -> Tensor:
     if side == PATCH:
         return kernel
     inverse = _inverse(side).to(kernel)
-    return (kernel.flatten(2) @ inverse.T).unflatten(2, (side, side))
+    return (kernel.flatten(2) @ inverse.T).reshape(*kernel.shape[:2], side, side)
 
 
 def resized_positions(
@@ -63,7 +64,7 @@ def resized_positions(
     patches = embedding[:, 1:]
     if grid == stored:
         return patches
-    image = patches.transpose(1, 2).unflatten(2, stored)
+    image = patches.transpose(1, 2).reshape(1, -1, *stored)
     image = functional.interpolate(image, size=grid, mode="bicubic", antialias=True)
     return image.flatten(2).transpose(1, 2)
 
