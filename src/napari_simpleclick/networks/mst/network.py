@@ -15,19 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_simpleclick.networks.mst.score import (
-    MLP,
-    FuseAttention,
-    Score,
-    Scoring,
-    Selection,
-)
+from napari_simpleclick.networks.mst.backbone import Backbone, ScoreBlock
+from napari_simpleclick.networks.mst.score import Scoring, Selection
 from napari_simpleclick.networks.mst.tokens import (
     LARGE,
     PATCH,
     SMALL,
     clicked_tokens,
-    resized_kernel,
     resized_positions,
 )
 from napari_simpleclick.networks.network import (
@@ -40,7 +34,7 @@ from napari_simpleclick.networks.network import (
 )
 from napari_simpleclick.networks.rgb import NormaliseRGB
 from napari_simpleclick.networks.simpleclick.network import Head, Pyramid
-from napari_simpleclick.networks.simpleclick.vit import Block, PatchEmbed
+from napari_simpleclick.networks.simpleclick.vit import PatchEmbed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,63 +85,6 @@ class MSTConfig(NetworkConfig):
         return {"heads": str(self.heads)}
 
 
-class _ScoreBlock(Block):
-    """Transformer block whose tokens first look at selected small and large ones."""
-
-    def __init__(self, width: int, heads: int, scoring: Scoring) -> None:
-        super().__init__(width, heads)
-        self.gamma = nn.Parameter(torch.full((1, 1, width), scoring.gamma))
-        last = torch.full((1, 1, width), scoring.gamma)
-        self.gamma2 = nn.Parameter(last) if scoring.weighs else None
-        self.score = Score(width, scoring)
-        self.score_cross_attn = FuseAttention(width, scoring.fuse_heads)
-        self.score_l_s = FuseAttention(width, 2)
-        self.norm3, self.norm4, self.norm6, self.norm7 = (
-            nn.LayerNorm(width, eps=1e-6) for _ in range(4)
-        )
-        self.score_mlp: MLP | None = None
-        if scoring.fuse_mlp:
-            self.norm5 = nn.LayerNorm(width, eps=1e-6)
-            self.score_mlp = MLP(width, 4 * width)
-
-    def fuse(self, base: Tensor, small: Selection, large: Selection) -> Tensor:
-        """Give base tokens (B,M,d) after they have seen the selected tokens."""
-        best = small.tokens
-        best = best + self.gamma * self.score_l_s(
-            self.norm6(best), self.norm7(large.tokens)
-        )
-        seen = self.score_cross_attn(self.norm3(base), self.norm4(best))
-        base = base + (seen if self.gamma2 is None else self.gamma2 * seen)
-        if self.score_mlp is not None:
-            base = base + self.score_mlp(self.norm5(base))
-        return base
-
-
-class Backbone(nn.Module):
-    """Vision Transformer with global attention and score blocks."""
-
-    def __init__(self, config: MSTConfig) -> None:
-        super().__init__()
-        rows, columns = config.grid
-        self.pos_embed = nn.Parameter(
-            torch.zeros(1, rows * columns + 1, config.width).normal_(std=0.02)
-        )
-        self.patch_embed = PatchEmbed(PATCH, config.width)
-        self.blocks = nn.ModuleList(
-            _ScoreBlock(config.width, config.heads, config.scoring)
-            if number in config.scoring.blocks
-            else Block(config.width, config.heads)
-            for number in range(config.depth)
-        )
-
-    def embed(self, image: Tensor, patch: int) -> Tensor:
-        """Tokens (B,N,d) of patches of any size of a normalised image (B,3,H,W)."""
-        proj = self.patch_embed.proj
-        kernel = resized_kernel(proj.weight, patch)
-        maps = functional.conv2d(image, kernel, proj.bias, patch)
-        return maps.flatten(2).transpose(1, 2)
-
-
 class MST(Network):
     """Image and prompt to mask logits.
 
@@ -163,7 +100,9 @@ class MST(Network):
         super().__init__(config)
         self.normalise = NormaliseRGB()
         self.patch_embed_coords = PatchEmbed(PATCH, config.width)
-        self.backbone = Backbone(config)
+        self.backbone = Backbone(
+            config.width, config.depth, config.heads, config.grid, config.scoring
+        )
         self.neck = Pyramid(config.width, config.pyramid, single=False)
         self.head = Head(config.pyramid, config.head, upsamplers=False)
 
@@ -281,7 +220,7 @@ class MST(Network):
         grid = (size[0] // PATCH, size[1] // PATCH)
         found: list[Scales] = []
         for block in self.backbone.blocks:
-            if isinstance(block, _ScoreBlock):
+            if isinstance(block, ScoreBlock):
                 score = block.score
                 small = score.update(small, base, grid, "expert_s")
                 large = score.update(large, base, grid, "expert_l")
