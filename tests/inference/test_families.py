@@ -9,6 +9,7 @@ from napari_simpleclick.evaluation.annotator import annotate
 from napari_simpleclick.inference import ObjectState
 from napari_simpleclick.networks.focalclick.segformer import SegFormerSize
 from napari_simpleclick.networks.hrnet import HRNetSize
+from napari_simpleclick.propagation import propagate_mask
 
 HRNET = HRNetSize(4, 8, small=True)
 SEGFORMER = SegFormerSize((8, 16, 20, 32), (1, 1, 1, 1), 16)
@@ -106,3 +107,17 @@ def test_lower_precision_agrees(network):
     predictor = Predictor(network, device="cpu", precision="bfloat16")
     predictor.set_image(np.random.default_rng(0).random((90, 80)))
     assert abs(predictor.predict(clicks) - exact).mean() < 0.05
+
+
+def test_a_mask_goes_through_a_volume(network):
+    volume = np.random.default_rng(1).integers(0, 255, (4, 90, 80)).astype(np.uint8)
+    mask = np.zeros((90, 80), bool)
+    mask[30:60, 20:50] = True
+    predictor = Predictor(network, device="cpu", precision="float32")
+    found = [
+        propagate_mask(predictor, volume, mask, 0, 1, least_confidence=0.0)
+        for _ in range(2)
+    ]
+    assert found[0].mask.shape == volume.shape
+    np.testing.assert_array_equal(found[0].mask[1], mask)
+    np.testing.assert_array_equal(found[0].mask, found[1].mask)

@@ -73,12 +73,12 @@ def test_target_crops_follow_the_object_closely():
     prior = np.zeros((600, 600), np.float32)
     prior[200:301, 200:301] = 0.495
     clicks = [Click(250, 250)]
-    assert zoom.choose(prior, clicks, prior.shape, None) is None
-    assert zoom.network_size(None, prior.shape) == (256, 256)
+    assert zoom.choose(None, clicks, prior.shape, None) == Crop.whole(prior.shape)
     clicks.append(Click(250, 260))
     near = zoom.choose(prior, clicks, prior.shape, Crop(150, 350, 150, 350))
     assert near == (179, 321, 179, 321)
-    assert zoom.choose(0 * prior, clicks, prior.shape, near) is None
+    assert zoom.network_size(near, prior.shape) == (256, 256)
+    assert zoom.choose(0 * prior, clicks, prior.shape, near) == Crop.whole(prior.shape)
 
 
 @pytest.fixture(scope="module")

@@ -109,7 +109,7 @@ class ZoomIn:
         size = size or spec.image_size
         if not spec.refines:
             return cls(size)
-        return cls(size, min_side=10, renew_below=math.inf, threshold=0.49, skip=1)
+        return cls(size, min_side=10, renew_below=math.inf, threshold=0.49)
 
     @classmethod
     def keeping_aspect(cls, longest_side: int = 400) -> ZoomIn:
