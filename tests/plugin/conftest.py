@@ -46,6 +46,10 @@ class Hand:
         return self.panel.controller
 
     @property
+    def workflow(self):
+        return self.panel.workflow
+
+    @property
     def canvas(self):
         return self.controller.canvas
 
@@ -54,8 +58,8 @@ class Hand:
         _, self.panel = self.viewer.window.add_plugin_dock_widget(
             "napari-simpleclick", "SimpleClick"
         )
-        self.controller.answers.answered.connect(self.answers.append)
-        self.controller.trouble.connect(lambda text, _: self.troubles.append(text))
+        self.workflow.queue.answered.connect(self.answers.append)
+        self.workflow.trouble.connect(lambda text, _: self.troubles.append(text))
         self.qtbot.waitUntil(
             lambda: self.controller.engine is not None, timeout=PATIENCE_MS
         )

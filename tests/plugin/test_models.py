@@ -11,10 +11,11 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
 from napari_simpleclick.inference import Predictor
-from napari_simpleclick.plugin import model_loader, settings
+from napari_simpleclick.plugin import settings
 from napari_simpleclick.plugin.sections import model
 from napari_simpleclick.weights import catalogue, store
 from napari_simpleclick.weights.store import checksum
+from napari_simpleclick.workflow import model_loader
 
 BUNDLED = Path(store.__file__).parent / "simpleclick-xtiny.safetensors"
 
@@ -63,7 +64,7 @@ def remote(monkeypatch):
 
 
 def open_section(hand):
-    section = hand.panel.device
+    section = hand.panel.sections["model"]
     section.expand()
     QTest.qWait(50)
     return section
@@ -143,8 +144,8 @@ def test_a_saved_choice_that_is_gone(
     qtbot.waitUntil(lambda: panel.controller.engine is not None, timeout=60_000)
     assert words in panel.trouble.text()
     assert "Until then it is 'bundled'" in panel.trouble.text()
-    assert panel.controller.models.choice == model_loader.ModelChoice()
-    assert panel.device.model.currentText() == "bundled"
+    assert panel.workflow.models.choice == model_loader.ModelChoice()
+    assert panel.sections["model"].model.currentText() == "bundled"
 
 
 def test_a_file_is_a_model_too(open_window, discs, tmp_path, monkeypatch):
@@ -164,9 +165,9 @@ def test_the_first_click_finds_a_warm_model(open_window, discs, monkeypatch):
     calls = []
     predict = Predictor.predict
 
-    def count(self, *args):
+    def count(self, *args, **more):
         calls.append(threading.current_thread() is threading.main_thread())
-        return predict(self, *args)
+        return predict(self, *args, **more)
 
     monkeypatch.setattr(Predictor, "predict", count)
     hand = open_window(discs)
@@ -193,7 +194,7 @@ def test_a_download_shows_its_bytes_and_ends_in_use(open_window, discs, remote):
     choose(section.model, "remote")
     hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text(), timeout=20_000)
     assert "not on this computer" in section.about.text()
-    bar = hand.controller.models._bar
+    bar = hand.panel.sections["model"].bar.bar
     assert bar.total == BUNDLED.stat().st_size
     assert 0 < bar.n < bar.total
     hand.click(0, 30, 30)  # the old model goes on answering
@@ -234,6 +235,6 @@ def test_the_panel_may_be_closed_during_a_download(open_window, discs, remote, c
     hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text(), timeout=20_000)
     hand.panel.parent().destroyOnClose()
     hand.qtbot.waitUntil(lambda: hand.controller.closed)
-    hand.qtbot.waitUntil(lambda: hand.controller.models._bar is None)
+    hand.qtbot.waitUntil(lambda: hand.panel.sections["model"].bar.bar is None)
     remote.may_go_on.set()
     hand.qtbot.waitUntil(lambda: not any(Path(cache).glob("*")), timeout=5000)

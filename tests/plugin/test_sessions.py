@@ -11,9 +11,11 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
-from napari_simpleclick.annotation import ObjectStyle, shelf
+from napari_simpleclick.annotation import ObjectStyle
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin.layers.placement import NOT_RECORDED
 from napari_simpleclick.sessions import SessionDatabase
+from napari_simpleclick.sessions.folder import folder
 
 PLACES = [(12, 30, 30), (12, 34, 34), (12, 60, 90), (12, 64, 86)]
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -102,7 +104,7 @@ def test_what_is_gone_on_with_is_kept_in_the_same_file(window):
     second.wait(1)
     before = state(second)
     leave(second)
-    assert len(list(shelf.folder().glob("*.simpleclick"))) == 1
+    assert len(list(folder().glob("*.simpleclick"))) == 1
     third = window()
     wait_for_offer(third)
     third.press(third.panel.offer.accept)
@@ -118,7 +120,7 @@ def test_a_declined_session_is_not_offered_again_but_stays(window):
     wait_for_offer(second)
     second.press(second.panel.offer.refuse)
     assert second.panel.offer.isHidden()
-    (path,) = shelf.folder().glob("*.simpleclick")
+    (path,) = folder().glob("*.simpleclick")
 
     QTest.qWait(1000)
     with SessionDatabase(path) as store:
@@ -138,7 +140,7 @@ def test_the_offer_goes_with_the_first_click(window):
     second.click(*PLACES[0])
     second.wait(1)
     assert second.panel.offer.isHidden()
-    assert len({path.stem for path in shelf.folder().iterdir()}) == 2
+    assert len({path.stem for path in folder().iterdir()}) == 2
 
 
 def test_another_image_gets_no_offer(window, open_window, discs):
@@ -170,16 +172,16 @@ def test_a_copy_is_saved_and_opened(window, tmp_path, monkeypatch):
     path = tmp_path / "copy.simpleclick"
     named = str(path.with_suffix("")), ""
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: named)
-    first.panel.sessions.expand()
+    first.panel.sections["session"].expand()
     QTest.qWait(100)
-    first.press(first.panel.sessions.save)
+    first.press(first.panel.sections["session"].save)
     first.qtbot.waitUntil(path.exists, timeout=10_000)
     leave(first)
     second = window()
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
-    second.panel.sessions.expand()
+    second.panel.sections["session"].expand()
     QTest.qWait(100)
-    second.press(second.panel.sessions.open)
+    second.press(second.panel.sections["session"].open)
     second.qtbot.waitUntil(lambda: second.canvas.session.steps != {}, timeout=10_000)
     assert same(state(second), before)
 
@@ -190,16 +192,16 @@ def test_sessions_that_do_not_fit_are_refused(window, open_window, tmp_path):
     path = tmp_path / "copy.simpleclick"
     first.canvas.recorder.copy(path).result()
     other = open_window(np.zeros((30, 40)))
-    other.controller.restore(path)
+    other.workflow.restore(path)
     other.qtbot.waitUntil(lambda: bool(other.troubles), timeout=10_000)
     assert "belongs to" in other.troubles[-1]
     same_shape = open_window(255 - first.viewer.layers[0].data)
-    same_shape.controller.restore(path)
+    same_shape.workflow.restore(path)
     same_shape.qtbot.waitUntil(lambda: bool(same_shape.troubles), timeout=10_000)
     assert "other pixels" in same_shape.troubles[-1]
     text = tmp_path / "text.simpleclick"
     text.write_text("no session")
-    other.controller.restore(text)
+    other.workflow.restore(text)
     other.qtbot.waitUntil(lambda: len(other.troubles) == 2, timeout=10_000)
     assert "is not a session" in other.troubles[-1]
     assert other.canvas is not None
@@ -207,8 +209,8 @@ def test_sessions_that_do_not_fit_are_refused(window, open_window, tmp_path):
 
 def test_nothing_to_save_is_said(window, tmp_path):
     hand = window()
-    with pytest.raises(ValueError, match="nothing to save"):
-        hand.controller.saving.save_copy(tmp_path / "a.simpleclick")
+    with pytest.raises(UserError, match="nothing to save"):
+        hand.workflow.autosave.save_copy(tmp_path / "a.simpleclick")
 
 
 def test_a_folder_that_cannot_be_written_is_said(window, tmp_path, monkeypatch):
@@ -282,10 +284,10 @@ def test_a_session_from_elsewhere_stays_as_it_is(window, tmp_path):
     leave(first)
     path.chmod(0o444)
     before = path.read_bytes()
-    for old in shelf.folder().iterdir():
+    for old in folder().iterdir():
         old.unlink()
     second = window()
-    second.controller.restore(path)
+    second.workflow.restore(path)
     second.qtbot.waitUntil(lambda: second.canvas.session.steps != {}, timeout=10_000)
     second.click(*PLACES[3])
     second.wait(1)
@@ -300,4 +302,4 @@ def test_a_study_case_is_not_kept(open_window, discs):
     hand.click(0, 30, 30)
     hand.wait(1)
     hand.canvas.recorder.flush()
-    assert not shelf.folder().exists() or not list(shelf.folder().iterdir())
+    assert not folder().exists() or not list(folder().iterdir())

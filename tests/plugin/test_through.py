@@ -5,10 +5,10 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
-from napari_simpleclick.plugin.propagation_run import NO_PAIR, Patch
-from napari_simpleclick.plugin.sections import propagation
 from napari_simpleclick.propagation import LEAST_CONFIDENCE
-from napari_simpleclick.workflow import Job, PredictionEngine
+from napari_simpleclick.workflow import propagator
+from napari_simpleclick.workflow.engine import Job, PredictionEngine
+from napari_simpleclick.workflow.propagation_run import NO_PAIR, Patch
 
 PATIENCE_MS = 60_000
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -20,35 +20,37 @@ def ready(open_window, data, place, **look):
     hand = open_window(data, **look)
     image = hand.canvas.image
     hand.viewer.dims.set_point(range(image.ndim), image.data_to_world(place))
-    hand.press(hand.panel.propagation.toggleButton())
+    hand.press(hand.panel.sections["propagation"].toggleButton())
     hand.settle()
     hand.click(*place)
     hand.wait(1)
-    hand.qtbot.waitUntil(hand.panel.propagation.both.isEnabled)
+    hand.qtbot.waitUntil(hand.panel.sections["propagation"].both.isEnabled)
     return hand
 
 
 def running(hand):
-    return hand.panel.propagation.propagator.run is not None
+    return hand.workflow.propagator.run is not None
 
 
 def finish(hand):
     hand.qtbot.waitUntil(lambda: not running(hand), timeout=PATIENCE_MS)
-    hand.qtbot.waitUntil(lambda: not hand.panel.propagation._soon.isActive())
+    hand.qtbot.waitUntil(
+        lambda: not hand.panel.sections["propagation"]._soon.isActive()
+    )
 
 
 def go(hand, button):
     began = []
-    hand.panel.propagation.propagator.began.connect(lambda: began.append(button))
-    hand.press(getattr(hand.panel.propagation, button))
+    hand.workflow.propagator.began.connect(lambda: began.append(button))
+    hand.press(getattr(hand.panel.sections["propagation"], button))
     hand.qtbot.waitUntil(lambda: bool(began), timeout=PATIENCE_MS)
     finish(hand)
 
 
 def begun(hand, slices=1):
     """Start both ways and wait until some slices were reached."""
-    hand.press(hand.panel.propagation.both)
-    run = hand.panel.propagation.propagator.run
+    hand.press(hand.panel.sections["propagation"].both)
+    run = hand.workflow.propagator.run
     hand.qtbot.waitUntil(lambda: len(run.patches) >= slices, timeout=PATIENCE_MS)
     return run
 
@@ -60,15 +62,17 @@ def filled(mask, label=1, axis=0):
 
 def show(hand, index):
     hand.viewer.dims.set_point(0, index * hand.canvas.image.scale[0])
-    hand.qtbot.waitUntil(lambda: not hand.panel.propagation._soon.isActive())
+    hand.qtbot.waitUntil(
+        lambda: not hand.panel.sections["propagation"]._soon.isActive()
+    )
 
 
 def profile(hand):
-    return hand.panel.propagation.propagator.profile()
+    return hand.workflow.propagator.profile()
 
 
 def test_default_confidence_is_that_of_the_core():
-    assert propagation.LEAST_CONFIDENCE == LEAST_CONFIDENCE
+    assert propagator.LEAST_CONFIDENCE == LEAST_CONFIDENCE
 
 
 def test_both_ways_is_one_undo_step(open_window, discs):
@@ -91,7 +95,7 @@ def test_both_ways_is_one_undo_step(open_window, discs):
     assert overlap > 0.75
     assert after[10, 30, 30] == 9
     np.testing.assert_array_equal(after[12], before[12])
-    section = hand.panel.propagation
+    section = hand.panel.sections["propagation"]
     assert section.outcome.text().startswith(
         f"Slices {slices[0]}\N{EN DASH}{slices[-1]}: "
     )
@@ -113,28 +117,33 @@ def test_directions_and_limit(open_window, discs):
     hand = ready(open_window, discs, (12, 30, 30))
     show(hand, 11)
     show(hand, 12)
-    hand.panel.propagation.reach.setValue(2)
+    hand.panel.sections["propagation"].reach.setValue(2)
     go(hand, "back")
     assert set(profile(hand).confidence) == {10, 11}
     assert filled(hand.canvas.mask.data) == [10, 11, 12]
     go(hand, "forward")
     assert filled(hand.canvas.mask.data) == [10, 11, 12, 13, 14]
-    assert "14, reached the end of the range" in hand.panel.propagation.outcome.text()
+    assert (
+        "14, reached the end of the range"
+        in hand.panel.sections["propagation"].outcome.text()
+    )
 
 
 def test_a_least_confidence_of_one_reaches_nothing(open_window, discs):
     hand = ready(open_window, discs, (12, 30, 30))
-    hand.panel.propagation.least.setValue(1)
+    hand.panel.sections["propagation"].least.setValue(1)
     go(hand, "both")
     assert filled(hand.canvas.mask.data) == [12]
-    assert "No slice was reached: 12" in hand.panel.propagation.outcome.text()
+    assert (
+        "No slice was reached: 12" in hand.panel.sections["propagation"].outcome.text()
+    )
     hand.key(Qt.Key.Key_Z, CONTROL)
     assert filled(hand.canvas.mask.data) == []
 
 
 def test_cancel_keeps_what_was_reached(open_window, discs):
     hand = ready(open_window, discs, (12, 30, 30))
-    section = hand.panel.propagation
+    section = hand.panel.sections["propagation"]
     begun(hand, 2)
     hand.qtbot.waitUntil(section.cancel.isVisible)
     assert not section.both.isEnabled()
@@ -151,7 +160,7 @@ def test_cancel_keeps_what_was_reached(open_window, discs):
 
 def test_a_corrected_slice_bounds_the_next_run(open_window, discs):
     hand = ready(open_window, discs, (12, 30, 30))
-    hand.panel.propagation.reach.setValue(4)
+    hand.panel.sections["propagation"].reach.setValue(4)
     go(hand, "both")
     show(hand, 14)
     kept = hand.canvas.mask.data.copy()
@@ -161,19 +170,20 @@ def test_a_corrected_slice_bounds_the_next_run(open_window, discs):
     step = hand.answers[-1].request.steps[0]
     np.testing.assert_array_equal(step.base, kept[14] == 1)
     assert 14 in profile(hand).annotated
-    hand.panel.propagation.reach.setValue(0)
+    hand.panel.sections["propagation"].reach.setValue(0)
     go(hand, "back")
     after = hand.canvas.mask.data
     np.testing.assert_array_equal(after[:13], kept[:13])
     assert (
-        "13, reached the next annotated slice" in hand.panel.propagation.outcome.text()
+        "13, reached the next annotated slice"
+        in hand.panel.sections["propagation"].outcome.text()
     )
     assert (after[15:] == kept[15:]).all()
 
 
 def test_painting_on_a_propagated_slice_annotates_it(open_window, discs):
     hand = ready(open_window, discs, (12, 30, 30))
-    hand.panel.propagation.reach.setValue(3)
+    hand.panel.sections["propagation"].reach.setValue(3)
     go(hand, "forward")
     show(hand, 14)
     hand.canvas.mask.paint((14, 80, 20), 1)
@@ -190,7 +200,7 @@ def test_painting_on_a_propagated_slice_annotates_it(open_window, discs):
 
 def test_a_propagated_slice_may_be_propagated_on(open_window, discs):
     hand = ready(open_window, discs, (12, 30, 30))
-    hand.panel.propagation.reach.setValue(1)
+    hand.panel.sections["propagation"].reach.setValue(1)
     go(hand, "forward")
     show(hand, 13)
     go(hand, "forward")
@@ -213,7 +223,10 @@ def test_a_click_during_a_run_is_answered_and_kept(open_window, discs):
     fresh = PredictionEngine(hand.controller.engine.predictor, None)
     job = Job(hand.answers[-1].request, hand.canvas.view())
     np.testing.assert_array_equal(fresh.answer(job).mask, answered == 1)
-    assert "1 of them left as made by hand" in hand.panel.propagation.outcome.text()
+    assert (
+        "1 of them left as made by hand"
+        in hand.panel.sections["propagation"].outcome.text()
+    )
 
 
 def test_painting_during_a_run_is_kept(open_window, discs):
@@ -236,27 +249,27 @@ def test_other_axes(open_window, discs, order):
     hand = open_window(discs)
     hand.viewer.dims.order = order
     hand.viewer.dims.set_point(range(3), (12, 30, 30))
-    hand.press(hand.panel.propagation.toggleButton())
+    hand.press(hand.panel.sections["propagation"].toggleButton())
     hand.settle()
     hand.click(12, 30, 30)
     hand.wait(1)
-    hand.panel.propagation.reach.setValue(2)
-    hand.qtbot.waitUntil(hand.panel.propagation.both.isEnabled)
+    hand.panel.sections["propagation"].reach.setValue(2)
+    hand.qtbot.waitUntil(hand.panel.sections["propagation"].both.isEnabled)
     go(hand, "both")
     axis = order[0]
     assert filled(hand.canvas.mask.data, axis=axis) == [28, 29, 30, 31, 32]
-    hand.panel.propagation.plot.chosen.emit(31)
+    hand.panel.sections["propagation"].plot.chosen.emit(31)
     assert hand.canvas.current_plane().index[axis] == 31
 
 
 def test_only_the_last_hidden_axis_moves_in_a_time_series(open_window, discs):
     hand = ready(open_window, np.stack([discs] * 2), (1, 12, 30, 30))
-    hand.panel.propagation.reach.setValue(2)
+    hand.panel.sections["propagation"].reach.setValue(2)
     go(hand, "both")
     data = hand.canvas.mask.data
     assert data[0].sum() == 0
     assert filled(data[1]) == [10, 11, 12, 13, 14]
-    hand.panel.propagation.plot.chosen.emit(13)
+    hand.panel.sections["propagation"].plot.chosen.emit(13)
     assert hand.canvas.current_plane().index == (1, 13, 0, 0)
 
 
@@ -274,21 +287,21 @@ def test_oblong_pixels_are_shown_as_square_ones(open_window, discs, monkeypatch)
     hand.settle()
     hand.click(12, 30, 30)
     hand.wait(1)
-    hand.panel.propagation.reach.setValue(1)
+    hand.panel.sections["propagation"].reach.setValue(1)
     hand.key(Qt.Key.Key_T)
     hand.qtbot.waitUntil(lambda: running(hand))
     finish(hand)
     assert filled(hand.canvas.mask.data) == [11, 12, 13]
     assert len(seen) >= 4
     assert set(seen) == {(1.0, 0.5)}
-    hand.panel.propagation.plot.chosen.emit(13)
+    hand.panel.sections["propagation"].plot.chosen.emit(13)
     assert hand.canvas.current_plane().index == (13, 0, 0)
 
 
 def test_colour_with_transparency(open_window, discs):
     rgba = np.stack([discs] * 3 + [np.full_like(discs, 255)], axis=-1)
     hand = ready(open_window, rgba, (12, 30, 30), rgb=True)
-    hand.panel.propagation.reach.setValue(1)
+    hand.panel.sections["propagation"].reach.setValue(1)
     go(hand, "both")
     assert filled(hand.canvas.mask.data) == [11, 12, 13]
     assert hand.troubles == []
@@ -296,7 +309,7 @@ def test_colour_with_transparency(open_window, discs):
 
 def test_interpolate_fills_between_annotated_slices(open_window, discs):
     hand = ready(open_window, discs, (12, 30, 30))
-    section = hand.panel.propagation
+    section = hand.panel.sections["propagation"]
     go(hand, "interpolate")
     assert hand.troubles == [NO_PAIR]
     hand.troubles.clear()
@@ -322,9 +335,9 @@ def test_interpolate_fills_between_annotated_slices(open_window, discs):
 
 def test_the_plot_leads_to_a_slice(open_window, discs):
     hand = ready(open_window, discs, (12, 30, 30), scale=(3, 1, 1), translate=(7, 0, 0))
-    hand.panel.propagation.reach.setValue(3)
+    hand.panel.sections["propagation"].reach.setValue(3)
     go(hand, "both")
-    plot = hand.panel.propagation.plot
+    plot = hand.panel.sections["propagation"].plot
     hand.qtbot.waitUntil(lambda: plot.width() > 100)
     for index in (9, 14):
         at = plot.place(index, 0.5)
@@ -343,14 +356,14 @@ def test_the_review_goes_on_to_the_other_side_of_what_was_corrected(open_window,
     hand = ready(open_window, discs, (12, 30, 30))
     hand.key(Qt.Key.Key_U)
     assert "no other propagated slice" in hand.panel.status.text()
-    hand.panel.propagation.reach.setValue(3)
+    hand.panel.sections["propagation"].reach.setValue(3)
     go(hand, "both")
     hand.key(Qt.Key.Key_U)
     first = here(hand)
     assert first in profile(hand).confidence
     hand.click(first, 30, 30)
     hand.wait(2)
-    hand.press(hand.panel.propagation.check)
+    hand.press(hand.panel.sections["propagation"].check)
     second = here(hand)
     assert (first < 12) != (second < 12)
     hand.key(Qt.Key.Key_U)  # never stays where it is
@@ -359,7 +372,7 @@ def test_the_review_goes_on_to_the_other_side_of_what_was_corrected(open_window,
 
 def test_a_slice_is_accepted_without_a_click(open_window, discs):
     hand = ready(open_window, discs, (12, 30, 30))
-    hand.panel.propagation.reach.setValue(3)
+    hand.panel.sections["propagation"].reach.setValue(3)
     go(hand, "forward")
     hand.key(Qt.Key.Key_U)
     at, before = here(hand), hand.canvas.mask.data.copy()
@@ -376,14 +389,14 @@ def test_a_slice_is_accepted_without_a_click(open_window, discs):
 
 def test_the_end_of_the_object_clears_what_lies_beyond(open_window, discs):
     hand = ready(open_window, discs, (12, 30, 30))
-    hand.panel.propagation.reach.setValue(5)
+    hand.panel.sections["propagation"].reach.setValue(5)
     go(hand, "both")
     before = hand.canvas.mask.data.copy()
     filled = np.flatnonzero(before.any(axis=(1, 2)))
     assert filled[-1] >= 15
     hand.viewer.dims.set_point(0, 14)
     hand.settle()
-    hand.press(hand.panel.propagation.end)
+    hand.press(hand.panel.sections["propagation"].end)
     after = hand.canvas.mask.data
     assert not after[14:].any()
     assert (after[:14] == before[:14]).all()
@@ -400,7 +413,7 @@ def test_the_end_of_the_object_clears_what_lies_beyond(open_window, discs):
 def test_a_run_whose_ground_is_gone_is_dropped(open_window, discs, how):
     hand = ready(open_window, discs, (12, 30, 30))
     canvas, controller = hand.canvas, hand.controller
-    propagator = hand.panel.propagation.propagator
+    running_one = hand.workflow.propagator
     run = begun(hand)
     if how == "panel":
         hand.viewer.window.remove_dock_widget(hand.panel)
@@ -409,10 +422,10 @@ def test_a_run_whose_ground_is_gone_is_dropped(open_window, discs, how):
     elif how == "image":
         controller.use_image(hand.viewer.add_image(discs[::-1], name="other"))
     elif how == "model":
-        controller.use_model("bundled")
+        hand.workflow.use_model("bundled")
     else:
         canvas.image.data = discs[::-1].copy()
-    hand.qtbot.waitUntil(lambda: propagator.run is None, timeout=PATIENCE_MS)
+    hand.qtbot.waitUntil(lambda: running_one.run is None, timeout=PATIENCE_MS)
     QTest.qWait(300)
     assert run.patches
     assert filled(canvas.mask.data) == [12]
@@ -445,18 +458,18 @@ def test_without_a_mask_a_sentence_says_what_to_do(open_window, discs):
 def test_a_run_waits_for_the_clicks_before_it(open_window, discs):
     hand = open_window(discs)
     hand.viewer.dims.set_point(0, 12)
-    hand.panel.propagation.reach.setValue(1)
+    hand.panel.sections["propagation"].reach.setValue(1)
     hand.click(12, 30, 30)
     hand.key(Qt.Key.Key_T)
     hand.qtbot.waitUntil(lambda: running(hand), timeout=PATIENCE_MS)
     finish(hand)
     assert filled(hand.canvas.mask.data) == [11, 12, 13]
-    assert hand.panel.propagation.isExpanded()
+    assert hand.panel.sections["propagation"].isExpanded()
 
 
 def test_a_single_slice_and_3d_are_explained(open_window, discs):
     hand = open_window(discs[12])
-    section = hand.panel.propagation
+    section = hand.panel.sections["propagation"]
     hand.press(section.toggleButton())
     hand.qtbot.waitUntil(lambda: "only one slice" in section.outcome.text())
     assert not section.both.isEnabled()
@@ -470,7 +483,7 @@ def test_a_single_slice_and_3d_are_explained(open_window, discs):
 def test_a_hidden_mask_is_written(open_window, discs):
     hand = ready(open_window, discs, (12, 30, 30))
     hand.canvas.mask.visible = False
-    hand.panel.propagation.reach.setValue(1)
+    hand.panel.sections["propagation"].reach.setValue(1)
     go(hand, "both")
     assert filled(hand.canvas.mask.data) == [11, 12, 13]
 
@@ -485,7 +498,7 @@ def test_outlines_of_the_neighbours(open_window, discs, order):
     label[:, :, 60:] = 0
     hand.canvas.mask.data[:] = label
     hand.viewer.dims.set_point(range(3), hand.canvas.image.data_to_world(place))
-    section, names = hand.panel.propagation, set(hand.viewer.layers)
+    section, names = hand.panel.sections["propagation"], set(hand.viewer.layers)
     hand.press(section.toggleButton())
     hand.settle()
     active = hand.viewer.layers.selection.active
@@ -502,7 +515,7 @@ def test_outlines_of_the_neighbours(open_window, discs, order):
             for side in (-1, 1)
         ]
         assert np.logical_or(*near).all()
-    hand.panel.propagation.propagator.go_to(place[axis] + 2)
+    hand.workflow.propagator.go_to(place[axis] + 2)
     hand.qtbot.waitUntil(lambda: (ghost.data[:, 0, axis] == place[axis] + 2).all())
     hand.click(*(np.array(place) + 2 * (np.arange(3) == axis)))
     hand.wait(1)

@@ -44,7 +44,7 @@ def test_undo_of_a_waiting_click_drops_its_answer(open_window, discs):
     hand.click(0, 30, 30)
     press_undo(hand)
     assert len(hand.canvas.points[True].data) == 0
-    hand.qtbot.waitUntil(lambda: not hand.controller.answers.working)
+    hand.qtbot.waitUntil(lambda: not hand.workflow.queue.working)
     assert hand.canvas.mask.data.sum() == 0
     assert hand.answers == []
 

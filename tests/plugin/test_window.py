@@ -145,7 +145,7 @@ def test_deleting_a_layer_while_a_prediction_runs(open_window, discs, victim):
     layer = getattr(hand.canvas, victim)
     hand.viewer.layers.remove(layer[True] if victim == "points" else layer)
     assert hand.canvas is None
-    hand.qtbot.waitUntil(lambda: not hand.controller.answers.working)
+    hand.qtbot.waitUntil(lambda: not hand.workflow.queue.working)
     assert hand.answers == []
     assert hand.troubles == []
     if victim != "image":
@@ -186,7 +186,7 @@ def test_reopened_panel_goes_on_with_the_same_layers(open_window, discs):
         "napari-simpleclick", "SimpleClick"
     )
     again = type(hand)(hand.viewer, panel, hand.qtbot)
-    panel.controller.answers.answered.connect(again.answers.append)
+    panel.workflow.queue.answered.connect(again.answers.append)
     again.settle()
     assert again.canvas is canvas
     assert [layer.name for layer in hand.viewer.layers] == names
@@ -210,11 +210,11 @@ def test_a_model_that_cannot_be_loaded_is_explained(open_window, discs, tmp_path
     hand = open_window(discs)
     bad = tmp_path / "bad.pth"
     bad.write_bytes(b"")
-    hand.controller.use_model(str(bad))
+    hand.workflow.use_model(str(bad))
     hand.qtbot.waitUntil(lambda: bool(hand.troubles), timeout=20_000)
     assert "is empty" in hand.panel.trouble.text()
     assert hand.panel.copy_details.isVisible()
-    hand.controller.use_model("bundled")
+    hand.workflow.use_model("bundled")
     hand.qtbot.waitUntil(lambda: hand.controller.engine is not None, timeout=20_000)
 
 
@@ -252,7 +252,7 @@ def test_clicks_and_mask_follow_an_image_that_is_moved(open_window, discs):
 def test_data_of_another_shape_end_the_work_on_them(open_window, discs):
     hand = open_window(discs)
     hand.canvas.image.data = discs[:5, :50]
-    assert "another shape" in hand.troubles[0]
+    assert "differ in shape" in hand.troubles[0]
     assert hand.canvas is None
 
 

@@ -150,6 +150,11 @@ class MaskChange:
             raise UserError("A change of the mask does not fit the mask.")
         return Voxels(indices, before, after)
 
+    def fits(self, dtype: np.dtype[Any]) -> bool:
+        """Whether an integer type can hold all labels after the change."""
+        after, limits = self.voxels().after, np.iinfo(dtype)
+        return bool((after >= limits.min).all() and (after <= limits.max).all())
+
     def apply(self, mask: NDArray[Any], undo: bool = False) -> None:
         """Make the change in a mask, or take it back."""
         indices, before, after = self.voxels()

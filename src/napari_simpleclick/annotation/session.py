@@ -149,6 +149,36 @@ class Session(Ledger):
             number = self._number + 1
             self.ask(replace(one, number=number, before=before, steps=steps))
 
+    def fail(self, request: Request) -> None:
+        """Withdraw the pending request alone, because it cannot be answered.
+
+        Its clicks are as they were before, also in the requests that wait.
+
+        Parameters
+        ----------
+        request : Request
+            The pending request.
+        """
+        before = {step.order: step for step in request.before}
+        lost = {
+            id(step): before.get(step.order)
+            for step in request.steps
+            if before.get(step.order) is not step
+        }
+
+        def without(steps: PlacedPrompts) -> PlacedPrompts:
+            found = [lost.get(id(step), step) for step in steps]
+            return tuple(step for step in found if step is not None)
+
+        rest, self._waiting = self._waiting[1:], []
+        self._take(EditState(steps={request.object_slice: request.before}))
+        for one in reversed((request, *rest)):
+            self.happened.emit("dropped", one.number)
+        for one in rest:
+            old, new = without(one.before), without(one.steps)
+            self.ask(replace(one, number=self._number + 1, before=old, steps=new))
+        self.changed.emit()
+
     def record(self, request: Request, change: MaskChange | None, mask: Mask) -> None:
         """Take the pending request off the queue and onto the undo stack.
 

@@ -27,21 +27,18 @@ from napari_simpleclick.plugin.keys import TABLE, Action
 from napari_simpleclick.plugin.layers.canvas import COLOURS
 from napari_simpleclick.plugin.layers.probability import OURS
 from napari_simpleclick.plugin.scroll import Scroll
+from napari_simpleclick.plugin.sections import SECTIONS
 from napari_simpleclick.plugin.sections.help import Help
-from napari_simpleclick.plugin.sections.intensities import IntensitiesSection
-from napari_simpleclick.plugin.sections.model import ModelSection
 from napari_simpleclick.plugin.sections.objects import ObjectsSection
-from napari_simpleclick.plugin.sections.outline import OutlineSection
-from napari_simpleclick.plugin.sections.propagation import PropagationSection
-from napari_simpleclick.plugin.sections.reference import ReferenceSection
 from napari_simpleclick.plugin.sections.samples import SampleButtons
-from napari_simpleclick.plugin.sections.sessions import OfferBanner, SessionSection
+from napari_simpleclick.plugin.sections.sessions import OfferBanner
 from napari_simpleclick.plugin.sections.tour import Tour
+from napari_simpleclick.workflow import ModelChoice
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_simpleclick.workflow import Answer
+    from napari_simpleclick.workflow.engine import Answer
 
 NO_IMAGE = "Open an image: drop a file into the window. Or try a sample:"
 FIRST_CLICK = "Click on the object. Right-click on what does not belong to it."
@@ -68,7 +65,7 @@ class Panel(Docked):
         self.image_choice = create_widget(
             annotation=Image, name="image", options={"choices": self._images}
         )
-        self.device = ModelSection(controller)
+        self.workflow = controller.workflow
         self.positive, self.negative = self._make_signs()
         self.undo = self._button("Undo", "Take back the last click", Action.UNDO)
         self.clear = QPushButton("Clear slice")
@@ -81,33 +78,18 @@ class Panel(Docked):
         self.copy_details = QPushButton("Copy details")
         self.start = QPushButton("Start on this image")
         self.offer, self.objects = OfferBanner(controller), ObjectsSection(controller)
-        self.propagation, self.reference = (
-            PropagationSection(controller),
-            ReferenceSection(controller),
-        )
-        self.outline, self.intensities = (
-            OutlineSection(controller),
-            IntensitiesSection(controller),
-        )
-        self.sessions, self.samples = (
-            SessionSection(controller),
-            SampleButtons(napari_viewer),
-        )
+        self.samples = SampleButtons(napari_viewer)
         self.tour, self.help = Tour(controller), Help()
-        self.sections = (
-            self.propagation,
-            self.outline,
-            self.intensities,
-            self.sessions,
-            self.reference,
-        )
+        self.sections = {name: make(controller) for name, make in SECTIONS.items()}
         self._details = ""
         self._offered: Image | None = None
         self._lay_out()
         self._connect()
-        self.device.begin()
+        saved = settings.load()
+        chosen = ModelChoice(saved.model, saved.device, saved.precision)
+        self.workflow.models.choose(chosen)
         self._on_image()
-        if settings.load().tour:
+        if saved.tour:
             self.tour.begin()
         self.destroyed.connect(lambda: controller.abandon())
 
@@ -115,7 +97,8 @@ class Panel(Docked):
         """Follow the viewer's layers; napari calls this when they change."""
         if not self.controller.closed:
             self.image_choice.reset_choices()
-            self.reference.choice.reset_choices()
+            for section in self.sections.values():
+                section.reset_choices()
             QTimer.singleShot(0, self._follow)  # when all layers have come or gone
 
     def _images(self, _: Any) -> list[Image]:
@@ -140,8 +123,9 @@ class Panel(Docked):
 
     def leave(self) -> None:
         """Let go of the viewer."""
-        for part in (self.propagation, self.outline, self.intensities, self.help):
-            part.leave()
+        self.help.leave()
+        for section in self.sections.values():
+            section.leave()
         self.controller.close()
 
     # -- building ------------------------------------------------------------------
@@ -182,7 +166,7 @@ class Panel(Docked):
         layout.addWidget(self.status)
         layout.addWidget(self.trouble)
         layout.addWidget(self.copy_details)
-        for section in (*self.sections, self.device):
+        for section in self.sections.values():
             layout.addWidget(section)
         layout.addStretch(1)
         layout.addWidget(self.help)
@@ -217,18 +201,17 @@ class Panel(Docked):
         return self.tools
 
     def _connect(self) -> None:
-        controller = self.controller
+        flow = self.workflow
         self.image_choice.changed.connect(self._on_image)
-        self.clear.clicked.connect(controller.clear)
+        self.clear.clicked.connect(flow.clear)
         self.start.clicked.connect(self._on_image)
         self.copy_details.clicked.connect(self._on_copy)
-        self.device.model.activated.connect(self._forgive)
         self.help.tour.clicked.connect(self.tour.begin)
-        controller.status.connect(self._on_status)
-        controller.trouble.connect(self._on_trouble)
-        controller.changed.connect(self._on_changed)
-        controller.answers.answered.connect(self._on_answer)
-        self.propagation.propagator.began.connect(self._forgive)
+        flow.status.connect(self._on_status)
+        flow.trouble.connect(self._on_trouble)
+        flow.began.connect(self._forgive)
+        flow.changed.connect(self._on_changed)
+        flow.queue.answered.connect(self._on_answer)
 
     # -- events --------------------------------------------------------------------
 
@@ -242,13 +225,14 @@ class Panel(Docked):
         for button in (self.positive, self.negative, self.undo, self.clear):
             button.setEnabled(canvas is not None)
         self.new_object.setEnabled(canvas is not None)
-        chosen = self.positive if self.controller.positive else self.negative
+        chosen = self.positive if self.workflow.positive else self.negative
         chosen.setChecked(True)
         waiting = canvas is None and self._offered is not None
         empty = self._offered is None
         self.samples.setVisible(empty)
-        for widget in (self.tools, *self.sections):
-            widget.setVisible(canvas is not None)
+        self.tools.setVisible(canvas is not None)
+        for section in self.sections.values():
+            section.setVisible(canvas is not None or not section.needs_image)
         self.choices.setVisible(not empty)
         self.start.setVisible(waiting)
         self.hint.setText(FIRST_CLICK if canvas else STOPPED if waiting else NO_IMAGE)

@@ -17,8 +17,8 @@ from napari_simpleclick.plugin.layers.placement import (
 )
 
 if TYPE_CHECKING:
+    from napari.components import ViewerModel
     from napari.layers import Image
-    from napari.viewer import Viewer
     from numpy.typing import NDArray
 
     from napari_simpleclick.annotation import MaskOptions, Session
@@ -29,7 +29,7 @@ class DisplayedImage:
 
     Parameters
     ----------
-    viewer : napari.Viewer
+    viewer : napari.components.ViewerModel
         The viewer that shows the image.
     image : napari.layers.Image
         The image.
@@ -37,7 +37,7 @@ class DisplayedImage:
         Its options count.
     """
 
-    def __init__(self, viewer: Viewer, image: Image, session: Session) -> None:
+    def __init__(self, viewer: ViewerModel, image: Image, session: Session) -> None:
         self.viewer, self.image, self.session = viewer, image, session
         self._shape = mask_shape(image, session.options.channel_axis)
         self._windows = VolumeWindows()
@@ -63,6 +63,11 @@ class DisplayedImage:
         As napari shows slices: the hidden axes are taken back by their part of the
         transform alone, and the shown ones by theirs, even where an affine mixes the
         two.
+
+        Raises
+        ------
+        UserError
+            If the viewer has fewer axes than the image, which is not in it any more.
         """
         data = self._place(position)
         if self.options.channel_axis is not None:
@@ -72,6 +77,8 @@ class DisplayedImage:
     def _place(self, position: tuple[float, ...]) -> NDArray[np.float64]:
         image, dims = self.image, self.viewer.dims
         count = image.ndim
+        if len(position) < count:  # while layers are taken away one by one
+            raise UserError(f"'{image.name}' is not displayed; choose it again.")
         world = np.asarray(position, float)[-count:] * _unit_factors(dims, image)
         origin = np.array(image.data_to_world(np.zeros(count)))
         columns = [

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from napari_simpleclick.annotation import Mask, fingerprint
-from napari_simpleclick.plugin.layers.session_mask import release
 from napari_simpleclick.propagation import Ending, Propagation, Slices, interpolated
-from napari_simpleclick.workflow import SharedPredictor, Stopped
+from napari_simpleclick.workflow.mask_array import release
 from napari_simpleclick.workflow.merging import support
+from napari_simpleclick.workflow.shared_predictor import SharedPredictor, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from napari_simpleclick.annotation import ObjectStack
     from napari_simpleclick.inference import Predictor
-    from napari_simpleclick.plugin.layers.canvas import LayerCanvas
-    from napari_simpleclick.workflow import PredictionEngine
+    from napari_simpleclick.workflow.canvas import Canvas
+    from napari_simpleclick.workflow.engine import PredictionEngine
 
 NO_PAIR = (
     "Interpolation needs an annotated slice on both sides; click on the object on "
@@ -67,8 +67,8 @@ class PropagationRun:
 
     Parameters
     ----------
-    canvas : LayerCanvas
-        The layers.
+    canvas : Canvas
+        The image and its mask.
     engine : PredictionEngine
         The model.
     stack : ObjectStack
@@ -90,7 +90,7 @@ class PropagationRun:
         Why it could not be done.
     """
 
-    canvas: LayerCanvas
+    canvas: Canvas
     engine: PredictionEngine
     stack: ObjectStack
     start: int
@@ -101,12 +101,12 @@ class PropagationRun:
     trouble: str = ""
 
     def __post_init__(self) -> None:
-        """Take a snapshot of the layers, which only the main thread may touch."""
+        """Take a snapshot of the canvas, which only the main thread may touch."""
         self.predictor = SharedPredictor(self.engine)
         self.source, self.view = self.canvas.source(), self.canvas.view()
         self.spacing = self.canvas.spacing(self.stack.plane)
-        self.length = int(self.canvas.mask.data.shape[self.stack.axis])
-        self._labels = self.canvas.mask.data
+        self.length = int(self.canvas.labels.shape[self.stack.axis])
+        self._labels = self.canvas.labels
         self._held = bool(self.mask(self.start).any())
 
     def read(self, index: int) -> Any:
