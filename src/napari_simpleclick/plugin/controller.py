@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from napari.layers import Image
+
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin import keys
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.layers.canvas import KEY, LayerCanvas
 from napari_simpleclick.plugin.layers.mouse import Mouse
+from napari_simpleclick.plugin.layers.probability import OURS
 from napari_simpleclick.plugin.workers import make_executor
 from napari_simpleclick.workflow import Workflow
 
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari.components import ViewerModel
-    from napari.layers import Image
 
     from napari_simpleclick.workflow import Executor
     from napari_simpleclick.workflow.engine import PredictionEngine
@@ -89,6 +91,7 @@ class Controller:
         same = self.canvas is not None and image is self.canvas.image
         if same or self._entering or self.closed:
             return
+        left = self.canvas
         self._leave_canvas()
         if image is None:
             return
@@ -100,6 +103,7 @@ class Controller:
             self._enter_canvas(
                 self._old_canvas(image) or LayerCanvas(self.viewer, image)
             )
+            self._put_away(left)
         except MemoryError:
             self._complain(
                 f"There is not enough memory for a mask of '{image.name}'; crop it "
@@ -107,6 +111,15 @@ class Controller:
             )
         finally:
             self._entering = False
+
+    def image_of(self, layer: Any) -> Image | None:
+        """Find the image that a layer is, or that its clicks or its mask belong to."""
+        if isinstance(layer, Image):
+            return layer if OURS not in layer.metadata else None
+        for canvas in self._canvases:
+            if layer in canvas.layers and canvas.image in self.viewer.layers:
+                return canvas.image
+        return None
 
     def pick(self, position: tuple[float, ...]) -> None:
         """Go on with the object at a position in world coordinates, if there is one."""
@@ -117,6 +130,13 @@ class Controller:
         """Click at a position in world coordinates."""
         if self.canvas is None:
             self._complain("Choose an image to click on first.")
+            return
+        hidden = [one for one in self.canvas.layers[:2] if not one.visible]
+        if hidden:
+            self._complain(
+                f"'{hidden[0].name}' is hidden, so it is not clicked on; show it with "
+                "the eye in the layer list, or choose another image."
+            )
             return
         self.canvas.points[positive].add([self.canvas.place(position)])
 
@@ -163,9 +183,16 @@ class Controller:
         canvas.mask.events.data.connect(self._check_shape)
         canvas.choose(canvas.session.label)
         keys.bind(canvas.layers, self.act)
-        keys.bind((self.viewer,), self.act, keys.HISTORY)  # for all other layers
+        keys.bind((self.viewer,), self.act)  # for all other layers
         self.viewer.layers.selection.active = canvas.points[True]
         self.workflow.enter(canvas)
+
+    def _put_away(self, canvas: LayerCanvas | None) -> None:
+        """Remove the layers of an image on which nothing was done."""
+        if canvas is None or not canvas.is_whole() or not canvas.is_untouched():
+            return
+        for layer in canvas.layers[1:]:
+            self.viewer.layers.remove(layer)
 
     def _leave_canvas(self) -> None:
         canvas, self.canvas = self.canvas, None

@@ -24,7 +24,7 @@ from napari_simpleclick.plugin.controller import Controller
 from napari_simpleclick.plugin.docked import Docked
 from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.keys import TABLE, Action
-from napari_simpleclick.plugin.layers.canvas import COLOURS
+from napari_simpleclick.plugin.layers.click_markers import COLOURS
 from napari_simpleclick.plugin.layers.probability import OURS
 from napari_simpleclick.plugin.scroll import Scroll
 from napari_simpleclick.plugin.sections import SECTIONS
@@ -33,6 +33,7 @@ from napari_simpleclick.plugin.sections.objects import ObjectsSection
 from napari_simpleclick.plugin.sections.samples import SampleButtons
 from napari_simpleclick.plugin.sections.sessions import OfferBanner
 from napari_simpleclick.plugin.sections.tour import Tour
+from napari_simpleclick.plugin.sections.views import ViewButtons
 from napari_simpleclick.workflow import ModelChoice
 
 if TYPE_CHECKING:
@@ -74,11 +75,12 @@ class Panel(Docked):
             "New object", "Go on with the next object", Action.NEW_OBJECT
         )
         self.hint, self.status = QLabel(), QLabel()
-        self.trouble = QLabel()
+        self.advice, self.trouble = QLabel(), QLabel()
         self.copy_details = QPushButton("Copy details")
         self.start = QPushButton("Start on this image")
         self.offer, self.objects = OfferBanner(controller), ObjectsSection(controller)
         self.samples = SampleButtons(napari_viewer)
+        self.views = ViewButtons(controller)
         self.tour, self.help = Tour(controller), Help()
         self.sections = {name: make(controller) for name, make in SECTIONS.items()}
         self._details = ""
@@ -96,7 +98,7 @@ class Panel(Docked):
     def reset_choices(self, event: Any = None) -> None:
         """Follow the viewer's layers; napari calls this when they change."""
         if not self.controller.closed:
-            self.image_choice.reset_choices()
+            self._reset_images()
             for section in self.sections.values():
                 section.reset_choices()
             QTimer.singleShot(0, self._follow)  # when all layers have come or gone
@@ -109,12 +111,32 @@ class Panel(Docked):
             one for one in found if isinstance(one, Image) and OURS not in one.metadata
         ]
 
+    def _reset_images(self) -> None:
+        """Name the images anew; the choice stays, also if its layer was renamed."""
+        before = self._offered
+        with self.image_choice.changed.blocked():
+            self.image_choice.reset_choices()
+            if before in self.image_choice.choices:
+                self.image_choice.value = before
+
     def _follow(self) -> None:
         if self.controller.closed:
             return
         if self.image_choice.value is not self._offered:
             self._on_image()
         self._on_changed()
+
+    def _on_selected(self) -> None:
+        """Follow to the image that the person selects or opens, or works on again."""
+        image = self.controller.image_of(self._selected())
+        if self.controller.closed or image is None or image is self._offered:
+            return
+        if image in self.image_choice.choices:
+            self.image_choice.value = image
+
+    def _selected(self) -> Any:
+        layer = self.controller.viewer.layers.selection.active
+        return getattr(layer, "__wrapped__", layer)
 
     def showEvent(self, event: Any) -> None:
         """Find the viewer's images as soon as the panel has a window."""
@@ -123,6 +145,9 @@ class Panel(Docked):
 
     def leave(self) -> None:
         """Let go of the viewer."""
+        viewer = self.controller.viewer
+        viewer.layers.selection.events.active.disconnect(self._on_selected)
+        viewer.dims.events.ndisplay.disconnect(self._forgive)
         self.help.leave()
         for section in self.sections.values():
             section.leave()
@@ -157,13 +182,14 @@ class Panel(Docked):
         layout.addWidget(self.tour)
         layout.addWidget(self.offer)
         layout.addWidget(self._make_choices())
-        for label in (self.hint, self.status, self.trouble):
+        for label in (self.hint, self.status, self.advice, self.trouble):
             label.setWordWrap(True)
         layout.addWidget(self.hint)
         layout.addWidget(self.samples)
         layout.addWidget(self.start)
         layout.addWidget(self._make_tools())
         layout.addWidget(self.status)
+        layout.addWidget(self.advice)
         layout.addWidget(self.trouble)
         layout.addWidget(self.copy_details)
         for section in self.sections.values():
@@ -187,6 +213,7 @@ class Panel(Docked):
         self.tools = QWidget()
         layout = QVBoxLayout(self.tools)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.views)
         layout.addWidget(self.objects)
         for row in ((self.positive, self.negative), (self.undo, self.clear)):
             line = QHBoxLayout()
@@ -207,11 +234,15 @@ class Panel(Docked):
         self.start.clicked.connect(self._on_image)
         self.copy_details.clicked.connect(self._on_copy)
         self.help.tour.clicked.connect(self.tour.begin)
+        viewer = self.controller.viewer
+        viewer.layers.selection.events.active.connect(self._on_selected)
+        viewer.dims.events.ndisplay.connect(self._forgive)
         flow.status.connect(self._on_status)
         flow.trouble.connect(self._on_trouble)
         flow.began.connect(self._forgive)
         flow.changed.connect(self._on_changed)
         flow.queue.answered.connect(self._on_answer)
+        flow.queue.advised.connect(self._on_advice)
 
     # -- events --------------------------------------------------------------------
 
@@ -244,6 +275,10 @@ class Panel(Docked):
         clicks = "1 click" if count == 1 else f"{count} clicks"
         self.status.setText(f"{clicks} · {answer.milliseconds:.0f} ms · {device}")
 
+    def _on_advice(self, text: str) -> None:
+        self.advice.setText(text)
+        self.advice.setVisible(bool(text))
+
     def _on_status(self, text: str) -> None:
         self.status.setText(text)
 
@@ -255,6 +290,7 @@ class Panel(Docked):
 
     def _forgive(self) -> None:
         self.trouble.hide()
+        self.advice.hide()
         self.copy_details.hide()
 
     def _on_copy(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
+from napari_simpleclick.workflow.advice import advice_on
 from napari_simpleclick.workflow.explain import in_context
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class PredictionQueue:
 
     answered = Signal(object)
     """An :class:`Answer` is in the mask."""
+
+    advised = Signal(str)
+    """A word about the answer that was just written; empty for none."""
 
     held = Signal()
     """A click waits to be predicted."""
@@ -109,6 +113,7 @@ class PredictionQueue:
         now = canvas.object_mask(object_slice.plane, object_slice.label)
         canvas.session.record(request, change, now)
         self.answered.emit(answer)
+        self.advised.emit(advice_on(canvas, answer, change is not None))
         if trouble is not None:
             self.failed.emit(in_context("The mask could not be written", trouble))
 

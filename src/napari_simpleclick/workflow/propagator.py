@@ -31,6 +31,7 @@ LEAST_CONFIDENCE = 0.5
 """That of ``propagate``, whose import takes seconds."""
 
 ONE_SLICE = "There is only one slice, so there is nothing to go through."
+UNDER_WAY = "One propagation is under way; wait for its end, or press Cancel."
 
 
 class Profile(NamedTuple):
@@ -186,6 +187,7 @@ class Propagator:
     def _ask(self, begin: Callable[[Canvas, ObjectStack, int], None]) -> None:
         """Begin a run on what is displayed now."""
         if self.run is not None:
+            self.failed.emit(UserError(UNDER_WAY))
             return
         try:
             if self._models.engine is None:

@@ -44,7 +44,12 @@ class Review:
         areas = dict(enumerate(canvas.areas(stack).tolist()))
         index = next_to_check(confidence, areas, {*profile.annotated, here})
         if index is None:
-            self.status.emit("There is no other propagated slice to look at.")
+            left = profile.confidence.keys() - {here}
+            self.status.emit(
+                "There is no other propagated slice to look at."
+                if left or profile.confidence
+                else "Done: every slice of this object is annotated or accepted."
+            )
         else:
             canvas.go_to(stack.object_slice(index).plane, stack.axis)
 

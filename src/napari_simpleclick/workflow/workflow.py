@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from napari_simpleclick.workflow.model_loader import ModelChoice
 
 
+STILL_REMOVING = "Clicks still remove from the object; + Add lets them add again."
+
+
 class Workflow:
     """Joins the session of an image, the model, and who does the work.
 
@@ -221,6 +224,8 @@ class Workflow:
     def accept(self) -> None:
         """Take the displayed slice for annotated as it is."""
         self.attempt(self.review.accept)
+        if not self.positive:
+            self.queue.advised.emit(STILL_REMOVING)
 
     def end_here(self) -> None:
         """Say that the object is neither on the displayed slice nor beyond."""

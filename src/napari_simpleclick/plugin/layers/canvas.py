@@ -20,7 +20,11 @@ from napari_simpleclick.annotation import (
 )
 from napari_simpleclick.images.source import SOURCE_KEY
 from napari_simpleclick.plugin.keys import Action
-from napari_simpleclick.plugin.layers.click_markers import ClickMarkers
+from napari_simpleclick.plugin.layers.click_markers import (
+    COLOURS,
+    SYMBOLS,
+    ClickMarkers,
+)
 from napari_simpleclick.plugin.layers.colours import AT_LEAST, colormap_of
 from napari_simpleclick.plugin.layers.displayed_image import DisplayedImage
 from napari_simpleclick.plugin.layers.placement import (
@@ -47,9 +51,6 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.images import Plane
     from napari_simpleclick.workflow.session_file import RestoredSession, SessionImage
-
-COLOURS = {True: "#2ecc40", False: "#ff4136"}
-"""Green for positive, red for negative clicks."""
 
 NAMES = {True: "positive clicks", False: "negative clicks"}
 
@@ -130,7 +131,7 @@ class LayerCanvas(DisplayedImage):
                 face_color=COLOURS[sign],
                 border_color="white",
                 size=_point_size(self._shape),
-                symbol="disc",
+                symbol=SYMBOLS[sign],
                 features=_features([], sign),
                 feature_defaults=_features([(0, 0, 0)], sign),
                 **look,
@@ -138,7 +139,9 @@ class LayerCanvas(DisplayedImage):
             for sign in (False, True)
         }
 
-        self._markers = ClickMarkers(viewer, self.points.values(), self.current_plane)
+        self._markers = ClickMarkers(
+            viewer, self.points, self.current_plane, self.session
+        )
         self.session.happened.connect(self._on_happened)
         self.mask.events.paint.connect(self._on_paint)
         self.mask.events.data.connect(self._on_labels)
@@ -163,6 +166,13 @@ class LayerCanvas(DisplayedImage):
     def is_whole(self) -> bool:
         """Whether all layers are still in the viewer."""
         return all(layer in self.viewer.layers for layer in self.layers)
+
+    def is_untouched(self) -> bool:
+        """Whether nothing was ever done on the image."""
+        session = self.session
+        return (
+            session.last is None and not session.labels() and not self.mask.data.any()
+        )
 
     def fits(self) -> bool:
         """Whether image and mask still have the shape that they began with."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images import Plane, Window
+from napari_simpleclick.images.source import SOURCE_KEY, Source
 from napari_simpleclick.images.view import DisplaySettings, View, VolumeWindows
 from napari_simpleclick.plugin.layers.placement import (
     data_shape,
@@ -125,6 +126,35 @@ class DisplayedImage:
         point[slider] += 1
         pace = self.place(tuple(point))[axis] - here
         dims.set_point(slider, dims.point[slider] + (plane.index[axis] - here) / pace)
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether the last three axes are those of space."""
+        return self.image.ndim > 2 and self.options.channel_axis not in (
+            *range(self.image.ndim - 3, self.image.ndim),
+        )
+
+    @property
+    def is_oriented(self) -> bool:
+        """Whether the image was turned upright, as its file says where up is."""
+        source = self.image.metadata.get(SOURCE_KEY)
+        return isinstance(source, Source) and source.affine is not None
+
+    def show_slices_along(self, number: int) -> None:
+        """Show the slices along one of the last three axes, the others upright.
+
+        Parameters
+        ----------
+        number : int
+            0 is the first of the three: axial slices of a scan; 1 coronal, 2 sagittal.
+        """
+        dims = self.viewer.dims
+        *others, first, second, third = range(dims.ndim)
+        space = [first, second, third]
+        hidden = space.pop(number)
+        dims.ndisplay = 2
+        dims.order = (*others, hidden, *space)
+        self.viewer.reset_view()
 
     def stack_axis(self) -> int:
         """Axis that the slices follow: the last one that is not displayed, or 0.
