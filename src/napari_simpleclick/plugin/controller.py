@@ -184,15 +184,18 @@ class Controller:
         canvas.choose(canvas.session.label)
         keys.bind(canvas.layers, self.act)
         keys.bind((self.viewer,), self.act)  # for all other layers
-        self.viewer.layers.selection.active = canvas.points[True]
+        if self.viewer.layers.selection.active not in canvas.layers[1:]:
+            self.viewer.layers.selection.active = canvas.points[True]
         self.workflow.enter(canvas)
 
     def _put_away(self, canvas: LayerCanvas | None) -> None:
         """Remove the layers of an image on which nothing was done."""
         if canvas is None or not canvas.is_whole() or not canvas.is_untouched():
             return
+        active = self.viewer.layers.selection.active
         for layer in canvas.layers[1:]:
             self.viewer.layers.remove(layer)
+        self.viewer.layers.selection.active = active
 
     def _leave_canvas(self) -> None:
         canvas, self.canvas = self.canvas, None

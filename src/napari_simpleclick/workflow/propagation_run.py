@@ -259,7 +259,7 @@ def describe(run: PropagationRun, endings: Iterable[tuple[int, Ending, int]]) ->
     if doubtful:
         slices = f"slice{'s' * (len(doubtful) > 1)} {' and '.join(doubtful)}"
         advice = (
-            f" If it is still there on {slices}, click on it there and press Both; else "
-            "it is done."
+            f" If it is still there on {slices}, click on it there and press Both; "
+            "else it is done."
         )
     return f"{where}: {why or 'cancelled'}.{advice}"
