@@ -10,7 +10,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
-from napari_simpleclick.inference import Predictor
 from napari_simpleclick.plugin import settings
 from napari_simpleclick.plugin.sections import model
 from napari_simpleclick.weights import catalogue, store
@@ -126,28 +125,6 @@ def test_the_choice_comes_back_the_next_time(open_window, discs):
     assert hand.controller.engine.predictor.dtype == torch.float32
 
 
-@pytest.mark.parametrize(
-    ("saved", "words"),
-    [
-        ({"model": "gone.safetensors"}, "no file 'gone.safetensors'"),
-        ({"device": "cuda:77"}, "no device 'cuda:77'"),
-        ({"precision": "float1", "device": "cpu"}, "no precision 'float1'"),
-    ],
-)
-def test_a_saved_choice_that_is_gone(
-    make_napari_viewer, qtbot, monkeypatch, saved, words
-):
-    now = settings.Settings(**{"tour": False, **saved})
-    monkeypatch.setattr(settings, "load", lambda: now)
-    viewer = make_napari_viewer(show=True)
-    _, panel = viewer.window.add_plugin_dock_widget("napari-simpleclick", "SimpleClick")
-    qtbot.waitUntil(lambda: panel.controller.engine is not None, timeout=60_000)
-    assert words in panel.trouble.text()
-    assert "Until then it is 'bundled'" in panel.trouble.text()
-    assert panel.workflow.models.choice == model_loader.ModelChoice()
-    assert panel.sections["model"].model.currentText() == "bundled"
-
-
 def test_a_file_is_a_model_too(open_window, discs, tmp_path, monkeypatch):
     hand = open_window(discs)
     section = open_section(hand)
@@ -159,20 +136,6 @@ def test_a_file_is_a_model_too(open_window, discs, tmp_path, monkeypatch):
     hand.qtbot.waitUntil(lambda: hand.controller.engine is not before, timeout=60_000)
     assert section.model.currentText() == "own.safetensors"
     assert settings.load().model == str(path)
-
-
-def test_the_first_click_finds_a_warm_model(open_window, discs, monkeypatch):
-    calls = []
-    predict = Predictor.predict
-
-    def count(self, *args, **more):
-        calls.append(threading.current_thread() is threading.main_thread())
-        return predict(self, *args, **more)
-
-    monkeypatch.setattr(Predictor, "predict", count)
-    hand = open_window(discs)
-    assert calls == [False]
-    assert hand.controller.engine.shown is None
 
 
 def test_milliseconds_are_the_median_of_the_last_five(open_window, discs):

@@ -60,33 +60,6 @@ class BrightPredictor:
         return probability, state if state is not None else ObjectState()
 
 
-class HeldExecutor(InlineExecutor):
-    """Does nothing before it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.held: list[Any] = []
-        self.holding = True
-
-    def call_soon(self, call):
-        if self.holding:
-            self.held.append(call)
-        else:
-            super().call_soon(call)
-
-    def release(self, count: int = 1) -> None:
-        """Do what was asked for first."""
-        for _ in range(count):
-            self.held.pop(0)()
-
-    def release_all(self) -> None:
-        """Do all that was asked for, and at once what is asked for from now on."""
-        self.holding = False
-        held, self.held = self.held, []
-        for call in held:
-            super().call_soon(call)
-
-
 @dataclass
 class Person:
     """Works on an image as a person does, but through the controller."""
@@ -175,7 +148,7 @@ def open_image():
 
 @pytest.fixture
 def balls():
-    """A volume with a bright ball in each half, around (12, 30, 30) and (12, 60, 90)."""
+    """A volume with two bright balls, around (12, 30, 30) and (12, 60, 90)."""
     grid = np.indices((24, 100, 120))
     volume = np.full(grid.shape[1:], 40, np.uint8)
     for centre in ((12, 30, 30), (12, 60, 90)):

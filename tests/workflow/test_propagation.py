@@ -6,7 +6,8 @@ import pytest
 from napari_simpleclick.propagation import LEAST_CONFIDENCE
 from napari_simpleclick.workflow import propagator
 from napari_simpleclick.workflow.propagation_run import NO_PAIR, Patch
-from tests.workflow.conftest import HeldExecutor, load_stub
+from tests.executors import HeldExecutor
+from tests.workflow.conftest import load_stub
 
 PLACE = (12, 30, 30)
 

@@ -5,7 +5,7 @@ import pytest
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.workflow import explain
-from tests.workflow.conftest import HeldExecutor
+from tests.executors import HeldExecutor
 
 FIRST, SECOND = (12, 30, 30), (12, 60, 90)
 

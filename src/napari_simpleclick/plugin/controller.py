@@ -92,9 +92,6 @@ class Controller:
         self._leave_canvas()
         if image is None:
             return
-        if image.ndim < 2:
-            self._complain(f"'{image.name}' is not an image with two axes to show.")
-            return
         self._entering = True
         try:
             self._enter_canvas(
