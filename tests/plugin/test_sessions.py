@@ -109,6 +109,12 @@ def test_a_declined_session_is_not_offered_again_but_stays(window):
     assert third.panel.offer.isHidden()
 
 
+def open_section(hand):
+    section = hand.panel.sections["session"]
+    section.expand()
+    hand.qtbot.waitUntil(lambda: section.save.isVisible() and section.height() > 80)
+
+
 def test_a_copy_is_saved_and_opened(window, tmp_path, monkeypatch):
     first = window()
     work(first)
@@ -116,15 +122,13 @@ def test_a_copy_is_saved_and_opened(window, tmp_path, monkeypatch):
     path = tmp_path / "copy.simpleclick"
     named = str(path.with_suffix("")), ""
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: named)
-    first.panel.sections["session"].expand()
-    QTest.qWait(100)
+    open_section(first)
     first.press(first.panel.sections["session"].save)
     first.qtbot.waitUntil(path.exists, timeout=10_000)
     leave(first)
     second = window()
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
-    second.panel.sections["session"].expand()
-    QTest.qWait(100)
+    open_section(second)
     second.press(second.panel.sections["session"].open)
     second.qtbot.waitUntil(lambda: second.canvas.session.steps != {}, timeout=10_000)
     assert same(state(second), before)
