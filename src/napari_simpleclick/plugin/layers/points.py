@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_simpleclick.prompts import Click, check_clicks
+from napari_simpleclick.prompts import Click, check_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def _move_clicks(canvas: LayerCanvas, orders: dict[int, FoundPoint]) -> None:
         if not canvas.session.is_moved(object_slice, places):
             continue  # the usual case, and reading a mask takes time
         if places:
-            check_clicks(
+            check_prompts(
                 places.values(), object_slice.plane.size(canvas.mask.data.shape)
             )
         mask = canvas.object_mask(object_slice.plane, object_slice.label)
@@ -65,7 +65,7 @@ def _add_click(
 ) -> tuple[ObjectSlice, PlacedPrompt]:
     plane = canvas.plane(point.position)
     click = Click(*plane.point(point.position), point.sign)
-    check_clicks([click], plane.size(canvas.mask.data.shape))
+    check_prompts([click], plane.size(canvas.mask.data.shape))
     object_slice = canvas.session.object_slice(plane)
     mask = canvas.object_mask(plane, object_slice.label)
     step = canvas.session.add(object_slice, click, mask)
