@@ -138,13 +138,6 @@ class Scribble:
 Prompt = Click | Box | Scribble
 """What a session holds, and what a network may be asked with."""
 
-KINDS: dict[str, type[Click] | type[Box] | type[Scribble]] = {
-    "click": Click,
-    "box": Box,
-    "scribble": Scribble,
-}
-"""Name in JSON to class."""
-
 
 def parse_prompt(text: str) -> Prompt:
     """Read a prompt as it is written on the command line.
@@ -197,8 +190,7 @@ def prompt_to_json(prompt: Prompt) -> dict[str, Any]:
     >>> prompt_to_json(Click(1.0, 2.0))
     {'kind': 'click', 'row': 1.0, 'column': 2.0, 'positive': True}
     """
-    (kind,) = (name for name, cls in KINDS.items() if isinstance(prompt, cls))
-    return {"kind": kind, **asdict(prompt)}
+    return {"kind": type(prompt).__name__.lower(), **asdict(prompt)}
 
 
 def prompt_from_json(value: Any) -> Prompt:
@@ -210,21 +202,19 @@ def prompt_from_json(value: Any) -> Prompt:
         If it is something else.
     """
     try:
-        kind = KINDS[value["kind"]]
         fields = {name: one for name, one in value.items() if name != "kind"}
-        if kind is Scribble:
-            points = tuple(
-                (float(row), float(column)) for row, column in value["points"]
-            )
-            fields["points"] = points
-        sign = (
-            {"positive": bool(fields.pop("positive"))} if "positive" in fields else {}
-        )
-        numbers = (
-            fields if kind is Scribble else {k: float(v) for k, v in fields.items()}
-        )
-        return kind(**numbers, **sign)
-    except (KeyError, TypeError, ValueError) as error:
+        positive = bool(fields.pop("positive", True))
+        if value["kind"] == "scribble":
+            points = fields.pop("points")
+            line = tuple((float(row), float(column)) for row, column in points)
+            return Scribble(line, positive, **fields)
+        numbers = {name: float(one) for name, one in fields.items()}
+        if value["kind"] == "box":
+            return Box(**numbers)
+        if value["kind"] == "click":
+            return Click(positive=positive, **numbers)
+        raise ValueError(value["kind"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{value!r} is not a click, a box or a scribble.") from error
 
 

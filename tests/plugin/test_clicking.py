@@ -127,7 +127,7 @@ def test_painting_is_left_to_napari_and_starts_the_next_click(open_window, discs
     assert len(hand.canvas.points[True].data) == 0
     hand.click(12, 80, 20)
     hand.wait(1)
-    step = next(iter(hand.canvas.session.steps.values()))[0]
+    step = next(iter(hand.canvas.session.objects.prompts.values()))[0]
     assert step.base[80, 20]
 
 
@@ -173,10 +173,10 @@ def test_moving_and_deleting_a_point_predicts_again(open_window, discs):
     points.selected_data = {1}
     points.remove_selected()
     hand.wait(3)
-    (steps,) = hand.canvas.session.steps.values()
+    (steps,) = hand.canvas.session.objects.prompts.values()
     assert len(steps) == len(points.data) == 1
     points.mode = "select"
     hand.drag((12, 30, 30), (12, 60, 90))
     hand.wait(4)
-    (steps,) = hand.canvas.session.steps.values()
+    (steps,) = hand.canvas.session.objects.prompts.values()
     assert steps[0].click.row == pytest.approx(60, abs=1.5)

@@ -158,7 +158,7 @@ def test_a_corrected_slice_bounds_the_next_run(open_window, discs):
     assert 14 in profile(hand).confidence
     hand.click(14, 30, 30)
     hand.wait(2)
-    step = hand.answers[-1].request.steps[0]
+    step = hand.answers[-1].request.prompts[0]
     np.testing.assert_array_equal(step.base, kept[14] == 1)
     assert 14 in profile(hand).annotated
     hand.panel.propagation.reach.setValue(0)

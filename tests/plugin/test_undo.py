@@ -99,7 +99,7 @@ def test_a_stroke_between_clicks_survives_undo(open_window, discs):
     assert hand.canvas.mask.data[12, 80, 20] == 1
     hand.click(12, 32, 32)
     hand.wait(3)
-    steps = hand.answers[-1].request.steps
+    steps = hand.answers[-1].request.prompts
     assert steps[-1].base[80, 20]
 
 
@@ -124,7 +124,7 @@ def test_a_mask_painted_while_the_answer_is_on_its_way(open_window, discs):
     hand.click(12, 30, 30)
     hand.canvas.mask.paint((12, 80, 20), 1)
     hand.wait(1)
-    assert hand.answers[0].request.steps[0].base[80, 20]
+    assert hand.answers[0].request.prompts[0].base[80, 20]
 
 
 def test_undo_whichever_layer_is_active(open_window, discs):

@@ -193,7 +193,7 @@ def test_reopened_panel_goes_on_with_the_same_layers(open_window, discs):
     again.click(12, 60, 90)
     again.wait(1)
     assert len(canvas.points[True].data) == 2
-    assert len(again.answers[0].request.steps) == 2
+    assert len(again.answers[0].request.prompts) == 2
 
 
 def test_two_images_have_their_own_layers(open_window, discs):
@@ -230,7 +230,9 @@ def test_oblique_volume_the_click_is_on_the_slice_that_is_shown(open_window, dis
     for column in (10, 60, 110):
         hand.controller.click((hand.viewer.dims.point[0], 50, column), True)
     hand.wait(3)
-    assert {object_slice.plane for object_slice in hand.canvas.session.steps} == {plane}
+    assert {
+        object_slice.plane for object_slice in hand.canvas.session.objects.prompts
+    } == {plane}
     for data in hand.canvas.points[True].data:
         assert round(data[0]) == plane.index[0]
 

@@ -60,7 +60,7 @@ class MaskChange:
         before: ArrayLike,
         after: ArrayLike,
     ) -> MaskChange:
-        """Note a change.
+        """Pack a change.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class MaskChange:
         mask: Mask,
         overwrite: bool = False,
     ) -> MaskChange | None:
-        """Note what an object's new mask on a slice changes.
+        """Find what an object's new mask on a slice changes.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class MaskChange:
 
         Returns
         -------
-        Change or None
+        MaskChange or None
             None if nothing changes.
         """
         now = plane.read(labels)
@@ -149,6 +149,11 @@ class MaskChange:
         ):
             raise UserError("A change of the mask does not fit the mask.")
         return Voxels(indices, before, after)
+
+    def fits(self, dtype: np.dtype[Any]) -> bool:
+        """Whether an integer type can hold all labels after the change."""
+        after, limits = self.voxels().after, np.iinfo(dtype)
+        return bool((after >= limits.min).all() and (after <= limits.max).all())
 
     def apply(self, mask: NDArray[Any], undo: bool = False) -> None:
         """Make the change in a mask, or take it back."""

@@ -9,12 +9,11 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.plugin.layers.session_mask import read_session
+from napari_simpleclick.plugin.layers.session_mask import identity_of, read_session
 from napari_simpleclick.plugin.workers import start
 from napari_simpleclick.sessions.folder import (
     SavedSession,
     decline,
-    digest,
     offers,
     tidy,
 )
@@ -52,7 +51,7 @@ class Autosave:
         self.offered.emit(None)
         if canvas is not None:
             canvas.session.happened.connect(self._on_event)
-            if canvas.recorder.merging and not canvas.recorder.begun:
+            if canvas.recorder.is_recording and not canvas.recorder.begun:
                 self._look_for_offers(canvas)
 
     def _on_event(self) -> None:
@@ -85,11 +84,11 @@ class Autosave:
     # -- going on ----------------------------------------------------------------------
 
     def _look_for_offers(self, canvas: LayerCanvas) -> None:
-        source, ndim = canvas.source(), canvas.image.ndim
+        image = canvas.image
 
         def search() -> list[SavedSession]:
             tidy()
-            return offers(digest(source, ndim))
+            return offers(identity_of(image))
 
         start(search, partial(self._on_offers, canvas), self._on_error)
 

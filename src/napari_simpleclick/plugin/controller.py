@@ -141,14 +141,14 @@ class Controller:
         except UserError as error:
             self.complain(str(error))
             return
-        self.canvas.session.clear(object_slice)
+        self.canvas.session.requests.clear(object_slice)
         self.answers.predict()
 
     def new_object(self) -> None:
         """Go on with the next free label."""
         if self.canvas is None:
             return
-        self.canvas.mask.selected_label = self.canvas.session.free_label()
+        self.canvas.mask.selected_label = self.canvas.session.objects.free_label()
 
     def choose(self, label: int) -> None:
         """Go on with an object."""
@@ -175,7 +175,7 @@ class Controller:
     def delete_object(self, label: int) -> None:
         """Delete an object; requests that still wait are withdrawn."""
         if self.canvas is not None:
-            self.canvas.session.withdraw(label)
+            self.canvas.session.requests.withdraw(label)
             self.canvas.delete(label)
             self.status.emit("Deleted; Undo brings it back")
 
@@ -257,7 +257,7 @@ class Controller:
         canvas.mask.events.selected_label.disconnect(self._on_label)
         canvas.image.events.data.disconnect(self._on_image_data)
         if canvas.is_whole():
-            canvas.session.withdraw()
+            canvas.session.requests.withdraw()
         self.saving.follow(None)
         keys.unbind((*canvas.layers, self.viewer))
         keys.bind(canvas.layers[1:], canvas.act, keys.HISTORY)

@@ -58,9 +58,6 @@ class PredictionQueue:
         from napari_simpleclick.workflow import Job
 
         view, spacing = canvas.view(), canvas.spacing(request.object_slice.plane)
-        canvas.recorder.note("look", view.look)
-        if self.models.engine is not None:
-            canvas.recorder.note("model", self.models.engine.card.name)
         return Job(request, view, spacing, canvas.options)
 
     def pump(self) -> None:
@@ -71,7 +68,7 @@ class PredictionQueue:
         canvas, engine = self.canvas, self.models.engine
         if self.working or canvas is None or engine is None:
             return
-        request = canvas.session.pending
+        request = canvas.session.requests.pending
         if request is None:
             self._released = False
             return
@@ -98,14 +95,14 @@ class PredictionQueue:
         """Put an answer into the mask, unless it was withdrawn or painted over."""
         request = answer.request
         object_slice = request.object_slice
-        if not canvas.session.is_pending(request):
+        if not canvas.session.requests.is_pending(request):
             return
         present = canvas.object_mask(object_slice.plane, object_slice.label)
-        if canvas.session.is_outdated(request, present):
+        if canvas.session.requests.is_outdated(request, present):
             if request.options is None:
-                canvas.session.restart(request, present)
+                canvas.session.requests.restart(request, present)
             else:  # what was painted stays as it is
-                canvas.session.drop(request.number)
+                canvas.session.requests.drop(request.number)
             return
         self.write(canvas, answer)
 
@@ -118,7 +115,7 @@ class PredictionQueue:
         except Exception as error:
             trouble = error
         now = canvas.object_mask(object_slice.plane, object_slice.label)
-        canvas.session.record(request, change, now)
+        canvas.session.record(request, change, now, answer.settings)
         self.answered.emit(answer)
         if trouble is not None:
             self.failed.emit(f"The mask could not be written: {trouble}.", trouble)
@@ -126,6 +123,6 @@ class PredictionQueue:
     def _on_error(self, canvas: LayerCanvas, error: Exception) -> None:
         self.working = False
         if canvas is self.canvas:
-            canvas.session.withdraw()
+            canvas.session.requests.withdraw()
             self.failed.emit(str(error), error)
         self.pump()

@@ -34,7 +34,7 @@ PLAIN_COLOURS = CyclicLabelColormap(colors=["transparent", *OBJECT_COLOURS])
 def object_colour(session: Session, label: int) -> str:
     """Tell the colour of an object, as ``#rrggbb``."""
     plain = OBJECT_COLOURS[(label - 1) % len(OBJECT_COLOURS)]
-    return session.style(label).colour or plain
+    return session.objects.style(label).colour or plain
 
 
 def colormap_of(session: Session) -> CyclicLabelColormap | DirectLabelColormap:
@@ -42,9 +42,11 @@ def colormap_of(session: Session) -> CyclicLabelColormap | DirectLabelColormap:
 
     Colours come in turn, until the person chooses one.
     """
-    if not any(style.colour for style in session.styles.values()):
+    if not any(style.colour for style in session.objects.styles.values()):
         return PLAIN_COLOURS
-    highest = max(session.label, *session.styles, *session.labels(), AT_LEAST)
+    highest = max(
+        session.label, *session.objects.styles, *session.objects.labels(), AT_LEAST
+    )
     colours: dict[int | None, Any] = {None: OBJECT_COLOURS[0], 0: "transparent"}
     colours |= {k: object_colour(session, k) for k in range(1, highest + 1)}
     return DirectLabelColormap(color_dict=colours)

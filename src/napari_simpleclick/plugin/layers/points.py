@@ -40,7 +40,7 @@ def take_over(canvas: LayerCanvas) -> Iterator[tuple[ObjectSlice, PlacedPrompt]]
 
 def _move_clicks(canvas: LayerCanvas, orders: dict[int, FoundPoint]) -> None:
     strayed = False
-    for object_slice, steps in list(canvas.session.steps.items()):
+    for object_slice, steps in list(canvas.session.objects.prompts.items()):
         places = {}
         for step in steps:
             point = orders.get(step.order)
@@ -48,14 +48,14 @@ def _move_clicks(canvas: LayerCanvas, orders: dict[int, FoundPoint]) -> None:
                 strayed = strayed or not object_slice.plane.holds(point.position)
                 row, column = object_slice.plane.point(point.position)
                 places[step.order] = Click(row, column, point.sign)
-        if not canvas.session.is_moved(object_slice, places):
+        if not canvas.session.requests.is_moved(object_slice, places):
             continue  # the usual case, and reading a mask takes time
         if places:
             check_prompts(
                 places.values(), object_slice.plane.size(canvas.mask.data.shape)
             )
         mask = canvas.object_mask(object_slice.plane, object_slice.label)
-        canvas.session.move(object_slice, places, mask)
+        canvas.session.requests.move(object_slice, places, mask)
     if strayed:
         canvas.show_steps()
 
@@ -68,6 +68,6 @@ def _add_click(
     check_prompts([click], plane.size(canvas.mask.data.shape))
     object_slice = canvas.session.object_slice(plane)
     mask = canvas.object_mask(plane, object_slice.label)
-    step = canvas.session.add(object_slice, click, mask)
+    step = canvas.session.requests.add(object_slice, click, mask)
     canvas.tag(point.sign, point.row, object_slice, step.order)
     return object_slice, step

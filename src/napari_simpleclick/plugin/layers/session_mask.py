@@ -18,9 +18,14 @@ from napari_simpleclick.plugin.layers.placement import (
     mask_shape,
     pixel_sizes,
 )
-from napari_simpleclick.sessions import SessionDatabase, SessionReader, SessionWriter
+from napari_simpleclick.sessions import (
+    ImageIdentity,
+    SessionDatabase,
+    SessionReader,
+    SessionWriter,
+)
 from napari_simpleclick.sessions.database import import_copy
-from napari_simpleclick.sessions.folder import digest, folder, new_path
+from napari_simpleclick.sessions.folder import folder, new_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,23 +54,27 @@ def new_store(image: Image, channel_axis: int | None) -> SessionDatabase:
     """Begin the file of a session."""
     from napari_simpleclick import __version__
 
-    source = image.metadata.get(SOURCE_KEY)
-    path = getattr(source, "path", None) or image.source.path
-    data = image.data[0] if image.multiscale else image.data
     store = SessionDatabase(new_path(image.name))
     store.put_about(
         {
             "image": image.name,
-            "path": str(path) if path else None,
             "shape": data_shape(image),
             "mask": mask_shape(image, channel_axis),
             "sizes": pixel_sizes(image),
             "rgb": bool(image.rgb),
-            "digest": digest(data, image.ndim),
             "version": __version__,
+            **identity_of(image).about(),
         }
     )
     return store
+
+
+def identity_of(image: Image) -> ImageIdentity:
+    """Tell an image from others; it takes the time of reading some slices."""
+    source = image.metadata.get(SOURCE_KEY)
+    path = getattr(source, "path", None) or image.source.path
+    data = image.data[0] if image.multiscale else image.data
+    return ImageIdentity.of(data, image.ndim, path)
 
 
 def read_session(path: Path, image: Image) -> RestoredSession:
@@ -88,11 +97,12 @@ def read_session(path: Path, image: Image) -> RestoredSession:
     try:
         store = SessionDatabase(own)
         about = store.about()
-        _check_image(about, image)
+        identity = _check_image(about, image)
         reading, mask = SessionReader(store), empty_mask(tuple(about["mask"]))
         for _ in reading.play(mask):
             pass
-        store.put_about({"declined": False})
+        known = {k: v for k, v in identity.about().items() if v is not None}
+        store.put_about({**known, "declined": False})
     except BaseException as error:
         if store is not None:
             store.close()
@@ -102,23 +112,24 @@ def read_session(path: Path, image: Image) -> RestoredSession:
             told = str(error).replace(f"'{own.name}'", f"'{path.name}'")
             raise UserError(told) from error
         raise
-    recorder = SessionWriter(reading.session, lambda: store, reading.steps)
+    recorder = SessionWriter(reading.session, lambda: store, reading.ids)
     return RestoredSession(recorder, mask)
 
 
-def _check_image(about: dict[str, Any], image: Image) -> None:
+def _check_image(about: dict[str, Any], image: Image) -> ImageIdentity:
     """Refuse an image that is not the one of a session."""
     name, shape = about.get("image"), tuple(about["shape"])
     if shape != data_shape(image):
         raise UserError(
             f"This session belongs to '{name}' of shape {shape}; open that image first."
         )
-    data = image.data[0] if image.multiscale else image.data
-    if about["digest"] != digest(data, image.ndim):
+    identity = identity_of(image)
+    if not identity.is_that_of(about):
         raise UserError(
             f"This session belongs to '{name}', which has the same shape and other "
             "pixels; open that image first."
         )
+    return identity
 
 
 def empty_mask(shape: tuple[int, ...]) -> NDArray[np.uint16]:
