@@ -252,10 +252,8 @@ def test_settings_are_kept_with_the_session(tmp_path):
     assert not path.exists()
     recorder.session.choose(3)
     recorder.session.give_style(3, ObjectStyle("tumour"))
-    recorder.note("model", "bundled")
     recorder.close()
     reading, _ = read(path)
-    assert reading.extra == {"model": "bundled"}
     assert reading.session.options == MaskOptions(threshold=0.6, channels=(2, 0, -1))
     assert reading.session.label == 3
 
