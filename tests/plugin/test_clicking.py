@@ -116,7 +116,7 @@ def test_painting_is_left_to_napari_and_starts_the_next_click(open_window, discs
     assert len(hand.canvas.points[True].data) == 0
     hand.click(12, 80, 20)
     hand.wait(1)
-    step = next(iter(hand.canvas.session.steps.values()))[0]
+    step = next(iter(hand.canvas.session.objects.prompts.values()))[0]
     assert step.base[80, 20]
 
 

@@ -54,7 +54,12 @@ def wait_for_offer(hand):
 def state(hand):
     canvas = hand.canvas
     points = {sign: canvas.points[sign].data.tolist() for sign in (True, False)}
-    return canvas.mask.data.copy(), points, canvas.session.styles, canvas.session.label
+    return (
+        canvas.mask.data.copy(),
+        points,
+        canvas.session.objects.styles,
+        canvas.session.label,
+    )
 
 
 def same(one, other):
@@ -72,7 +77,9 @@ def test_a_session_is_offered_when_the_image_is_opened_again(window):
     wait_for_offer(second)
     assert "3 clicks" in second.panel.offer.text.text()
     second.press(second.panel.offer.accept)
-    second.qtbot.waitUntil(lambda: second.canvas.session.steps != {}, timeout=10_000)
+    second.qtbot.waitUntil(
+        lambda: second.canvas.session.objects.prompts != {}, timeout=10_000
+    )
     assert same(state(second), before)
     assert second.panel.offer.isHidden()
     assert len(second.viewer.layers) == 4
@@ -80,11 +87,16 @@ def test_a_session_is_offered_when_the_image_is_opened_again(window):
     second.click(*PLACES[3])  # and it goes on
     second.wait(1)
     assert (
-        len(second.canvas.session.clicks(second.answers[-1].request.object_slice)) == 2
+        len(
+            second.canvas.session.objects.placed(
+                second.answers[-1].request.object_slice
+            )
+        )
+        == 2
     )
     for _ in range(2):  # the name, too, was done before
         second.key(Qt.Key.Key_Z, CONTROL)
-    assert second.canvas.session.styles == {}
+    assert second.canvas.session.objects.styles == {}
     second.key(Qt.Key.Key_Z, CONTROL)
     assert not (second.canvas.mask.data == 2).any()
     assert (second.canvas.mask.data == 1).any()
@@ -130,7 +142,9 @@ def test_a_copy_is_saved_and_opened(window, tmp_path, monkeypatch):
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     open_section(second)
     second.press(second.panel.sections["session"].open)
-    second.qtbot.waitUntil(lambda: second.canvas.session.steps != {}, timeout=10_000)
+    second.qtbot.waitUntil(
+        lambda: second.canvas.session.objects.prompts != {}, timeout=10_000
+    )
     assert same(state(second), before)
 
 
@@ -188,9 +202,13 @@ def test_kill_in_the_middle_of_twenty_clicks(window, discs, tmp_path):
     hand = window()
     wait_for_offer(hand)
     hand.press(hand.panel.offer.accept)
-    hand.qtbot.waitUntil(lambda: hand.canvas.session.steps != {}, timeout=10_000)
-    (steps,) = hand.canvas.session.steps.values()
+    hand.qtbot.waitUntil(
+        lambda: hand.canvas.session.objects.prompts != {}, timeout=10_000
+    )
+    (steps,) = hand.canvas.session.objects.prompts.values()
     assert len(steps) >= made - 1
-    hand.qtbot.waitUntil(lambda: hand.canvas.session.pending is None, timeout=20_000)
+    hand.qtbot.waitUntil(
+        lambda: hand.canvas.session.requests.pending is None, timeout=20_000
+    )
     assert (hand.canvas.mask.data == 1).any()
     assert len(hand.canvas.points[True].data) == len(steps)

@@ -78,7 +78,7 @@ def test_reopened_panel_goes_on_with_the_same_layers(open_window, discs):
     again.click(12, 60, 90)
     again.wait(1)
     assert len(canvas.points[True].data) == 2
-    assert len(again.answers[0].request.steps) == 2
+    assert len(again.answers[0].request.prompts) == 2
 
 
 def test_clicks_and_mask_follow_an_image_that_is_moved(open_window, discs):

@@ -44,7 +44,12 @@ def leave(person):
 def state(person):
     canvas = person.canvas
     points = {sign: canvas.points[sign].data.tolist() for sign in (True, False)}
-    return person.mask.tobytes(), points, canvas.session.styles, canvas.session.label
+    return (
+        person.mask.tobytes(),
+        points,
+        canvas.session.objects.styles,
+        canvas.session.label,
+    )
 
 
 def sentences(person):
@@ -66,10 +71,10 @@ def test_a_session_is_offered_and_gone_on_with(open_recorded):
     assert np.allclose(second.canvas.mask.scale, (3, 1, 1))
     second.click(*PLACES[3])  # and it goes on
     asked = second.answers[-1].request.object_slice
-    assert len(second.canvas.session.clicks(asked)) == 2
+    assert len(second.canvas.session.objects.placed(asked)) == 2
     for _ in range(2):  # the name, too, was done before
         second.workflow.undo()
-    assert second.canvas.session.styles == {}
+    assert second.canvas.session.objects.styles == {}
     second.workflow.undo()
     assert not (second.mask == 2).any()
     assert (second.mask == 1).any()
@@ -229,4 +234,4 @@ def test_a_session_that_was_read_for_an_image_that_is_gone(
     person.executor.release_all()
     assert person.canvas is None
     with SessionDatabase(path) as store:  # and nobody holds it
-        assert store.clicks() == 3
+        assert store.count() > 3

@@ -78,7 +78,7 @@ def test_oblique_volume_the_click_is_on_the_slice_that_is_shown(open_image, ball
     plane = person.canvas.current_plane()
     for column in (10, 60, 110):
         person.controller.click((person.viewer.dims.point[0], 50, column), True)
-    clicked = {where.plane for where in person.canvas.session.steps}
+    clicked = {where.plane for where in person.canvas.session.objects.prompts}
     assert clicked == {plane}
     for data in person.points():
         assert round(data[0]) == plane.index[0]
@@ -214,11 +214,11 @@ def test_moving_and_deleting_a_point_predicts_again(open_image, balls):
     points.selected_data = {1}
     points.remove_selected()
     assert len(person.answers) == 3
-    (steps,) = person.canvas.session.steps.values()
+    (steps,) = person.canvas.session.objects.prompts.values()
     assert len(steps) == len(points.data) == 1
     points.data = np.array([(12, 60, 90)])
     assert len(person.answers) == 4
-    (steps,) = person.canvas.session.steps.values()
+    (steps,) = person.canvas.session.objects.prompts.values()
     assert (steps[0].click.row, steps[0].click.column) == (60, 90)
     assert person.mask[12, 60, 90] == 1
     assert person.mask[PLACE] == 0
@@ -232,7 +232,7 @@ def test_closing_lets_go_of_the_viewer(open_image, balls):
     assert person.canvas is None
     assert len(person.viewer.mouse_drag_callbacks) == len(presses) - 1
     canvas.points[True].add([PLACE])
-    assert not canvas.session.steps
+    assert not canvas.session.objects.prompts
     person.controller.close()  # a second time does nothing
 
 

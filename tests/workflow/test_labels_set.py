@@ -15,7 +15,10 @@ def person(open_image, balls):
 
 def counts(person):
     session = person.canvas.session
-    found = {label: session.voxel_counts.voxels(label) for label in session.labels()}
+    found = {
+        label: session.objects.voxel_counts.voxels(label)
+        for label in session.objects.labels()
+    }
     return {label: count for label, count in found.items() if count}
 
 
@@ -37,7 +40,7 @@ def test_counts_follow_and_undo_brings_all_back(person):
     person.canvas.mask.data = new
     np.testing.assert_array_equal(person.mask, new)
     assert counts(person) == true_counts(person)
-    assert person.canvas.session.free_label() == 8
+    assert person.canvas.session.objects.free_label() == 8
     person.workflow.undo()
     np.testing.assert_array_equal(person.mask, before)
     assert counts(person) == true_counts(person)
@@ -59,7 +62,7 @@ def test_the_next_click_starts_from_what_was_set(person):
     new[12, 80:85, 15:20] = 1
     person.canvas.mask.data = new
     person.click(12, 32, 32)
-    assert person.answers[-1].request.steps[-1].base[82, 17]
+    assert person.answers[-1].request.prompts[-1].base[82, 17]
 
 
 def test_the_same_labels_are_no_undo_step(person):

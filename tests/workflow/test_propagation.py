@@ -161,7 +161,7 @@ def test_a_corrected_slice_bounds_the_next_run(open_image, balls):
     person.go(14)
     assert 14 in profile(person).confidence
     person.click(14, 30, 30)
-    step = person.answers[-1].request.steps[0]
+    step = person.answers[-1].request.prompts[0]
     np.testing.assert_array_equal(step.base, kept[14] == 1)
     assert 14 in profile(person).annotated
     go(person, 0, up=False)

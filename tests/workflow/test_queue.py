@@ -34,9 +34,9 @@ def test_clicks_are_answered_one_after_the_other(held):
     assert held.workflow.queue.working
     assert held.answers == []
     held.executor.release()
-    assert [len(answer.request.steps) for answer in held.answers] == [1]
+    assert [len(answer.request.prompts) for answer in held.answers] == [1]
     held.executor.release()
-    assert [len(answer.request.steps) for answer in held.answers] == [1, 2]
+    assert [len(answer.request.prompts) for answer in held.answers] == [1, 2]
     assert held.mask[SECOND] == held.mask[FIRST] == 1
 
 
@@ -55,9 +55,9 @@ def test_an_error_fails_one_click_and_the_next_is_answered(held):
         held.click(*place)
     held.executor.release_all()
     assert held.troubles == [("The slice cannot be read; choose another.",) * 2]
-    ((answer,), (steps,)) = held.answers, held.canvas.session.steps.values()
+    ((answer,), (steps,)) = held.answers, held.canvas.session.objects.prompts.values()
     assert [step.order for step in steps] == [2]
-    assert answer.request.steps == steps
+    assert answer.request.prompts == steps
     np.testing.assert_array_equal(held.points(), [SECOND])
     assert held.mask[SECOND] == 1
     assert held.mask[FIRST] == 0
@@ -84,7 +84,7 @@ def test_a_moved_click_that_fails_is_where_it_was(held):
     points.data = np.array([(12, 32, 32)])
     held.click(*SECOND)
     held.executor.release_all()
-    (steps,) = held.canvas.session.steps.values()
+    (steps,) = held.canvas.session.objects.prompts.values()
     assert [(step.click.row, step.click.column) for step in steps] == [
         FIRST[1:],
         SECOND[1:],
@@ -176,7 +176,7 @@ def test_a_mask_painted_while_the_answer_is_on_its_way_is_what_it_starts_from(he
     held.click(*FIRST)
     held.canvas.mask.paint((12, 80, 20), 1)
     held.executor.release_all()
-    assert held.answers[0].request.steps[0].base[80, 20]
+    assert held.answers[0].request.prompts[0].base[80, 20]
     assert held.mask[12, 80, 20] == 1
 
 

@@ -57,7 +57,7 @@ def test_a_stroke_between_clicks_survives_undo(person):
     person.workflow.undo()
     assert person.mask[12, 80, 20] == 1
     person.click(12, 32, 32)
-    assert person.answers[-1].request.steps[-1].base[80, 20]
+    assert person.answers[-1].request.prompts[-1].base[80, 20]
 
 
 def test_strokes_made_while_no_panel_is_open_stay_in_step(person):
@@ -77,7 +77,7 @@ def test_labels_painted_by_napari_are_objects(person):
     mask.selected_label = 7
     mask.data_setitem((np.array([3, 4]), np.array([1, 1]), np.array([2, 2])), 7)
     session = person.canvas.session
-    assert session.voxel_counts.voxels(7) == 2
+    assert session.objects.voxel_counts.voxels(7) == 2
     person.workflow.undo()
-    assert session.voxel_counts.voxels(7) == 0
+    assert session.objects.voxel_counts.voxels(7) == 0
     assert not (person.mask == 7).any()

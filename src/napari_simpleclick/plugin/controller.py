@@ -173,7 +173,7 @@ class Controller:
         canvas.image.events.data.disconnect(self._on_image_data)
         canvas.mask.events.data.disconnect(self._check_shape)
         if canvas.is_whole():
-            canvas.session.withdraw()
+            canvas.session.requests.withdraw()
         keys.unbind((*canvas.layers, self.viewer))
         keys.bind(canvas.layers[1:], canvas.act, keys.HISTORY)
         self.workflow.leave()
