@@ -100,20 +100,22 @@ def test_the_section_tells_size_and_licence(open_window, discs):
     assert all("Licence:" in tip for tip in tips)
 
 
-def test_device_and_precision_change_in_the_background(open_window, discs):
+def test_device_and_precision_change_in_the_background(held, open_window, discs):
     hand = open_window(discs)
     section = open_section(hand)
     before = hand.controller.engine
     assert [section.device.itemText(i) for i in range(2)] == ["auto", "cpu"]
+    held.holding = True
     choose(section.precision, "bfloat16")
     assert hand.controller.engine is before
-    hand.click(0, 30, 30)
-    hand.wait(1)
+    assert section.waiting.isVisible()
+    held.release_all()
+    assert not section.waiting.isVisible()
     hand.qtbot.waitUntil(lambda: hand.controller.engine is not before, timeout=60_000)
     assert hand.controller.engine.predictor.dtype == torch.bfloat16
     assert settings.load().precision == "bfloat16"
     hand.click(0, 60, 60)
-    hand.wait(2)
+    hand.wait(1)
 
 
 def test_the_choice_comes_back_the_next_time(open_window, discs):
@@ -125,7 +127,7 @@ def test_the_choice_comes_back_the_next_time(open_window, discs):
     assert hand.controller.engine.predictor.dtype == torch.float32
 
 
-def test_a_file_is_a_model_too(open_window, discs, tmp_path, monkeypatch):
+def test_a_file_is_a_model_too(threads, open_window, discs, tmp_path, monkeypatch):
     hand = open_window(discs)
     section = open_section(hand)
     path = tmp_path / "own.safetensors"
@@ -150,7 +152,9 @@ def test_milliseconds_are_the_median_of_the_last_five(open_window, discs):
     assert section.speed.isVisible()
 
 
-def test_a_download_shows_its_bytes_and_ends_in_use(open_window, discs, remote):
+def test_a_download_shows_its_bytes_and_ends_in_use(
+    threads, open_window, discs, remote
+):
     hand = open_window(discs)
     section = open_section(hand)
     section.model.addItem("remote", "remote")
@@ -171,7 +175,7 @@ def test_a_download_shows_its_bytes_and_ends_in_use(open_window, discs, remote):
 
 
 def test_a_cancelled_download_leaves_everything_as_it_was(
-    open_window, discs, remote, cache
+    threads, open_window, discs, remote, cache
 ):
     hand = open_window(discs)
     section = open_section(hand)
@@ -190,7 +194,9 @@ def test_a_cancelled_download_leaves_everything_as_it_was(
     hand.wait(1)
 
 
-def test_the_panel_may_be_closed_during_a_download(open_window, discs, remote, cache):
+def test_the_panel_may_be_closed_during_a_download(
+    threads, open_window, discs, remote, cache
+):
     hand = open_window(discs)
     section = open_section(hand)
     section.model.addItem("remote", "remote")

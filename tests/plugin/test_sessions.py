@@ -181,7 +181,7 @@ QTest.qWait(60_000)
 """
 
 
-def test_kill_in_the_middle_of_twenty_clicks(window, discs, tmp_path):
+def test_kill_in_the_middle_of_twenty_clicks(threads, window, discs, tmp_path):
     np.save(tmp_path / "image.npy", discs)
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(KILLED))
