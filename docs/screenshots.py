@@ -73,7 +73,7 @@ class Studio:
         canvas = self.controller.canvas
         place = canvas.image.data_to_world((SLICE, row, column))
         self.controller.click(place, True)
-        self.until(lambda: canvas.session.pending is None)
+        self.until(lambda: canvas.session.requests.pending is None)
 
     def work(self) -> None:
         """Go through all states."""

@@ -1,6 +1,26 @@
+import json
+import math
+
 import pytest
 
-from napari_simpleclick import Click
+from napari_simpleclick import Box, Click, Scribble
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.prompts import (
+    check_prompts,
+    moved,
+    parse_prompt,
+    prompt_from_json,
+    prompt_to_json,
+)
+
+SHAPE = (40, 50)
+PROMPTS = [
+    Click(1.5, 2),
+    Click(0, 7, positive=False),
+    Box(1, 2, 30.5, 40),
+    Scribble(((1, 2), (3, 4.5), (9, 9))),
+    Scribble(((1, 2),), positive=False),
+]
 
 
 @pytest.mark.parametrize(
@@ -13,9 +33,109 @@ from napari_simpleclick import Click
 )
 def test_parse(text, click):
     assert Click.parse(text) == click
+    assert parse_prompt(text) == click
 
 
-@pytest.mark.parametrize("text", ["", "12", "1,2,3", "a,b", "--1,2,x"])
+@pytest.mark.parametrize("text", ["", "12", "1,2,3", "a,b", "--1,2,x", "nan,3"])
 def test_parse_explains_what_to_write(text):
-    with pytest.raises(ValueError, match="write ROW,COLUMN"):
+    with pytest.raises(UserError, match="write ROW,COLUMN"):
         Click.parse(text)
+    with pytest.raises(UserError, match="write ROW,COLUMN"):
+        parse_prompt(text)
+
+
+def test_boxes_and_scribbles_are_parsed():
+    assert parse_prompt("10,20,30,40") == Box(10, 20, 30, 40)
+    assert parse_prompt("30,20,10,40") == Box(10, 20, 30, 40)
+    assert parse_prompt("1,2; 3,4") == Scribble(((1, 2), (3, 4)))
+    assert parse_prompt("-1,2;3,4").positive is False
+
+
+@pytest.mark.parametrize(
+    "text", ["-1,2,3,4", "1,2;", "1,2;3", "1,2,3,4;5,6", "1,2;inf,3"]
+)
+def test_what_is_no_prompt_is_refused(text):
+    with pytest.raises(UserError, match="not a prompt"):
+        parse_prompt(text)
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_every_prompt_survives_json(prompt):
+    stored = json.loads(json.dumps(prompt_to_json(prompt)))
+    assert prompt_from_json(stored) == prompt
+    assert hash(prompt_from_json(stored)) == hash(prompt)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [1, 2],
+        {},
+        {"kind": "lasso", "row": 1, "column": 2},
+        {"kind": "click", "row": 1},
+        {"kind": "click", "row": "x", "column": 2},
+        {"kind": "box", "row": 1, "column": 2},
+        {"kind": "scribble", "points": [1, 2]},
+        {"kind": "scribble", "points": [[1, 2, 3]], "positive": True},
+    ],
+)
+def test_other_json_is_refused(value):
+    with pytest.raises(UserError, match="not a click, a box or a scribble"):
+        prompt_from_json(value)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "sentence"),
+    [
+        (Click(-1, 3), "outside the image of 40 x 50 px"),
+        (Click(1, math.nan), "outside the image"),
+        (Box(3, 3, 3, 9), "no area"),
+        (Box(9, 3, 5, 9), "no area"),
+        (Box(-9, -9, -1, 20), "outside the image"),
+        (Box(0, 50, 10, 60), "outside the image"),
+        (Scribble(()), "empty"),
+        (Scribble(((60, 3), (70, 3))), "outside the image"),
+    ],
+)
+def test_a_prompt_that_says_nothing_is_refused(prompt, sentence):
+    with pytest.raises(UserError, match=sentence) as caught:
+        check_prompts([Click(1, 1), prompt], SHAPE)
+    assert str(caught.value).count(".") == str(caught.value).rstrip(".").count(".") + 1
+
+
+def test_good_prompts_pass_and_none_does_not():
+    check_prompts(PROMPTS, SHAPE)
+    check_prompts([Box(-5, -5, 10, 10), Scribble(((-5, 3), (5, 3)))], SHAPE)
+    with pytest.raises(UserError, match="no click yet"):
+        check_prompts([], SHAPE)
+
+
+def test_what_lies_beyond_the_edge_is_cut_off():
+    assert Box(-5, 3, 90, 90).clipped(SHAPE) == Box(-0.5, 3, 39.5, 49.5)
+    line = Scribble(((-5, 3), (5, 3), (5, 99)), positive=False)
+    assert line.clipped(SHAPE) == Scribble(((5, 3),), positive=False)
+
+
+def test_points_along_a_scribble_are_evenly_spaced():
+    line = Scribble(((0, 0), (0, 4), (3, 4), (3, 4), (3, 10)))
+    assert line.length_px == 13
+    points = line.evenly_spaced(2)
+    assert points[0] == (0, 0)
+    assert points[-1] == (3, 10)
+    assert len(points) == 7 or len(points) == 8
+    straight = Scribble(((2, 1), (2, 5), (2, 11))).evenly_spaced(2.5)
+    assert straight == ((2, 1), (2, 3.5), (2, 6), (2, 8.5), (2, 11))
+    assert Scribble(((0, 0), (0, 1))).evenly_spaced(99) == ((0, 0), (0, 1))
+    assert Scribble(((5, 5), (5, 5))).evenly_spaced(2) == ((5, 5),)
+
+
+def test_a_prompt_moves_to_another_grid():
+    def turned(point):
+        return 10 - point[0], 2 * point[1]
+
+    assert moved(Click(1, 2, False), turned) == Click(9, 4, False)
+    assert moved(Box(1, 2, 3, 4), turned) == Box(7, 4, 9, 8)
+    assert moved(Scribble(((1, 2), (3, 4)), False), turned) == Scribble(
+        ((9, 4), (7, 8)), False
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import lazy_loader
 
-from napari_simpleclick.prompts import Click
+from napari_simpleclick.prompts import Box, Click, Scribble
 
 if TYPE_CHECKING:
     from napari_simpleclick import evaluation, networks
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Box",
     "Click",
     "Predictor",
+    "Scribble",
     "__version__",
     "evaluation",
     "load_weights",

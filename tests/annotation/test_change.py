@@ -65,7 +65,7 @@ def test_damaged_changes_are_refused(packed):
         MaskChange((1,), packed).apply(np.zeros(1, np.uint16))
 
 
-def test_the_tally_counts_as_a_search_does():
+def test_voxel_counts_count_as_a_search_does():
     states, changes = random_changes()
     voxel_counts = VoxelCounts()
     for noted in changes:

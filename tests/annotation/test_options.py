@@ -32,27 +32,27 @@ def test_a_change_is_made_again_without_touching_the_rest():
 
 
 def answered(session, mask):
-    request = session.pending
+    request = session.requests.pending
     session.record(request, None, mask)
     return request
 
 
 def test_other_options_are_one_step_of_the_stack():
     session, mask = Session(), np.eye(3, dtype=bool)
-    session.add(SPOT, Click(1, 1), np.zeros((3, 3), bool))
+    session.requests.add(SPOT, Click(1, 1), np.zeros((3, 3), bool))
     answered(session, mask)
     before, after = MaskOptions(), MaskOptions(smooth=True)
     session.use(after)
-    session.ask_again(SPOT, before, after)
+    session.requests.ask_again(SPOT, before, after)
     request = answered(session, ~mask)
-    assert request.steps == request.before == session.clicks(SPOT)
-    assert not session.is_painted(SPOT, ~mask)
+    assert request.prompts == request.before == session.objects.placed(SPOT)
+    assert not session.objects.is_painted(SPOT, ~mask)
     edit = session.undo()
     assert isinstance(edit, Edit)
     assert edit.options == (before, after)
     assert session.options == before
-    assert not session.is_painted(SPOT, mask)
-    assert len(session.clicks(SPOT)) == 1
+    assert not session.objects.is_painted(SPOT, mask)
+    assert len(session.objects.placed(SPOT)) == 1
     session.redo()
     assert session.options == after
 
@@ -60,11 +60,11 @@ def test_other_options_are_one_step_of_the_stack():
 def test_a_retracted_change_leaves_no_trace():
     session, mask = Session(), np.eye(3, dtype=bool)
     assert session.last is None
-    session.add(SPOT, Click(1, 1), np.zeros((3, 3), bool))
+    session.requests.add(SPOT, Click(1, 1), np.zeros((3, 3), bool))
     answered(session, mask)
-    session.ask_again(SPOT, MaskOptions(), MaskOptions(smooth=True))
+    session.requests.ask_again(SPOT, MaskOptions(), MaskOptions(smooth=True))
     answered(session, ~mask)
     session.retract()
-    assert not session.is_painted(SPOT, mask)
+    assert not session.objects.is_painted(SPOT, mask)
     assert session.last.options is None
     assert session.redo() is None

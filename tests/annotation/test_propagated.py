@@ -41,20 +41,22 @@ def test_a_stack_follows_the_last_hidden_axis():
 
 def test_what_was_propagated_is_not_annotated_until_it_is_changed(session):
     object_slice = session.object_slice(PLANE)
-    assert session.is_annotated(object_slice, FULL)
-    assert not session.is_annotated(object_slice, EMPTY)
+    assert session.objects.is_annotated(object_slice, FULL)
+    assert not session.objects.is_annotated(object_slice, EMPTY)
     session.propagate({object_slice: note()}, CHANGE)
-    assert not session.is_annotated(object_slice, FULL)
-    assert session.is_annotated(object_slice, HALF)
-    assert session.is_annotated(object_slice, EMPTY)  # erased: the object is not there
-    session.add(object_slice, Click(0, 0), FULL)
-    assert session.is_annotated(object_slice, FULL)
+    assert not session.objects.is_annotated(object_slice, FULL)
+    assert session.objects.is_annotated(object_slice, HALF)
+    assert session.objects.is_annotated(
+        object_slice, EMPTY
+    )  # erased: the object is not there
+    session.requests.add(object_slice, Click(0, 0), FULL)
+    assert session.objects.is_annotated(object_slice, FULL)
 
 
 def test_a_click_on_a_propagated_mask_starts_from_it(session):
     object_slice = session.object_slice(PLANE)
     session.propagate({object_slice: note()}, CHANGE)
-    assert session.add(object_slice, Click(0, 0), FULL).base is FULL
+    assert session.requests.add(object_slice, Click(0, 0), FULL).base is FULL
 
 
 def test_undo_and_redo_take_the_notes_along(session):
@@ -64,19 +66,19 @@ def test_undo_and_redo_take_the_notes_along(session):
     other = stack.object_slice(5)
     session.propagate({object_slice: first}, CHANGE)
     session.propagate({object_slice: second, other: first}, None)
-    assert session.propagated.along(stack) == {3: second, 5: first}
+    assert session.objects.propagated.along(stack) == {3: second, 5: first}
     edit = session.undo()
     assert edit.change is None
-    assert session.propagated.along(stack) == {3: first}
+    assert session.objects.propagated.along(stack) == {3: first}
     session.undo()
-    assert session.propagated.along(stack) == {}
+    assert session.objects.propagated.along(stack) == {}
     session.redo()
     session.redo()
-    assert session.propagated.along(stack) == {3: second, 5: first}
+    assert session.objects.propagated.along(stack) == {3: second, 5: first}
     session.propagate({object_slice: None}, CHANGE)
-    assert session.propagated.along(stack) == {5: first}
+    assert session.objects.propagated.along(stack) == {5: first}
 
 
 def test_a_propagated_label_is_used(session):
     session.propagate({ObjectSlice(4, PLANE): note()}, CHANGE)
-    assert session.free_label() == 5
+    assert session.objects.free_label() == 5

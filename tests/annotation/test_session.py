@@ -18,8 +18,8 @@ def session():
 
 
 def answer(session, mask=EMPTY):
-    request = session.pending
-    assert session.is_pending(request)
+    request = session.requests.pending
+    assert session.requests.is_pending(request)
     session.record(request, CHANGE, mask)
     return request
 
@@ -27,46 +27,47 @@ def answer(session, mask=EMPTY):
 def test_clicks_queue_in_order_and_are_never_merged(session):
     object_slice = session.object_slice(PLANE)
     for row in range(3):
-        session.add(object_slice, Click(row, 0), EMPTY)
+        session.requests.add(object_slice, Click(row, 0), EMPTY)
     counts = []
     for _ in range(3):
-        counts.append(len(answer(session).steps))
-        assert len(session.clicks(object_slice)) == 3
+        counts.append(len(answer(session).prompts))
+        assert len(session.objects.placed(object_slice)) == 3
     assert counts == [1, 2, 3]
-    assert session.pending is None
+    assert session.requests.pending is None
 
 
 def test_undo_goes_back_click_by_click(session):
     object_slice = session.object_slice(PLANE)
     for row in range(2):
-        session.add(object_slice, Click(row, 0), EMPTY)
+        session.requests.add(object_slice, Click(row, 0), EMPTY)
         answer(session)
     edit = session.undo()
     assert edit.change is CHANGE
-    assert [step.click.row for step in session.clicks(object_slice)] == [0]
+    assert [step.click.row for step in session.objects.placed(object_slice)] == [0]
     session.undo()
-    assert session.clicks(object_slice) == ()
+    assert session.objects.placed(object_slice) == ()
     assert session.undo() is None
 
 
 def test_undo_withdraws_a_waiting_click_first(session):
     object_slice = session.object_slice(PLANE)
-    session.add(object_slice, Click(0, 0), EMPTY)
+    session.requests.add(object_slice, Click(0, 0), EMPTY)
     answer(session)
-    session.add(object_slice, Click(1, 0), EMPTY)
-    running = session.pending
+    session.requests.add(object_slice, Click(1, 0), EMPTY)
+    running = session.requests.pending
     assert session.undo() is None
-    assert not session.is_pending(running)
-    assert len(session.clicks(object_slice)) == 1
+    assert not session.requests.is_pending(running)
+    assert len(session.objects.placed(object_slice)) == 1
 
 
 def test_objects_and_slices_keep_their_own_clicks(session):
-    session.add(session.object_slice(PLANE), Click(0, 0), EMPTY)
-    session.add(session.object_slice(OTHER), Click(1, 1), EMPTY)
+    session.requests.add(session.object_slice(PLANE), Click(0, 0), EMPTY)
+    session.requests.add(session.object_slice(OTHER), Click(1, 1), EMPTY)
     session.label = 2
-    session.add(session.object_slice(PLANE), Click(2, 2), EMPTY)
+    session.requests.add(session.object_slice(PLANE), Click(2, 2), EMPTY)
     assert {
-        object_slice: len(steps) for object_slice, steps in session.steps.items()
+        object_slice: len(steps)
+        for object_slice, steps in session.objects.prompts.items()
     } == {
         ObjectSlice(1, PLANE): 1,
         ObjectSlice(1, OTHER): 1,
@@ -76,108 +77,119 @@ def test_objects_and_slices_keep_their_own_clicks(session):
 
 def test_a_mask_that_someone_painted_is_the_start_of_the_next_click(session):
     object_slice = session.object_slice(PLANE)
-    assert session.add(object_slice, Click(0, 0), EMPTY).base is None
+    assert session.requests.add(object_slice, Click(0, 0), EMPTY).base is None
     answer(session, FULL)
-    assert session.add(object_slice, Click(1, 1), FULL).base is None
+    assert session.requests.add(object_slice, Click(1, 1), FULL).base is None
     answer(session, FULL)
     painted = FULL.copy()
     painted[0] = False
-    assert session.add(object_slice, Click(2, 2), painted).base is painted
+    assert session.requests.add(object_slice, Click(2, 2), painted).base is painted
     answer(session, FULL)
     session.undo()
-    assert session.add(object_slice, Click(2, 2), painted).base is painted
+    assert session.requests.add(object_slice, Click(2, 2), painted).base is painted
 
 
 def test_a_mask_painted_while_waiting_is_asked_for_again(session):
     object_slice = session.object_slice(PLANE)
-    session.add(object_slice, Click(0, 0), EMPTY)
-    session.add(object_slice, Click(1, 1), EMPTY)
-    request = session.pending
-    assert not session.is_outdated(request, EMPTY)
-    assert session.is_outdated(request, FULL)
-    session.restart(request, FULL)
-    assert not session.is_pending(request)
+    session.requests.add(object_slice, Click(0, 0), EMPTY)
+    session.requests.add(object_slice, Click(1, 1), EMPTY)
+    request = session.requests.pending
+    assert not session.requests.is_outdated(request, EMPTY)
+    assert session.requests.is_outdated(request, FULL)
+    session.requests.restart(request, FULL)
+    assert not session.requests.is_pending(request)
     again = answer(session, FULL)
-    assert again.steps[0].base is FULL
-    assert session.pending.steps[0] is session.clicks(object_slice)[0] is again.steps[0]
+    assert again.prompts[0].base is FULL
+    assert (
+        session.requests.pending.prompts[0]
+        is session.objects.placed(object_slice)[0]
+        is again.prompts[0]
+    )
 
 
 def test_deleting_the_only_click_leaves_what_was_painted_before(session):
     object_slice = session.object_slice(PLANE)
-    session.add(object_slice, Click(0, 0), FULL)
+    session.requests.add(object_slice, Click(0, 0), FULL)
     answer(session, EMPTY)
-    session.move(object_slice, {}, EMPTY)
-    request = session.pending
-    assert request.steps == ()
+    session.requests.move(object_slice, {}, EMPTY)
+    request = session.requests.pending
+    assert request.prompts == ()
     assert request.rest is FULL
-    session.clear(object_slice)
+    session.requests.clear(object_slice)
     answer(session)
-    assert session.pending.rest is None
+    assert session.requests.pending.rest is None
 
 
 def test_moved_and_deleted_points_are_one_request(session):
     object_slice = session.object_slice(PLANE)
-    orders = [session.add(object_slice, Click(row, 0), EMPTY).order for row in range(3)]
-    while session.pending:
+    orders = [
+        session.requests.add(object_slice, Click(row, 0), EMPTY).order
+        for row in range(3)
+    ]
+    while session.requests.pending:
         answer(session)
     places = {orders[0]: Click(9, 9), orders[2]: Click(2, 0)}
-    session.move(object_slice, places, EMPTY)
+    session.requests.move(object_slice, places, EMPTY)
     request = answer(session)
-    assert [step.click.row for step in request.steps] == [9, 2]
-    session.move(object_slice, places, EMPTY)
-    assert session.pending is None
+    assert [step.click.row for step in request.prompts] == [9, 2]
+    session.requests.move(object_slice, places, EMPTY)
+    assert session.requests.pending is None
     session.undo()
-    assert len(session.clicks(object_slice)) == 3
+    assert len(session.objects.placed(object_slice)) == 3
 
 
 def test_withdrawing_everything_takes_waiting_clicks_back(session):
     object_slice = session.object_slice(PLANE)
-    session.add(object_slice, Click(0, 0), EMPTY)
+    session.requests.add(object_slice, Click(0, 0), EMPTY)
     answer(session)
-    session.add(object_slice, Click(1, 0), EMPTY)
-    session.add(object_slice, Click(2, 0), EMPTY)
-    session.withdraw()
-    assert len(session.clicks(object_slice)) == 1
-    assert session.pending is None
+    session.requests.add(object_slice, Click(1, 0), EMPTY)
+    session.requests.add(object_slice, Click(2, 0), EMPTY)
+    session.requests.withdraw()
+    assert len(session.objects.placed(object_slice)) == 1
+    assert session.requests.pending is None
 
 
 def test_redo_until_something_else_is_done(session):
     object_slice = session.object_slice(PLANE)
-    session.add(object_slice, Click(0, 0), EMPTY)
+    session.requests.add(object_slice, Click(0, 0), EMPTY)
     answer(session)
     session.undo()
-    assert session.redo().after.steps == {object_slice: session.clicks(object_slice)}
-    assert len(session.clicks(object_slice)) == 1
+    assert session.redo().after.prompts == {
+        object_slice: session.objects.placed(object_slice)
+    }
+    assert len(session.objects.placed(object_slice)) == 1
     session.undo()
     session.paint(CHANGE)
     assert session.redo() is None
 
 
 def test_free_label_follows_clicks_and_paint(session):
-    assert session.free_label() == 1
+    assert session.objects.free_label() == 1
     session.paint(MaskChange.of((9, 4, 4), ([3], [0], [0]), [0], [4]))
-    assert session.free_label() == 5
-    session.add(ObjectSlice(9, PLANE), Click(0, 0), EMPTY)
-    assert session.free_label() == 10
+    assert session.objects.free_label() == 5
+    session.requests.add(ObjectSlice(9, PLANE), Click(0, 0), EMPTY)
+    assert session.objects.free_label() == 10
 
 
 def test_clicks_that_wait_go_on_from_the_first_and_not_from_the_same_mask(session):
     """On a mask that was painted or propagated."""
     object_slice = session.object_slice(PLANE)
-    first, second = (session.add(object_slice, Click(row, 0), FULL) for row in (0, 1))
+    first, second = (
+        session.requests.add(object_slice, Click(row, 0), FULL) for row in (0, 1)
+    )
     assert first.base is FULL
     assert second.base is None
     answer(session)
     answer(session, FULL)
-    third = session.add(object_slice, Click(2, 0), EMPTY)  # painted since
+    third = session.requests.add(object_slice, Click(2, 0), EMPTY)  # painted since
     assert third.base is EMPTY
 
 
 def test_withdrawing_one_object_leaves_the_clicks_of_others(session):
     one, other = ObjectSlice(1, PLANE), ObjectSlice(2, PLANE)
     for object_slice in (one, other, one):
-        session.add(object_slice, Click(0, 0), EMPTY)
-    session.withdraw(1)
-    assert session.clicks(one) == ()
-    assert len(session.clicks(other)) == 1
-    assert session.pending.object_slice == other
+        session.requests.add(object_slice, Click(0, 0), EMPTY)
+    session.requests.withdraw(1)
+    assert session.objects.placed(one) == ()
+    assert len(session.objects.placed(other)) == 1
+    assert session.requests.pending.object_slice == other

@@ -13,7 +13,8 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
-from napari_simpleclick.plugin import keys, settings
+from napari_simpleclick.plugin import controller, keys, settings, workers
+from tests.executors import HeldExecutor
 
 PATIENCE_MS = 60_000
 
@@ -29,6 +30,27 @@ def saved_settings(tmp_path, monkeypatch):
         monkeypatch.setattr(napari.settings, "_PLUGIN_SETTINGS", {})
     settings.save(tour=False)
     keys.TABLE.load()
+
+
+@pytest.fixture(autouse=True)
+def synchronous(request, monkeypatch):
+    """Have everything done at once, but where a test asks for ``threads``."""
+    wanted = "0" if "threads" in request.fixturenames else "1"
+    monkeypatch.setenv(workers.SYNCHRONOUS, wanted)
+
+
+@pytest.fixture
+def threads():
+    """Work in threads, as a person's window does."""
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Work is done at once until the executor is ``holding``."""
+    executor = HeldExecutor()
+    executor.holding = False
+    monkeypatch.setattr(controller, "make_executor", lambda: executor)
+    return executor
 
 
 @dataclass

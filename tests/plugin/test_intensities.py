@@ -199,7 +199,7 @@ def test_the_displayed_channel_alone(open_window, discs):
     hand.viewer.dims.set_point(0, 1)
     click(hand, 1, 12, 33, 33)
     assert shown_look(hand).channels == (1,)
-    (steps,) = hand.canvas.session.steps.values()
+    (steps,) = hand.canvas.session.objects.prompts.values()
     assert len(steps) == 2
     hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert len(hand.canvas.points[True].data) == 1

@@ -231,7 +231,7 @@ class Person:
         found = {point.order: point for point in canvas.shown_points()}
         clicks = [
             (object_slice, step)
-            for object_slice, steps in session.steps.items()
+            for object_slice, steps in session.objects.prompts.items()
             for step in steps
         ]
         assert sorted(found) == sorted(step.order for _, step in clicks), self.done
@@ -243,7 +243,8 @@ class Person:
         values, counts = np.unique(labels[labels > 0], return_counts=True)
         there = dict(zip(values.tolist(), counts.tolist(), strict=True))
         tallied = {
-            label: session.voxel_counts.voxels(label) for label in session.labels()
+            label: session.objects.voxel_counts.voxels(label)
+            for label in session.objects.labels()
         }
         assert there == {k: v for k, v in tallied.items() if v}, self.done
 
@@ -253,7 +254,9 @@ class Person:
 
     def _rests(self):
         controller, workflow = self.hand.controller, self.hand.workflow
-        pending = self.canvas is not None and self.canvas.session.pending is not None
+        pending = (
+            self.canvas is not None and self.canvas.session.requests.pending is not None
+        )
         waits = pending and self.canvas.options.auto if self.canvas else False
         loaded = controller.engine is not None
         idle = not workflow.queue.working

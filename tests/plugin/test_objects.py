@@ -99,7 +99,7 @@ def test_an_object_is_named_by_typing(hand):
     QTest.keyClick(editor, Qt.Key.Key_Return)
     QTest.qWait(50)
     assert rows(hand)[1][0] == "left femur"
-    assert hand.canvas.session.style(2).name == "left femur"
+    assert hand.canvas.session.objects.style(2).name == "left femur"
     hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     QTest.qWait(50)
     assert rows(hand)[1][0] == "Object 2"

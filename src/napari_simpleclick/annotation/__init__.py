@@ -1,13 +1,6 @@
 """What a person is doing: objects, prompts, masks, undo. Neither Qt nor torch."""
 
-from napari_simpleclick.annotation.history import (
-    Edit,
-    EditState,
-    ObjectStyle,
-    PlacedPrompt,
-    PlacedPrompts,
-    Request,
-)
+from napari_simpleclick.annotation.history import Edit, EditState, ObjectStyle
 from napari_simpleclick.annotation.mask_change import MaskChange
 from napari_simpleclick.annotation.mask_options import MaskOptions
 from napari_simpleclick.annotation.object_slice import (
@@ -16,8 +9,15 @@ from napari_simpleclick.annotation.object_slice import (
     ObjectStack,
     fingerprint,
 )
-from napari_simpleclick.annotation.objects import PropagatedSlices, plain_name
-from napari_simpleclick.annotation.propagated import Propagated, PropagatedSlice
+from napari_simpleclick.annotation.objects import Objects, plain_name
+from napari_simpleclick.annotation.placed_prompt import PlacedPrompt, PlacedPrompts
+from napari_simpleclick.annotation.prediction_settings import PredictionSettings
+from napari_simpleclick.annotation.propagated import (
+    Propagated,
+    PropagatedSlice,
+    PropagatedSlices,
+)
+from napari_simpleclick.annotation.requests import Request, Requests
 from napari_simpleclick.annotation.session import Session
 from napari_simpleclick.annotation.voxel_counts import VoxelCounts
 
@@ -30,12 +30,15 @@ __all__ = [
     "ObjectSlice",
     "ObjectStack",
     "ObjectStyle",
+    "Objects",
     "PlacedPrompt",
     "PlacedPrompts",
+    "PredictionSettings",
     "Propagated",
     "PropagatedSlice",
     "PropagatedSlices",
     "Request",
+    "Requests",
     "Session",
     "VoxelCounts",
     "fingerprint",

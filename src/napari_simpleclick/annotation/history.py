@@ -1,4 +1,4 @@
-"""What can be asked, done, undone and redone."""
+"""What was done, and can be undone and redone."""
 
 from __future__ import annotations
 
@@ -10,63 +10,16 @@ from napari_simpleclick.annotation.mask_options import MaskOptions
 
 if TYPE_CHECKING:
     from napari_simpleclick.annotation.mask_change import MaskChange
-    from napari_simpleclick.annotation.object_slice import Mask, ObjectSlice
-    from napari_simpleclick.annotation.propagated import PropagatedSlice
-    from napari_simpleclick.prompts import Click
+    from napari_simpleclick.annotation.object_slice import ObjectSlice
+    from napari_simpleclick.annotation.placed_prompt import PlacedPrompts
+    from napari_simpleclick.annotation.prediction_settings import PredictionSettings
+    from napari_simpleclick.annotation.propagated import PropagatedSlices
 
 UNDO_STEPS = 200
-"""How many steps can be taken back."""
+"""How many edits can be taken back."""
 
-
-@dataclass(frozen=True, eq=False)
-class PlacedPrompt:
-    """A click, and the mask that was there when it was made.
-
-    Parameters
-    ----------
-    order : int
-        Number of the click in the session, from 1.
-    click : Click
-        Where and which sign.
-    base : ndarray or None
-        (H, W) bool mask to start from, where the person had painted or an earlier
-        mask was there; None to go on from the answer to the click before.
-    """
-
-    order: int
-    click: Click
-    base: Mask | None = None
-
-
-PlacedPrompts = tuple[PlacedPrompt, ...]
 OptionsChange = tuple[MaskOptions, MaskOptions]
 """Options before and after."""
-
-
-@dataclass(frozen=True, eq=False)
-class Request:
-    """Clicks that need an answer.
-
-    Parameters
-    ----------
-    number : int
-        Counts up; an answer to a withdrawn number is dropped.
-    object_slice : ObjectSlice
-        Where.
-    before, steps : tuple of PlacedPrompt
-        The spot's clicks without and with the change.
-    rest : ndarray or None
-        (H, W) bool mask to leave if no click is left; None for an empty one.
-    options : tuple of MaskOptions or None
-        Options before and after, if they have changed and not the clicks.
-    """
-
-    number: int
-    object_slice: ObjectSlice
-    before: PlacedPrompts
-    steps: PlacedPrompts
-    rest: Mask | None = None
-    options: OptionsChange | None = None
 
 
 @dataclass(frozen=True)
@@ -91,19 +44,19 @@ class EditState:
 
     Parameters
     ----------
-    steps : dict
-        Spot to its clicks.
-    seen : dict
-        Spot to the fingerprint of its mask as it was last answered.
-    notes : dict
-        Spot to the note of what was propagated there; None for none.
+    prompts : dict
+        Object on a slice to its prompts.
+    answered : dict
+        Object on a slice to the fingerprint of its mask as it was last answered.
+    propagated : dict
+        Object on a slice to what was propagated there; None for nothing.
     styles : dict
         Label to its style.
     """
 
-    steps: dict[ObjectSlice, PlacedPrompts] = field(default_factory=dict)
-    seen: dict[ObjectSlice, bytes] = field(default_factory=dict)
-    notes: dict[ObjectSlice, PropagatedSlice | None] = field(default_factory=dict)
+    prompts: dict[ObjectSlice, PlacedPrompts] = field(default_factory=dict)
+    answered: dict[ObjectSlice, bytes] = field(default_factory=dict)
+    propagated: PropagatedSlices = field(default_factory=dict)
     styles: dict[int, ObjectStyle] = field(default_factory=dict)
 
 
@@ -121,6 +74,8 @@ class Edit:
         Of the mask; None if no voxel changed.
     options : tuple of MaskOptions or None
         Options then and now, if they have changed.
+    settings : PredictionSettings or None
+        What the answer depended on, if it was one.
     """
 
     name: str
@@ -128,6 +83,7 @@ class Edit:
     after: EditState = field(default_factory=EditState)
     change: MaskChange | None = None
     options: OptionsChange | None = None
+    settings: PredictionSettings | None = None
 
 
 class History:

@@ -60,7 +60,7 @@ class MaskChange:
         before: ArrayLike,
         after: ArrayLike,
     ) -> MaskChange:
-        """Note a change.
+        """Pack a change.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class MaskChange:
         mask: Mask,
         overwrite: bool = False,
     ) -> MaskChange | None:
-        """Note what an object's new mask on a slice changes.
+        """Find what an object's new mask on a slice changes.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class MaskChange:
 
         Returns
         -------
-        Change or None
+        MaskChange or None
             None if nothing changes.
         """
         now = plane.read(labels)

@@ -1,4 +1,4 @@
-"""What shapes an answer besides the clicks."""
+"""What shapes an answer besides the prompts."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class ObjectSlice:
-    """An object on a slice, which is what a click belongs to.
+    """An object on a slice, which is what a prompt belongs to.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class ObjectStack:
         return ObjectSlice(self.label, _moved(self.plane, self.axis, index))
 
     def index(self, object_slice: ObjectSlice) -> int | None:
-        """Tell the slice number of a spot; None if it is not in the stack."""
+        """Tell the slice number of an object; None if it is not in the stack."""
         if (
             object_slice.label != self.label
             or object_slice.plane.axes != self.plane.axes

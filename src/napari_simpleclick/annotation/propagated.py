@@ -5,21 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_simpleclick.annotation.object_slice import fingerprint
+from napari_simpleclick.annotation.object_slice import ObjectSlice, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from napari_simpleclick.annotation.object_slice import (
-        Mask,
-        ObjectSlice,
-        ObjectStack,
-    )
+    from napari_simpleclick.annotation.object_slice import Mask, ObjectStack
 
 
 @dataclass(frozen=True)
 class PropagatedSlice:
-    """What was propagated to a spot.
+    """What was propagated to a slice of an object.
 
     Parameters
     ----------
@@ -33,45 +27,49 @@ class PropagatedSlice:
     confidence: float | None
 
 
+PropagatedSlices = dict[ObjectSlice, PropagatedSlice | None]
+"""Object on a slice to what was propagated there; None for nothing."""
+
+
 class Propagated:
-    """A note of every mask that was propagated and not taken back."""
+    """Every mask that was propagated and not taken back."""
 
     def __init__(self) -> None:
-        self._notes: dict[ObjectSlice, PropagatedSlice] = {}
+        self._slices: dict[ObjectSlice, PropagatedSlice] = {}
 
-    def put(self, notes: Mapping[ObjectSlice, PropagatedSlice | None]) -> None:
-        """Replace notes; None removes one."""
-        for object_slice, note in notes.items():
-            self._notes.pop(object_slice, None)
-            if note is not None:
-                self._notes[object_slice] = note
+    def put(self, slices: PropagatedSlices) -> None:
+        """Replace what is known of slices; None removes one."""
+        for object_slice, propagated in slices.items():
+            self._slices.pop(object_slice, None)
+            if propagated is not None:
+                self._slices[object_slice] = propagated
 
-    def note(self, object_slice: ObjectSlice) -> PropagatedSlice | None:
-        """Give the note of a spot."""
-        return self._notes.get(object_slice)
+    def find(self, object_slice: ObjectSlice) -> PropagatedSlice | None:
+        """Tell what was propagated to a slice."""
+        return self._slices.get(object_slice)
 
     def of(self, label: int) -> dict[ObjectSlice, PropagatedSlice]:
-        """Give the notes of an object."""
+        """Tell all that was propagated of an object."""
         return {
-            object_slice: note
-            for object_slice, note in self._notes.items()
+            object_slice: propagated
+            for object_slice, propagated in self._slices.items()
             if object_slice.label == label
         }
 
-    def erased(self, object_slice: ObjectSlice, mask: Mask) -> bool:
-        """Whether the person has erased what was propagated to a spot."""
-        return object_slice in self._notes and not mask.any()
+    def is_erased(self, object_slice: ObjectSlice, mask: Mask) -> bool:
+        """Whether the person has erased what was propagated to a slice."""
+        return object_slice in self._slices and not mask.any()
 
-    def made(self, object_slice: ObjectSlice, mask: Mask) -> bool:
-        """Whether a spot's present mask is exactly what was propagated there."""
-        note = self._notes.get(object_slice)
-        return note is not None and note.fingerprint == fingerprint(mask)
+    def is_unchanged(self, object_slice: ObjectSlice, mask: Mask) -> bool:
+        """Whether a slice's present mask is exactly what was propagated there."""
+        propagated = self._slices.get(object_slice)
+        return propagated is not None and propagated.fingerprint == fingerprint(mask)
 
     def along(self, stack: ObjectStack) -> dict[int, PropagatedSlice]:
-        """Give the notes of a stack by slice number, ascending."""
+        """Tell what was propagated in a stack by slice number, ascending."""
         found = {
-            stack.index(object_slice): note
-            for object_slice, note in self._notes.items()
+            stack.index(object_slice): propagated
+            for object_slice, propagated in self._slices.items()
         }
         return {
             index: found[index] for index in sorted(i for i in found if i is not None)

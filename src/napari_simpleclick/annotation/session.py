@@ -1,185 +1,99 @@
-"""What a person has clicked, and what waits for an answer."""
+"""The annotation of an image: its objects, what waits, and what was done."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from psygnal import Signal
 
 from napari_simpleclick.annotation.history import (
     Edit,
     EditState,
+    History,
+    ObjectStyle,
     OptionsChange,
-    PlacedPrompt,
-    PlacedPrompts,
-    Request,
 )
+from napari_simpleclick.annotation.mask_options import MaskOptions
 from napari_simpleclick.annotation.object_slice import Mask, ObjectSlice, fingerprint
-from napari_simpleclick.annotation.objects import Ledger
+from napari_simpleclick.annotation.objects import Objects
+from napari_simpleclick.annotation.requests import Request, Requests
 
 if TYPE_CHECKING:
     from napari_simpleclick.annotation.mask_change import MaskChange
-    from napari_simpleclick.annotation.mask_options import MaskOptions
-    from napari_simpleclick.prompts import Click
+    from napari_simpleclick.annotation.prediction_settings import PredictionSettings
+    from napari_simpleclick.annotation.propagated import PropagatedSlices
+    from napari_simpleclick.images.planes import Plane
 
 
-@dataclass
-class Session(Ledger):
-    """The clicks on one image and the requests for their masks.
+class Session:
+    """Joins objects, requests and the undo stack, and tells what happens.
 
-    Requests are answered one after the other and never merged, so that each click
-    has its own mask and its own undo step, and the same clicks always give the same
-    masks.
+    Parameters
+    ----------
+    options : MaskOptions, optional
+        What shapes the first answers.
+
+    Attributes
+    ----------
+    label : int
+        The current object; change it with :meth:`choose`.
+    options : MaskOptions
+        What shapes the answers; change them with :meth:`use`.
+    objects : Objects
+        What there is, to be read; edits change it.
+    requests : Requests
+        Prompts are added to it, and wait there for their answers.
     """
 
-    _waiting: list[Request] = field(default_factory=list)
-    _number: int = 0
+    changed = Signal()
+    """Emitted when prompts, names or colours have changed other than by adding a
+    prompt."""
 
-    def add(self, object_slice: ObjectSlice, click: Click, mask: Mask) -> PlacedPrompt:
-        """Add a click and queue its request.
+    options_changed = Signal()
+    """The options have changed."""
 
-        Parameters
-        ----------
-        object_slice : ObjectSlice
-            Where.
-        click : Click
-            The click.
-        mask : ndarray
-            (H, W) bool, the object's present mask on the slice. The click starts from
-            it if it is not what the click before was answered with.
-        """
-        base = mask if self._is_new(object_slice, mask) else None
-        step = PlacedPrompt(self._order + 1, click, base)
-        self._queue(object_slice, (*self.clicks(object_slice), step))
-        return step
+    happened = Signal(str, object)
+    """All that makes the session what it is, for a record of it: ``chosen`` and a
+    label, ``options`` and :class:`MaskOptions`, ``asked`` and a :class:`Request`,
+    ``answered`` or ``dropped`` and its number, ``done``, ``undone``, ``redone`` or
+    ``retracted`` and an :class:`Edit`."""
 
-    def _is_new(self, object_slice: ObjectSlice, mask: Mask) -> bool:
-        """Whether a click has to start from a mask, as those before know nothing of it.
+    def __init__(self, options: MaskOptions | None = None) -> None:
+        self.label = 1
+        self.options = options or MaskOptions()
+        self.objects = Objects()
+        self.requests = Requests(self.objects)
+        self._history = History()
+        self.requests.happened.connect(self.happened.emit)
+        self.requests.changed.connect(self.changed.emit)
 
-        Clicks that wait may have started from it already.
-        """
-        if not self.is_painted(object_slice, mask):
-            return False
-        bases = [
-            step.base for step in self.clicks(object_slice) if step.base is not None
-        ]
-        known = bool(bases) and fingerprint(bases[-1]) == fingerprint(mask)
-        return not (known and self.waits(object_slice))
+    def choose(self, label: int) -> None:
+        """Go on with an object."""
+        if label != self.label:
+            self.label = label
+            self.happened.emit("chosen", label)
 
-    def waits(self, object_slice: ObjectSlice) -> bool:
-        """Whether a request at a spot waits."""
-        return any(request.object_slice == object_slice for request in self._waiting)
+    def use(self, options: MaskOptions) -> None:
+        """Let answers follow other options from now on."""
+        if options != self.options:
+            self.options = options
+            self.happened.emit("options", options)
+            self.options_changed.emit()
 
-    def clear(self, object_slice: ObjectSlice) -> None:
-        """Remove all clicks at a spot, and its mask."""
-        self._queue(object_slice, ())
-        self.changed.emit()
+    def object_slice(self, plane: Plane) -> ObjectSlice:
+        """Name the current object on a slice."""
+        return ObjectSlice(self.label, plane)
 
-    def ask_again(
-        self, object_slice: ObjectSlice, before: MaskOptions, after: MaskOptions
-    ) -> Request:
-        """Ask for the answer to the same clicks with other options."""
-        return self._queue(
-            object_slice, self.clicks(object_slice), options=(before, after)
-        )
+    # -- edits -----------------------------------------------------------------------
 
-    def _queue(
+    def record(
         self,
-        object_slice: ObjectSlice,
-        steps: PlacedPrompts,
-        rest: Mask | None = None,
-        options: OptionsChange | None = None,
-    ) -> Request:
-        number, before = self._number + 1, self.clicks(object_slice)
-        request = Request(number, object_slice, before, steps, rest, options)
-        self.ask(request)
-        return request
-
-    def ask(self, request: Request) -> None:
-        """Queue a request."""
-        self._number = request.number
-        self._waiting.append(request)
-        self._take(EditState(steps={request.object_slice: request.steps}))
-        self.happened.emit("asked", request)
-
-    @property
-    def pending(self) -> Request | None:
-        """The request to answer next; it stays until it is finished or withdrawn."""
-        return self._waiting[0] if self._waiting else None
-
-    def is_pending(self, request: Request) -> bool:
-        """Whether an answer is still wanted; if not, it must not be shown."""
-        return bool(self._waiting) and self._waiting[0].number == request.number
-
-    def is_outdated(self, request: Request, mask: Mask) -> bool:
-        """Whether someone painted while the answer was on its way.
-
-        Parameters
-        ----------
-        request : Request
-            The pending request.
-        mask : ndarray
-            (H, W) bool, the present mask of the object on the slice.
-        """
-        if not request.steps or not self.is_painted(request.object_slice, mask):
-            return False
-        base = request.steps[-1].base
-        return base is None or fingerprint(base) != fingerprint(mask)
-
-    def restart(self, request: Request, mask: Mask) -> None:
-        """Ask again from a mask that was painted while the answer was on its way.
-
-        Parameters
-        ----------
-        request : Request
-            The pending request.
-        mask : ndarray
-            (H, W) bool, the present mask.
-        """
-        old = request.steps[-1]
-        new = replace(old, base=mask)
-
-        def swap(steps: PlacedPrompts) -> PlacedPrompts:
-            return tuple(new if step is old else step for step in steps)
-
-        waiting, self._waiting = self._waiting, []
-        for one in waiting:
-            self.happened.emit("dropped", one.number)
-        for one in waiting:
-            before, steps = swap(one.before), swap(one.steps)
-            number = self._number + 1
-            self.ask(replace(one, number=number, before=before, steps=steps))
-
-    def fail(self, request: Request) -> None:
-        """Withdraw the pending request alone, because it cannot be answered.
-
-        Its clicks are as they were before, also in the requests that wait.
-
-        Parameters
-        ----------
-        request : Request
-            The pending request.
-        """
-        before = {step.order: step for step in request.before}
-        lost = {
-            id(step): before.get(step.order)
-            for step in request.steps
-            if before.get(step.order) is not step
-        }
-
-        def without(steps: PlacedPrompts) -> PlacedPrompts:
-            found = [lost.get(id(step), step) for step in steps]
-            return tuple(step for step in found if step is not None)
-
-        rest, self._waiting = self._waiting[1:], []
-        self._take(EditState(steps={request.object_slice: request.before}))
-        for one in reversed((request, *rest)):
-            self.happened.emit("dropped", one.number)
-        for one in rest:
-            old, new = without(one.before), without(one.steps)
-            self.ask(replace(one, number=self._number + 1, before=old, steps=new))
-        self.changed.emit()
-
-    def record(self, request: Request, change: MaskChange | None, mask: Mask) -> None:
+        request: Request,
+        change: MaskChange | None,
+        mask: Mask,
+        settings: PredictionSettings | None = None,
+    ) -> None:
         """Take the pending request off the queue and onto the undo stack.
 
         Parameters
@@ -190,86 +104,105 @@ class Session(Ledger):
             What its answer changed in the mask.
         mask : ndarray
             (H, W) bool, the object's mask on the slice now.
+        settings : PredictionSettings, optional
+            What the answer depended on; None if nothing was predicted.
         """
-        self.forget(request.number)
-        object_slice = request.object_slice
-        old, new = self._seen.get(object_slice, b""), fingerprint(mask)
-        before = EditState({object_slice: request.before}, {object_slice: old})
-        after = EditState({object_slice: request.steps}, {object_slice: new})
+        self.requests.forget(request.number)
+        where = request.object_slice
+        after = EditState({where: request.prompts}, {where: fingerprint(mask)})
+        before = replace(self.objects.current(after), prompts={where: request.before})
         name = "clicks" if request.options is None else "options"
-        self._do(Edit(name, before, after, change, request.options))
+        self._do(Edit(name, before, after, change, request.options, settings))
         self.happened.emit("answered", request.number)
 
-    def forget(self, number: int) -> None:
-        """Take a request off the queue, because it is answered."""
-        self._waiting = [one for one in self._waiting if one.number != number]
+    def give_style(self, label: int, style: ObjectStyle) -> None:
+        """Name or colour an object."""
+        old = self.objects.style(label)
+        if style != old:
+            name = "colour" if style.name == old.name else "name"
+            self._edit(name, EditState(styles={label: style}))
+            self.changed.emit()
 
-    def drop(self, number: int) -> None:
-        """Withdraw a request, if it still waits; its clicks go."""
-        for request in [one for one in self._waiting if one.number == number]:
-            self._waiting.remove(request)
-            self._take(EditState(steps={request.object_slice: request.before}))
-            self._keep_waiting()
-            self.happened.emit("dropped", number)
-
-    def withdraw(self, label: int | None = None) -> None:
-        """Withdraw the requests of an object; their clicks go, unanswered.
+    def delete(self, label: int, change: MaskChange | None) -> None:
+        """Delete an object.
 
         Parameters
         ----------
-        label : int or None
-            None for all objects.
+        label : int
+            The object; its requests must have been answered or withdrawn.
+        change : MaskChange or None
+            Its pixels, taken off the mask.
         """
-        for request in reversed(self._waiting.copy()):
-            if label in (None, request.object_slice.label):
-                self.drop(request.number)
+        self._edit("delete object", self.objects.without(label), change)
         self.changed.emit()
 
-    def is_moved(self, object_slice: ObjectSlice, places: dict[int, Click]) -> bool:
-        """Whether points, by the order of their click, differ from the clicks."""
-        return any(
-            places.get(step.order) != step.click for step in self.clicks(object_slice)
-        )
+    def paint(self, change: MaskChange) -> None:
+        """Record that the person painted on the mask."""
+        self._edit("painting", EditState(), change)
 
-    def move(
-        self, object_slice: ObjectSlice, places: dict[int, Click], mask: Mask
+    def propagate(self, slices: PropagatedSlices, change: MaskChange | None) -> None:
+        """Record what propagation wrote, as one entry of the undo stack.
+
+        Parameters
+        ----------
+        slices : dict
+            Object on a slice to what is there now; None where it has become empty.
+        change : MaskChange or None
+            Of the mask.
+        """
+        self._edit("propagation", EditState(propagated=slices), change)
+
+    def end(
+        self,
+        object_slice: ObjectSlice,
+        slices: PropagatedSlices,
+        change: MaskChange | None,
     ) -> None:
-        """Match the clicks at a spot to points that were moved or deleted by hand.
+        """Record that the person has said where an object ends, as one undo step.
 
         Parameters
         ----------
         object_slice : ObjectSlice
-            Where.
-        places : dict
-            Order to click of the points that are there now.
-        mask : ndarray
-            (H, W) bool, the object's present mask on the slice.
+            The slice that it is not on; its prompts go.
+        slices : dict
+            What counts as propagated on all slices that were cleared.
+        change : MaskChange or None
+            Of the mask.
         """
-        if not self.is_moved(object_slice, places):
-            return
-        old = self.clicks(object_slice)
-        kept: list[PlacedPrompt] = []
-        base: Mask | None = None
-        for step in old:
-            base = step.base if step.base is not None else base
-            if step.order in places:
-                kept.append(replace(step, click=places[step.order], base=base))
-                base = None
-        if self._is_new(object_slice, mask):
-            base = mask
-            kept[-1:] = [replace(step, base=mask) for step in kept[-1:]]
-        self._queue(object_slice, tuple(kept), rest=base)
+        self._edit("end", EditState({object_slice: ()}, propagated=slices), change)
         self.changed.emit()
+
+    def _edit(
+        self, name: str, after: EditState, change: MaskChange | None = None
+    ) -> None:
+        self._do(Edit(name, self.objects.current(after), after, change))
+
+    def _do(self, edit: Edit) -> None:
+        self.do(edit)
+        self.happened.emit("done", edit)
+
+    # -- the undo stack --------------------------------------------------------------
 
     def do(self, edit: Edit) -> None:
         """Put an edit on the undo stack, as it was done."""
-        super().do(edit)
-        self._keep_waiting()
+        self._history.do(edit)
+        self.objects.do(edit)
+        self.requests.keep()
 
-    def _keep_waiting(self) -> None:
-        """Let clicks that were made meanwhile be there."""
-        for request in self._waiting:
-            self.steps[request.object_slice] = request.steps
+    @property
+    def last(self) -> Edit | None:
+        """What would be undone next, if nothing waits."""
+        return self._history.last
+
+    def retract(self) -> Edit:
+        """Take the last edit back for good, to put another in its place.
+
+        Options stay as they are.
+        """
+        edit = self._history.retract()
+        self.objects.undo(edit)
+        self.happened.emit("retracted", edit)
+        return edit
 
     def undo(self) -> Edit | None:
         """Take back the last thing that was done, or withdraw what waits last.
@@ -277,17 +210,39 @@ class Session(Ledger):
         Returns
         -------
         Edit or None
-            As :meth:`Ledger.undo`; None if a request was withdrawn.
+            The edit, whose change is to be taken back in the mask; None if there was
+            none, or if a request was withdrawn.
         """
-        if not self._waiting:
-            return super().undo()
-        request = self._waiting[-1]
-        self.drop(request.number)
-        if request.options is not None:
-            self.use(self.options.changed(*reversed(request.options)))
+        edit, options = None, None
+        request = self.requests.last
+        if request is not None:
+            self.requests.drop(request.number)
+            options = request.options
+        elif (edit := self._history.undo()) is not None:
+            self.objects.undo(edit)
+            self.happened.emit("undone", edit)
+            options = edit.options
+        self._turn(options and (options[1], options[0]))
         self.changed.emit()
-        return None
+        return edit
 
     def redo(self) -> Edit | None:
-        """Do again what was taken back last, unless something waits; see `Ledger`."""
-        return None if self._waiting else super().redo()
+        """Do again what was taken back last, unless something was done since or waits.
+
+        Returns
+        -------
+        Edit or None
+            The edit, whose change is to be made in the mask; None if there is none.
+        """
+        edit = None if self.requests.pending else self._history.redo()
+        if edit is not None:
+            self.objects.do(edit)
+            self.happened.emit("redone", edit)
+            self._turn(edit.options)
+            self.changed.emit()
+        return edit
+
+    def _turn(self, options: OptionsChange | None) -> None:
+        """Make a change of options again, and leave alone what it was not about."""
+        if options is not None:
+            self.use(self.options.changed(*options))

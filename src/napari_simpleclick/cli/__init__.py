@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from napari_simpleclick.cli import evaluate, models, propagate, replay, segment, weights
+from napari_simpleclick.cli import (
+    evaluate,
+    measure,
+    models,
+    propagate,
+    replay,
+    segment,
+    weights,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -12,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for commands in (segment, propagate, replay, evaluate, models):
+for commands in (segment, propagate, measure, replay, evaluate, models):
     app.add_typer(commands.app)
 app.add_typer(weights.app, name="weights")
 

@@ -129,7 +129,8 @@ def evaluate(
     names) and 'volume' (NIfTI images with masks, slice by slice). A run that was
     stopped goes on with the same command.
     """
-    from napari_simpleclick.evaluation.datasets import CaseOptions, find_cases
+    from napari_simpleclick.evaluation.case_options import CaseOptions
+    from napari_simpleclick.evaluation.datasets import find_cases
     from napari_simpleclick.evaluation.report import write_report
     from napari_simpleclick.evaluation.run import (
         choose_cases,

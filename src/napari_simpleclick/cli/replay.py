@@ -76,11 +76,11 @@ def _summary(result: Replay, weights: str | None) -> dict[str, Any]:
         "objects": [
             {
                 "label": label,
-                "name": result.session.style(label).name,
-                "colour": result.session.style(label).colour,
+                "name": result.session.objects.style(label).name,
+                "colour": result.session.objects.style(label).colour,
                 "voxels": int((result.mask == label).sum()),
                 "dice_with_recorded": round(result.agreement[label], 4),
             }
-            for label in result.session.labels()
+            for label in result.session.objects.labels()
         ],
     }

@@ -215,6 +215,21 @@ class Source:
             )
         return merged
 
+    def layer_affine(self) -> NDArray[np.float64] | None:
+        """Matrix (4, 4) from voxels of the layer's last three axes to mm (R, A, S).
+
+        None where the file has no orientation, or the layer fewer axes.
+        """
+        if self.affine is None or len(self.order) < 3:
+            return None
+        axes, flips = self.order[-3:], self.flipped[-3:]
+        matrix, corner = np.eye(4), np.array([0.0, 0.0, 0.0, 1.0])
+        for place, (axis, flip) in enumerate(zip(axes, flips, strict=True)):
+            matrix[:, place] = self.affine[:, axis] * (-1 if flip else 1)
+            corner[axis] = self.shape[axis] - 1 if flip else 0
+        matrix[:, 3] = self.affine @ corner
+        return matrix
+
     def with_affine(self) -> Source:
         """Give this source an orientation if it has none."""
         if self.affine is not None:

@@ -22,7 +22,7 @@ from napari_simpleclick.inference.devices import (
 from napari_simpleclick.inference.object_state import ObjectState
 from napari_simpleclick.inference.square_grid import SquareGrid
 from napari_simpleclick.networks import CropPrompts, Network, channels_last
-from napari_simpleclick.prompts import Click, check_clicks
+from napari_simpleclick.prompts import Click, check_prompts
 from napari_simpleclick.weights.errors import enough_memory
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ class Predictor:
         """
         if self._image is None:
             raise UserError("There is no image yet; call set_image first.")
-        check_clicks(prompts, self._shape)
+        check_prompts(prompts, self._shape)
         before = None if prior is None else self._check_prior(prior)
         if state is not None:
             now = state
@@ -267,7 +267,7 @@ class Predictor:
             As :meth:`predict` does, before the first prediction.
         """
         if self._image is not None:
-            check_clicks(clicks, self._shape)
+            check_prompts(clicks, self._shape)
         state = ObjectState()
         for count in range(1, len(clicks) + 1):
             answer, state = self.predict(clicks[:count], prior, state=state)

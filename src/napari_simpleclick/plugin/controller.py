@@ -95,9 +95,6 @@ class Controller:
         self._leave_canvas()
         if image is None:
             return
-        if image.ndim < 2:
-            self._complain(f"'{image.name}' is not an image with two axes to show.")
-            return
         self._entering = True
         try:
             self._enter_canvas(
@@ -206,7 +203,7 @@ class Controller:
         canvas.image.events.data.disconnect(self._on_image_data)
         canvas.mask.events.data.disconnect(self._check_shape)
         if canvas.is_whole():
-            canvas.session.withdraw()
+            canvas.session.requests.withdraw()
         keys.unbind((*canvas.layers, self.viewer))
         keys.bind(canvas.layers[1:], canvas.act, keys.HISTORY)
         self.workflow.leave()

@@ -270,7 +270,7 @@ class Panel(Docked):
 
     def _on_answer(self, answer: Answer) -> None:
         self._forgive()
-        engine, count = self.controller.engine, len(answer.request.steps)
+        engine, count = self.controller.engine, len(answer.request.prompts)
         device = engine.predictor.device.type if engine else ""
         clicks = "1 click" if count == 1 else f"{count} clicks"
         self.status.setText(f"{clicks} · {answer.milliseconds:.0f} ms · {device}")

@@ -5,30 +5,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 import sqlite3
+import tempfile
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.sessions.migration import migrate_1_to_2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SUFFIX = ".simpleclick"
 APPLICATION = 0x53434C4B
 """Written into the header of the file: ``SCLK``."""
 
-VERSION = 1
+VERSION = 2
 """Of the format; a newer one is refused."""
+
+UNFINISHED = ("-wal", "-journal")
+"""Ends of the names of files that hold what is not yet in a session file."""
 
 TABLES = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE step (
-    id INTEGER PRIMARY KEY, click INTEGER NOT NULL, row REAL NOT NULL,
-    column REAL NOT NULL, positive INTEGER NOT NULL, base BLOB);
+CREATE TABLE prompt (
+    id INTEGER PRIMARY KEY, number INTEGER NOT NULL, prompt TEXT NOT NULL, base BLOB);
 CREATE TABLE event (
     id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL,
     detail TEXT NOT NULL, change BLOB);
@@ -64,6 +70,11 @@ class SessionDatabase:
     path : Path
         The file; it is created if it does not exist.
 
+    Attributes
+    ----------
+    version : int
+        Of the file's format.
+
     Raises
     ------
     UserError
@@ -93,17 +104,18 @@ class SessionDatabase:
 
     def _create(self) -> None:
         self._run("PRAGMA journal_mode = WAL")
-        self._run(f"PRAGMA application_id = {APPLICATION}")
-        self._run(f"PRAGMA user_version = {VERSION}")
-        for statement in TABLES.split(";")[:-1]:
-            self._run(statement)
+        with self._transaction():
+            self._run(f"PRAGMA application_id = {APPLICATION}")
+            self._run(f"PRAGMA user_version = {VERSION}")
+            for statement in TABLES.split(";")[:-1]:
+                self._run(statement)
 
     def _check(self) -> None:
         (application,) = self._run("PRAGMA application_id").fetchone()
-        (version,) = self._run("PRAGMA user_version").fetchone()
+        (self.version,) = self._run("PRAGMA user_version").fetchone()
         if application != APPLICATION:
             raise UserError(f"'{self.path.name}' is not a session of this tool.")
-        if version > VERSION:
+        if self.version > VERSION:
             raise UserError(
                 f"'{self.path.name}' was written by a newer version of this tool; "
                 "update it to open the session."
@@ -148,14 +160,52 @@ class SessionDatabase:
         rows = self._run("SELECT key, value FROM about").fetchall()
         return {key: json.loads(value) for key, value in rows}
 
-    def add_step(self, click: int, values: tuple[float, float, bool, Any]) -> int:
-        """Write a click; returns its id."""
-        statement = "INSERT INTO step VALUES (NULL, ?, ?, ?, ?, ?)"
-        return int(self._run(statement, (click, *values)).lastrowid or 0)
+    def upgrade(self) -> None:
+        """Make a file of an older version one of the present version, or leave it.
 
-    def steps(self) -> dict[int, tuple[int, float, float, bool, bytes | None]]:
-        """Read all clicks by id: number, row, column, sign, packed mask."""
-        return {row[0]: row[1:] for row in self._run("SELECT * FROM step").fetchall()}
+        It is one transaction: whatever happens meanwhile, the file is either as it was
+        or whole.
+        """
+        if self.version == VERSION:
+            return
+        with self._transaction():
+            migrate_1_to_2(self._run)
+            self._run(f"PRAGMA user_version = {VERSION}")
+        self.version = VERSION
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Do all that follows, or nothing."""
+        self._run("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._run("ROLLBACK")
+            raise
+        self._run("COMMIT")
+
+    def add_prompt(self, number: int, prompt: Any, base: bytes | None) -> int:
+        """Write a prompt; returns its id.
+
+        Parameters
+        ----------
+        number : int
+            Its order in the session.
+        prompt : object
+            JSON value.
+        base : bytes or None
+            The packed mask that it starts from.
+        """
+        statement = "INSERT INTO prompt VALUES (NULL, ?, ?, ?)"
+        values = (number, json.dumps(prompt), base)
+        return int(self._run(statement, values).lastrowid or 0)
+
+    def prompts(self) -> list[tuple[int, int, Any, bytes | None]]:
+        """Read all prompts: id, order, JSON value, packed mask."""
+        rows = self._run("SELECT id, number, prompt, base FROM prompt").fetchall()
+        return [
+            (id_, number, json.loads(text), base) for id_, number, text, base in rows
+        ]
 
     def append(self, kind: str, detail: Any, change: bytes | None = None) -> None:
         """Write an event."""
@@ -173,9 +223,10 @@ class SessionDatabase:
         """Count the events."""
         return int(self._run("SELECT count(*) FROM event").fetchone()[0])
 
-    def clicks(self) -> int:
-        """Count the clicks that were ever made."""
-        return int(self._run("SELECT max(click) FROM step").fetchone()[0] or 0)
+    def prompt_count(self) -> int:
+        """Count the prompts that were ever made."""
+        place = "click) FROM step" if self.version == 1 else "number) FROM prompt"
+        return int(self._run(f"SELECT max({place}").fetchone()[0] or 0)
 
     def last_time(self) -> float:
         """Time of the last event, in seconds since 1970; 0 for none."""
@@ -190,6 +241,8 @@ class SessionDatabase:
 def import_copy(path: Path, target: Path) -> None:
     """Copy a session from elsewhere, which may be read-only, and stays as it is.
 
+    Nothing is written next to it either, which SQLite would do if it opened the file.
+
     Raises
     ------
     UserError
@@ -199,14 +252,33 @@ def import_copy(path: Path, target: Path) -> None:
     """
     if not path.is_file():
         raise UserError(f"There is no session at '{path}'.")
-    place = path.resolve().as_uri()
+    if _is_in_use(path):
+        raise UserError(f"'{path.name}' is open in another window.")
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / "session"
+        for end in ("", *UNFINISHED):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(f"{path}{end}", f"{copy}{end}")
+        try:
+            with closing(sqlite3.connect(copy)) as file:
+                _back_up(file, target)
+        except sqlite3.Error as error:
+            raise UserError(f"'{path.name}' is not a session.") from error
+
+
+def _is_in_use(path: Path) -> bool:
+    """Whether a window has a session open.
+
+    Asking for a file alone that may only be read leaves nothing next to it.
+    """
+    place = f"{path.resolve().as_uri()}?mode=ro"
     try:
-        with closing(sqlite3.connect(f"{place}?mode=ro", uri=True, timeout=0)) as file:
-            _back_up(file, target)
+        with closing(sqlite3.connect(place, uri=True, timeout=0)) as file:
+            file.execute("PRAGMA locking_mode = EXCLUSIVE")
+            file.execute("PRAGMA user_version").fetchone()
     except sqlite3.Error as error:
-        busy = "locked" in str(error)
-        what = "is open in another window" if busy else "is not a session"
-        raise UserError(f"'{path.name}' {what}.") from error
+        return "locked" in str(error)
+    return False
 
 
 def _back_up(database: sqlite3.Connection, path: Path) -> None:

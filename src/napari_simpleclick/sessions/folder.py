@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import time
@@ -11,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import platformdirs
 
 from napari_simpleclick.sessions.database import SUFFIX, SessionDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from napari_simpleclick.sessions.image_identity import ImageIdentity
 
 KEPT = 50
 """Sessions that are kept; the oldest go."""
@@ -68,28 +68,7 @@ def new_path(name: str) -> Path:
     return path
 
 
-def digest(source: Any, ndim: int) -> str:
-    """Tell images apart by their middle slice.
-
-    Parameters
-    ----------
-    source : array_like
-        The image; of a lazy one, only the slice is read.
-    ndim : int
-        Number of its axes, without that of colour.
-
-    Returns
-    -------
-    str
-        Hexadecimal.
-    """
-    middle = tuple(length // 2 for length in source.shape[: ndim - 2])
-    pixels = np.ascontiguousarray(source[middle])
-    text = f"{source.shape} {pixels.dtype.str} ".encode()
-    return hashlib.blake2b(text + pixels.tobytes(), digest_size=16).hexdigest()
-
-
-def offers(wanted: str) -> list[SavedSession]:
+def offers(image: ImageIdentity) -> list[SavedSession]:
     """Find the sessions of an image, newest first.
 
     Those that are open in another window, that were declined, or in which nothing was
@@ -97,13 +76,13 @@ def offers(wanted: str) -> list[SavedSession]:
 
     Parameters
     ----------
-    wanted : str
-        The image's :func:`digest`.
+    image : ImageIdentity
+        The image.
     """
     found = [
         offer
         for offer in _read_all()
-        if offer.about.get("digest") == wanted
+        if image.is_that_of(offer.about)
         and offer.seconds
         and not offer.about.get("declined")
     ]
@@ -131,4 +110,6 @@ def tidy() -> None:
 def _read_all() -> Iterator[SavedSession]:
     for path in folder().glob(f"*{SUFFIX}"):
         with contextlib.suppress(OSError, ValueError), SessionDatabase(path) as store:
-            yield SavedSession(path, store.clicks(), store.last_time(), store.about())
+            yield SavedSession(
+                path, store.prompt_count(), store.last_time(), store.about()
+            )

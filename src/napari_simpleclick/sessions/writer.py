@@ -4,30 +4,34 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from napari_simpleclick.annotation.history import (
-    Edit,
-    EditState,
-    OptionsChange,
-    PlacedPrompt,
-    PlacedPrompts,
-    Request,
-)
+from napari_simpleclick.annotation.history import Edit
+from napari_simpleclick.annotation.mask_options import MaskOptions
 from napari_simpleclick.annotation.packing import pack_mask
+from napari_simpleclick.annotation.requests import Request
+from napari_simpleclick.prompts import prompt_to_json
+from napari_simpleclick.sessions.encoding import OPTIONS, encode_edit, encode_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_simpleclick.annotation.object_slice import ObjectSlice
+    from napari_simpleclick.annotation.placed_prompt import PlacedPrompt, PlacedPrompts
     from napari_simpleclick.annotation.session import Session
     from napari_simpleclick.sessions.database import SessionDatabase
 
-DEEDS = ("asked", "answered", "dropped", "done", "undone", "redone", "retracted")
-"""Events that are worth a file; the others are settings."""
+WORTH_A_FILE = (
+    "asked",
+    "answered",
+    "dropped",
+    "done",
+    "undone",
+    "redone",
+    "retracted",
+)
+"""Events that begin a file; the others are settings, and wait for one of these."""
 
 
 class SessionWriter:
@@ -40,8 +44,8 @@ class SessionWriter:
     open_store : callable or None
         Opens the file; called in the thread, when there is something to write. None
         keeps nothing.
-    steps : dict, optional
-        Ids of the clicks that the file holds, if it is gone on with.
+    ids : dict, optional
+        Ids of the prompts that the file holds, if it is gone on with.
 
     Attributes
     ----------
@@ -53,34 +57,32 @@ class SessionWriter:
         self,
         session: Session,
         open_store: Callable[[], SessionDatabase] | None,
-        steps: dict[PlacedPrompt, int] | None = None,
+        ids: dict[PlacedPrompt, int] | None = None,
     ) -> None:
         self.session = session
         self.begun = self._closed = False
         self._open_store = open_store
         self._store: SessionDatabase | None = None
-        self._known: WeakKeyDictionary[PlacedPrompt, int] = WeakKeyDictionary(
-            steps or {}
-        )
-        self._noted = {"chosen": session.label, "options": session.options}
+        self._ids: WeakKeyDictionary[PlacedPrompt, int] = WeakKeyDictionary(ids or {})
+        self._settings = {"chosen": session.label, "options": session.options}
         self._thread = ThreadPoolExecutor(1, "session")
         self._trouble: Exception | None = None
-        session.happened.connect(self.note)
-        if steps is not None:
+        session.happened.connect(self._on_event)
+        if ids is not None:
             self._begin()
 
-    def note(self, kind: str, what: Any) -> None:
-        """Write an event; returns at once.
+    def _on_event(self, kind: str, what: Any) -> None:
+        """Write an event in the thread.
 
         Settings and the choice of an object wait until something is done, and are
         written only if they are new.
         """
         if self._open_store is None or self._closed:
             return
-        if kind not in DEEDS:
-            if self._noted.get(kind) == what:
+        if kind not in WORTH_A_FILE:
+            if self._settings.get(kind) == what:
                 return
-            self._noted[kind] = what
+            self._settings[kind] = what
         elif not self.begun:
             self._begin()
         if self.begun:
@@ -92,7 +94,7 @@ class SessionWriter:
         return None if self._store is None else self._store.path
 
     @property
-    def merging(self) -> bool:
+    def is_recording(self) -> bool:
         """Whether the session is to be written at all."""
         return self._open_store is not None
 
@@ -110,7 +112,7 @@ class SessionWriter:
 
     def close(self) -> None:
         """Write what is left, and close the file; nothing more is written."""
-        self.session.happened.disconnect(self.note, missing_ok=True)
+        self.session.happened.disconnect(self._on_event, missing_ok=True)
         if not self._closed:
             self._closed = True
             with suppress(RuntimeError):  # Python ends, and has waited for the thread
@@ -120,7 +122,7 @@ class SessionWriter:
     def _begin(self) -> None:
         self.begun = True
         self._thread.submit(self._open)
-        for kind, what in self._noted.items():
+        for kind, what in self._settings.items():
             self._thread.submit(self._write, kind, what)
 
     def _open(self) -> None:
@@ -152,59 +154,20 @@ class SessionWriter:
             self._trouble = error
 
     def _json(self, store: SessionDatabase, what: Any) -> Any:
-        """Make a JSON value of an event; clicks are written when first seen."""
+        """Make a JSON value of an event; prompts are written when first seen."""
 
-        def ids(steps: PlacedPrompts) -> list[int]:
-            for step in steps:
-                if step not in self._known:
-                    click, base = step.click, step.base
-                    packed = None if base is None else pack_mask(base)
-                    values = (click.row, click.column, click.positive, packed)
-                    self._known[step] = store.add_step(step.order, values)
-            return [self._known[step] for step in steps]
+        def ids(prompts: PlacedPrompts) -> list[int]:
+            for placed in prompts:
+                if placed not in self._ids:
+                    base = None if placed.base is None else pack_mask(placed.base)
+                    value = prompt_to_json(placed.prompt)
+                    self._ids[placed] = store.add_prompt(placed.order, value, base)
+            return [self._ids[placed] for placed in prompts]
 
         if isinstance(what, Edit):
-            before, after = (
-                _plain_state(what.before, ids),
-                _plain_state(what.after, ids),
-            )
-            return {
-                "name": what.name,
-                "before": before,
-                "after": after,
-                "options": _plain_turn(what.options),
-            }
+            return encode_edit(what, ids)
         if isinstance(what, Request):
-            return {
-                "number": what.number,
-                "spot": _plain(what.object_slice),
-                "before": ids(what.before),
-                "steps": ids(what.steps),
-                "rest": None if what.rest is None else pack_mask(what.rest).hex(),
-                "options": _plain_turn(what.options),
-            }
-        return (
-            asdict(what) if is_dataclass(what) and not isinstance(what, type) else what
-        )
-
-
-def _plain_state(
-    state: EditState, ids: Callable[[PlacedPrompts], list[int]]
-) -> dict[str, Any]:
-    return {
-        "steps": [[_plain(s), ids(steps)] for s, steps in state.steps.items()],
-        "seen": [[_plain(s), seen.hex()] for s, seen in state.seen.items()],
-        "notes": [
-            [_plain(s), note and [note.fingerprint.hex(), note.confidence]]
-            for s, note in state.notes.items()
-        ],
-        "styles": [[label, asdict(style)] for label, style in state.styles.items()],
-    }
-
-
-def _plain_turn(options: OptionsChange | None) -> list[dict[str, Any]] | None:
-    return None if options is None else [asdict(one) for one in options]
-
-
-def _plain(object_slice: ObjectSlice) -> list[Any]:
-    return [object_slice.label, object_slice.plane.axes, object_slice.plane.index]
+            return encode_request(what, ids)
+        if isinstance(what, MaskOptions):
+            return OPTIONS.dump_python(what, mode="json")
+        return what

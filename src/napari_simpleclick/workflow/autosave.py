@@ -57,7 +57,7 @@ class Autosave:
         self.offered.emit(None)
         if canvas is not None:
             canvas.session.happened.connect(self._on_event)
-            if canvas.recorder.merging and not canvas.recorder.begun:
+            if canvas.recorder.is_recording and not canvas.recorder.begun:
                 self._look_for_offers(canvas)
 
     def save_copy(self, path: Path) -> None:
@@ -107,7 +107,7 @@ class Autosave:
 
         def search() -> list[SavedSession]:
             tidy()
-            return offers(image.digest())
+            return offers(image.identity())
 
         found = partial(self._on_offers, canvas)
         self._executor.start(search, found, self.failed.emit)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_simpleclick.annotation import MaskOptions
+from napari_simpleclick.annotation import MaskOptions, PredictionSettings
 from napari_simpleclick.inference import ObjectState
 from napari_simpleclick.inference.finish import finish
 from napari_simpleclick.workflow.merging import merged, merging, support
@@ -50,9 +50,13 @@ class Job:
     spacing: tuple[float, float] = (1.0, 1.0)
     options: MaskOptions = DEFAULT
 
+    def settings(self, model: str) -> PredictionSettings:
+        """Tell what the answer by a model depends on, for the session."""
+        return PredictionSettings(self.options, self.view.look, self.spacing, model)
+
     def finish(self, probability: NDArray[np.float32]) -> Mask:
         """Make a mask of a probability."""
-        clicks = [step.click for step in self.request.steps]
+        clicks = [step.click for step in self.request.prompts]
         options = self.options
         return finish(
             probability > options.threshold,
@@ -76,11 +80,14 @@ class Answer:
         (H, W) bool.
     milliseconds : float
         Time of the last prediction, reading the slice included.
+    settings : PredictionSettings or None
+        What it depended on; None if nothing was predicted.
     """
 
     request: Request
     mask: NDArray[np.bool_]
     milliseconds: float
+    settings: PredictionSettings | None = None
 
 
 class RememberedAnswer(NamedTuple):
@@ -172,18 +179,19 @@ class PredictionEngine:
         start = time.perf_counter()
         request = job.request
         shape = self._show(job)
-        if request.steps:
+        if request.prompts:
             mask = job.finish(self._predict(job, shape))
         else:
             mask = np.zeros(shape, bool) if request.rest is None else request.rest
             self._latest.pop(request.object_slice, None)
         while len(self._latest) > REMEMBERED:
             self._latest.popitem(last=False)
-        return Answer(request, mask, 1000 * (time.perf_counter() - start))
+        spent = 1000 * (time.perf_counter() - start)
+        return Answer(request, mask, spent, job.settings(self.card.name))
 
     def _predict(self, job: Job, shape: tuple[int, int]) -> NDArray[np.float32]:
         """Go through the clicks from the first that has no answer yet."""
-        steps, known = job.request.steps, self._latest.get(job.request.object_slice)
+        steps, known = job.request.prompts, self._latest.get(job.request.object_slice)
         clicks = [step.click for step in steps]
         probability: NDArray[np.float32] | None = None
         first, state = 0, ObjectState()
@@ -209,7 +217,7 @@ class PredictionEngine:
     def _remember(
         self, job: Job, probability: NDArray[np.float32], state: ObjectState
     ) -> None:
-        object_slice, steps = job.request.object_slice, job.request.steps
+        object_slice, steps = job.request.object_slice, job.request.prompts
         where = support(probability)
         self._latest[object_slice] = RememberedAnswer(
             steps,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_simpleclick.prompts import Click, check_clicks
+from napari_simpleclick.prompts import Click, check_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def take_over(canvas: Canvas) -> Iterator[tuple[ObjectSlice, PlacedPrompt]]:
 
 def _move_clicks(canvas: Canvas, orders: dict[int, ShownPoint]) -> None:
     strayed = False
-    for object_slice, steps in list(canvas.session.steps.items()):
+    for object_slice, steps in list(canvas.session.objects.prompts.items()):
         places = {}
         for step in steps:
             point = orders.get(step.order)
@@ -48,12 +48,12 @@ def _move_clicks(canvas: Canvas, orders: dict[int, ShownPoint]) -> None:
                 strayed = strayed or not object_slice.plane.holds(point.position)
                 row, column = object_slice.plane.point(point.position)
                 places[step.order] = Click(row, column, point.sign)
-        if not canvas.session.is_moved(object_slice, places):
+        if not canvas.session.requests.is_moved(object_slice, places):
             continue  # the usual case, and reading a mask takes time
         if places:
-            check_clicks(places.values(), object_slice.plane.size(canvas.labels.shape))
+            check_prompts(places.values(), object_slice.plane.size(canvas.labels.shape))
         mask = canvas.object_mask(object_slice.plane, object_slice.label)
-        canvas.session.move(object_slice, places, mask)
+        canvas.session.requests.move(object_slice, places, mask)
     if strayed:
         canvas.show_steps()
 
@@ -61,9 +61,9 @@ def _move_clicks(canvas: Canvas, orders: dict[int, ShownPoint]) -> None:
 def _add_click(canvas: Canvas, point: ShownPoint) -> tuple[ObjectSlice, PlacedPrompt]:
     plane = canvas.plane(point.position)
     click = Click(*plane.point(point.position), point.sign)
-    check_clicks([click], plane.size(canvas.labels.shape))
+    check_prompts([click], plane.size(canvas.labels.shape))
     object_slice = canvas.session.object_slice(plane)
     mask = canvas.object_mask(plane, object_slice.label)
-    step = canvas.session.add(object_slice, click, mask)
+    step = canvas.session.requests.add(object_slice, click, mask)
     canvas.tag(point.sign, point.row, object_slice, step.order)
     return object_slice, step

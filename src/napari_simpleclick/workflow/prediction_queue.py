@@ -81,9 +81,6 @@ class PredictionQueue:
         from napari_simpleclick.workflow.engine import Job
 
         view, spacing = canvas.view(), canvas.spacing(request.object_slice.plane)
-        canvas.recorder.note("look", view.look)
-        if self.models.engine is not None:
-            canvas.recorder.note("model", self.models.engine.card.name)
         return Job(request, view, spacing, canvas.options)
 
     def pump(self) -> None:
@@ -94,7 +91,7 @@ class PredictionQueue:
         canvas, engine = self.canvas, self.models.engine
         if self.working or canvas is None or engine is None:
             return
-        request = canvas.session.pending
+        request = canvas.session.requests.pending
         if request is None:
             self._on_empty()
         elif not (canvas.options.auto or self._released):
@@ -111,7 +108,7 @@ class PredictionQueue:
         except Exception as error:
             trouble = error
         now = canvas.object_mask(object_slice.plane, object_slice.label)
-        canvas.session.record(request, change, now)
+        canvas.session.record(request, change, now, answer.settings)
         self.answered.emit(answer)
         self.advised.emit(advice_on(canvas, answer, change is not None))
         if trouble is not None:
@@ -156,28 +153,28 @@ class PredictionQueue:
         """Put an answer into the mask, unless it was withdrawn or painted over."""
         request = answer.request
         object_slice = request.object_slice
-        if not canvas.session.is_pending(request):
+        if not canvas.session.requests.is_pending(request):
             return
         present = canvas.object_mask(object_slice.plane, object_slice.label)
-        if canvas.session.is_outdated(request, present):
+        if canvas.session.requests.is_outdated(request, present):
             if request.options is None:
-                canvas.session.restart(request, present)
+                canvas.session.requests.restart(request, present)
             else:  # what was painted stays as it is
-                canvas.session.drop(request.number)
+                canvas.session.requests.drop(request.number)
             return
         self.write(canvas, answer)
 
     def _on_error(self, canvas: Canvas, request: Request, error: Exception) -> None:
         """Fail a request that is still wanted, and go on with the next."""
-        if canvas is self.canvas and canvas.session.is_pending(request):
+        if canvas is self.canvas and canvas.session.requests.is_pending(request):
             self._fail(canvas, request)
             self.failed.emit(error)
         self._go_on()
 
     @staticmethod
     def _fail(canvas: Canvas, request: Request) -> None:
-        if canvas.session.is_pending(request):
-            canvas.session.fail(request)
+        if canvas.session.requests.is_pending(request):
+            canvas.session.requests.fail(request)
 
     def _go_on(self) -> None:
         self.working = False

@@ -133,7 +133,9 @@ class PropagationRun:
         mask = self.mask(index)
         self.before[index] = fingerprint(mask)
         self.release()
-        if not self.canvas.session.is_annotated(self.stack.object_slice(index), mask):
+        if not self.canvas.session.objects.is_annotated(
+            self.stack.object_slice(index), mask
+        ):
             return None
         self.anchors.add(index)
         return mask

@@ -144,7 +144,7 @@ class Propagator:
         self._outdated = False
         for object_slice in (*again, stack.object_slice(here)):
             self._look(canvas, object_slice)
-        notes = canvas.session.propagated.along(stack)
+        notes = canvas.session.objects.propagated.along(stack)
         confidence = {index: note.confidence for index, note in notes.items()}
         states = {
             stack.index(object_slice): state
@@ -157,7 +157,7 @@ class Propagator:
             states |= dict.fromkeys(self.run.anchors.copy(), True)
         clicked = [
             object_slice
-            for object_slice, steps in canvas.session.steps.items()
+            for object_slice, steps in canvas.session.objects.prompts.items()
             if steps
         ]
         states |= {stack.index(object_slice): True for object_slice in clicked}
@@ -291,8 +291,8 @@ class Propagator:
                 object_slice = stack.object_slice(index)
                 mask = canvas.object_mask(object_slice.plane, object_slice.label)
                 changed = fingerprint(mask) != run.before.get(index)
-                by_hand = canvas.session.is_annotated(object_slice, mask)
-                if changed or by_hand or canvas.session.clicks(object_slice):
+                by_hand = canvas.session.objects.is_annotated(object_slice, mask)
+                if changed or by_hand or canvas.session.objects.placed(object_slice):
                     left += 1
                     continue
                 new = patch.paste(mask.shape)
@@ -362,9 +362,11 @@ class Propagator:
     def _look(self, canvas: Canvas, object_slice: ObjectSlice) -> None:
         """Remember a slice that is not as propagation left it, and if it has a mask."""
         mask = canvas.object_mask(object_slice.plane, object_slice.label)
-        state = canvas.session.is_annotated(object_slice, mask)
+        state = canvas.session.objects.is_annotated(object_slice, mask)
         self._states.pop(object_slice, None)
-        if state or not canvas.session.propagated.made(object_slice, mask):
+        if state or not canvas.session.objects.propagated.is_unchanged(
+            object_slice, mask
+        ):
             self._states[object_slice] = state
 
 

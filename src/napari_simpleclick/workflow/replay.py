@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_simpleclick.annotation import Edit, MaskChange, Request, Session
+from napari_simpleclick.annotation import (
+    Edit,
+    MaskChange,
+    PredictionSettings,
+    Session,
+)
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.images import Window
-from napari_simpleclick.images.view import DisplaySettings, View, VolumeWindows
+from napari_simpleclick.images.view import View, VolumeWindows
 from napari_simpleclick.images.viewer_images import Opened, open_layers
 from napari_simpleclick.inference import Predictor
-from napari_simpleclick.sessions import SessionDatabase, SessionReader
+from napari_simpleclick.sessions import ImageIdentity, SessionDatabase, SessionReader
 from napari_simpleclick.sessions.database import import_copy
-from napari_simpleclick.sessions.folder import digest
 from napari_simpleclick.sessions.reader import TAKEN_BACK
 from napari_simpleclick.weights import load_weights
 from napari_simpleclick.workflow.engine import Job, PredictionEngine
@@ -117,11 +120,11 @@ def _replay(
                 again.follow(kind, edit)
             if report is not None:
                 report(number, total)
-        session, clicks = reading.session, store.clicks()
+        session, clicks = reading.session, store.prompt_count()
     final = mask if again is None else again.labels
     axis, ndim = session.options.channel_axis, len(about["shape"])
     source = None if opened is None else opened.source.of_mask(ndim, axis)
-    labels = session.labels()
+    labels = session.objects.labels()
     agreement = dict.fromkeys(labels, 1.0)
     if again is not None:
         agreement = {k: _dice(final == k, mask == k) for k in labels}
@@ -163,9 +166,8 @@ class _Again:
             change.apply(self.labels, undo=back)
 
     def _change(self, edit: Edit) -> MaskChange | None:
-        request = self.reading.session.pending
-        if request is not None and request.object_slice in edit.after.seen:
-            return self._predict(request)
+        if edit.settings is not None:
+            return self._predict(edit, edit.settings)
         if edit.name == "delete object":
             (label,) = edit.after.styles
             there = np.nonzero(self.labels == label)
@@ -180,7 +182,7 @@ class _Again:
 
     def _cleared(self, edit: Edit) -> Iterator[MaskChange]:
         """Clear the slices beyond the end of an object."""
-        for object_slice in edit.after.notes:
+        for object_slice in edit.after.propagated:
             empty = np.zeros(object_slice.plane.size(self.labels.shape), bool)
             change = MaskChange.of_object(
                 self.labels, object_slice.plane, object_slice.label, empty
@@ -188,16 +190,22 @@ class _Again:
             if change is not None:
                 yield change
 
-    def _predict(self, request: Request) -> MaskChange | None:
-        options = self.reading.session.options
-        look, plane = _read_look(self.reading.extra["look"]), request.object_slice.plane
-        array = self.opened.array
-        view = View(array, look, self._windows, array, len(self.about["shape"]))
-        spacing = plane.spacing(self.about["sizes"])
-        mask = self.engine.answer(Job(request, view, spacing, options)).mask
-        return MaskChange.of_object(
-            self.labels, plane, request.object_slice.label, mask, options.overwrite
+    def _predict(self, edit: Edit, settings: PredictionSettings) -> MaskChange | None:
+        """Answer a request as it was answered, with another model."""
+        ((object_slice, prompts),) = edit.after.prompts.items()
+        request = next(
+            one
+            for one in self.reading.session.requests
+            if one.object_slice == object_slice and one.prompts == prompts
         )
+        array = self.opened.array
+        ndim = len(self.about["shape"])
+        view = View(array, settings.display, self._windows, array, ndim)
+        job = Job(request, view, settings.spacing, settings.options)
+        overwrite = self.reading.session.options.overwrite  # as it was when written
+        plane, label = object_slice.plane, object_slice.label
+        mask = self.engine.answer(job).mask
+        return MaskChange.of_object(self.labels, plane, label, mask, overwrite)
 
 
 def _find_image(about: dict[str, Any], image: Path | None) -> Opened | None:
@@ -209,22 +217,11 @@ def _find_image(about: dict[str, Any], image: Path | None) -> Opened | None:
     for opened in open_layers(path):
         array = opened.array
         same = not opened.labels and tuple(array.shape[: len(shape)]) == shape
-        if same and digest(array, len(shape)) == about["digest"]:
+        if same and ImageIdentity.of(array, len(shape), path).is_that_of(about):
             return opened
     raise UserError(
         f"'{path}' is not the image of this session, '{about['image']}' of shape "
         f"{shape}."
-    )
-
-
-def _read_look(value: dict[str, Any]) -> DisplaySettings:
-    window = value["shown"]
-    return DisplaySettings(
-        value["rgb"],
-        value["intensities"],
-        None if window is None else Window(**window),
-        value["axis"],
-        tuple(value["channels"]),
     )
 
 

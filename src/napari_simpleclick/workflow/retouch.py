@@ -75,12 +75,13 @@ class Retouch:
         if (
             canvas is None
             or object_slice is None
-            or not canvas.session.clicks(object_slice)
+            or not canvas.session.objects.placed(object_slice)
         ):
             return False
         mask = canvas.object_mask(object_slice.plane, object_slice.label)
-        return canvas.session.pending is None and canvas.session.is_painted(
-            object_slice, mask
+        return (
+            canvas.session.requests.pending is None
+            and canvas.session.objects.is_painted(object_slice, mask)
         )
 
     def _goes_on(self, canvas: Canvas) -> bool:
@@ -89,7 +90,7 @@ class Retouch:
         if edit is None or edit is not canvas.session.last:
             return False
         here = _object_slice(canvas)
-        return canvas.session.pending is None and here in edit.after.seen
+        return canvas.session.requests.pending is None and here in edit.after.answered
 
     def _take_back(self, canvas: Canvas) -> None:
         assert self._edit is not None
@@ -100,22 +101,30 @@ class Retouch:
         self._rough = False
         session, engine = canvas.session, self._queue.models.engine
         object_slice = _object_slice(canvas)
-        if object_slice is None or engine is None or not session.clicks(object_slice):
+        if (
+            object_slice is None
+            or engine is None
+            or not session.objects.placed(object_slice)
+        ):
             return
-        if session.pending is not None and not canvas.options.auto:
+        if session.requests.pending is not None and not canvas.options.auto:
             return  # clicks wait, and will be answered with these options
-        if session.is_painted(
+        if session.objects.is_painted(
             object_slice, canvas.object_mask(object_slice.plane, object_slice.label)
         ):
             return  # what was drawn by hand is not the network's to change
         latest = engine.latest(canvas.source(), object_slice)
-        known = latest is not None and latest.steps == session.clicks(object_slice)
+        known = latest is not None and latest.steps == session.objects.placed(
+            object_slice
+        )
         exact = known and latest is not None and latest.chained(canvas.options)
         self._rough = moving and not exact
-        at_once = not session.waits(object_slice) and (exact or (moving and known))
+        at_once = not session.requests.waits(object_slice) and (
+            exact or (moving and known)
+        )
         if moving and not at_once:
             return
-        request = session.ask_again(
+        request = session.requests.ask_again(
             object_slice, self._start or canvas.options, canvas.options
         )
         if not at_once or latest is None:
@@ -127,7 +136,8 @@ class Retouch:
         job = self._queue.job(canvas, request)
         mask = job.finish(latest.probability())
         spent = 1000 * (time.perf_counter() - start)
-        self._queue.write(canvas, Answer(request, mask, spent))
+        settings = job.settings(engine.card.name)
+        self._queue.write(canvas, Answer(request, mask, spent, settings))
         self._edit = session.last
 
 

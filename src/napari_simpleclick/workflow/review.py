@@ -59,7 +59,7 @@ class Review:
         object_slice = stack.object_slice(here)
         if not canvas.object_mask(object_slice.plane, object_slice.label).any():
             self.status.emit("There is no mask on this slice to accept.")
-        elif canvas.session.propagated.note(object_slice) is None:
+        elif canvas.session.objects.propagated.find(object_slice) is None:
             self.status.emit(f"Slice {here} was annotated already.")
         else:
             canvas.session.propagate({object_slice: None}, None)
@@ -75,7 +75,7 @@ class Review:
 
         canvas, stack, here = self.propagator.where()
         session, labels = canvas.session, canvas.labels
-        session.withdraw(stack.label)
+        session.requests.withdraw(stack.label)
         holds = set(np.flatnonzero(canvas.areas(stack)).tolist())
         annotated = self.propagator.profile().annotated - {here}
         cleared = [
@@ -104,5 +104,7 @@ class Review:
         """Whether a slice is as propagation left it."""
         object_slice = stack.object_slice(index)
         mask = canvas.object_mask(object_slice.plane, object_slice.label)
-        clicked = bool(canvas.session.clicks(object_slice))
-        return not clicked and canvas.session.propagated.made(object_slice, mask)
+        clicked = bool(canvas.session.objects.placed(object_slice))
+        return not clicked and canvas.session.objects.propagated.is_unchanged(
+            object_slice, mask
+        )

@@ -13,7 +13,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.files import ImageFile, read_image, read_mask
 from napari_simpleclick.images.planes import Plane
 from napari_simpleclick.inference.predictor import THRESHOLD, Predictor
-from napari_simpleclick.prompts import Click, check_clicks
+from napari_simpleclick.prompts import Click, check_prompts
 from napari_simpleclick.weights import load_weights
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def segment_slice(
     file = read_image(image)
     plane = _find_plane(file, axis, index)
     picture = plane.read(file.array)
-    check_clicks(clicks, picture.shape[:2])
+    check_prompts(clicks, picture.shape[:2])
     start = None if prior is None else _read_prior(prior, plane, file)
     predictor = Predictor(load_weights(weights)[0])
     rows, columns = plane.axes

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.sessions import SessionDatabase, SessionReader, SessionWriter
+from napari_simpleclick.sessions import (
+    ImageIdentity,
+    SessionDatabase,
+    SessionReader,
+    SessionWriter,
+)
 from napari_simpleclick.sessions.database import import_copy
-from napari_simpleclick.sessions.folder import digest, folder, new_path
+from napari_simpleclick.sessions.folder import folder, new_path
 from napari_simpleclick.workflow.mask_array import empty_mask
 
 if TYPE_CHECKING:
@@ -63,9 +68,9 @@ class SessionImage:
     pixel_sizes: tuple[float | None, ...]
     rgb: bool
 
-    def digest(self) -> str:
-        """Tell it apart from other images; reads a slice."""
-        return digest(self.source, len(self.shape))
+    def identity(self) -> ImageIdentity:
+        """Tell it from other images; it takes the time of reading some slices."""
+        return ImageIdentity.of(self.source, len(self.shape), self.path)
 
 
 def new_store(image: SessionImage) -> SessionDatabase:
@@ -76,13 +81,12 @@ def new_store(image: SessionImage) -> SessionDatabase:
     store.put_about(
         {
             "image": image.name,
-            "path": image.path,
             "shape": image.shape,
             "mask": image.mask_shape,
             "sizes": image.pixel_sizes,
             "rgb": image.rgb,
-            "digest": image.digest(),
             "version": __version__,
+            **image.identity().about(),
         }
     )
     return store
@@ -108,11 +112,12 @@ def read_session(path: Path, image: SessionImage) -> RestoredSession:
     try:
         store = SessionDatabase(own)
         about = store.about()
-        _check_image(about, image)
+        identity = _check_image(about, image)
         reading, mask = SessionReader(store), empty_mask(tuple(about["mask"]))
         for _ in reading.play(mask):
             pass
-        store.put_about({"declined": False})
+        known = {k: v for k, v in identity.about().items() if v is not None}
+        store.put_about({**known, "declined": False})
     except BaseException as error:
         if store is not None:
             store.close()
@@ -122,19 +127,21 @@ def read_session(path: Path, image: SessionImage) -> RestoredSession:
             told = str(error).replace(f"'{own.name}'", f"'{path.name}'")
             raise UserError(told) from error
         raise
-    recorder = SessionWriter(reading.session, lambda: store, reading.steps)
+    recorder = SessionWriter(reading.session, lambda: store, reading.ids)
     return RestoredSession(recorder, mask)
 
 
-def _check_image(about: dict[str, Any], image: SessionImage) -> None:
+def _check_image(about: dict[str, Any], image: SessionImage) -> ImageIdentity:
     """Refuse an image that is not the one of a session."""
     name, shape = about.get("image"), tuple(about["shape"])
     if shape != image.shape:
         raise UserError(
             f"This session belongs to '{name}' of shape {shape}; open that image first."
         )
-    if about["digest"] != image.digest():
+    identity = image.identity()
+    if not identity.is_that_of(about):
         raise UserError(
             f"This session belongs to '{name}', which has the same shape and other "
             "pixels; open that image first."
         )
+    return identity

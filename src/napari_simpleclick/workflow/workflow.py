@@ -153,7 +153,7 @@ class Workflow:
     def _clear(self) -> None:
         if self.canvas is not None:
             session = self.canvas.session
-            session.clear(session.object_slice(self.canvas.current_plane()))
+            session.requests.clear(session.object_slice(self.canvas.current_plane()))
             self.queue.predict()
 
     def undo(self) -> None:
@@ -173,7 +173,7 @@ class Workflow:
     def new_object(self) -> None:
         """Go on with the next free label."""
         if self.canvas is not None:
-            self.canvas.choose(self.canvas.session.free_label())
+            self.canvas.choose(self.canvas.session.objects.free_label())
 
     def choose(self, label: int) -> None:
         """Go on with an object."""
@@ -197,7 +197,7 @@ class Workflow:
     def delete_object(self, label: int) -> None:
         """Delete an object; requests that still wait are withdrawn."""
         if self.canvas is not None:
-            self.canvas.session.withdraw(label)
+            self.canvas.session.requests.withdraw(label)
             self.canvas.delete(label)
             self.status.emit("Deleted; Undo brings it back")
 

@@ -299,7 +299,7 @@ class LayerCanvas(DisplayedImage):
 
     def show_colours(self) -> None:
         """Give the mask layer the colours of the objects."""
-        colours = {k: style.colour for k, style in self.session.styles.items()}
+        colours = {k: style.colour for k, style in self.session.objects.styles.items()}
         beyond = max(AT_LEAST, self.session.label, *colours)
         if (colours, beyond) != self._shown:
             self._shown = colours, beyond
@@ -308,7 +308,7 @@ class LayerCanvas(DisplayedImage):
     def delete(self, label: int) -> None:
         """Delete an object, its clicks and its pixels, as one undo step."""
         labels = self.mask.data
-        voxel_counts = self.session.voxel_counts
+        voxel_counts = self.session.objects.voxel_counts
         filled = [
             np.flatnonzero(voxel_counts.areas(label, a)) for a in range(labels.ndim)
         ]
@@ -327,7 +327,7 @@ class LayerCanvas(DisplayedImage):
         shape = self.mask.data.shape
         own = (*stack.plane.axes, stack.axis)
         if all(side == 1 for axis, side in enumerate(shape) if axis not in own):
-            return self.session.voxel_counts.areas(stack.label, stack.axis)
+            return self.session.objects.voxel_counts.areas(stack.label, stack.axis)
         planes = (stack.object_slice(index).plane for index in range(shape[stack.axis]))
         return np.array([self.object_mask(p, stack.label).sum() for p in planes])
 
@@ -362,7 +362,7 @@ class LayerCanvas(DisplayedImage):
         """Make the Points layers show the session's clicks."""
         rows: dict[bool, list[tuple[tuple[float, ...], PlacedPrompt, int, int]]]
         rows = {True: [], False: []}
-        for object_slice, steps in self.session.steps.items():
+        for object_slice, steps in self.session.objects.prompts.items():
             depth = self._slice_number(object_slice)
             for step in steps:
                 place = object_slice.plane.position(step.click.row, step.click.column)

@@ -80,7 +80,7 @@ class ProbabilityLayer:
         except UserError:
             return None, None
         latest = engine.latest(canvas.source(), object_slice)
-        steps = canvas.session.clicks(object_slice)
+        steps = canvas.session.objects.placed(object_slice)
         if latest is None or not steps or latest.steps != steps:
             return None, None
         return object_slice, latest

@@ -159,7 +159,10 @@ class IntensitiesSection(LiveSection):
         axis = None if axis == NONE else axis
         if canvas is None or axis == canvas.options.channel_axis:
             return
-        if canvas.session.free_label() > 1 or canvas.session.pending is not None:
+        if (
+            canvas.session.objects.free_label() > 1
+            or canvas.session.requests.pending is not None
+        ):
             self.workflow.complain(UserError(TOO_LATE))
             self._show_options()
             return

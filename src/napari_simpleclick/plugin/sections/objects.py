@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from napari_simpleclick.plugin.controller import Controller
 
 COLUMNS = ("Object", "Voxels", "Slices")
+PIXELS = "Pixels"
+"""What voxels are called in 2-D."""
+
 SLICES = COLUMNS.index("Slices")
 ROWS = 2, 6
 """Fewest and most that are shown at once; more scroll."""
@@ -96,12 +99,14 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
 
     def _fill(self) -> None:
         session = self._session
-        labels = [] if session is None else session.labels()
+        labels = [] if session is None else session.objects.labels()
         if session is not None and session.label not in labels:
             labels = sorted([*labels, session.label])
         self._filling = True
         canvas = self.controller.canvas
-        self.setColumnHidden(SLICES, canvas is not None and canvas.mask.ndim == 2)
+        flat = canvas is not None and canvas.mask.ndim == 2
+        self.setColumnHidden(SLICES, flat)
+        self.horizontalHeaderItem(1).setText(PIXELS if flat else COLUMNS[1])
         self.setRowCount(len(labels))
         for row, label in enumerate(labels):
             self._fill_row(row, label)
@@ -117,9 +122,13 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
         canvas = self.controller.canvas
         if canvas is None:
             return
-        voxel_counts = canvas.session.voxel_counts
+        voxel_counts = canvas.session.objects.voxel_counts
         areas = voxel_counts.areas(label, canvas.stack_axis())
-        texts = (canvas.session.name(label), f"{areas.sum():,}", str((areas > 0).sum()))
+        texts = (
+            canvas.session.objects.name(label),
+            f"{areas.sum():,}",
+            str((areas > 0).sum()),
+        )
         for column, text in enumerate(texts):
             item = self.item(row, column)
             if item is None:
@@ -157,7 +166,7 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
         if name == plain_name(label):
             name = ""
         session = canvas.session
-        session.give_style(label, replace(session.style(label), name=name))
+        session.give_style(label, replace(session.objects.style(label), name=name))
         self._later()
 
     def _on_menu(self, place: QPoint) -> None:
@@ -186,5 +195,5 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
         )
         if colour.isValid():
             session = canvas.session
-            style = replace(session.style(label), colour=colour.name())
+            style = replace(session.objects.style(label), colour=colour.name())
             session.give_style(label, style)

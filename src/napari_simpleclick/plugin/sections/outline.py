@@ -198,7 +198,7 @@ class OutlineSection(LiveSection):
         from napari_simpleclick.workflow.merging import merging
 
         self.later()
-        steps, canvas = answer.request.steps, self.controller.canvas
+        steps, canvas = answer.request.prompts, self.controller.canvas
         if canvas is None or not steps or answer.request.options:
             return
         last = canvas.session.last
@@ -222,7 +222,7 @@ class OutlineSection(LiveSection):
             self._canvas.session.changed.disconnect(self.later)
             self._canvas.painted.disconnect(self.later)
         if canvas is not None:
-            if self._carried is not None and not canvas.session.steps:
+            if self._carried is not None and not canvas.session.objects.prompts:
                 canvas.session.use(_shaped_as(canvas.options, self._carried))
             canvas.session.options_changed.connect(self._show_options)
             canvas.session.changed.connect(self.later)

@@ -87,7 +87,9 @@ class ReferenceSection(Section):
                 session.changed.connect(self._update)
 
     def _on_click(self, object_slice: ObjectSlice, step: PlacedPrompt) -> None:
-        if self._session is not None and self._session.clicks(object_slice) == (step,):
+        if self._session is not None and self._session.objects.placed(object_slice) == (
+            step,
+        ):
             self._began[object_slice] = monotonic()
 
     def _on_answer(self, answer: Answer) -> None:
@@ -113,7 +115,7 @@ class ReferenceSection(Section):
                 f"The reference has shape {truth.shape}, the mask "
                 f"{canvas.mask.data.shape}; choose a reference of the same shape."
             )
-        clicks = [step.click for step in canvas.session.clicks(object_slice)]
+        clicks = [step.click for step in canvas.session.objects.placed(object_slice)]
         places = [(round(c.row), round(c.column)) for c in clicks if c.positive]
         labels = np.asarray(object_slice.plane.read(truth))
         label = labels[places[0]] if places else 0

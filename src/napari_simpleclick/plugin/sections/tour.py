@@ -174,5 +174,7 @@ class Tour(QFrame):  # type: ignore[misc]
             self._did(NEXT_OBJECT)
 
     def _count(self) -> int:
-        steps = self._session.steps.values() if self._session is not None else ()
+        steps = (
+            self._session.objects.prompts.values() if self._session is not None else ()
+        )
         return sum(map(len, steps))

@@ -89,7 +89,9 @@ class CaseView:
     @property
     def waiting(self) -> bool:
         """Whether a click has no answer yet."""
-        return self.canvas is not None and self.canvas.session.pending is not None
+        return (
+            self.canvas is not None and self.canvas.session.requests.pending is not None
+        )
 
     def _enter(self) -> None:
         """Let clicks on the image count."""
@@ -160,11 +162,11 @@ class CaseView:
     def _on_changed(self) -> None:
         """Note an undo, a redo, a moved click or a cleared slice."""
         if self.canvas is not None and self._object_slice is not None:
-            left = len(self.canvas.session.clicks(self._object_slice))
+            left = len(self.canvas.session.objects.placed(self._object_slice))
             self.study.note("changed", clicks=left, seconds=self.study.seconds)
 
     def _on_answer(self, answer: Answer) -> None:
-        steps = answer.request.steps
+        steps = answer.request.prompts
         seconds = self._times.pop(steps[-1].order, None) if steps else None
         if seconds is not None and self.canvas is not None:
             from napari_simpleclick.evaluation.metrics import iou

@@ -59,12 +59,12 @@ class Person:
     def click(self):
         object_slice = self.session.object_slice(self.plane())
         click = Click(self.chance.random() * 7, 3.0, self.chance.random() < 0.7)
-        self.session.add(object_slice, click, self.read(object_slice))
+        self.session.requests.add(object_slice, click, self.read(object_slice))
 
     def answer(self):
-        request = self.session.pending
+        request = self.session.requests.pending
         if request is not None:
-            new = self.blob() if request.steps else np.zeros((8, 8), bool)
+            new = self.blob() if request.prompts else np.zeros((8, 8), bool)
             change = self.write(
                 request.object_slice.plane, request.object_slice.label, new
             )
@@ -91,12 +91,13 @@ class Person:
     def move(self):
         object_slice = self.session.object_slice(self.plane())
         places = {
-            s.order: Click(1.0, 1.0) for s in self.session.clicks(object_slice)[1:]
+            s.order: Click(1.0, 1.0)
+            for s in self.session.objects.placed(object_slice)[1:]
         }
-        self.session.move(object_slice, places, self.read(object_slice))
+        self.session.requests.move(object_slice, places, self.read(object_slice))
 
     def clear(self):
-        self.session.clear(self.session.object_slice(self.plane()))
+        self.session.requests.clear(self.session.object_slice(self.plane()))
 
     def propagate(self):
         object_slice = self.session.object_slice(self.plane())
@@ -107,7 +108,7 @@ class Person:
         self.session.propagate({object_slice: note}, change)
 
     def delete(self):
-        if self.session.pending is None:
+        if self.session.requests.pending is None:
             label = self.session.label
             places = np.nonzero(self.mask == label)
             change = MaskChange.of(SHAPE, places, label, 0) if places[0].size else None
@@ -123,12 +124,12 @@ class Person:
         smooth, threshold = self.chance.random() < 0.5, self.chance.random()
         self.session.use(MaskOptions(smooth=smooth, threshold=threshold))
         object_slice = self.session.object_slice(self.plane())
-        if self.session.clicks(object_slice):
-            self.session.ask_again(object_slice, before, self.session.options)
+        if self.session.objects.placed(object_slice):
+            self.session.requests.ask_again(object_slice, before, self.session.options)
 
     def retract(self):
         last = self.session.last
-        if self.session.pending is None and last and last.options:
+        if self.session.requests.pending is None and last and last.options:
             edit = self.session.retract()
             if edit.change is not None:
                 edit.change.apply(self.mask, undo=True)
@@ -136,11 +137,14 @@ class Person:
             self.answer()
 
     def withdraw(self):
-        self.session.withdraw()
+        self.session.requests.withdraw()
 
     def restart(self):
-        if self.session.pending is not None and self.session.pending.steps:
-            self.session.restart(self.session.pending, self.blob())
+        if (
+            self.session.requests.pending is not None
+            and self.session.requests.pending.prompts
+        ):
+            self.session.requests.restart(self.session.requests.pending, self.blob())
 
 
 def state(session):
@@ -154,21 +158,23 @@ def state(session):
 
     return {
         "label": session.label,
-        "steps": {k: plain(v) for k, v in session.steps.items() if v},
-        "styles": session.styles,
+        "steps": {k: plain(v) for k, v in session.objects.prompts.items() if v},
+        "styles": session.objects.styles,
         "options": session.options,
-        "labels": session.labels(),
-        "free": session.free_label(),
-        "voxels": [session.voxel_counts.voxels(label) for label in range(5)],
+        "labels": session.objects.labels(),
+        "free": session.objects.free_label(),
+        "voxels": [session.objects.voxel_counts.voxels(label) for label in range(5)],
         "waiting": [
-            (r.number, r.object_slice, plain(r.before), plain(r.steps))
-            for r in session._waiting
+            (r.number, r.object_slice, plain(r.before), plain(r.prompts))
+            for r in session.requests
         ],
         "painted": {
-            object_slice: session.is_painted(object_slice, np.ones((8, 8), bool))
-            for object_slice in session.steps
+            object_slice: session.objects.is_painted(
+                object_slice, np.ones((8, 8), bool)
+            )
+            for object_slice in session.objects.prompts
         },
-        "notes": [session.propagated.of(label) for label in range(5)],
+        "notes": [session.objects.propagated.of(label) for label in range(5)],
     }
 
 
@@ -213,7 +219,7 @@ def test_a_session_goes_on_in_its_file(tmp_path):
     store, again = SessionDatabase(path), np.zeros(SHAPE, np.uint16)
     reading = SessionReader(store)
     list(reading.play(again))
-    recorder = SessionWriter(reading.session, lambda: store, reading.steps)
+    recorder = SessionWriter(reading.session, lambda: store, reading.ids)
     person = Person(reading.session, again, 2)
     for _ in range(40):
         person.act()
@@ -228,13 +234,13 @@ def test_every_event_is_there_when_it_was_written(tmp_path):
     path = tmp_path / "a.simpleclick"
     recorder = SessionWriter(Session(), lambda: SessionDatabase(path))
     object_slice = ObjectSlice(1, Plane((1, 2), (0, 0, 0)))
-    recorder.session.add(object_slice, Click(1, 2), np.zeros((8, 8), bool))
+    recorder.session.requests.add(object_slice, Click(1, 2), np.zeros((8, 8), bool))
     recorder.flush()
     for part in list(tmp_path.iterdir()):
         shutil.copy(part, part.with_name(part.name.replace("a.", "b.")))
     reading, _ = read(tmp_path / "b.simpleclick")
-    assert reading.session.clicks(object_slice)[0].click == Click(1, 2)
-    assert reading.session.pending.object_slice == object_slice
+    assert reading.session.objects.placed(object_slice)[0].click == Click(1, 2)
+    assert reading.session.requests.pending.object_slice == object_slice
     recorder.close()
 
 
@@ -246,10 +252,8 @@ def test_settings_are_kept_with_the_session(tmp_path):
     assert not path.exists()
     recorder.session.choose(3)
     recorder.session.give_style(3, ObjectStyle("tumour"))
-    recorder.note("model", "bundled")
     recorder.close()
     reading, _ = read(path)
-    assert reading.extra == {"model": "bundled"}
     assert reading.session.options == MaskOptions(threshold=0.6, channels=(2, 0, -1))
     assert reading.session.label == 3
 

@@ -1,0 +1,90 @@
+"""A prompt of a session, and what its answer starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from napari_simpleclick.prompts import Click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_simpleclick.annotation.object_slice import Mask
+    from napari_simpleclick.prompts import Prompt
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedPrompt:
+    """A prompt, and the mask that was there when it was made.
+
+    Parameters
+    ----------
+    order : int
+        Number of the prompt in the session, from 1.
+    prompt : Click, Box or Scribble
+        What was shown.
+    base : ndarray or None
+        (H, W) bool mask to start from, where the person had painted or an earlier
+        mask was there; None to go on from the answer to the prompt before.
+    """
+
+    order: int
+    prompt: Prompt
+    base: Mask | None = None
+
+    @property
+    def click(self) -> Click:
+        """The prompt, where only clicks can be.
+
+        Raises
+        ------
+        TypeError
+            If it is another one.
+        """
+        if not isinstance(self.prompt, Click):
+            raise TypeError(f"{self.prompt} is not a click")
+        return self.prompt
+
+
+PlacedPrompts = tuple[PlacedPrompt, ...]
+
+
+def are_moved(placed: PlacedPrompts, clicks: Mapping[int, Click]) -> bool:
+    """Whether clicks, by their order, differ from those among the prompts."""
+    return any(
+        clicks.get(one.order) != one.prompt
+        for one in placed
+        if isinstance(one.prompt, Click)
+    )
+
+
+def matched(
+    placed: PlacedPrompts, clicks: Mapping[int, Click]
+) -> tuple[PlacedPrompts, Mask | None]:
+    """Move and leave out clicks; other prompts stay.
+
+    Parameters
+    ----------
+    placed : tuple of PlacedPrompt
+        The prompts.
+    clicks : dict
+        Order to click, of those that are left.
+
+    Returns
+    -------
+    tuple
+        The prompts, of which each takes over the base of those left out before it; and
+        the base that is left if none is there to take it.
+    """
+    kept: list[PlacedPrompt] = []
+    base: Mask | None = None
+    for one in placed:
+        base = one.base if one.base is not None else base
+        is_click = isinstance(one.prompt, Click)
+        if is_click and one.order not in clicks:
+            continue
+        prompt = clicks[one.order] if is_click else one.prompt
+        kept.append(replace(one, prompt=prompt, base=base))
+        base = None
+    return tuple(kept), base

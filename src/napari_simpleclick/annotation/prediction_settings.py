@@ -1,0 +1,31 @@
+"""What an answer depended on, as it was when the answer was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# pydantic reads these types when a session file is written or read
+from napari_simpleclick.annotation.mask_options import MaskOptions  # noqa: TC001
+from napari_simpleclick.images.view import DisplaySettings  # noqa: TC001
+
+
+@dataclass(frozen=True)
+class PredictionSettings:
+    """All that an answer depends on besides the prompts and the image.
+
+    Parameters
+    ----------
+    options : MaskOptions
+        What shaped the mask.
+    display : DisplaySettings
+        Which intensities and channels the network saw.
+    spacing : tuple of float
+        Height and width of a pixel.
+    model : str
+        Name of the model in the catalogue, or its path.
+    """
+
+    options: MaskOptions
+    display: DisplaySettings
+    spacing: tuple[float, float]
+    model: str

@@ -1,0 +1,84 @@
+import csv
+import json
+
+import nibabel
+import numpy as np
+import pytest
+import tifffile
+import trimesh
+from typer.testing import CliRunner
+
+from napari_simpleclick.cli import app
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["measure", *map(str, arguments)])
+
+
+@pytest.fixture
+def case(tmp_path):
+    """A mask and a scan, oblong voxels, turned and moved in the scanner."""
+    labels = np.zeros((20, 24, 12), np.uint8)
+    labels[4:10, 5:15, 3:8] = 2
+    affine = np.array(
+        [[0.0, 0.8, 0, -30], [-0.7, 0, 0, 40], [0, 0, 3.0, 50], [0, 0, 0, 1]]
+    )
+    image = np.where(labels == 2, 70, 10).astype(np.int16)
+    for name, array in (("mask", labels), ("flair", image)):
+        nibabel.save(nibabel.Nifti1Image(array, affine), tmp_path / f"{name}.nii.gz")
+    return tmp_path, affine
+
+
+def test_the_table_says_what_is_in_the_scanner(case):
+    folder, affine = case
+    out = folder / "out.csv"
+    done = run(folder / "mask.nii.gz", "--image", folder / "flair.nii.gz", "--csv", out)
+    assert done.exit_code == 0, done.output
+    assert "1 rows" in done.stdout
+    (row,) = csv.DictReader(out.open())
+    assert row["object"] == "2"
+    assert float(row["volume_ml"]) == pytest.approx(300 * 0.7 * 0.8 * 3 / 1000)
+    place = affine @ (6.5, 9.5, 5, 1)
+    assert float(row["right_mm"]) == pytest.approx(place[0])
+    assert float(row["anterior_mm"]) == pytest.approx(place[1])
+    assert float(row["superior_mm"]) == pytest.approx(place[2])
+    assert float(row["flair_mean"]) == 70
+    assert row["slices"] == "5"  # axial ones
+
+
+def test_one_row_a_slice(case):
+    folder, _ = case
+    done = run(folder / "mask.nii.gz", "--slices", "--json", folder / "out.json")
+    assert done.exit_code == 0, done.output
+    rows = json.loads((folder / "out.json").read_text())
+    assert len(rows) == 5
+    assert rows[0]["area_mm2"] == pytest.approx(6 * 0.7 * 10 * 0.8)
+
+
+def test_a_file_without_sizes_is_measured_in_pixels(tmp_path):
+    mask = np.zeros((30, 30), np.uint8)
+    mask[3:9, 3:9] = 1
+    tifffile.imwrite(tmp_path / "mask.tif", mask)
+    done = run(tmp_path / "mask.tif")
+    assert done.exit_code == 0, done.output
+    assert "area_px2" in done.stdout
+    assert "36" in done.stdout
+
+
+def test_an_image_of_another_shape_is_refused(case, tmp_path):
+    folder, _ = case
+    other = nibabel.Nifti1Image(np.zeros((3, 4, 5), np.uint8), np.eye(4))
+    nibabel.save(other, folder / "other.nii")
+    done = run(folder / "mask.nii.gz", "--image", folder / "other.nii")
+    assert done.exit_code == 2
+    assert "give the image that the mask was drawn on" in done.stderr
+
+
+def test_surfaces_lie_in_the_scanner(case):
+    folder, affine = case
+    done = run(folder / "mask.nii.gz", "--surface", folder / "object.stl")
+    assert done.exit_code == 0, done.output
+    found = trimesh.load_mesh(folder / "object.stl")
+    corners = np.array([(3.5, 4.5, 2.5), (9.5, 14.5, 7.5)])
+    placed = corners @ affine[:3, :3].T + affine[:3, 3]
+    np.testing.assert_allclose(found.bounds, np.sort(placed, axis=0), atol=0.3)

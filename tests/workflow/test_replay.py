@@ -1,0 +1,163 @@
+"""A session file back to masks, without a window."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from napari_simpleclick import Click, Predictor, load_weights
+from napari_simpleclick.annotation import MaskChange, MaskOptions, ObjectSlice, Session
+from napari_simpleclick.cli import app
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images import Plane, Window
+from napari_simpleclick.images.view import DisplaySettings, View, VolumeWindows
+from napari_simpleclick.images.viewer_images import open_layers
+from napari_simpleclick.sessions import ImageIdentity, SessionDatabase, SessionWriter
+from napari_simpleclick.workflow.engine import Job, PredictionEngine
+from napari_simpleclick.workflow.replay import replay_session
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "sessions"
+WIDE, NARROW = (
+    DisplaySettings(shown=Window(low, high)) for low, high in ((0, 255), (150, 200))
+)
+
+
+class Person:
+    """Works on an image file as the plugin does, with a model and a session file."""
+
+    def __init__(self, image, path):
+        (opened,) = open_layers(image)
+        self.array, self.mask = opened.array, np.zeros(opened.array.shape, np.uint16)
+        network, card = load_weights("bundled")
+        self.engine = PredictionEngine(Predictor(network), card)
+        self.session, self.path = Session(), path
+        self.about = {
+            "image": "scan",
+            "shape": self.array.shape,
+            "mask": self.array.shape,
+            "sizes": (2.0, 0.8, 0.8),
+            "rgb": False,
+            **ImageIdentity.of(self.array, 3, image).about(),
+        }
+        self.writer = SessionWriter(self.session, self.open)
+
+    def open(self):
+        store = SessionDatabase(self.path)
+        store.put_about(self.about)
+        return store
+
+    def click(self, z, row, column, positive=True):
+        where = self.session.object_slice(Plane((1, 2), (z, 0, 0)))
+        self.session.requests.add(where, Click(row, column, positive), self.here(where))
+        return where
+
+    def here(self, where):
+        return where.plane.read(self.mask) == where.label
+
+    def job(self, request, display=WIDE):
+        """Take a snapshot of what the answer is to depend on."""
+        view = View(self.array, display, VolumeWindows(), self.array, 3)
+        return Job(request, view, (0.8, 0.8), self.session.options)
+
+    def answer(self, job):
+        """Predict and write, with whatever options there are by now."""
+        answer = self.engine.answer(job)
+        where, overwrite = job.request.object_slice, self.session.options.overwrite
+        change = MaskChange.of_object(
+            self.mask, where.plane, where.label, answer.mask, overwrite
+        )
+        if change is not None:
+            change.apply(self.mask)
+        self.session.record(job.request, change, self.here(where), answer.settings)
+
+
+@pytest.fixture
+def image(tmp_path):
+    return Path(shutil.copy(GOLDEN / "scan.nii.gz", tmp_path))
+
+
+@pytest.fixture
+def person(image, tmp_path):
+    return Person(image, tmp_path / "a.simpleclick")
+
+
+def test_answers_are_given_again_with_what_they_depended_on(person, image):
+    """Though options, contrast and the order have changed before they were written."""
+    session = person.session
+    person.click(6, 37, 51)
+    job = person.job(session.requests.pending)
+    session.use(MaskOptions(threshold=0.95, only_clicked=True))
+    person.answer(job)
+    person.click(6, 21, 19)
+    person.click(6, 30, 44, positive=False)
+    job = person.job(session.requests.pending, NARROW)
+    session.use(MaskOptions(threshold=0.2))
+    person.answer(job)
+    job = person.job(session.requests.pending)
+    session.use(MaskOptions(threshold=0.6, fill_holes=True))
+    person.answer(job)
+    person.writer.close()
+    assert (person.mask > 0).any()
+    again = replay_session(person.path, image, "bundled")
+    assert (again.mask == person.mask).all()
+    assert again.agreement == {1: 1.0}
+    assert (replay_session(person.path, image).mask == person.mask).all()
+
+
+def test_an_answer_is_found_behind_one_that_waits(person, image):
+    """Other options for a mask in view are answered before clicks elsewhere."""
+    session = person.session
+    where = person.click(6, 37, 51)
+    person.answer(person.job(session.requests.pending))
+    person.click(5, 21, 19)
+    options = MaskOptions(threshold=0.8)
+    session.use(options)
+    request = session.requests.ask_again(where, MaskOptions(), options)
+    person.answer(person.job(request))
+    person.answer(person.job(session.requests.pending))
+    person.writer.close()
+    again = replay_session(person.path, image, "bundled")
+    assert (again.mask == person.mask).all()
+
+
+def test_nothing_is_left_next_to_a_session(person, image):
+    person.click(6, 37, 51)
+    person.answer(person.job(person.session.requests.pending))
+    person.writer.close()
+    before = person.path.read_bytes()
+    files = sorted(person.path.parent.iterdir())
+    result = CliRunner().invoke(app, ["replay", str(person.path), "--json", "-"])
+    assert result.exit_code == 0, result.output
+    (one,) = json.loads(result.stdout)["objects"]
+    assert one["voxels"] == (person.mask == 1).sum() > 0
+    assert sorted(person.path.parent.iterdir()) == files
+    assert person.path.read_bytes() == before
+
+
+def test_the_image_of_another_session_is_refused(person, image, tmp_path):
+    person.click(6, 37, 51)
+    person.answer(person.job(person.session.requests.pending))
+    person.writer.close()
+    moved = image.rename(tmp_path / "moved.nii.gz")
+    with pytest.raises(UserError, match="--image"):
+        replay_session(person.path, weights="bundled")
+    again = replay_session(person.path, moved, "bundled")
+    assert (again.mask == person.mask).all()
+    with pytest.raises(UserError, match="not the image of this session"):
+        replay_session(person.path, GOLDEN / "cells.png")
+
+
+def test_a_request_that_cannot_be_answered_takes_its_prompt_along(person, image):
+    session = person.session
+    where = person.click(6, 37, 51)
+    person.click(6, 40, 51)
+    session.requests.fail(session.requests.pending)
+    (placed,) = session.objects.placed(where)
+    assert placed.click.row == 40
+    person.answer(person.job(session.requests.pending))
+    person.writer.close()
+    assert where == ObjectSlice(1, Plane((1, 2), (6, 0, 0)))
+    assert (replay_session(person.path, image, "bundled").mask == person.mask).all()
