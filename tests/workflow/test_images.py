@@ -114,11 +114,26 @@ def test_a_three_dimensional_view_is_explained(open_image, balls):
 
 def test_two_images_have_their_own_layers(open_image, balls):
     person = open_image(balls)
-    first = person.canvas
-    person.controller.use_image(person.viewer.add_image(balls[12], name="other"))
+    first, image = person.canvas, person.canvas.image
+    person.click(*PLACE)
+    other = person.viewer.add_image(balls[12], name="other")
+    person.controller.use_image(other)
     assert person.canvas is not first
-    person.controller.use_image(first.image)
+    assert len(person.viewer.layers) == 8
+    person.controller.use_image(image)
     assert person.canvas is first
+    assert person.viewer.layers[4:] == [other]  # where nothing was done, nothing stays
+
+
+def test_layers_tell_whose_image_they_are(open_image, balls):
+    person = open_image(balls)
+    image = person.canvas.image
+    for layer in person.canvas.layers:
+        assert person.controller.image_of(layer) is image
+    other = person.viewer.add_image(balls[12])
+    assert person.controller.image_of(other) is other
+    assert person.controller.image_of(person.viewer.add_points([(0, 0)])) is None
+    assert person.controller.image_of(None) is None
 
 
 @pytest.mark.parametrize("victim", ["mask", "image", "points"])
@@ -175,12 +190,56 @@ def test_no_room_for_the_mask_of_a_large_volume(open_image, balls, monkeypatch):
     assert "not enough memory for a mask of 'large'" in person.troubles[0][0]
 
 
-def test_a_hidden_mask_is_shown_and_written(open_image, balls):
+@pytest.mark.parametrize("hidden", ["mask", "image"])
+def test_what_is_hidden_is_not_changed_by_a_click(open_image, balls, hidden):
     person = open_image(balls)
-    person.canvas.mask.visible = False
-    person.viewer.dims.transpose()
+    layer = getattr(person.canvas, hidden)
+    layer.visible = False
     person.click(*PLACE)
-    assert person.canvas.mask.visible
+    assert f"'{layer.name}' is hidden" in person.troubles[0][0]
+    assert not person.mask.any()
+    assert not person.canvas.session.objects.labels()
+    layer.visible = True
+    person.click(*PLACE)
+    assert person.mask[PLACE] == 1
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_slices_along_each_axis_stand_upright(open_image, balls, number):
+    person = open_image(balls)
+    person.canvas.show_slices_along(number)
+    rest = [axis for axis in range(3) if axis != number]
+    assert list(person.viewer.dims.order) == [number, *rest]
+    person.click(*PLACE)
+    assert person.mask[PLACE] == 1
+    assert person.canvas.current_plane().axes == tuple(rest)
+
+
+def test_clicks_of_other_objects_fade(open_image, balls):
+    person = open_image(balls)
+    person.click(*PLACE)
+    person.workflow.new_object()
+    person.click(12, 5, 5)
+    points = person.canvas.points[True]
+    owners = points.features["object"].to_numpy()
+    opacity = points.face_color[:, 3]
+    assert (opacity[owners == 2] == 1).all()
+    assert (opacity[owners == 1] < 0.5).all()
+    person.workflow.choose(1)
+    opacity = person.canvas.points[True].face_color[:, 3]
+    assert (opacity[owners == 1] == 1).all()
+    assert str(points.symbol[0]) != str(person.canvas.points[False].current_symbol)
+
+
+def test_a_click_without_an_effect_gets_a_word(open_image, balls):
+    person = open_image(balls)
+    said = []
+    person.workflow.queue.advised.connect(said.append)
+    person.click(*PLACE)
+    assert said[-1] == ""
+    person.workflow.new_object()
+    person.click(*PLACE)
+    assert "Here is Object 1, which keeps its pixels" in said[-1]
     assert person.mask[PLACE] == 1
 
 

@@ -103,6 +103,7 @@ def test_cancel_keeps_what_was_reached(held):
     held.executor.release(3)
     assert held.workflow.propagator.run is not None
     go(held)  # one at a time
+    assert "One propagation is under way" in held.troubles.pop()[0]
     held.workflow.propagator.cancel()
     held.executor.release_all()
     assert held.workflow.propagator.run is None
@@ -259,7 +260,7 @@ def here(person):
 def test_the_review_goes_on_to_the_other_side_of_what_was_corrected(open_image, balls):
     person = ready(open_image, balls)
     person.workflow.check_next()
-    assert "no other propagated slice" in person.said[-1]
+    assert "press Both first" in person.said[-1]
     go(person, 3)
     person.workflow.check_next()
     first = here(person)

@@ -39,15 +39,15 @@ def advice_on(canvas: Canvas, answer: Answer, changed: bool) -> str:
         One or two sentences; empty where all is as expected.
     """
     request = answer.request
-    if not request.steps or len(request.steps) <= len(request.before):
+    if len(request.prompts) <= len(request.before):
         return ""  # no click was added
-    click, place = request.steps[-1].click, request.object_slice
+    click, place = request.prompts[-1].click, request.object_slice
     labels = place.plane.read(canvas.labels)
     row = min(max(round(click.row), 0), labels.shape[0] - 1)
     column = min(max(round(click.column), 0), labels.shape[1] - 1)
     owner = int(labels[row, column])
     if click.positive and owner not in (0, place.label):
-        return COVERED.format(canvas.session.name(owner))
+        return COVERED.format(canvas.session.objects.name(owner))
     if not answer.mask.any():
         return NOTHING_FOUND
     return "" if changed else NOTHING_CHANGED

@@ -12,7 +12,16 @@ from napari_simpleclick.annotation import MaskChange, PropagatedSlice
 if TYPE_CHECKING:
     from napari_simpleclick.annotation import ObjectStack, PropagatedSlices
     from napari_simpleclick.workflow.canvas import Canvas
-    from napari_simpleclick.workflow.propagator import Propagator
+    from napari_simpleclick.workflow.propagator import Profile, Propagator
+
+
+def _nothing_left(profile: Profile) -> str:
+    """Say why there is no slice to go to."""
+    if profile.confidence:
+        return "There is no other propagated slice to look at."
+    if len(profile.annotated) > 1:
+        return "Done: every slice of this object is annotated or accepted."
+    return "There is no propagated slice to look at yet; press Both first."
 
 
 class Review:
@@ -44,12 +53,7 @@ class Review:
         areas = dict(enumerate(canvas.areas(stack).tolist()))
         index = next_to_check(confidence, areas, {*profile.annotated, here})
         if index is None:
-            left = profile.confidence.keys() - {here}
-            self.status.emit(
-                "There is no other propagated slice to look at."
-                if left or profile.confidence
-                else "Done: every slice of this object is annotated or accepted."
-            )
+            self.status.emit(_nothing_left(profile))
         else:
             canvas.go_to(stack.object_slice(index).plane, stack.axis)
 

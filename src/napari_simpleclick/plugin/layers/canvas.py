@@ -169,10 +169,7 @@ class LayerCanvas(DisplayedImage):
 
     def is_untouched(self) -> bool:
         """Whether nothing was ever done on the image."""
-        session = self.session
-        return (
-            session.last is None and not session.labels() and not self.mask.data.any()
-        )
+        return self.session.last is None and not self.session.objects.labels()
 
     def fits(self) -> bool:
         """Whether image and mask still have the shape that they began with."""

@@ -159,10 +159,7 @@ class IntensitiesSection(LiveSection):
         axis = None if axis == NONE else axis
         if canvas is None or axis == canvas.options.channel_axis:
             return
-        if (
-            canvas.session.objects.free_label() > 1
-            or canvas.session.requests.pending is not None
-        ):
+        if not canvas.is_untouched():
             self.workflow.complain(UserError(TOO_LATE))
             self._show_options()
             return
