@@ -10,22 +10,38 @@ ifneq ($(wildcard constraints.txt),)
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 endif
 ifeq ($(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname -s)),)
-HEADLESS := LIBGL_ALWAYS_SOFTWARE=1 xvfb-run -a -s '-screen 0 1400x900x24'
+export LIBGL_ALWAYS_SOFTWARE := 1
+HEADLESS := xvfb-run -a -s '-screen 0 1400x900x24'
 DEMO := demo --screenshot demo.png
 else
 DEMO := demo
 endif
 
-.PHONY: demo test lint window clean
+# One process a core, one thread a process; each has a display of its own.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+	$(BIN)/python -m pytest -n auto --dist loadfile
+
+.PHONY: demo test coverage lint docs window clean
 
 demo: $(VENV)/.installed window
 	$(HEADLESS) $(BIN)/napari-simpleclick $(DEMO)
 
 test: $(VENV)/.installed window
-	$(HEADLESS) $(BIN)/python -m pytest
+	$(PYTEST) -m "not slow" --durations 10
+
+# All tests; the second threshold is for what needs no window.
+coverage: $(VENV)/.installed window
+	$(PYTEST) --durations 10 --cov --cov-report=
+	$(BIN)/coverage report --fail-under 80
+	$(BIN)/coverage report --fail-under 90 --omit '*/plugin/*' --format total
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+docs: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"

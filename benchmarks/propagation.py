@@ -30,7 +30,7 @@ from napari_simpleclick import Predictor, load_weights
 from napari_simpleclick.evaluation import annotate, iou
 from napari_simpleclick.evaluation.annotator import next_click
 from napari_simpleclick.images import Window
-from napari_simpleclick.inference import THRESHOLD
+from napari_simpleclick.inference import THRESHOLD, ObjectState
 from napari_simpleclick.inference.shapes import signed_distance
 from napari_simpleclick.propagation import (
     Propagation,
@@ -302,14 +302,13 @@ class Reviewer:
     def _answers(self, index: int) -> Iterator[Mask]:
         """Click up to 20 times, as in the panel; give the mask after each click."""
         self.predictor.set_image(self.slices.read(index), self.slices.window)
-        self.predictor.crop = None
         truth, mask = self.truth[index].astype(np.int32), self.masks[index]
         prior = mask.astype(np.float32) if mask.any() else None
-        fresh, made = np.ones(truth.shape, bool), []
+        fresh, made, state = np.ones(truth.shape, bool), [], ObjectState()
         for _ in range(20):
             made.append(next_click(truth, mask, fresh))
-            prior = self.predictor.predict(made, prior)
-            mask = prior > THRESHOLD
+            answer, state = self.predictor.predict(made, prior, state=state)
+            prior, mask = answer, answer > THRESHOLD
             yield mask
 
     def _propagate(self, index: int) -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,18 +25,17 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from napari_simpleclick import train
+from napari_simpleclick import networks, training
 from napari_simpleclick.evaluation import (
-    Options,
+    CaseOptions,
     Result,
-    Settings,
+    RobotSettings,
     choose_cases,
     find_cases,
     robot,
 )
 from napari_simpleclick.evaluation.comparison import paired_test
 from napari_simpleclick.evaluation.metrics import clicks_needed
-from napari_simpleclick.networks import NETWORKS, SimpleClick
 from napari_simpleclick.weights import Card, save_weights
 
 FIRST = "mix"
@@ -53,10 +51,10 @@ LINES = {
 """Files in ``benchmarks/recipes`` and their lines in the figure."""
 
 SETS = {
-    "ssTEM": ("sstem", Options()),
-    "knee_bones": ("folder", Options()),
-    "lgg_mri": ("folder", Options()),
-    "brats2013": ("volume", Options(whole=True, every=5, min_area=200)),
+    "ssTEM": ("sstem", CaseOptions()),
+    "knee_bones": ("folder", CaseOptions()),
+    "lgg_mri": ("folder", CaseOptions()),
+    "brats2013": ("volume", CaseOptions(whole=True, every=5, min_area=200)),
 }
 """Layout and options of the sets in EVAL."""
 
@@ -100,30 +98,30 @@ def main() -> None:
         draw(told.out, names).savefig(picture, pil_kwargs={"optimize": True})
 
 
-def config_of(name: str) -> train.TrainConfig:
-    return train.read_config(Path(__file__).parent / "recipes" / f"{name}.toml")
+def config_of(name: str) -> training.TrainConfig:
+    return training.read_config(Path(__file__).parent / "recipes" / f"{name}.toml")
 
 
-def learn(config: train.TrainConfig, data: Path, out: Path) -> None:
+def learn(config: training.TrainConfig, data: Path, out: Path) -> None:
     """Train, and keep the average of the weights at the chosen points."""
     steps = [round(point * config.stages[0].steps) for point in POINTS]
     if (out / f"{steps[-1]}.safetensors").exists():
         return
 
-    def keep(now: train.Progress) -> None:
+    def keep(now: training.Progress) -> None:
         # this runs before the checkpoint of its step, thus after that of the one before
         if now.step - 1 in steps:
             export(config, out / "checkpoint.pt", out / f"{now.step - 1}.safetensors")
 
-    train.train(config, data, out, keep)
+    training.train(config, data, out, keep)
     export(config, out / "checkpoint.pt", out / f"{steps[-1]}.safetensors")
     (out / "weights.safetensors").unlink()  # the same once more
 
 
-def export(config: train.TrainConfig, checkpoint: Path, target: Path) -> None:
+def export(config: training.TrainConfig, checkpoint: Path, target: Path) -> None:
     """Write the averaged weights of a checkpoint as safetensors."""
     size = config.stages[0].size
-    network = SimpleClick(replace(NETWORKS[config.network], image_size=(size, size)))
+    network = networks.build(config.network, size)
     network.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
     card = Card(target.stem, config.network, target.name, origin=target.parent.name)
     save_weights(network, target, card)
@@ -132,7 +130,7 @@ def export(config: train.TrainConfig, checkpoint: Path, target: Path) -> None:
 def measure(weights: Path, root: Path) -> None:
     """Let the robot click on the chosen objects of all sets."""
     size = (SIZE, SIZE)
-    settings = Settings(weights=str(weights), clicks=CLICKS, flip=False, size=size)
+    settings = RobotSettings(weights=str(weights), clicks=CLICKS, flip=False, size=size)
     for name, (layout, options) in SETS.items():
         cases = choose_cases(find_cases(layout, root / name, options), OBJECTS, seed=0)
         robot(layout, cases, settings, out=weights.with_name(found_in(weights, name)))

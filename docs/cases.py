@@ -16,8 +16,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from napari_simpleclick.evaluation import (
-    Options,
-    Settings,
+    CaseOptions,
+    RobotSettings,
     choose_cases,
     find_cases,
     robot,
@@ -37,9 +37,9 @@ MARGIN = 0.6
 def main() -> None:
     """Click on objects of each set, and draw the median and the worst."""
     rows: list[tuple[str, Strip]] = []
-    settings = Settings(weights="bundled", clicks=CLICKS, flip=False).resolved()
+    settings = RobotSettings(weights="bundled", clicks=CLICKS, flip=False).resolved()
     for folder in map(Path, sys.argv[1:]):
-        options = Options(min_area=150)
+        options = CaseOptions(min_area=150)
         cases = choose_cases(find_cases("folder", folder, options), OBJECTS, seed=0)
         found = robot(folder.name, cases, settings).cases
         needed = [clicks_needed(c.ious, TARGET, CLICKS) - c.ious[-1] for c in found]

@@ -18,7 +18,7 @@ from napari.settings import get_settings
 from PIL import Image
 from qtpy.QtTest import QTest
 
-from napari_simpleclick.annotation import Style
+from napari_simpleclick.annotation import ObjectStyle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +85,7 @@ class Studio:
         panel.tour.hide()
         self.shoot("start")
         self.click(*PLACES[0])
-        controller.canvas.session.give_style(1, Style("hippocampus head"))
+        controller.canvas.session.give_style(1, ObjectStyle("hippocampus head"))
         controller.new_object()
         self.click(*PLACES[1])
         self.shoot("objects")

@@ -15,8 +15,8 @@ from skimage import data, filters, measure, morphology
 from skimage.io import imsave
 
 from napari_simpleclick.evaluation import (
-    Options,
-    Settings,
+    CaseOptions,
+    RobotSettings,
     compare,
     draw_strips,
     find_cases,
@@ -35,18 +35,18 @@ def main() -> None:
     for folder, array in (("images", coins), ("masks", labels.astype(np.uint8))):
         (root / folder).mkdir()
         imsave(root / folder / "coins.png", array, check_contrast=False)
-    cases = find_cases("folder", root, Options(min_area=500))[:4]
+    cases = find_cases("folder", root, CaseOptions(min_area=500))[:4]
     print(f"{len(cases)} objects, the first at {cases[0].image.name}")
 
     # %% The robot annotator, as published but with six clicks and without flip
-    settings = Settings(weights="bundled", clicks=6, flip=False)
+    settings = RobotSettings(weights="bundled", clicks=6, flip=False)
     result = robot("coins", cases, settings)
     low, high = result.noc_interval["90"]
     print(f"NoC@90 {result.noc['90']:.2f} ({low:.2f} to {high:.2f})")
     print("mIoU", [round(value, 3) for value in result.miou])
 
     # %% The same objects with a classical method, and a paired test
-    floor = robot("coins", cases, Settings(baseline="geodesic", clicks=6))
+    floor = robot("coins", cases, RobotSettings(baseline="geodesic", clicks=6))
     for test in compare(result, floor):
         print(f"{test.metric}: {test.first:.2f} against {test.second:.2f}")
 

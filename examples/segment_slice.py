@@ -8,8 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_simpleclick import Click, Predictor, load_weights
-from napari_simpleclick.images.files import read_image, write_labels
+from napari_simpleclick import (
+    Click,
+    Predictor,
+    load_weights,
+    read_image,
+    write_labels,
+)
 from napari_simpleclick.samples import sample_path
 
 section = read_image(sample_path("em.tif")).array[2]

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: a process a core
 
 import pytest
 
+from napari_simpleclick import Predictor, load_weights
+from tests.helpers import write_official_checkpoint
+
+if TYPE_CHECKING:
+    from napari_simpleclick.networks import Network
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """What the official code computed on images that are free; see its README."""
+    return Path(__file__).parent / "golden"
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +34,23 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def golden(shared: Path) -> Path:
-    return shared / "golden"
+def bundled() -> Network:
+    """Give the network that is in the package; a test leaves it as it is."""
+    return load_weights("bundled")[0]
+
+
+@pytest.fixture
+def predictor(bundled: Network) -> Predictor:
+    """Give the bundled network in a predictor that has seen no image yet."""
+    return Predictor(bundled, device="cpu", precision="float32")
+
+
+@pytest.fixture(scope="session")
+def official_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a file as the official trainer writes it; a test copies it."""
+    path = tmp_path_factory.mktemp("official") / "official_format_xtiny.pth"
+    write_official_checkpoint(path)
+    return path
 
 
 @pytest.fixture(autouse=True)

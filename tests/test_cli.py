@@ -5,6 +5,7 @@ import nibabel
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 from skimage.io import imread, imsave
 from typer.testing import CliRunner
 
@@ -282,3 +283,28 @@ def test_evaluate_refuses_in_one_sentence(squares, tmp_path):
         assert result.stderr.strip().count("\n") == 0, result.stderr
     result = run("compare", squares / "images" / "0.png", tmp_path / "b.json")
     assert result.exit_code == 2
+
+
+def test_masks_and_volumes_as_other_programs_write_them(tmp_path):
+    """A trailing axis of length 1, an indexed prior, and a JPEG mask."""
+    grid = np.indices((40, 40, 8))
+    disc = (grid[0] - 20) ** 2 + (grid[1] - 20) ** 2 < 100
+    volume = np.where(disc, 200, 40).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(volume[..., None], np.eye(4)), tmp_path / "a.nii")
+    slice_ = ["--axis", 2, "--slice", 4]
+    indexed = Image.fromarray(disc[..., 4] * np.uint8(2))
+    indexed.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+    indexed.save(tmp_path / "p.png")
+    words = ["segment", tmp_path / "a.nii", "--click", "20,20", *slice_]
+    words += ["--prior", tmp_path / "p.png", "-o", tmp_path / "o.nii"]
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    saved = nibabel.load(tmp_path / "o.nii")
+    assert saved.shape == (40, 40, 8, 1)
+    assert np.asarray(saved.dataobj)[20, 20, 4, 0] == 1
+    Image.fromarray(disc[..., 4] * np.uint8(255)).save(tmp_path / "p.jpg")
+    words = ["propagate", tmp_path / "a.nii", "--mask", tmp_path / "p.jpg", *slice_]
+    result = run(*words, "-o", tmp_path / "q.nii.gz")
+    assert result.exit_code == 0, result.output
+    assert "is JPEG, which changes values" in result.stderr
+    assert nibabel.load(tmp_path / "q.nii.gz").shape == (40, 40, 8, 1)

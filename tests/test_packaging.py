@@ -1,5 +1,6 @@
 """The manifest and the data ship in the wheel and are found in this install."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -35,10 +36,42 @@ def test_wheel_holds_the_manifest_and_all_data(wheel):
         "samples/em.tif",
         "samples/hippocampus.nii.gz",
         "samples/ATTRIBUTION.md",
-        "train/configs/bundled-5.toml",
+        "training/configs/bundled-5.toml",
     ):
         assert f"napari_simpleclick/{name}" in names
     assert sum(info.compress_size for info in wheel.infolist()) < 20e6
+
+
+def version_in(folder):
+    command = [sys.executable, "-m", "hatchling", "version"]
+    done = subprocess.run(
+        command, cwd=folder, check=True, text=True, capture_output=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    shutil.copy(PROJECT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def git(folder, *words):
+    names = ("-c", "user.name=x", "-c", "user.email=x@x.org")
+    subprocess.run(["git", *names, *words], cwd=folder, check=True)
+
+
+def test_version_is_that_of_the_tag(checkout):
+    git(checkout, "init", "--quiet")
+    git(checkout, "add", "pyproject.toml")
+    git(checkout, "commit", "--quiet", "-m", "one")
+    assert version_in(checkout)  # a checkout without tags builds
+    git(checkout, "tag", "v3.1.4")
+    assert version_in(checkout) == "3.1.4"
+
+
+def test_a_folder_without_history_builds(checkout):
+    assert version_in(checkout)
 
 
 def test_this_install_finds_the_manifest():

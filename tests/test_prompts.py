@@ -118,12 +118,13 @@ def test_what_lies_beyond_the_edge_is_cut_off():
 
 
 def test_points_along_a_scribble_are_evenly_spaced():
-    line = Scribble(((0, 0), (0, 4), (3, 4), (3, 4), (3, 10)))
-    assert line.length_px == 13
-    points = line.evenly_spaced(2)
-    assert points[0] == (0, 0)
-    assert points[-1] == (3, 10)
-    assert len(points) == 7 or len(points) == 8
+    line = Scribble(((0, 0), (0, 4), (3, 4), (3, 4), (3, 8)))
+    assert line.length_px == 11
+    corners = line.evenly_spaced(1.1)
+    assert len(corners) == 11
+    assert corners[4] == pytest.approx((0.4, 4))
+    assert corners[0] == (0, 0)
+    assert corners[-1] == (3, 8)
     straight = Scribble(((2, 1), (2, 5), (2, 11))).evenly_spaced(2.5)
     assert straight == ((2, 1), (2, 3.5), (2, 6), (2, 8.5), (2, 11))
     assert Scribble(((0, 0), (0, 1))).evenly_spaced(99) == ((0, 0), (0, 1))

@@ -9,3 +9,7 @@ class UserError(ValueError):
     It is shown as it is, without a traceback. Every other exception is a bug, keeps its
     traceback and is reported as one.
     """
+
+
+class MissingPackageError(UserError, ImportError):
+    """A package that only some tasks need is not installed; says how to install it."""

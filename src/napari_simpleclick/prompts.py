@@ -35,6 +35,13 @@ class Click:
         Position in px; (0, 0) is the centre of the first pixel.
     positive : bool
         True inside the object, False on what does not belong to it.
+
+    Examples
+    --------
+    >>> Click(120, 85)
+    Click(row=120, column=85, positive=True)
+    >>> Click.parse("-40,60")
+    Click(row=40.0, column=60.0, positive=False)
     """
 
     row: float

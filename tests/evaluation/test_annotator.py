@@ -8,9 +8,15 @@ from skimage.io import imread
 
 from napari_simpleclick import Click, Predictor, load_weights, networks
 from napari_simpleclick.evaluation.annotator import annotate, next_click
-from napari_simpleclick.inference import THRESHOLD, ZoomIn
+from napari_simpleclick.inference import THRESHOLD, ObjectState, ZoomIn
 from napari_simpleclick.inference.shapes import depth
-from tests.helpers import fill_from_keys
+from tests.helpers import (
+    DiskNetwork,
+    LinearNetwork,
+    blob,
+    fill_from_hash,
+    fill_from_keys,
+)
 
 ROUNDING_CASE = 24
 """Equally deep pixels that OpenCV's AVX-512 code rounds apart."""
@@ -18,10 +24,15 @@ ROUNDING_CASE = 24
 AVX512 = 256
 
 
-@pytest.mark.parametrize("number", range(40))
-def test_next_clicks_are_those_of_the_official_robot(golden, number):
+@pytest.fixture(scope="module")
+def next_clicks(golden):
     with gzip.open(golden / "next_click.json.gz") as file:
-        case = json.load(file)[number]
+        return json.load(file)
+
+
+@pytest.mark.parametrize("number", range(40))
+def test_next_clicks_are_those_of_the_official_robot(next_clicks, number):
+    case = next_clicks[number]
     truth, mask = np.array(case["gt"]), np.array(case["pred"]).astype(bool)
     fresh = np.ones(truth.shape, bool)
     for positive, row, column in case["clicks"]:
@@ -38,6 +49,71 @@ def test_next_clicks_are_those_of_the_official_robot(golden, number):
             assert click == Click(row, column, bool(positive))
 
 
+@pytest.fixture(scope="module")
+def vectors(golden):
+    return json.loads((golden / "vectors.json").read_text())
+
+
+@pytest.fixture
+def hashed():
+    """Give the xTiny network of the vectors in a predictor that sees the blob."""
+    network = networks.build("simpleclick-xtiny")
+    fill_from_hash(network)
+    predictor = Predictor(network, device="cpu", precision="float32", flip=True)
+    predictor.set_image(blob()[0])
+    return predictor
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_published_protocol_is_that_of_the_official_code(vectors, number):
+    expected = vectors["robot"][number]
+    image, truth = blob()
+    network = LinearNetwork(expected["bias"])
+    predictor = Predictor(network, device="cpu", precision="float32", flip=True)
+    predictor.set_image(image)
+    turns = annotate(predictor, truth, clicks=6)
+    made = [[t.click.positive, t.click.row, t.click.column] for t in turns]
+    assert made == expected["clicks"]
+    assert [turn.iou for turn in turns] == pytest.approx(expected["ious"], abs=1e-6)
+    for turn, crop in zip(turns, expected["crops"], strict=False):
+        assert turn.crop == tuple(crop)
+    for turn, total, area in zip(
+        turns, expected.get("sums", ()), expected.get("areas", ()), strict=False
+    ):
+        assert turn.probability.sum() == pytest.approx(total, rel=1e-5)
+        assert turn.mask.sum() == area
+
+
+def test_answers_to_given_clicks(hashed, vectors):
+    expected = vectors["given_clicks"]
+    clicks = [Click(r, c, bool(positive)) for positive, r, c in expected["clicks"]]
+    rows, columns = np.transpose(expected["places"])
+    answers = list(hashed.replay(clicks))
+    np.testing.assert_allclose(
+        [answer[rows, columns] for answer in answers],
+        expected["probabilities"],
+        atol=1e-4,
+    )
+    sums = [answer.sum(dtype=float) for answer in answers]
+    assert sums == pytest.approx(expected["sums"], rel=1e-5)
+
+
+def test_answer_to_a_given_prior(hashed, vectors):
+    expected = vectors["given_prior"]
+    told = expected["prior"]
+    prior = np.zeros((300, 400), np.float32)
+    prior[slice(*told["rows"]), slice(*told["columns"])] = told["probability"]
+    clicks = [Click(r, c, bool(positive)) for positive, r, c in expected["clicks"]]
+    answer, state = hashed.predict(clicks, prior, state=ObjectState())
+    assert state.crop == tuple(expected["crop"])
+    rows, columns = np.transpose(expected["places"])
+    np.testing.assert_allclose(
+        answer[rows, columns], expected["probabilities"], atol=1e-4
+    )
+    assert answer.sum(dtype=float) == pytest.approx(expected["sum"], rel=1e-5)
+    assert np.count_nonzero(answer) == expected["not_zero"]
+
+
 def check_trace(predictor, record, probabilities, stride):
     truth = record["gt"].astype(int)
     turns = annotate(predictor, truth, clicks=len(record["clicks"]))
@@ -51,9 +127,9 @@ def check_trace(predictor, record, probabilities, stride):
             assert turn.iou == pytest.approx(record["ious"][number], abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["a", "b", "c"])
-def test_trace_with_reproducible_weights(golden, name):
-    record = np.load(golden / f"trace_xtiny_{name}.npz")
+@pytest.mark.parametrize("name", [pytest.param("b", marks=pytest.mark.slow), "a", "c"])
+def test_trace_with_reproducible_weights(shared, name):
+    record = np.load(shared / "golden" / f"trace_xtiny_{name}.npz")
     network = networks.build("simpleclick-xtiny")
     fill_from_keys(network, int(record["seed"]))
     predictor = Predictor(network, device="cpu", precision="float32", flip=True)
@@ -61,10 +137,16 @@ def test_trace_with_reproducible_weights(golden, name):
     check_trace(predictor, record, record["probs_stride8"], 8)
 
 
-@pytest.mark.parametrize("name", ["ssTEM", "ssTEM672", "lgg", "knee"])
-def test_trace_with_trained_weights(shared, golden, name):
-    record = np.load(golden / f"trace_trained_{name}.npz")
-    network, _ = load_weights(golden / "official_format_xtiny.pth")
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("lgg", "knee"),
+        *(pytest.param(s, marks=pytest.mark.slow) for s in ("ssTEM", "ssTEM672")),
+    ],
+)
+def test_trace_with_trained_weights(shared, name):
+    record = np.load(shared / "golden" / f"trace_trained_{name}.npz")
+    network, _ = load_weights(shared / "golden" / "official_format_xtiny.pth")
     zoom = ZoomIn(size=tuple(int(side) for side in record["target_size"]))
     predictor = Predictor(
         network, device="cpu", precision="float32", flip=True, zoom=zoom
@@ -74,8 +156,7 @@ def test_trace_with_trained_weights(shared, golden, name):
 
 
 def test_robot_stops_at_the_target():
-    network = networks.build("simpleclick-xtiny", 64)
-    predictor = Predictor(network, device="cpu", precision="float32")
+    predictor = Predictor(DiskNetwork(), device="cpu", precision="float32")
     predictor.set_image(np.zeros((40, 40), np.uint8))
     truth = np.zeros((40, 40), int)
     truth[10:20, 10:20] = 1

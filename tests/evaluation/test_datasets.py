@@ -479,8 +479,10 @@ def test_sizes_of_volumes(tmp_path):
     with pytest.raises(ValueError, match="has no slice 7 on axis 2, only 7"):
         beyond.load()
     save_volume(tmp_path / "mask.nii", BLOCK[..., None])
+    assert find_cases("volume", tmp_path)[0] == case
+    save_volume(tmp_path / "mask.nii", np.stack([BLOCK] * 2, -1))
     text = refused("volume", tmp_path)
-    assert "mask.nii' has the shape (5, 6, 7, 1); expected 3 axes" in text
+    assert "mask.nii' has the shape (5, 6, 7, 2); expected 3 axes" in text
 
 
 def test_damaged_volume(tmp_path):
@@ -668,3 +670,40 @@ def test_real_folders(shared, name, ignore, count, instances):
         np.testing.assert_array_equal(truth == -1, mask == ignore)
         ignored += int((truth == -1).sum())
     assert (ignored > 0) == (ignore is not None)
+
+
+def test_palettes_and_colours_are_labels(tmp_path):
+    """The numbers of a palette, and every colour beside black."""
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    save(tmp_path / "images" / "a.png", PHOTO)
+    indexed = Image.fromarray(TWO % 4)
+    indexed.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0, 0, 0, 128])
+    indexed.save(tmp_path / "masks" / "a.png")
+    assert [case.instance for case in find_cases("folder", tmp_path)] == [1, 3]
+    indexed.convert("RGB").save(tmp_path / "masks" / "a.png")
+    (blue, red) = find_cases("folder", tmp_path)
+    np.testing.assert_array_equal(blue.load()[1], TWO % 4 == 3)
+    np.testing.assert_array_equal(red.load()[1], TWO % 4 == 1)
+
+
+def test_labels_of_more_than_31_bits(tmp_path):
+    for folder, array in [("images", PHOTO), ("masks", TWO.astype(np.uint64) << 40)]:
+        (tmp_path / folder).mkdir()
+        tifffile.imwrite(tmp_path / folder / "a.tif", array)
+    cases = find_cases("folder", tmp_path)
+    assert [case.instance for case in cases] == [1 << 40, 3 << 40, 255 << 40]
+    np.testing.assert_array_equal(cases[0].load()[1], TWO == 1)
+    tifffile.imwrite(tmp_path / "masks" / "a.tif", TWO.astype(np.uint64) << 63)
+    assert "number its objects from 1" in refused("folder", tmp_path)
+
+
+def test_masks_of_volumes_are_turned_as_their_images(tmp_path):
+    save_volume(tmp_path / "image.nii", SCAN)
+    turned = np.diag([-1.0, 1.0, 1.0, 1.0])
+    turned[0, 3] = SCAN.shape[0] - 1
+    image = nibabel.Nifti1Image(BLOCK[::-1], turned)
+    nibabel.save(image, tmp_path / "mask.nii")
+    case = find_cases("volume", tmp_path)[0]
+    expected = BLOCK[..., case.index] == case.instance
+    np.testing.assert_array_equal(case.load()[1], expected)

@@ -6,7 +6,11 @@ import shutil
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
+import tifffile
+from PIL import Image
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.evaluation import Study, read_cases
 
 
@@ -147,3 +151,35 @@ def test_what_cannot_be_recorded(cases, tmp_path):
         Study(cases, "P01", tmp_path / "file", "bundled")
     with pytest.raises(ValueError, match="nothing to report"):
         Study(cases, "P02", tmp_path, "bundled").result()
+
+
+def test_a_damaged_record_is_refused_in_a_sentence(cases, tmp_path):
+    Study(cases, "p1", tmp_path, "bundled")
+    with (tmp_path / "p1.jsonl").open("a") as file:
+        file.write('{"event": "finish", "result": {"name": 3}}\n')
+    with pytest.raises(UserError, match="is damaged"):
+        Study(cases, "p1", tmp_path, "bundled")
+
+
+def test_cases_of_any_volume_and_mask(tmp_path):
+    """NRRD and TIFF stacks have slices as NIfTI has; palettes give their numbers."""
+    stack = np.arange(4 * 5 * 6, dtype=np.uint8).reshape(4, 5, 6)
+    labels = np.zeros(stack.shape, np.uint8)
+    labels[2, 1:3, 2:4] = 2
+    for name, array in (("a", stack), ("m", labels)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", array, photometric="minisblack")
+        image = sitk.GetImageFromArray(array)
+        sitk.WriteImage(image, str(tmp_path / f"{name}.nrrd"))
+    rows = ["a.tif,m.tif,,0,2", "a.nrrd,m.nrrd,,2,2"]
+    head = "image,mask,label,axis,slice"
+    for case in read_cases(write_list(tmp_path, *rows, head=head)):
+        image, truth = case.load()
+        turn = (lambda a: a.T) if "nrrd" in case.image.name else (lambda a: a)
+        np.testing.assert_array_equal(turn(image), stack[2])
+        np.testing.assert_array_equal(turn(truth), labels[2] == 2)
+    Image.fromarray(stack[0]).save(tmp_path / "p.png")
+    indexed = Image.fromarray(labels[2])
+    indexed.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+    indexed.save(tmp_path / "q.png")
+    (case,) = read_cases(write_list(tmp_path, "p.png,q.png,2"))
+    np.testing.assert_array_equal(case.load()[1], labels[2] == 2)

@@ -208,9 +208,6 @@ def test_damaged_files_say_so(tmp_path):
     path.write_bytes(gzip.compress(b"no image"))
     with pytest.raises(ValueError, match="cannot be read as an image"):
         open_layers(path)
-    save(tmp_path / "c.nii", noise.astype(np.complex64))
-    with pytest.raises(ValueError, match="complex numbers"):
-        open_layers(tmp_path / "c.nii")
 
 
 def test_nan_voxels_are_kept(tmp_path):
@@ -341,11 +338,11 @@ def test_units_that_nifti_has_not(tmp_path):
 
 
 def test_errors_are_one_sentence(tmp_path):
-    path = save(tmp_path / "a.nii", np.ones((3, 4, 5), np.complex64))
+    path = rewrite(save(tmp_path / "a.nii", np.ones((3, 4, 5), np.uint8)), dim=[-1] * 8)
     with pytest.raises(ValueError) as info:
         only(path)
     assert str(info.value).count("a.nii") == 1
-    assert str(info.value).endswith("save their magnitude instead.")
-    source = Source.of_layer((1,) * 8, (1.0,) * 8, (0.0,) * 8)
+    assert str(info.value).endswith("copy it again.")
+    source = Source.of_layer((2,) * 8, (1.0,) * 8, (0.0,) * 8)
     with pytest.raises(ValueError, match="cannot hold 8 axes"):
-        write_labels(tmp_path / "m.nii", np.ones((1,) * 8, int), source)
+        write_labels(tmp_path / "m.nii", np.ones((2,) * 8, int), source)

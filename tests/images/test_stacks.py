@@ -10,7 +10,7 @@ from PIL import Image
 from skimage.io import imsave
 
 from napari_simpleclick.images import lazy_array
-from napari_simpleclick.images.files import read_image, write_labels
+from napari_simpleclick.images.files import read_image, read_mask, write_labels
 from napari_simpleclick.images.source import Source
 from napari_simpleclick.images.viewer_images import is_image_folder, open_layers
 
@@ -325,3 +325,62 @@ def test_wide_layers_become_nifti(tmp_path):
     write_labels(tmp_path / "m.nii.gz", np.ones((2, 40_000), np.uint8), source)
     opened = only(tmp_path / "m.nii.gz")
     assert opened.array.shape == (2, 40_000)
+
+
+def numbered(folder, *names):
+    """Save pictures whose only value is their place among the names."""
+    folder.mkdir()
+    for value, name in enumerate(names):
+        Image.fromarray(np.full((4, 5), value, np.uint8)).save(folder / name)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("s9.png", "s10.png", "s11.png"),
+        ("s009.tif", "s010.tif", "s0100.tif"),
+        ("a1_z0.5.png", "a2_z1.5.png", "a3_z1.7.png", "a10_z2.8.png"),
+        ("IMG2.BMP", "img10.bmp"),
+    ],
+)
+def test_slices_are_sorted_by_their_numbers(tmp_path, names):
+    opened = only(numbered(tmp_path / "a", *names))
+    assert opened.array[:, 0, 0].tolist() == list(range(len(names)))
+
+
+def test_a_few_other_pictures_are_left_out(tmp_path):
+    names = [f"s{number}.png" for number in range(8)]
+    folder = numbered(tmp_path / "a", *names, "overview.png")
+    opened = only(folder)
+    assert opened.array.shape == (8, 4, 5)
+    assert "'overview.png' in" in opened.warnings[0]
+    assert "was left out" in opened.warnings[0]
+    names = [f"{name}{number}.png" for name in "ab" for number in range(8)]
+    with pytest.raises(ValueError, match="is a folder without"):
+        only(numbered(tmp_path / "two", *names))
+    with pytest.raises(ValueError, match="is a folder without"):
+        only(numbered(tmp_path / "twice", "s1.png", "s01.png"))
+
+
+def test_folders_of_palette_slices_are_masks(tmp_path):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    labels = NOISE.astype(np.uint8) % 3
+    for number, plane in enumerate(labels):
+        picture = Image.fromarray(plane)
+        picture.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+        picture.save(folder / f"{number}.png")
+    file = read_image(folder)
+    assert file.rgb
+    np.testing.assert_array_equal(read_mask(folder, file), labels > 0)
+
+
+def test_slices_whose_distance_is_not_known(tmp_path):
+    for number, picture in enumerate(NOISE):
+        imagej(tmp_path / f"{number}.tif", picture)
+    opened = only(tmp_path)
+    assert "how far apart its slices are" in opened.warnings[-1]
+    write_labels(tmp_path / "m.nii", NOISE, opened.source)
+    zooms = nibabel.load(tmp_path / "m.nii").header.get_zooms()
+    np.testing.assert_allclose(zooms, (5e-4, 2.5e-4, 5e-4), rtol=1e-6)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from skimage.io import imread
 
-from napari_simpleclick import Click, Predictor, load_weights
+from napari_simpleclick import Click
 from napari_simpleclick.inference import ObjectState
 from napari_simpleclick.inference.crops import Crop
 from napari_simpleclick.inference.square_grid import SquareGrid
@@ -47,10 +47,9 @@ def test_pixels_without_area_are_refused(spacing):
         SquareGrid.covering((10, 10), spacing)
 
 
-def test_a_thinned_image_gives_the_thinned_answer():
+def test_a_thinned_image_gives_the_thinned_answer(predictor):
     """Every fourth row, and four times the spacing: the same object."""
     image = imread(sample_path("em.tif"))[2][:249]
-    predictor = Predictor(load_weights("bundled")[0], precision="float32")
     predictor.set_image(image)
     full = predictor.predict([Click(152, 155)])
     predictor.set_image(image[::4], spacing=(4.0, 1.0))

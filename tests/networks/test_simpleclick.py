@@ -7,12 +7,44 @@ import torch
 
 from napari_simpleclick import networks
 from napari_simpleclick.networks import draw_disks
-from tests.helpers import fill_from_keys
+from tests.helpers import fill_from_hash, fill_from_keys, waves
+
+FORWARD = ["xtiny-448", "xtiny-672", "patches-of-14", "groups-of-6"]
+POINTS = [[180.25, 200.5], [100, 240.75], [300.5, 60.25], [-1, -1]]
+"""Two positive clicks, a negative one and padding, px."""
 
 
-@pytest.mark.parametrize("size", ["xtiny", "base", "large", "huge"])
-def test_forward_is_that_of_the_official_code(golden, size):
-    record = np.load(golden / f"forward_{size}.npz")
+@pytest.mark.parametrize("name", FORWARD)
+def test_forward_is_that_of_the_official_code(golden, name):
+    expected = json.loads((golden / "vectors.json").read_text())["forward"][name]
+    size, changes = expected["size"], expected.get("changes", {})
+    network = networks.build(
+        expected["network"],
+        448,
+        **{k: tuple(v) if k == "pyramid" else v for k, v in changes.items()},
+    ).eval()
+    fill_from_hash(network)
+    network.resize((size, size))
+    image, prior = waves(size, size)
+    disks = draw_disks(torch.tensor([POINTS]), (size, size))
+    assert disks.sum(dim=(0, 2, 3)).tolist() == [156, 80]
+    with torch.no_grad():
+        logits = network(image, torch.cat([prior, disks], 1))[0, 0]
+    for row, column, value in expected["logits"]:
+        assert float(logits[row, column]) == pytest.approx(value, abs=1e-4)
+    for name in {"mean", "std", "min", "max"} & set(expected):
+        assert float(getattr(logits, name)()) == pytest.approx(expected[name], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        "xtiny",
+        *(pytest.param(s, marks=pytest.mark.slow) for s in ("base", "large", "huge")),
+    ],
+)
+def test_every_published_size_is_that_of_the_official_code(shared, size):
+    record = np.load(shared / "golden" / f"forward_{size}.npz")
     network = networks.build(f"simpleclick-{size}").eval()
     fill_from_keys(network, int(record["seed"]))
     image = torch.from_numpy(record["image"].transpose(2, 0, 1)[None]).float() / 255

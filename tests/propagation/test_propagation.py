@@ -1,10 +1,10 @@
-"""From slice to slice of a ball in noise, with the bundled network."""
+"""From slice to slice of a ball in noise."""
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_simpleclick import Predictor, load_weights
+from napari_simpleclick import Predictor
 from napari_simpleclick.propagation import (
     Ending,
     Propagation,
@@ -12,14 +12,16 @@ from napari_simpleclick.propagation import (
     interpolated,
     propagate_mask,
 )
+from tests.helpers import LinearNetwork
 
 COUNT = 24
 CENTRE, RADIUS = 12, 9
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def predictor():
-    return Predictor(load_weights("bundled")[0], device="cpu", precision="float32")
+    network = LinearNetwork(0.41, radius_px=5, image_size=(128, 128))
+    return Predictor(network, device="cpu", precision="float32")
 
 
 def ball():
@@ -54,7 +56,8 @@ def run(predictor, annotated, start=CENTRE, low=0, high=COUNT - 1, **options):
     return propagation, steps, asked
 
 
-def test_both_ways_until_the_object_ends(predictor):
+def test_the_bundled_network_goes_both_ways_until_the_object_ends(bundled):
+    predictor = Predictor(bundled, device="cpu", precision="float32")
     propagation, steps, _ = run(predictor, {CENTRE: TRUTH[CENTRE]})
     found = {step.index: step for step in steps}
     for index in range(CENTRE - 6, CENTRE + 7):

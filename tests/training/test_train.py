@@ -23,32 +23,30 @@ from napari_simpleclick.training.samples import LARGEST_ZOOM, Samples, crop_wind
 from napari_simpleclick.training.simulated_clicks import (
     SLOTS,
     add_next_points,
+    draw_box,
     first_points,
+    prompts_on,
 )
 from napari_simpleclick.training.synthetic import add_lesion, draw_image
 from napari_simpleclick.weights import load_weights
+from tests.helpers import square_sets
 
 
 @pytest.fixture
 def data(tmp_path):
-    """Two squares per image, bright on dark."""
-    for kind in ("images", "masks"):
-        (tmp_path / "data" / "squares" / kind).mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for number in range(4):
-        labels = np.zeros((60, 80), np.uint8)
-        labels[5:25, 10:30], labels[30:55, 45:75] = 1, 2
-        image = (labels > 0) * 120 + rng.integers(0, 60, labels.shape)
-        folder = tmp_path / "data" / "squares"
-        imsave(folder / "images" / f"{number}.png", image.astype(np.uint8))
-        imsave(folder / "masks" / f"{number}.png", labels, check_contrast=False)
-    return tmp_path / "data"
+    return square_sets(tmp_path)
 
+
+TINY = {"width": 16, "depth": 4, "heads": 2, "pyramid": (8, 8, 8, 8), "head": 8}
+"""Changes of SimpleClick xTiny that leave little of it."""
 
 CONFIG = {
     "network": "simpleclick-xtiny",
+    "changes": TINY,
     "save_every": 2,
     "accelerator": "cpu",
+    "workers": 0,
+    "threads": 1,
     "stages": [
         {"size": 32, "batch": 2, "steps": 3, "rate": 1e-3},
         {"size": 64, "batch": 2, "steps": 2, "rate": 1e-3},
@@ -75,7 +73,8 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_weights(data, tmp_path):
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(data, tmp_path):
-    small = {**CONFIG, "stages": CONFIG["stages"][:1]}
+    stage = {"size": 32, "batch": 1, "steps": 1, "rate": 1e-3}
+    small = {**CONFIG, "stages": [stage]}
     train(TrainConfig(**small), data, tmp_path / "a")
     for key, value in (("network", "simpleclick-base"), ("optimizer", "muon")):
         other = TrainConfig(**{**small, key: value})
@@ -145,6 +144,77 @@ def test_first_points_start_with_one_click_or_many():
     assert negatives == pytest.approx(3.905, abs=0.8)
 
 
+def test_first_clicks_can_be_off_centre():
+    target = np.zeros((64, 64), bool)
+    target[10:54, 10:54] = True
+    nothing = np.zeros_like(target)
+    depths = {}
+    for off_centre in (0.0, 1.0):
+        rng = np.random.default_rng(0)
+        places = [
+            first_points(target, nothing, rng, 1.0, off_centre)[0] for _ in range(200)
+        ]
+        depths[off_centre] = np.abs(np.array(places) - 31.5).max(1)
+    assert depths[0.0].max() < 11 < 15 < depths[1.0].max() < 19.5
+    assert all(target[tuple(np.int_(place))] for place in places)
+
+
+def test_some_samples_start_from_a_box(data):
+    sets = read_sets(data)
+    config = TrainConfig(**CONFIG, boxes=0.5)
+    samples = Samples(sets, config, 64)
+    boxes = 0
+    for number in range(40):
+        _, target, prior, points = samples[number]
+        if not prior.any():
+            continue
+        boxes += 1
+        assert prior.unique().tolist() in ([0, 0.5], [0.5])
+        rows, columns = prior[0].nonzero().numpy().T
+        height, width = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
+        assert len(rows) == height * width
+        middle = [rows.mean(), columns.mean()]
+        np.testing.assert_allclose(points[0], middle, atol=1e-3)
+        assert (points >= 0).all(-1).sum() == 1
+        inside = (target * (prior > 0)).sum() / target.sum()
+        assert inside > 0.6
+    assert 10 <= boxes <= 30
+    plain = TrainConfig(**CONFIG, boxes=0.0, off_centre=0.0)
+    for one, other in zip(
+        Samples(sets, plain, 64)[3],
+        Samples(sets, TrainConfig(**CONFIG), 64)[3],
+        strict=True,
+    ):
+        assert torch.equal(one, other)
+
+
+def test_boxes_stay_within_the_image():
+    for seed in range(60):
+        target = np.zeros((20, 20), bool)
+        target[[0, 19][seed % 2], :] = True
+        prior, points = draw_box(target, np.random.default_rng(seed))
+        assert prior.any()
+        assert (points[0] >= 0).all()
+        assert (points[0] <= 19).all()
+
+
+def test_clicks_are_told_oldest_first():
+    rng = np.random.default_rng(0)
+    target = torch.zeros(1, 1, 64, 64)
+    target[:, :, 10:40, 10:40] = 1
+    points = torch.full((1, 2 * SLOTS, 2), -1.0)
+    points[0, 0], points[0, SLOTS] = torch.tensor([12.0, 13]), torch.tensor([1.0, 2])
+    places = []
+    for turn in (1, 2):
+        add_next_points(points, torch.zeros_like(target), target, turn, rng)
+        places.append(tuple(points[0, SLOTS - turn].tolist()))
+    positive, negative = prompts_on(points[0].numpy())
+    assert positive == ((12, 13), *places)
+    assert negative == ((1, 2),)
+    full = np.tile(np.arange(2 * SLOTS, dtype=np.float32)[:, None], 2)
+    assert prompts_on(full)[0][-1] == (SLOTS - 1, SLOTS - 1)
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_learning_from_every_click_resumes_too(data, tmp_path, optimizer):
     more = {"correction": 0.5, "optimizer": optimizer}
@@ -173,6 +243,8 @@ def test_fine_tuning_starts_from_given_weights(data, tmp_path):
         stages=[stage],
         weight_decay=0,
         accelerator="cpu",
+        workers=0,
+        threads=1,
     )
     tuned = train(config, data, tmp_path / "a").state_dict()
     bundled = load_weights("bundled")[0].state_dict()
@@ -309,12 +381,14 @@ def test_configs_that_cannot_be_used(tmp_path):
             read_config(path)
 
 
+@pytest.mark.slow
 def test_two_devices_share_the_work(data, tmp_path):
     path = tmp_path / "run.toml"
     path.write_text(
         'network = "simpleclick-xtiny"\naccelerator = "cpu"\ndevices = 2\n'
-        'precision = "32-true"\nworkers = 0\n'
+        'precision = "32-true"\nworkers = 0\nthreads = 1\n'
         "[[stages]]\nsize = 32\nbatch = 2\nsteps = 2\nrate = 1e-3\n"
+        "[changes]\nwidth = 32\ndepth = 4\nheads = 2\nhead = 8\npyramid = [8, 8, 8, 8]"
     )
     command = [sys.executable, "-m", "napari_simpleclick.cli", "train", str(path)]
     command += ["--data", str(data), "--out", str(tmp_path / "out")]
@@ -342,6 +416,13 @@ def test_a_run_validates_on_held_out_images(data, tmp_path):
     assert len(found[0]["miou"]) == 5
 
 
+def test_the_encode_once_run_says_what_it_begins_with():
+    run = read_config(Path("encode-once-1"))
+    assert (run.network, run.start) == ("encode-once-lite0", "imagenet:lite0")
+    assert [stage.size for stage in run.stages] == [224, 320, 448]
+    assert {"sts_extremity_ct", "sts_extremity_mri_t1"} == set(run.same_names[0])
+
+
 @pytest.mark.parametrize("option", ["prior_drop", "jaccard"])
 def test_options_change_what_is_learnt(data, tmp_path, option):
     learnt = [
@@ -362,8 +443,8 @@ def test_recipes_that_are_compared_differ_in_their_samples_alone():
 
 def test_ready_configs_can_be_read_by_name():
     names = ready_configs()
-    assert {"bundled-2", "fine-tune", "sbd-xtiny", "coco-lvis-huge"} <= set(names)
-    assert len(names) == 14
+    assert {"bundled-2", "fine-tune", "sbd-xtiny", "encode-once-1"} <= set(names)
+    assert len(names) == 15
     for name in names:
         assert read_config(Path(name)).stages
     published = read_config(Path("coco-lvis-base"))

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from napari_simpleclick import load_weights
 from napari_simpleclick.training.images import LabelledImage
@@ -29,6 +30,22 @@ def test_files_are_held_out_whole_and_always_the_same():
     again = split(sets, 0.25)[1]
     assert [i.name for i in again["b"]] == [i.name for i in held["b"]]
     assert split(sets, 0.0) == (sets, {})
+
+
+def test_patients_of_two_sets_are_held_out_together():
+    sets = {"ct": images(100), "mr": images(160), "other": images(100)}
+    learn, held = split(sets, 0.3, [("mr", "ct")])
+    names = {
+        name: ({i.name for i in learn[name]}, {i.name for i in held[name]})
+        for name in sets
+    }
+    assert not names["ct"][0] & names["mr"][1]
+    assert not names["mr"][0] & names["ct"][1]
+    assert names["ct"][0] & names["other"][1]  # of their own accord
+    alone = split({"mr": sets["mr"], "ct": sets["ct"]}, 0.3, [("ct", "mr")])
+    assert [i.name for i in alone[1]["ct"]] == [i.name for i in held["ct"]]
+    with pytest.raises(ValueError, match="'mr' is in two groups"):
+        split(sets, 0.3, [("mr", "ct"), ("other", "mr")])
 
 
 def test_the_robot_annotates_held_out_objects(tmp_path):

@@ -1,4 +1,5 @@
 import http.server
+import json
 import os
 import pickle
 import shutil
@@ -21,6 +22,8 @@ from napari_simpleclick.weights import (
     is_local,
     load_encoder,
     save_weights,
+    spec_of,
+    store,
 )
 from napari_simpleclick.weights.store import checksum, described, locate
 
@@ -35,9 +38,11 @@ def test_bundled_weights_are_those_of_the_catalogue():
     assert not network.training
 
 
-def test_official_checkpoint_loads_and_is_known_from_then_on(golden, tmp_path):
+def test_official_checkpoint_loads_and_is_known_from_then_on(
+    official_checkpoint, tmp_path
+):
     path = tmp_path / "sbd_vit_xtiny.pth"
-    shutil.copy(golden / "official_format_xtiny.pth", path)
+    shutil.copy(official_checkpoint, path)
     card = catalogue()["sbd_vit_xtiny"]
     assert not is_local(card)
     network, loaded = load_weights(path)
@@ -51,6 +56,101 @@ def test_official_checkpoint_loads_and_is_known_from_then_on(golden, tmp_path):
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(WeightsError, match="has changed since"):
         load_weights("sbd_vit_xtiny")
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """Files that were hashed, in order."""
+    seen = []
+
+    def count(path):
+        seen.append(path.name)
+        return checksum(path)
+
+    monkeypatch.setattr(store, "checksum", count)
+    return seen
+
+
+@pytest.fixture
+def official(tmp_path):
+    """A file that counts as an official one by its name."""
+    path = tmp_path / "sbd_vit_xtiny.pth"
+    state = networks.build("simpleclick-xtiny", 64).state_dict()
+    torch.save({"state_dict": state}, path)
+    return path
+
+
+def test_a_file_is_hashed_once_while_it_stays_as_it_is(official, hashed):
+    for name in (official, official, "sbd_vit_xtiny", "sbd_vit_xtiny"):
+        _, card = load_weights(name)
+        assert card.name == "sbd_vit_xtiny"
+    assert hashed == ["sbd_vit_xtiny.pth"]
+    os.utime(official, (1, 1))
+    for _ in range(2):
+        load_weights("sbd_vit_xtiny")
+    assert len(hashed) == 2  # another time, the same content
+    content = bytearray(official.read_bytes())
+    content[-1] ^= 1
+    official.write_bytes(content)
+    with pytest.raises(WeightsError, match="has changed since"):
+        load_weights("sbd_vit_xtiny")
+
+
+def test_what_older_versions_remembered_is_still_known(official, cache, hashed):
+    load_weights(official)
+    memory = json.loads((cache / "recognised.json").read_text())
+    del memory["sbd_vit_xtiny"]["modified"]
+    (cache / "recognised.json").write_text(json.dumps(memory))
+    load_weights("sbd_vit_xtiny")
+    load_weights("sbd_vit_xtiny")
+    assert len(hashed) == 2
+
+
+def test_what_a_network_takes_is_known_without_its_weights(official, tmp_path):
+    taken = spec_of(official)
+    assert (taken.image_size, taken.multiple_of) == ((64, 64), 16)
+    network = networks.build("encode-once-lite1", 96)
+    path = tmp_path / "a.safetensors"
+    save_weights(network, path, Card("a", "encode-once-lite1", path.name))
+    assert spec_of(path) == network.spec
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(WeightsError, match="damaged"):
+        spec_of(path)
+    with pytest.raises(WeightsError, match="There is no file"):
+        spec_of(tmp_path / "b.safetensors")
+
+
+def test_files_of_encode_once_networks(tmp_path):
+    network = networks.build("encode-once-lite0", 64)
+    path = tmp_path / "a.safetensors"
+    card = Card("mine", "encode-once-lite0", path.name, "me", "mine", "Apache-2.0")
+    save_weights(network, path, card)
+    loaded, found = load_weights(path)
+    assert found == card
+    assert loaded.config == network.config
+    own = loaded.state_dict()
+    for key, value in network.state_dict().items():
+        torch.testing.assert_close(own[key], value.half().to(value.dtype))
+    state = {k: v.half() for k, v in own.items() if "num_batches" not in k}
+    save_file(state, tmp_path / "b.safetensors")
+    again, found = load_weights(tmp_path / "b.safetensors")
+    assert found.network == "encode-once-lite0"
+    assert again.config.image_size == (448, 448)
+    for one, other in zip(again.parameters(), loaded.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_unusable_files_of_encode_once_networks(tmp_path):
+    state = networks.build("encode-once-lite0", 64).state_dict()
+    path = tmp_path / "a.safetensors"
+    save_file(state, path, {"image_size": "small"})
+    with pytest.raises(WeightsError, match="says 'small' where its input size"):
+        load_weights(path)
+    fewer = {k: v for k, v in state.items() if not k.startswith("encoder._blocks.3.")}
+    save_file(fewer, path)
+    with pytest.raises(WeightsError, match="its encoder is none of lite0, lite1"):
+        load_weights(path)
 
 
 def test_our_files_keep_their_card(tmp_path):
@@ -86,8 +186,8 @@ def test_a_file_that_runs_code_is_refused_unopened(tmp_path, protocol):
     assert not trap.exists()
 
 
-def test_damaged_files(golden, tmp_path):
-    whole = (golden / "official_format_xtiny.pth").read_bytes()
+def test_damaged_files(official_checkpoint, tmp_path):
+    whole = official_checkpoint.read_bytes()
     path = tmp_path / "a.pth"
     for content, sentence in (
         (b"", "is empty"),

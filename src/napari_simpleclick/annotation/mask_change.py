@@ -147,7 +147,7 @@ class MaskChange:
         if not indices.shape == before.shape == after.shape or (
             indices.size and not 0 <= indices[0] <= indices[-1] < math.prod(self.shape)
         ):
-            raise UserError("A change of the mask does not fit the mask.")
+            raise UserError("A recorded change does not fit the mask; it is damaged.")
         return Voxels(indices, before, after)
 
     def fits(self, dtype: np.dtype[Any]) -> bool:

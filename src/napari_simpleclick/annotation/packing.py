@@ -40,7 +40,7 @@ def unpack(packed: bytes, count: int) -> list[NDArray[Any]]:
         return [
             np.lib.format.read_array(file, allow_pickle=False) for _ in range(count)
         ]
-    except (zlib.error, EOFError) as error:
+    except (zlib.error, EOFError, ValueError) as error:
         raise UserError(f"A change or mask is damaged: {error}.") from error
 
 

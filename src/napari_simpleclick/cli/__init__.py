@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+import napari_simpleclick
 from napari_simpleclick.cli import (
     evaluate,
     measure,
@@ -13,10 +16,10 @@ from napari_simpleclick.cli import (
     segment,
     weights,
 )
+from napari_simpleclick.cli.common import show_tracebacks
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Interactive segmentation: a click becomes a mask.",
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
@@ -25,6 +28,33 @@ for commands in (segment, propagate, measure, replay, evaluate, models):
 app.add_typer(weights.app, name="weights")
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"napari-simpleclick {napari_simpleclick.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Say which it is."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug",
+            envvar="NAPARI_SIMPLECLICK_DEBUG",
+            help="Show the traceback of an error; goes before the command.",
+        ),
+    ] = False,
+) -> None:
+    """Interactive segmentation: a click becomes a mask."""
+    show_tracebacks(debug)
+
+
 def main() -> None:
     """Run the command line."""
-    app(windows_expand_args=False)
+    app(prog_name="napari-simpleclick", windows_expand_args=False)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import re
+import traceback
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,7 +21,24 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from napari_simpleclick.errors import UserError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 console = Console()
+
+MISTAKE, BUG = 2, 70
+"""Exit codes: of usage, as everywhere, and EX_SOFTWARE of sysexits.h."""
+
+ISSUES = "https://github.com/napari-simpleclick/napari-simpleclick/issues"
+
+_tracebacks = ContextVar("tracebacks", default=False)
+
+
+def show_tracebacks(shown: bool) -> None:
+    """Decide whether errors come with where in the code they happened."""
+    _tracebacks.set(shown)
 
 
 def progress_bar(shown: bool = True) -> Progress:
@@ -32,24 +54,57 @@ def progress_bar(shown: bool = True) -> Progress:
 
 
 def one_sentence(command: Callable[..., None]) -> Callable[..., None]:
-    """End a user's mistake with its sentence on stderr and exit code 2."""
+    """End a command's errors in a sentence on stderr, and let its help wrap.
+
+    A person's mistake ends with exit code 2; whatever else goes wrong is a bug, and
+    ends with 70 and where to report it. ``--debug`` shows the traceback of both.
+    """
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        from pydantic import ValidationError
-
         try:
             command(*args, **kwargs)
-        except ValidationError as error:
-            first = error.errors()[0]
-            option = "-".join(str(part) for part in first["loc"]).replace("_", "-")
-            typer.echo(f"napari-simpleclick: --{option}: {first['msg']}.", err=True)
-            raise typer.Exit(2) from error
-        except (ValueError, MemoryError, OSError, ImportError) as error:
-            typer.echo(f"napari-simpleclick: {error}", err=True)
-            raise typer.Exit(2) from error
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if _tracebacks.get():
+                traceback.print_exc()
+            told = _told(error)
+            typer.echo(f"napari-simpleclick: {told or _bug(error)}", err=True)
+            raise typer.Exit(MISTAKE if told else BUG) from error
 
+    run.__doc__ = _paragraphs(command.__doc__ or "")
     return run
+
+
+def _told(error: Exception) -> str:
+    """Say in a sentence what a person can do something about; empty for a bug."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return str(error) or "There is not enough memory; close other programs."
+    if isinstance(error, OSError) and error.strerror:
+        where = f"'{error.filename}': " if error.filename else ""
+        return f"{where}{error.strerror}."
+    return str(error) if isinstance(error, OSError) else ""
+
+
+def _bug(error: Exception) -> str:
+    what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":.")
+    how = "report it" if _tracebacks.get() else "run it with --debug and report that"
+    return f"This is a bug ({what}); please {how}: {ISSUES}"
+
+
+def option_error(error: ValidationError) -> UserError:
+    """Say which option a value that was refused came from."""
+    first = error.errors()[0]
+    name = str(first["loc"][0]).replace("_", "-")
+    return UserError(f"--{name}: {first['msg']}.")
+
+
+def _paragraphs(text: str) -> str:
+    """Join the lines of each paragraph, so that a terminal can break them anew."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(text))
 
 
 def warn(sentences: Iterable[str]) -> None:
@@ -58,9 +113,14 @@ def warn(sentences: Iterable[str]) -> None:
         typer.echo(f"napari-simpleclick: {sentence}", err=True)
 
 
+def saved(path: Path, what: str, aside: bool = False) -> None:
+    """Say in one line what was written, on stderr if stdout holds something else."""
+    typer.echo(f"Saved {path}: {what}.", err=aside)
+
+
 def example(text: str) -> str:
-    """Format the last line of a command's help."""
-    return f"[dim]Example:[/dim] napari-simpleclick {text}"
+    """Format the last lines of a command's help: a command that runs as printed."""
+    return f"[dim]Example:[/dim]\n\nnapari-simpleclick {text}"
 
 
 WeightsOption = Annotated[

@@ -16,6 +16,7 @@ from napari_simpleclick.cli.common import (
     console,
     example,
     one_sentence,
+    option_error,
     progress_bar,
 )
 
@@ -31,17 +32,15 @@ MOST_JOBS = 8
 """Processes started unless told otherwise; each holds a model of its own."""
 
 
-@app.command(
-    epilog=example("evaluate --dataset sstem --root stack1 --json a.json --report out")
-)
+@app.command(epilog=example("evaluate --dataset sstem --root stack1 --report out"))
 @one_sentence
 def evaluate(
-    dataset: Annotated[str, typer.Option(help="Name of the data set, see below.")],
+    dataset: Annotated[str, typer.Option(help="Name of the data set, see above.")],
     root: Annotated[Path, typer.Option(help="Folder of the data set.")],
     weights: WeightsOption = "bundled",
     limit: Annotated[int | None, typer.Option(help="Draw this many objects.")] = None,
     seed: Annotated[
-        int, typer.Option(help="Of --limit and of damaged initial masks.")
+        int, typer.Option(min=0, help="Of --limit and of damaged initial masks.")
     ] = 0,
     initial_masks: Annotated[
         str,
@@ -115,7 +114,7 @@ def evaluate(
     ] = "auto",
     jobs: Annotated[
         int | None,
-        typer.Option(help="Processes; one per core.", rich_help_panel=WORKERS),
+        typer.Option(min=1, help="Processes; one per core.", rich_help_panel=WORKERS),
     ] = None,
     scheduler: Annotated[
         str,
@@ -129,6 +128,8 @@ def evaluate(
     names) and 'volume' (NIfTI images with masks, slice by slice). A run that was
     stopped goes on with the same command.
     """
+    from pydantic import ValidationError
+
     from napari_simpleclick.evaluation.case_options import CaseOptions
     from napari_simpleclick.evaluation.datasets import find_cases
     from napari_simpleclick.evaluation.report import write_report
@@ -147,19 +148,23 @@ def evaluate(
         check_writable(report / "index.html", (".html",))
     options = CaseOptions(ignore, whole, axis, every, min_area, image, mask)
     cases = choose_cases(find_cases(dataset, root, options), limit, seed)
-    settings = RobotSettings(
-        weights=weights,
-        baseline=baseline,
-        clicks=clicks,
-        stop_at=stop_at,
-        threshold=threshold,
-        flip=flip,
-        size=None if size is None else (size, size),
-        device=device,
-        precision=precision,
-        initial=initial_masks,
-        seed=seed,
-    ).resolved(dataset)
+    try:
+        chosen = RobotSettings(
+            weights=weights,
+            baseline=baseline,
+            clicks=clicks,
+            stop_at=stop_at,
+            threshold=threshold,
+            flip=flip,
+            size=None if size is None else (size, size),
+            device=device,
+            precision=precision,
+            initial=initial_masks,
+            seed=seed,
+        )
+    except ValidationError as error:
+        raise option_error(error) from error
+    settings = chosen.resolved(dataset)
     jobs = jobs or _jobs(settings.device)
     with progress_bar() as bar:
         task = bar.add_task(dataset, total=len(cases))

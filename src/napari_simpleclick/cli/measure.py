@@ -84,8 +84,8 @@ def _read(path: Path) -> _Placed:
     import numpy as np
 
     from napari_simpleclick.images.files import read_image
-    from napari_simpleclick.images.image_file import MM
     from napari_simpleclick.images.source import Source
+    from napari_simpleclick.images.units import MM
 
     file = read_image(path)
     warn(file.warnings)

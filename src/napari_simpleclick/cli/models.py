@@ -18,10 +18,12 @@ from napari_simpleclick.cli.common import (
 )
 from napari_simpleclick.prompts import Click
 
+ClicksOption = Annotated[int, typer.Option(min=1, help="How many are timed.")]
+
 app = typer.Typer()
 
 
-@app.command(epilog=example("train run.toml --data images --out run1"))
+@app.command(epilog=example("train fine-tune --data images --out run1"))
 @one_sentence
 def train(
     config: Annotated[
@@ -56,7 +58,7 @@ def train(
 
 @app.command(epilog=example("benchmark --weights bundled"))
 @one_sentence
-def benchmark(weights: WeightsOption = "bundled", clicks: int = 10) -> None:
+def benchmark(weights: WeightsOption = "bundled", clicks: ClicksOption = 10) -> None:
     """Measure milliseconds per click on the EM sample, on this computer."""
     import statistics
 

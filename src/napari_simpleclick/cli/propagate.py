@@ -14,6 +14,7 @@ from napari_simpleclick.cli.common import (
     example,
     one_sentence,
     progress_bar,
+    saved,
     warn,
 )
 from napari_simpleclick.errors import UserError
@@ -24,11 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command(
-    epilog=example(
-        "propagate scan.nii.gz --mask mask.nii.gz --slice 31 --axis 2 -o tumour.nii.gz"
-    )
-)
+@app.command(epilog=example("propagate scan.nii --mask m.nii --axis 2 -o object.nii"))
 @one_sentence
 def propagate(
     volume: Annotated[Path, typer.Argument(help="Volume file, or DICOM folder.")],
@@ -77,19 +74,16 @@ def propagate(
     if report is not None and str(report) != "-":
         files.check_writable(report, (".json",))
     warn(image.warnings)
-    array = image.array
+    flat = image.as_volume()
+    array = flat.array
     if lazy_array.fits_memory(array.nbytes):
         array = array[...]
-    if len(image.shape) == 4 and image.shape[3] == 1:
-        array = array[:, :, :, 0]
-    elif len(image.shape) != 3:
+    if len(flat.shape) != 3:
         raise UserError(
             f"'{volume}' has the shape {image.shape} and is no volume; give one with "
             "three axes, such as one of its times or channels."
         )
-    annotation = files.read_mask(mask, image)
-    if annotation.ndim == 4:
-        annotation = annotation[:, :, :, 0]
+    annotation = files.read_mask(mask, flat, lambda sentence: warn([sentence]))
     predictor = Predictor(load_weights(weights)[0])
     started = time.perf_counter()
     with progress_bar() as bar:
@@ -117,6 +111,11 @@ def propagate(
             typer.echo(text)
         else:
             report.write_text(text + "\n")
+    if out is not None:
+        saved(out, _described(result), aside=str(report) == "-")
+    elif str(report) != "-":
+        assert report is not None
+        saved(report, _described(result))
 
 
 def _parse_range(text: str | None) -> tuple[int | None, int | None]:
@@ -129,6 +128,15 @@ def _parse_range(text: str | None) -> tuple[int | None, int | None]:
             f"'{text}' is not a range; write LO:HI such as 10:40."
         ) from None
     return low, high
+
+
+def _described(result: PropagatedMask) -> str:
+    """How large the object is, and which slices it fills."""
+    filled = sorted({*result.annotated, *result.confidence})
+    count = f"{int(result.mask.sum()):,} voxels on "
+    if len(filled) == 1:
+        return f"{count}slice {filled[0]} alone; no neighbour was sure enough"
+    return f"{count}{len(filled)} slices from {filled[0]} to {filled[-1]}"
 
 
 def _summary(result: PropagatedMask, seconds: float, weights: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,19 +12,21 @@ from napari_simpleclick.cli.common import (
     WeightsOption,
     example,
     one_sentence,
+    saved,
     warn,
 )
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.prompts import Click
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 app = typer.Typer()
 
 
 @app.command(
-    epilog=example(
-        "segment scan.nii.gz --click 60,82 --click=-40,82 "
-        "--axis 2 --slice 31 -o mask.nii.gz"
-    )
+    epilog=example("segment scan.nii --click 20,25 --axis 2 --slice 22 -o m.nii")
 )
 @one_sentence
 def segment(
@@ -60,6 +62,11 @@ def segment(
     from napari_simpleclick.workflow.segmentation import segment_slice
 
     clicks = [Click.parse(text) for text in click or []]
+    if clicks and prior is None and not any(click.positive for click in clicks):
+        raise UserError(
+            "There are only negative clicks; add a positive one on the object, or give "
+            "a mask to correct with --prior."
+        )
     if out is None and not as_json:
         raise UserError("There is nothing to do; give -o FILE or --json.")
     if out is not None:
@@ -72,6 +79,7 @@ def segment(
         else:
             source = Source.of_file(result.file)
             files.write_labels(out, source.to_layer(result.volume), source)
+        saved(out, _described(result.mask, axis, slice_), aside=as_json)
     if as_json:
         report = {
             "milliseconds_per_click": [round(t, 1) for t in result.milliseconds],
@@ -80,6 +88,14 @@ def segment(
             "output": None if out is None else str(out),
         }
         typer.echo(json.dumps(report))
+
+
+def _described(mask: NDArray[np.uint8], axis: int | None, index: int | None) -> str:
+    """How large a mask is and where it lies."""
+    place = "" if axis is None else f" on slice {index} of axis {axis}"
+    if not mask.any():
+        return f"no pixel{place}; the model found nothing there, add a positive click"
+    return f"{int(mask.sum()):,} pixels{place}"
 
 
 @app.command(epilog=example("demo --screenshot demo.png"))
@@ -91,6 +107,9 @@ def demo(
     ] = None,
 ) -> None:
     """Open the EM sample in napari, ready to click."""
+    from napari_simpleclick.images.optional_packages import require
+
+    require("qtpy.QtWidgets", "all", "open a window")
     from napari_simpleclick.plugin.demo import run_demo
 
     saved = run_demo(screenshot)

@@ -15,6 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="The models and their files.")
 
 
 @app.command("list", epilog=example("weights list"))
+@one_sentence
 def weights_list() -> None:
     """List the models, their size and licence."""
     from napari_simpleclick.weights.catalogue import catalogue

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.evaluation.comparison import PairedTest, compare
     from napari_simpleclick.evaluation.datasets import Case, find_cases
     from napari_simpleclick.evaluation.metrics import dice, iou
+    from napari_simpleclick.evaluation.protocol import evaluate
     from napari_simpleclick.evaluation.report import Strip, write_report
     from napari_simpleclick.evaluation.result import CaseResult, Result
     from napari_simpleclick.evaluation.run import choose_cases, draw_strips, robot
@@ -33,6 +34,7 @@ __all__ = [
     "compare",
     "dice",
     "draw_strips",
+    "evaluate",
     "find_cases",
     "iou",
     "next_click",
@@ -50,6 +52,7 @@ __getattr__, _, _ = lazy_loader.attach(
         "case_options": ["CaseOptions"],
         "datasets": ["Case", "find_cases"],
         "metrics": ["dice", "iou"],
+        "protocol": ["evaluate"],
         "report": ["Strip", "write_report"],
         "result": ["CaseResult", "Result"],
         "run": ["choose_cases", "draw_strips", "robot"],

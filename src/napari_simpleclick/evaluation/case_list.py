@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.evaluation.case_options import CaseOptions
 from napari_simpleclick.evaluation.datasets import Case
-from napari_simpleclick.images.files import NIFTI, suffix_of
+from napari_simpleclick.images.files import (
+    NIFTI,
+    PICTURE,
+    read_image,
+    suffix_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +67,7 @@ def read_cases(path: Path) -> list[Case]:
     for line, row in enumerate(table, start=2):
         try:
             cases.append(_case(path, row))
-        except ValueError as error:
+        except UserError as error:
             raise UserError(f"'{path}', line {line}: {error}") from error
     if not cases:
         raise UserError(f"'{path}' lists no cases; add a row for each object.")
@@ -87,7 +92,7 @@ def _case(path: Path, row: dict[str, str | None]) -> Case:
     label, axis, index = (_number(row, name) for name in ("label", "axis", "slice"))
     name = (row["image"] or "").removesuffix(suffix_of(files["image"]))
     case = Case(name, label or 0, files["image"], files["mask"], "folder")
-    if suffix_of(files["image"]) in NIFTI:
+    if _is_volume(files["image"]):
         axis = 2 if axis is None else axis
         if index is None:
             raise UserError("a volume needs a slice; fill in that column.")
@@ -107,6 +112,14 @@ def _case(path: Path, row: dict[str, str | None]) -> Case:
         there = ", ".join(map(str, present)) or "none"
         raise UserError(f"{asked}; the mask's labels there are {there}.")
     return case
+
+
+def _is_volume(path: Path) -> bool:
+    """Whether an image has slices; pictures have none, whatever they hold."""
+    kind = suffix_of(path)
+    return kind in NIFTI or (
+        kind not in PICTURE and len(read_image(path).as_volume().shape) > 2
+    )
 
 
 def _number(row: dict[str, str | None], column: str) -> int | None:

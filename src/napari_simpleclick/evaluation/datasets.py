@@ -103,17 +103,18 @@ class Case:
 
     def _read(self) -> tuple[NDArray[Any], Labels]:
         layout = LAYOUTS[self.layout]
-        image, labels = layout.image(self.image), layout.labels(self.mask)
+        image = layout.image(self.image)
+        labels = layout.read_labels(self.mask, self.image)
         if image.shape[: labels.ndim] != labels.shape:
             raise UserError(
                 f"'{self.image}' and its mask '{self.mask}' differ in size: "
-                f"{image.shape[: labels.ndim]} and {labels.shape}."
+                f"{image.shape[: labels.ndim]} and {labels.shape}; give one that fits."
             )
         if self.axis is not None and self.index is not None:
             if self.index >= labels.shape[self.axis]:
                 raise UserError(
                     f"'{self.mask}' has no slice {self.index} on axis {self.axis}, "
-                    f"only {labels.shape[self.axis]}."
+                    f"only {labels.shape[self.axis]}; choose another one."
                 )
             image = image.take(self.index, self.axis)
             labels = np.asarray(labels.take(self.index, self.axis))
@@ -181,7 +182,8 @@ def find_cases(dataset: str, root: Path, options: CaseOptions = DEFAULTS) -> lis
     cases = [case for pair in pairs for case in _cases(key, pair, options)]
     if not cases:
         raise UserError(
-            f"The masks in '{root}' hold no object of {options.min_area} px or more."
+            f"The masks in '{root}' hold no object of {options.min_area} px or more; "
+            "check their labels, or ask for smaller ones."
         )
     return cases
 
@@ -197,7 +199,8 @@ def _key(dataset: str) -> str:
 
 
 def _cases(key: str, pair: Pair, options: CaseOptions) -> Iterator[Case]:
-    for axis, index, labels in _planes(LAYOUTS[key].labels(pair.mask), options):
+    whole = LAYOUTS[key].read_labels(pair.mask, pair.image)
+    for axis, index, labels in _planes(whole, options):
         labels = options.apply(labels)
         if labels.min() < IGNORED:
             raise UserError(

@@ -58,15 +58,22 @@ class Layout:
         What must be there, if ``globs`` do not say it.
     general : bool
         Whether options apply.
+    with_image : bool
+        Whether ``labels`` takes the image file as well, to tell how labels lie.
     """
 
     title: str
     globs: tuple[str, ...]
     find: Callable[[Path, tuple[str, ...], CaseOptions], list[Pair]]
-    labels: Callable[[Path], readers.Labels]
+    labels: Callable[..., readers.Labels]
     image: Callable[[Path], NDArray[Any]] = readers.rgb
     expects: str = ""
     general: bool = False
+    with_image: bool = False
+
+    def read_labels(self, mask: Path, image: Path) -> readers.Labels:
+        """Read the labels of an image."""
+        return self.labels(mask, image) if self.with_image else self.labels(mask)
 
     def pairs(self, root: Path, options: CaseOptions) -> list[Pair]:
         """Find the images and masks below a folder.
@@ -109,11 +116,21 @@ def _files(root: Path, pattern: str, kinds: Sequence[str] = ()) -> list[Path]:
     """Sorted files that are not hidden, of some kinds or of any."""
     return sorted(
         path
-        for path in root.glob(pattern)
+        for path in _found(root, pattern)
         if path.is_file()
         and not path.name.startswith(".")
         and (not kinds or suffix_of(path) in kinds)
     )
+
+
+def _found(root: Path, pattern: str) -> list[Path]:
+    try:
+        return list(root.glob(pattern))
+    except (ValueError, NotImplementedError) as error:
+        raise UserError(
+            f"'{pattern}' is no pattern of files; write one such as "
+            "'**/*flair*.nii.gz'."
+        ) from error
 
 
 def _stem(path: Path) -> str:
@@ -299,6 +316,7 @@ LAYOUTS = {
         "NIfTI files of equal names in images and masks (or labels, or imagesTr and "
         "labelsTr), or a folder for each case",
         general=True,
+        with_image=True,
     ),
 }
 """Every layout, by the name of its data set."""

@@ -6,7 +6,9 @@ and ClickSEG (FocalClick) released; it reads every picture as colour with OpenCV
 
 from __future__ import annotations
 
+import logging
 import zlib
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +18,19 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.images import files
 from napari_simpleclick.images.files import read_image
+from napari_simpleclick.images.label_maps import (
+    labels_of,
+    whole_numbers,
+)
+from napari_simpleclick.images.masks import put_onto
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from napari_simpleclick.images.image_file import ImageFile
 
 IGNORED = -1
 """Label of pixels that are neither object nor background."""
@@ -27,7 +38,8 @@ IGNORED = -1
 VOC_VOID = 220
 """Gray value of (224, 224, 192), the colour of void pixels in Pascal VOC."""
 
-Labels = NDArray[np.int32]
+Labels = NDArray[np.signedinteger[Any]]
+"""int32, or int64 where labels are larger than that."""
 
 
 def rgb(path: Path) -> NDArray[np.uint8]:
@@ -111,15 +123,8 @@ def picture(path: Path) -> NDArray[Any]:
 
 
 def picture_labels(path: Path) -> Labels:
-    """Read a label image (H, W)."""
-    array = _read(path, 2)
-    if array.ndim == 3:
-        if (array != array[..., :1]).any():
-            raise UserError(
-                f"'{path}' is coloured; a mask must have one label a pixel."
-            )
-        array = array[..., 0]
-    return _labels(path, array)
+    """Read a label image (H, W); palettes and colours are labels, as in any mask."""
+    return _labels(path, _label_file(path, 2)[0])
 
 
 @lru_cache(maxsize=1)
@@ -129,31 +134,87 @@ def volume(path: Path) -> NDArray[Any]:
 
 
 @lru_cache(maxsize=1)
-def volume_labels(path: Path) -> Labels:
-    """Read the labels of a volume; the last ones are kept."""
-    return _labels(path, _read(path, 3))
+def volume_labels(path: Path, image: Path | None = None) -> Labels:
+    """Read the labels of a volume; the last ones are kept.
+
+    They are turned as their image lies, if that is given and both say how they lie.
+    """
+    labels, file = _label_file(path, 3)
+    if (
+        file.affine is not None
+        and image is not None
+        and files.suffix_of(image) in files.NIFTI
+    ):
+        onto = files.read_image(image).as_volume()  # its voxels stay on disk
+        if sorted(onto.shape) == sorted(file.shape):
+            labels, told = put_onto(labels, file, onto)
+            _tell(*told)
+    return _labels(path, labels)
+
+
+def _label_file(path: Path, axes: int) -> tuple[NDArray[Any], ImageFile]:
+    file = _file(path, axes)
+    with _damage(path):
+        labels, told = labels_of(file)
+    _tell(*told)
+    return labels, file
+
+
+@lru_cache
+def _tell(*sentences: str) -> None:
+    """Say what is odd about masks, once."""
+    for sentence in sentences:
+        logging.getLogger(__name__).warning(sentence)
 
 
 def _read(path: Path, axes: int) -> NDArray[Any]:
     """Read an array with this many axes, colour not counted."""
-    file = read_image(path)
+    file = _file(path, axes)
+    with _damage(path):
+        return np.asarray(file.array)
+
+
+def _file(path: Path, axes: int) -> ImageFile:
+    file = read_image(path).as_volume()
     if len(file.shape) != axes:
         raise UserError(
             f"'{path}' has the shape {file.shape}; expected {axes} axes, not "
             f"{len(file.shape)}."
         )
+    return file
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Turn errors of reading voxels into a sentence."""
     try:
-        return np.asarray(file.array)
+        yield
+    except UserError:
+        raise
     except (OSError, EOFError, zlib.error, ValueError) as error:
         raise UserError(f"'{path}' is damaged: {error}.") from error
 
 
 def _labels(path: Path, array: NDArray[Any]) -> Labels:
-    if np.can_cast(array.dtype, np.int32):
-        return array.astype(np.int32)
+    """Give labels as int32, or as int64 if they are larger than that."""
+    whole = whole_numbers(_rounded(array))
+    if whole is None:
+        raise UserError(f"'{path}' is no mask: its labels are not whole numbers.")
+    for kind in (np.int32, np.int64):
+        limits = np.iinfo(kind)
+        lowest, highest = int(whole.min(initial=0)), int(whole.max(initial=0))
+        if limits.min <= lowest and highest <= limits.max:
+            return np.asarray(whole, kind)
+    raise UserError(
+        f"'{path}' has the label {whole.max()}, which is too large; number its objects "
+        "from 1."
+    )
+
+
+def _rounded(array: NDArray[Any]) -> NDArray[Any]:
+    """Round what is nearly whole, as resampled masks are."""
+    if array.dtype.kind != "f":
+        return array
+    whole = np.rint(array)
     with np.errstate(invalid="ignore"):
-        values = array.astype(np.float64)
-        labels = np.rint(values).astype(np.int32)
-        if not (np.abs(values - labels) < 1e-3).all():
-            raise UserError(f"'{path}' is no mask: its labels are not whole numbers.")
-    return labels
+        return whole if (np.abs(array - whole) < 1e-3).all() else array

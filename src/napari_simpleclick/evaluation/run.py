@@ -22,7 +22,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from napari_simpleclick import __version__
-from napari_simpleclick.errors import UserError
+from napari_simpleclick.errors import MissingPackageError, UserError
 from napari_simpleclick.evaluation.metrics import summarise
 from napari_simpleclick.evaluation.report import Strip, extremes
 from napari_simpleclick.evaluation.result import CaseResult, Result
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from napari_simpleclick.evaluation.datasets import Case
 
 Key = tuple[str, int]
+
+PATIENCE_S = 10.0
+"""How long a Dask scheduler may take to answer, seconds."""
 
 
 def robot(
@@ -157,7 +160,7 @@ def choose_cases(cases: list[Case], limit: int | None, seed: int = 0) -> list[Ca
     if limit is None or limit >= len(cases):
         return cases
     if limit < 1:
-        raise UserError(f"--limit {limit} leaves no cases; give 1 or more.")
+        raise UserError(f"A limit of {limit} leaves no cases; give 1 or more.")
     chosen = np.random.default_rng(seed).permutation(len(cases))[:limit]
     return [cases[index] for index in sorted(chosen)]
 
@@ -170,7 +173,7 @@ def executor(jobs: int = 1, scheduler: str = "") -> Iterator[Executor | None]:
     ------
     UserError
         If the scheduler does not answer.
-    ImportError
+    MissingPackageError
         If Dask's distributed scheduler is not installed.
     """
     if scheduler:
@@ -190,12 +193,12 @@ def _dask_client(address: str) -> Any:
     try:
         from distributed import Client
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             "A Dask scheduler needs the package 'distributed'; install it with "
             "pip install 'napari-simpleclick[cluster]'."
         ) from error
     try:
-        return Client(address, timeout="10s")
+        return Client(address, timeout=PATIENCE_S)
     except (OSError, ValueError) as error:
         raise UserError(
             f"No Dask scheduler answers at '{address}'; check the address, or start "
@@ -260,7 +263,7 @@ def _finished_before(out: Path, dataset: str, told: dict[str, Any]) -> Result | 
     """Find the result of the very same run, if it is there already."""
     try:
         known = Result.read(out)
-    except ValueError:
+    except UserError:
         return None
     return known if (known.dataset, known.settings) == (dataset, told) else None
 

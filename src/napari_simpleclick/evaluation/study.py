@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import ValidationError
 from skimage.io import imsave
 
 from napari_simpleclick.errors import UserError
@@ -264,7 +265,16 @@ class Study:
                     "one in the SimpleClick panel first."
                 )
             if event["event"] == "finish":
-                self.finished.append(CaseResult(**event["result"]))
+                self.finished.append(self._finished_case(event["result"]))
+
+    def _finished_case(self, values: dict[str, Any]) -> CaseResult:
+        try:
+            return CaseResult(**values)
+        except ValidationError as error:
+            raise UserError(
+                f"'{self.path}' is damaged ({error.errors()[0]['msg']}); choose "
+                "another folder or another code."
+            ) from error
 
     def _write(self, event: str, **about: Any) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.evaluation import readers
@@ -30,7 +30,7 @@ from napari_simpleclick.inference.devices import (
     choose_precision,
 )
 from napari_simpleclick.inference.shapes import Mask, damage
-from napari_simpleclick.networks.baselines import SIDE, Baseline
+from napari_simpleclick.networks.baselines import build_baseline
 from napari_simpleclick.weights import load_weights, spec_of
 
 if TYPE_CHECKING:
@@ -96,6 +96,21 @@ class RobotSettings(BaseModel):
     initial: str = ""
     seed: int = 0
 
+    @classmethod
+    def checked(cls, **values: Any) -> RobotSettings:
+        """Make settings of what a person chose.
+
+        Raises
+        ------
+        UserError
+            If a value is out of its range; names the field.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise UserError(f"{first['loc'][0]}: {first['msg']}.") from error
+
     def resolved(self, dataset: str = "") -> RobotSettings:
         """Replace ``auto`` by what this computer has, so that all workers agree.
 
@@ -110,8 +125,8 @@ class RobotSettings(BaseModel):
             If the device, the weights, the size or the baseline cannot be used.
         """
         if self.baseline:
-            Baseline(self.baseline)
-            told: dict[str, Any] = {"flip": False, "size": (SIDE, SIDE)}
+            size = build_baseline(self.baseline).spec.image_size
+            told: dict[str, Any] = {"flip": False, "size": size}
             told |= {"device": "cpu", "precision": "float32", "weights": ""}
         else:
             size = self.size or (published_side(dataset),) * 2
@@ -188,7 +203,7 @@ def _annotate(case: Case, settings: RobotSettings) -> tuple[CaseResult, list[Tur
 def predictor_of(settings: RobotSettings) -> Predictor:
     """Give the predictor of this process; loaded once per settings."""
     network = (
-        Baseline(settings.baseline)
+        build_baseline(settings.baseline)
         if settings.baseline
         else load_weights(settings.weights)[0]
     )
@@ -221,8 +236,11 @@ def _from_folder(folder: Path, case: Case, shape: tuple[int, ...]) -> Mask:
             f"expected one '{case.source}.png', .tif or .nii.gz with the labels of "
             "the true masks."
         )
-    volume = suffix_of(found[0]) in NIFTI
-    labels = (readers.volume_labels if volume else readers.picture_labels)(found[0])
+    labels = (
+        readers.volume_labels(found[0], case.image)
+        if suffix_of(found[0]) in NIFTI
+        else readers.picture_labels(found[0])
+    )
     if case.axis is not None and case.index is not None and labels.ndim == 3:
         labels = np.asarray(labels.take(case.index, case.axis))
     if labels.shape != shape:

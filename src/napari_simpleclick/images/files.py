@@ -10,20 +10,14 @@ import numpy as np
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.error_text import reason
-from napari_simpleclick.images.formats import (
-    dicom,
-    dicom_segmentation,
-    itk,
-    nifti,
-    pictures,
-    slice_folder,
-    tiff,
-)
-from napari_simpleclick.images.formats.slice_folder import TIFF
+from napari_simpleclick.images.format import Format, all_formats
 from napari_simpleclick.images.image_file import ImageFile
+from napari_simpleclick.images.label_maps import labels_of, smallest_type
+from napari_simpleclick.images.masks import put_onto
 from napari_simpleclick.images.source import Source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -32,7 +26,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "DICOM",
+    "FORMATS",
     "ITK",
     "NIFTI",
     "PICTURE",
@@ -42,6 +36,7 @@ __all__ = [
     "WRITABLE",
     "ImageFile",
     "check_writable",
+    "is_image_folder",
     "read_image",
     "read_images",
     "read_mask",
@@ -50,15 +45,19 @@ __all__ = [
     "write_labels",
 ]
 
-NIFTI = (".nii", ".nii.gz")
-PICTURE = (".png", ".jpg", ".jpeg", ".bmp")
-DICOM = dicom.SUFFIXES
-ITK = (".nrrd", ".mha", ".mhd")
-READABLE = (*PICTURE, *TIFF, *NIFTI, *ITK, *DICOM)
-VOLUMES = (*NIFTI, *TIFF, ".nrrd", ".mha")
+HEAD_BYTES = 1024
+"""Bytes at the beginning of a file by which its format is recognised."""
+
+FORMATS = all_formats()
+READABLE = tuple(suffix for one in FORMATS for suffix in one.suffixes)
+WRITABLE = tuple(suffix for one in FORMATS for suffix in one.written)
+VOLUMES = tuple(s for one in FORMATS if one.of_any_image for s in one.written)
 """Kinds of files that hold the labels of any volume."""
 
-WRITABLE = (".png", *VOLUMES, ".dcm")
+PICTURE, TIFF, NIFTI, ITK = (
+    next(one.suffixes for one in FORMATS if one.name == name)
+    for name in ("picture", "TIFF", "NIfTI", "NRRD, MetaImage")
+)
 
 
 def suffix_of(path: Path) -> str:
@@ -75,6 +74,7 @@ def read_image(path: Path) -> ImageFile:
     path : Path
         PNG, JPEG, TIFF, NIfTI, NRRD, MHA or DICOM file, or a folder with the slices of
         a DICOM series or with numbered pictures. The alpha channel of a PNG is dropped.
+        What a file is called does not matter if its content tells what it is.
 
     Returns
     -------
@@ -88,12 +88,25 @@ def read_image(path: Path) -> ImageFile:
         If there is no such file, it is empty or damaged, or of another kind.
     ImportError
         If the format needs a package that is not installed.
+
+    Examples
+    --------
+    >>> from napari_simpleclick import read_image
+    >>> from napari_simpleclick.samples import sample_path
+    >>> image = read_image(sample_path("em.tif"))
+    >>> image.shape, image.array[2].dtype
+    ((5, 250, 250), dtype('uint8'))
     """
     found = read_images(path)
     if len(found) > 1:  # segmentations may lie beside the series
         found = [file for file in found if not file.labels] or found
     if len(found) > 1:
         listed = ", ".join(f"'{file.name}'" for file in found)
+        if all(file.labels and file.path == found[0].path for file in found):
+            raise UserError(
+                f"'{path}' holds {len(found)} segments that overlap ({listed}); open "
+                "it in napari, and save the layer of the one that you need as .nii.gz."
+            )
         raise UserError(
             f"'{path}' holds {len(found)} series ({listed}); put one of them into a "
             "folder of its own."
@@ -107,89 +120,86 @@ def read_images(path: Path) -> list[ImageFile]:
     Parameters, errors and what is read are those of `read_image`; of every series there
     is an image.
     """
-    suffix = suffix_of(path)
     if path.is_dir():
-        if dicom.is_folder_of_dicom(path):  # first: a series may come with previews
-            return dicom.read([p for p in path.iterdir() if p.is_file()], path)
-        if slice_folder.find(path):
-            return [slice_folder.read(path)]
-        raise UserError(
-            f"'{path}' is a folder without a DICOM series or numbered slices; choose "
-            "an image file in it."
-        )
+        chosen = _format_of_folder(path)
+        if chosen is None:
+            raise UserError(
+                f"'{path}' is a folder without a DICOM series or numbered slices; "
+                "choose an image file in it."
+            )
+        return chosen.read(path)
     if not path.exists():
         raise UserError(f"There is no file '{path}'; check the name.")
-    if suffix not in READABLE:
+    if path.stat().st_size == 0:
+        raise UserError(f"'{path}' is empty; the file holds no image.")
+    chosen = _format_of(path)
+    if chosen is None:
         raise UserError(
             f"'{path}' is not an image that can be read; use {', '.join(READABLE)}."
         )
-    if path.stat().st_size == 0:
-        raise UserError(f"'{path}' is empty; the file holds no image.")
-    if suffix in DICOM:
-        return dicom.read([path], path)
-    if suffix in ITK:
-        return [itk.read(path)]
-    kind = nifti if suffix in NIFTI else tiff if suffix in TIFF else pictures
     try:
-        return [kind.read(path)]
-    except Exception as error:  # each of the three readers has its own errors
+        return chosen.read(path)
+    except chosen.errors as error:
+        told = isinstance(error, UserError) and f"'{path}'" in str(error)
+        if told or isinstance(error, ImportError):
+            raise
         raise UserError(
             f"'{path}' cannot be read as an image: {reason(error)}."
         ) from error
 
 
-def read_mask(path: Path, image: ImageFile) -> NDArray[np.bool_]:
+def is_image_folder(folder: Path) -> bool:
+    """Whether a folder looks like one image, or several of a kind."""
+    return _format_of_folder(folder) is not None
+
+
+def _format_of_folder(folder: Path) -> Format | None:
+    return next((one for one in FORMATS if one.is_folder(folder)), None)
+
+
+def _format_of(path: Path) -> Format | None:
+    """Find the format by the content of a file, and where that is unknown its name."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    content = [one for one in FORMATS if one.recognises(head)]
+    name = [one for one in FORMATS if suffix_of(path) in one.suffixes]
+    return next(iter([one for one in name if one in content] or content or name), None)
+
+
+def read_mask(
+    path: Path, image: ImageFile, report: Callable[[str], None] | None = None
+) -> NDArray[np.bool_]:
     """Read a mask, its axes in the order of an image's file.
 
     Parameters
     ----------
     path : Path
-        The mask, in any format; what is greater than 0 belongs to the object. A volume
-        is turned as the orientation of both files says, and a stack of fewer slices
-        put where they lie; one without orientation (TIFF) is taken to stand as in a
-        viewer.
+        The mask, in any format; what is greater than 0 belongs to the object, and in a
+        file with a palette or colours what is not the first of the palette or black.
+        It is put onto the image as `put_onto` says.
     image : ImageFile
         The image.
+    report : callable, optional
+        Gets a sentence for everything about the mask that is not as it should be.
 
     Returns
     -------
     ndarray
-        bool; a single slice (H, W) is left as it is.
+        bool, of the image's shape; a single slice (H, W) is left as it is.
 
     Raises
     ------
-    ValueError, ImportError
-        As for `read_image`, or if a volume has another shape than the image.
+    UserError, ImportError
+        As for `read_image`, or if the mask does not fit the image, or its labels
+        cannot be told.
     """
     file = read_image(path)
-    mask = np.asarray(file.array[..., 0] if file.rgb else file.array[...]) > 0
-    if mask.ndim < 3 or len(image.shape) < 3:
-        return mask
-    placed = _placed(mask, file, image)
-    if placed is not None:
-        return placed
-    turned = np.asarray(Source.of_file(file).to_layer(mask))
-    return Source.of_file(image).to_file(turned)
-
-
-def _placed(
-    mask: NDArray[np.bool_], file: ImageFile, image: ImageFile
-) -> NDArray[np.bool_] | None:
-    """Put a part of an image where it lies; None for what is no part of it."""
-    affines = file.affine, image.affine
-    if affines[0] is None or affines[1] is None or len(image.shape) != mask.ndim:
-        return None
-    way = np.linalg.inv(affines[1]) @ affines[0]
-    corner = np.rint(way[:3, 3]).astype(int)
-    shift = np.eye(4)
-    shift[:3, 3] = corner
-    within = (corner >= 0).all() and (corner + mask.shape <= image.shape).all()
-    if not within or not np.allclose(way, shift, atol=0.01):
-        return None
-    whole = np.zeros(image.shape, bool)
-    box = zip(corner, mask.shape, strict=True)
-    whole[tuple(slice(start, start + side) for start, side in box)] = mask
-    return whole
+    labels, told = labels_of(file)
+    mask, odd = put_onto(labels > 0, file, image)
+    if report is not None:
+        for sentence in (*file.warnings, *told, *odd):
+            report(sentence)
+    return mask
 
 
 def check_writable(path: Path, kinds: tuple[str, ...] = WRITABLE) -> None:
@@ -242,6 +252,17 @@ def write_labels(path: Path, labels: Array, source: Source | None = None) -> Non
         volume is to become a PNG.
     ImportError
         If the format needs a package that is not installed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> import numpy as np
+    >>> from napari_simpleclick import read_image, write_labels
+    >>> path = Path(mkdtemp()) / "mask.nii.gz"
+    >>> write_labels(path, np.ones((3, 20, 30), bool))
+    >>> sorted(read_image(path).shape)
+    [3, 20, 30]
     """
     check_writable(path)
     labels = np.asarray(labels)
@@ -251,31 +272,16 @@ def write_labels(path: Path, labels: Array, source: Source | None = None) -> Non
     _write(path, labels.astype(smallest_type(labels)), source)
 
 
-def smallest_type(labels: NDArray[Any]) -> np.dtype[Any]:
-    """Smallest integer type of the labels, unsigned if none is negative."""
-    low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
-    return np.min_scalar_type(min(low, -high - 1) if low < 0 else high)
-
-
 def _write(path: Path, labels: NDArray[Any], source: Source) -> None:
-    suffix = suffix_of(path)
+    chosen = next(one for one in FORMATS if suffix_of(path) in one.written)
+    assert chosen.write is not None
     partial = path.with_name(f".{os.getpid()}-{path.name}")
+    labels, source = source.without_single_axes(labels)
+    if not chosen.as_shown:
+        source = source.with_affine()
+        labels = source.to_file(labels)
     try:
-        if suffix == ".png":
-            pictures.write(partial, labels)
-        elif suffix in TIFF:
-            tiff.write(partial, source.merged(labels), source)
-        else:
-            oriented = source.with_affine()
-            array = oriented.to_file(labels)
-            kind = (
-                nifti
-                if suffix in NIFTI
-                else itk
-                if suffix in ITK
-                else dicom_segmentation
-            )
-            kind.write(partial, array, oriented)
+        chosen.write(partial, labels, source)
         partial.replace(path)
     except OSError as error:
         why = error.strerror or reason(error)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from nibabel.affines import voxel_sizes
+
+from napari_simpleclick.images.lazy_array import turn
+from napari_simpleclick.images.units import MM
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,19 +18,10 @@ if TYPE_CHECKING:
     import nibabel
     from numpy.typing import NDArray
 
+T = TypeVar("T")
+
 FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 """Between the world of DICOM and ITK (left, posterior, superior) and NIfTI's."""
-
-MM = {"nm": 1e-6, "um": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1000.0}
-"""Length units that are known, in mm."""
-
-SPELLINGS = {
-    **{name: name for name in MM},
-    **{"nanometer": "nm", "micron": "um", "microns": "um", "micrometer": "um"},
-    **{"\u00b5m": "um", "\u03bcm": "um", "\\u00b5m": "um", "millimeter": "mm"},
-    **{"centimeter": "cm", "meter": "m"},
-}
-"""Names of length units in files and in napari, and ours."""
 
 LABEL_NAME = re.compile(
     r"(^|[^a-z])(seg|segmentation|labels?|mask)(\.nii|\.ome)?\.\w+$"
@@ -55,8 +49,8 @@ class ImageFile:
     spacing : tuple of float
         Pixel size per axis, without the colour axis; 1 where the file has none.
     affine : ndarray or None
-        (4, 4) matrix from voxels to mm towards right, anterior and superior; None for
-        files without an orientation.
+        (4, 4) matrix from voxels to mm towards right, anterior and superior, whatever
+        the unit of the axes is; None for files without an orientation.
     units : tuple of str
         Per axis, such as ``"mm"`` or ``"pixel"``; empty if the file has none.
     axis_labels : tuple of str
@@ -73,6 +67,10 @@ class ImageFile:
         Of a NIfTI file.
     warnings : tuple of str
         A sentence for everything about the file that is not as it should be.
+    indices : array_like or None
+        Of a file with a palette: the numbers that it stores, without a colour axis.
+    lossy : bool
+        Whether its compression has changed the values.
     """
 
     array: Any
@@ -87,6 +85,8 @@ class ImageFile:
     files: tuple[Path, ...] = ()
     header: nibabel.Nifti1Header | None = None
     warnings: tuple[str, ...] = ()
+    indices: Any = None
+    lossy: bool = False
 
     def pixel_size(self, rows: int, columns: int) -> tuple[float, float]:
         """Height and width of the pixels of a slice.
@@ -114,6 +114,30 @@ class ImageFile:
             for axis, unit in zip(axes, units, strict=True)
         )
         return height, width
+
+    def as_volume(self) -> ImageFile:
+        """Give the same image without axes of length 1 after the third."""
+        shape = self.shape
+        kept = tuple(a for a, length in enumerate(shape) if a < 3 or length > 1)
+        if len(kept) == len(shape):
+            return self
+        order = (*kept, len(shape)) if self.rgb else kept
+        flipped = (False,) * len(order)
+        indices = self.indices
+
+        def chosen(values: tuple[T, ...]) -> tuple[T, ...]:
+            return tuple(values[axis] for axis in kept) if values else ()
+
+        return replace(
+            self,
+            array=turn(self.array, order, flipped),
+            spacing=chosen(self.spacing),
+            units=chosen(self.units),
+            axis_labels=chosen(self.axis_labels),
+            indices=None
+            if indices is None
+            else turn(indices, kept, flipped[: len(kept)]),
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:

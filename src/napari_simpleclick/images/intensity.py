@@ -39,8 +39,9 @@ class Window:
         """Map intensities to float32 in [0, 1]; NaN becomes 0, infinities clip."""
         if values.dtype == np.uint8 and self == Window(0.0, 255.0):
             return np.asarray(values / np.float32(255), np.float32)
+        wide = values.dtype.itemsize > 2 and values.dtype != np.float32
         values = np.nan_to_num(
-            values.astype(np.float32, copy=False),
+            values.astype(np.float64 if wide else np.float32, copy=False),
             nan=self.low,
             posinf=self.high,
             neginf=self.low,

@@ -145,6 +145,42 @@ def _mirror(piece: slice, length: int) -> slice:
     return slice(length - 1 - chosen[-1], length - chosen[0], chosen.step)
 
 
+def converted(
+    array: Array,
+    convert: Callable[[NDArray[Any]], NDArray[Any]],
+    colours: int = 0,
+) -> Array:
+    """Change the values of an array; what is lazy stays so.
+
+    Parameters
+    ----------
+    array : LazyArray or ndarray
+        Any shape.
+    convert : callable
+        Takes an array of the same type and gives one of the same shape.
+    colours : int
+        Entries of one more axis at the end that ``convert`` adds; 0 if it adds none.
+
+    Returns
+    -------
+    LazyArray or ndarray
+        The converted values, or another lazy array.
+    """
+    if isinstance(array, np.ndarray):
+        return convert(array)
+    source = array
+    dtype = convert(np.zeros(1, array.dtype)).dtype
+    if not colours:
+        return LazyArray(
+            array.shape, dtype, lambda pieces: convert(source.read(pieces))
+        )
+
+    def read(pieces: tuple[slice, ...]) -> NDArray[Any]:
+        return convert(source.read(pieces[:-1]))[..., pieces[-1]]
+
+    return LazyArray((*array.shape, colours), dtype, read)
+
+
 class Unchanged:
     """Watches that files stay as they were when they were opened.
 

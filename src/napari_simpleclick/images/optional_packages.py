@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from napari_simpleclick.errors import MissingPackageError
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -23,13 +25,13 @@ def require(package: str, extra: str, task: str) -> ModuleType:
 
     Raises
     ------
-    ImportError
+    MissingPackageError
         If it is not installed; the message says how to install it.
     """
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             f"{package.split('.')[0]} is needed to {task}; "
             f"pip install 'napari-simpleclick[{extra}]'"
         ) from error

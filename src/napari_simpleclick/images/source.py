@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import nibabel
 import numpy as np
-from nibabel.affines import voxel_sizes
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.images.image_file import MM
 from napari_simpleclick.images.lazy_array import turn
+from napari_simpleclick.images.oblique import along_own_axes
+from napari_simpleclick.images.units import MM
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,12 @@ SOURCE_KEY = "napari-simpleclick source"
 DIRECTIONS = {2: "inferior", 1: "posterior", 0: "left"}
 """World axis (R, A, S) of the last three layer axes, and where they point."""
 
+SPACE = (("x", "left"), ("y", "posterior"), ("z", "inferior"))
+"""Names of the axes of space, in the order that files with an orientation have."""
+
+
+T = TypeVar("T")
+
 
 class _Axis(NamedTuple):
     """An axis of a file as an axis of a layer."""
@@ -39,7 +45,7 @@ class _Axis(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """What a mask needs to know of the image it was drawn on.
 
@@ -79,13 +85,33 @@ class Source:
     files: tuple[Path, ...] = ()
     header: nibabel.Nifti1Header | None = None
 
+    def __eq__(self, other: object) -> bool:
+        """Whether two sources are of the same file, placed in the same way."""
+        if not isinstance(other, Source):
+            return NotImplemented
+        return self._plain() == other._plain()
+
+    def __hash__(self) -> int:
+        """Hash of what makes two sources equal."""
+        return hash(self._plain())
+
+    def _plain(self) -> tuple[Any, ...]:
+        """Give the fields with numbers in place of the matrix and the header."""
+        affine, header = self.affine, self.header
+        return (
+            *(self.path, self.shape, self.order, self.flipped, self.scale),
+            *(self.translate, self.units, self.axis_labels, self.files),
+            None if affine is None else tuple(map(float, np.ravel(affine))),
+            None if header is None else bytes(header.binaryblock),
+        )
+
     @classmethod
     def of_file(cls, file: ImageFile) -> Source:
         """Find how a file is to stand in a viewer.
 
         Files with an affine are turned, by whole axes only, so that the last three axes
-        point towards inferior, posterior and left; axes beyond them come first. Others
-        stay as they are.
+        point towards inferior, posterior and left; axes beyond them come first. Oblique
+        ones stand along their own axes (see `along_own_axes`). Others stay as they are.
         """
         axes = _as_they_are(file) if file.affine is None else _upright(file)
         return cls(
@@ -109,36 +135,23 @@ class Source:
         scale: tuple[float, ...],
         translate: tuple[float, ...],
         units: tuple[str, ...] = (),
+        axis_labels: tuple[str, ...] = (),
     ) -> Source:
-        """Describe a file for a layer that comes from none.
-
-        The last three axes of the layer are taken for inferior, posterior and left, so
-        that the file, once opened again, stands as the layer does.
+        """Describe a layer that comes from no file.
 
         Parameters
         ----------
         shape, scale, translate : tuple
             Of the layer.
         units : tuple of str
-            Per axis; lengths that are not in `MM` are taken for mm.
+            Per axis.
+        axis_labels : tuple of str
+            Per axis; where they are names of space, time or channels, files that have
+            a place for each of these use it.
         """
         count = len(shape)
-        order = tuple(range(count))[::-1]
-        factors = [MM.get(unit, 1.0) for unit in units] or [1.0] * count
-        affine = np.diag([-1.0, -1.0, -1.0, 1.0])
-        for axis, place in enumerate(order[:3]):
-            affine[axis, axis] = -scale[place] * factors[place]
-            affine[axis, 3] = -translate[place] * factors[place]
-        return cls(
-            None,
-            shape[::-1],
-            order,
-            (False,) * count,
-            scale,
-            translate,
-            units,
-            affine=affine,
-        )
+        order, flipped = tuple(range(count)), (False,) * count
+        return cls(None, shape, order, flipped, scale, translate, units, axis_labels)
 
     def to_layer(self, array: Array) -> Array:
         """Turn a file's array, with its colour axis if it has one, for the viewer."""
@@ -230,13 +243,107 @@ class Source:
         matrix[:, 3] = self.affine @ corner
         return matrix
 
+    def without_single_axes(self, labels: NDArray[Any]) -> tuple[NDArray[Any], Source]:
+        """Leave out the entry that labels have for all channels, or for one time.
+
+        Parameters
+        ----------
+        labels : ndarray
+            In the layer's order of axes; the axis of channels may be missing.
+
+        Returns
+        -------
+        labels : ndarray
+            Without axes of length 1 that are not of space.
+        source : Source
+            That of the labels; a source with an orientation stays as it is.
+
+        Raises
+        ------
+        UserError
+            If labels differ along one more axis in front.
+        """
+        labels = self.merged(labels)
+        missing = len(self.order) - labels.ndim
+        if self.affine is not None or missing < 0:
+            return labels, self
+        axes = list(range(len(self.order)))
+        channels = [axis for axis in axes if self._name(axis) == "channel"]
+        axes = [axis for axis in axes if axis not in channels[:missing]]
+        axes = axes[len(axes) - labels.ndim :]
+        space = _space(self.axis_labels, len(self.order))
+        lengths = dict(zip(axes, labels.shape, strict=True))
+        kept = [axis for axis in axes if lengths[axis] > 1 or axis in space]
+        labels = labels.reshape([lengths[axis] for axis in kept])
+        return labels, self._with_axes(kept)
+
+    def _with_axes(self, axes: list[int]) -> Source:
+        """Give a source without orientation that has some of the axes only."""
+
+        def chosen(values: tuple[T, ...]) -> tuple[T, ...]:
+            return tuple(values[axis] for axis in axes) if values else ()
+
+        return replace(
+            self,
+            shape=tuple(self.shape[axis] for axis in chosen(self.order)),
+            order=tuple(range(len(axes))),
+            flipped=chosen(self.flipped),
+            scale=chosen(self.scale),
+            translate=chosen(self.translate),
+            units=chosen(self.units),
+            axis_labels=chosen(self.axis_labels),
+        )
+
+    def _name(self, axis: int) -> str:
+        return self.axis_labels[axis] if self.axis_labels else ""
+
     def with_affine(self) -> Source:
-        """Give this source an orientation if it has none."""
+        """Give this source an orientation if it has none.
+
+        The file then has the axes x, y, z, and then time and channels, and stands as
+        the layer does once it is opened again. Sizes become mm. If the axes have no
+        unit, their numbers are kept; an axis without a unit beside others is taken to
+        have pixels as long as those of the others.
+        """
         if self.affine is not None:
             return self
-        layer_shape = tuple(self.shape[axis] for axis in self.order)
-        plain = Source.of_layer(layer_shape, self.scale, self.translate, self.units)
-        return replace(plain, path=self.path)
+        count = len(self.order)
+        space = _space(self.axis_labels, count)
+        rest = [axis for axis in range(count)[::-1] if axis not in space]
+        order = ("time", "", "channel") if len(space) == 3 else ("", "time", "channel")
+        ranks = {name: rank for rank, name in enumerate(order)}
+        rest.sort(key=lambda axis: ranks.get(self._name(axis), ranks[""]))
+        axes = [*space, *rest]
+        sizes = [self._millimetres(axis, axes[:3]) for axis in axes[:3]]
+        affine = np.diag([-1.0, -1.0, -1.0, 1.0])
+        for place, (axis, size) in enumerate(zip(axes[:3], sizes, strict=True)):
+            affine[place, place] = -self.scale[axis] * size
+            affine[place, 3] = -self.translate[axis] * size
+        shape = [self.shape[self.order[axis]] for axis in axes]
+        places = tuple(axes.index(axis) for axis in range(count))
+        return replace(self, shape=tuple(shape), order=places, affine=affine)
+
+    def _millimetres(self, axis: int, space: list[int]) -> float:
+        """Length in mm of a unit of an axis's scale."""
+        if not self.units:
+            return 1.0
+        known = [a for a in space if self.units[a] in MM]
+        if not known:
+            return 1.0
+        if axis in known:
+            return MM[self.units[axis]]
+        return self.scale[known[0]] * MM[self.units[known[0]]]
+
+
+def _space(names: tuple[str, ...], count: int) -> list[int]:
+    """Axes of a layer that are x, y and z; the last three if names do not tell."""
+    found = [
+        next((axis for axis, name in enumerate(names) if name in known), None)
+        for known in SPACE
+    ]
+    if None in found[:2]:
+        return list(range(count))[::-1][:3]
+    return [axis for axis in found if axis is not None]
 
 
 def _as_they_are(file: ImageFile) -> list[_Axis]:
@@ -265,13 +372,15 @@ def _upright(file: ImageFile) -> list[_Axis]:
     corner = np.array([0.0, 0.0, 0.0, 1.0])  # the layer's first voxel, in the file
     for axis, flip in flipped.items():
         corner[axis] = file.shape[axis] - 1 if flip else 0
-    origin, sizes = file.affine @ corner, voxel_sizes(file.affine)
+    assert file.affine is not None
+    origin, sizes = along_own_axes(file.affine, corner)
     for world, axis in space.items():
+        unit = MM.get(own[axis].unit, 1.0)
         axes.append(
             own[axis]._replace(
                 flipped=flipped[axis],
-                scale=float(sizes[axis]),
-                translate=float(-origin[world]),
+                scale=float(sizes[axis] / unit),
+                translate=float(-origin[world] / unit),
                 name=DIRECTIONS[world],
             )
         )

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_simpleclick.images import files
 from napari_simpleclick.images.files import (
     read_image,
     read_images,
-    smallest_type,
     suffix_of,
 )
-from napari_simpleclick.images.formats import brats, dicom, slice_folder
+from napari_simpleclick.images.formats import brats
+from napari_simpleclick.images.label_maps import whole_numbers
 from napari_simpleclick.images.lazy_array import fits_memory
 from napari_simpleclick.images.source import Source
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from napari_simpleclick.images.image_file import ImageFile
     from napari_simpleclick.images.lazy_array import Array
@@ -60,11 +59,7 @@ class Opened:
 
 def is_image_folder(folder: Path) -> bool:
     """Whether a folder looks like a BraTS case, a DICOM series or numbered slices."""
-    return bool(
-        brats.find(folder)
-        or slice_folder.find(folder)
-        or dicom.is_folder_of_dicom(folder)
-    )
+    return bool(brats.find(folder)) or files.is_image_folder(folder)
 
 
 def open_layers(path: Path) -> list[Opened]:
@@ -102,7 +97,7 @@ def _opened(file: ImageFile) -> Opened:
     drawn_on = file.labels and not file.rgb
     if drawn_on or fits_memory(array.nbytes):
         array = np.asarray(array)
-    labels = _whole(np.asarray(array)) if drawn_on else None
+    labels = whole_numbers(np.asarray(array)) if drawn_on else None
     name = file.name or (_stem(file.path) if file.path else "")
     if labels is None:
         return Opened(name, array, source, file.rgb, False, file.warnings)
@@ -112,13 +107,3 @@ def _opened(file: ImageFile) -> Opened:
 def _stem(path: Path) -> str:
     """Name of a file without its extension; all of a folder's."""
     return path.name[: -len(suffix_of(path)) or None] if path.is_file() else path.name
-
-
-def _whole(array: NDArray[Any]) -> NDArray[Any] | None:
-    """Give a label map as integers; None if its values are not whole numbers."""
-    if array.dtype.kind in "iub":
-        return array
-    if not np.isfinite(array).all():
-        return None
-    whole = array.astype(smallest_type(array))
-    return whole if (whole == array).all() else None

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
+from torch import nn
 
 from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+N = TypeVar("N", bound=nn.Module)
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
@@ -82,6 +85,39 @@ def choose_precision(name: Precision, device: torch.device) -> torch.dtype:
         features = torch.cpu.get_capabilities()
         fast = bool(features.get("avx512_bf16") or features.get("amx_bf16"))
     return torch.bfloat16 if fast else torch.float32
+
+
+LOWERED = (nn.Linear, nn.modules.conv._ConvNd)
+"""Layers whose weights autocast brings to the lower number type in every call."""
+
+
+def with_lower_weights(network: N, dtype: torch.dtype) -> N:
+    """Give a network whose matrix products need no more conversion under autocast.
+
+    Answers are those of autocast itself, which converts the same weights at every call;
+    norms and all else stay in float32.
+
+    Parameters
+    ----------
+    network : Network
+        Is not changed.
+    dtype : torch.dtype
+        Number type of matrix products.
+
+    Returns
+    -------
+    Network
+        The same one for float32, else a copy.
+    """
+    if dtype == torch.float32:
+        return network
+    lower: dict[int, Any] = {}
+    for module in network.modules():
+        if isinstance(module, LOWERED):
+            for parameter in module.parameters(recurse=False):
+                cast = parameter.detach().to(dtype)
+                lower[id(parameter)] = nn.Parameter(cast, requires_grad=False)
+    return deepcopy(network, lower)
 
 
 def spare_threads() -> int:

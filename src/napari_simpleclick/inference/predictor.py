@@ -18,10 +18,17 @@ from napari_simpleclick.inference.devices import (
     choose_precision,
     limited_threads,
     spare_threads,
+    with_lower_weights,
 )
+from napari_simpleclick.inference.features import LIMIT_BYTES, FeatureCache
 from napari_simpleclick.inference.object_state import ObjectState
 from napari_simpleclick.inference.square_grid import SquareGrid
-from napari_simpleclick.networks import CropPrompts, Network, channels_last
+from napari_simpleclick.networks import (
+    CropPrompts,
+    Network,
+    channels_last,
+    join_prompts,
+)
 from napari_simpleclick.prompts import Click, check_prompts
 from napari_simpleclick.weights.errors import enough_memory
 
@@ -43,7 +50,8 @@ class Predictor:
     ----------
     network : Network
         The network, as :func:`napari_simpleclick.load_weights` returns it. It is
-        moved to the device and set to evaluation mode.
+        moved to the device and set to evaluation mode; its weights are not changed,
+        and what they become later need not reach this predictor.
     device : str
         ``auto`` or a torch device name.
     precision : {"auto", "float32", "bfloat16"}
@@ -56,6 +64,9 @@ class Predictor:
         How crops are chosen; None zooms to the size the network was trained at.
     threads : int or None
         CPU threads; None leaves one core free.
+    features_bytes : int
+        Memory for features of crops that were shown before, for networks that encode
+        once; the others keep those of the last crop alone.
 
     Raises
     ------
@@ -71,6 +82,7 @@ class Predictor:
         flip: bool = False,
         zoom: ZoomIn | None = None,
         threads: int | None = None,
+        features_bytes: int = LIMIT_BYTES,
     ) -> None:
         self.device = choose_device(device)
         self.dtype = choose_precision(precision, self.device)
@@ -79,11 +91,14 @@ class Predictor:
         self.threads = threads or spare_threads()
         self._state = ObjectState()
         with enough_memory("the network"):
-            self._network = channels_last(network.to(self.device)).eval()
+            ready = channels_last(network.to(self.device)).eval().for_inference()
+            self._network = with_lower_weights(ready, self.dtype)
         self._image: NDArray[Any] | None = None
         self._grid: SquareGrid | None = None
         self._window = Window(0.0, 1.0)
-        self._seen: tuple[Crop, Features] | None = None
+        self._keys: dict[Crop, bytes] = {}
+        limit = features_bytes if network.spec.encodes_once else 0
+        self._features = FeatureCache(limit)
 
     def set_image(
         self,
@@ -121,7 +136,7 @@ class Predictor:
         else:
             self._image = self._grid.there(array, self._window.apply)
             self._window = Window(0.0, 1.0)
-        self._seen, self._state = None, ObjectState()
+        self._keys, self._state = {}, ObjectState()
 
     def extent(self, state: ObjectState) -> Crop | None:
         """Tell outside which part of the image an answer is 0, in px of the image.
@@ -195,8 +210,10 @@ class Predictor:
         Raises
         ------
         UserError
-            If there is no image, no click, a click outside the image, or a prior of
-            another shape.
+            If there is no click, a click outside the image, or a prior of another
+            shape.
+        ValueError
+            If there is no image yet.
 
         Examples
         --------
@@ -208,7 +225,7 @@ class Predictor:
         (64, 64)
         """
         if self._image is None:
-            raise UserError("There is no image yet; call set_image first.")
+            raise ValueError("There is no image yet; call set_image first.")
         check_prompts(prompts, self._shape)
         before = None if prior is None else self._check_prior(prior)
         if state is not None:
@@ -288,22 +305,29 @@ class Predictor:
         return unit if self._grid is None else self._grid.there(unit)
 
     def _encode(self, crop: Crop) -> Features:
-        """Features of a crop; encoded once while clicks stay in it."""
-        if self._seen is None or self._seen[0] != crop:
-            assert self._image is not None
-            pixels = resize_crop(self._image, crop, self.zoom.size, self._window.apply)
-            if pixels.ndim == 2:
-                pixels = np.broadcast_to(pixels[..., None], (*pixels.shape, 3))
-            channels = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-            image = torch.from_numpy(channels)[None].to(self.device)
-            if self.flip:
-                image = torch.cat([image, image.flip(3)])
-            with self._autocast():
-                features = self._network.encode(
-                    image.contiguous(memory_format=torch.channels_last)
-                )
-            self._seen = crop, features
-        return self._seen[1]
+        """Features of a crop; encoded once while they are remembered."""
+        key = self._keys.get(crop)
+        if key is not None and key in self._features:
+            return self._features.get(key)
+        assert self._image is not None
+        pixels = resize_crop(self._image, crop, self.zoom.size, self._window.apply)
+        key = self._keys[crop] = self._features.key(pixels)
+        if key not in self._features:
+            self._features.put(key, self._encode_pixels(pixels))
+        return self._features.get(key)
+
+    def _encode_pixels(self, pixels: NDArray[np.float32]) -> Features:
+        """Features of an input (h, w) or (h, w, 3), and of its mirror if flipping."""
+        if pixels.ndim == 2:
+            pixels = np.broadcast_to(pixels[..., None], (*pixels.shape, 3))
+        channels = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        image = torch.from_numpy(channels)[None].to(self.device)
+        if self.flip:
+            image = torch.cat([image, image.flip(3)])
+        with self._autocast():
+            return self._network.encode(
+                image.contiguous(memory_format=torch.channels_last)
+            )
 
     def _crop_prompts(
         self, clicks: Sequence[Click], prior: NDArray[np.float32] | None, crop: Crop
@@ -322,7 +346,7 @@ class Predictor:
     def _decode(self, features: Features, prompt: EncodedPrompt) -> Tensor:
         """Logits (1,1,h,w), averaged with the mirrored ones if flipping."""
         if self.flip:
-            prompt = _joined(prompt, self._network.flip_prompt(prompt))
+            prompt = join_prompts([prompt, self._network.flip_prompt(prompt)])
         with self._autocast():
             logits = self._network.decode(features, prompt).float()
         if self.flip:
@@ -332,13 +356,6 @@ class Predictor:
     def _autocast(self) -> torch.autocast:
         half = self.dtype == torch.bfloat16
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half)
-
-
-def _joined(first: EncodedPrompt, second: EncodedPrompt) -> EncodedPrompt:
-    """One batch of two prompts."""
-    if isinstance(first, Tensor):
-        return torch.cat([first, second])  # type: ignore[list-item]
-    return tuple(torch.cat(pair) for pair in zip(first, second, strict=True))
 
 
 def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:

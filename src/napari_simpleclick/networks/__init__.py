@@ -8,17 +8,20 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from napari_simpleclick._old_paths import old_name
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.networks import encode_once, simpleclick
 from napari_simpleclick.networks.disks import draw_disks
 from napari_simpleclick.networks.network import (
     CropPrompts,
     EncodedPrompt,
+    EncoderStart,
     Family,
     Features,
     Network,
     NetworkConfig,
     NetworkSpec,
+    join_prompts,
 )
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "NETWORKS",
     "CropPrompts",
     "EncodedPrompt",
+    "EncoderStart",
     "Family",
     "Features",
     "Network",
@@ -34,17 +38,41 @@ __all__ = [
     "build",
     "channels_last",
     "draw_disks",
+    "join_prompts",
+    "register",
 ]
 
 T = TypeVar("T", bound=nn.Module)
 
-FAMILIES: tuple[Family, ...] = (simpleclick.FAMILY, encode_once.FAMILY)
-"""The published systems, and this package's own; a new one is a line here."""
+FAMILIES: list[Family] = []
+"""The published systems, and this package's own."""
 
-NETWORKS: dict[str, NetworkConfig] = {
-    name: config for family in FAMILIES for name, config in family.networks.items()
-}
+NETWORKS: dict[str, NetworkConfig] = {}
 """Configurations by name."""
+
+
+def register(family: Family) -> None:
+    """Make the networks of a family known by name, and its checkpoints readable.
+
+    Parameters
+    ----------
+    family : Family
+        One whose networks have names that are not taken.
+
+    Raises
+    ------
+    ValueError
+        If a name is taken.
+    """
+    taken = NETWORKS.keys() & family.networks
+    if taken:
+        raise ValueError(f"There is a network '{min(taken)}' already.")
+    FAMILIES.append(family)
+    NETWORKS.update(family.networks)
+
+
+for _family in (simpleclick.FAMILY, encode_once.FAMILY):
+    register(_family)
 
 
 def channels_last(network: T) -> T:
@@ -76,6 +104,14 @@ def build(
     ------
     UserError
         If no network has this name.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = build("simpleclick-xtiny", 64).eval()
+    >>> image, prompt = torch.rand(1, 3, 64, 64), torch.zeros(1, 3, 64, 64)
+    >>> network(image, prompt).shape
+    torch.Size([1, 1, 64, 64])
     """
     if name not in NETWORKS:
         raise UserError(
@@ -83,3 +119,7 @@ def build(
         )
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     return replace(NETWORKS[name], image_size=size, **changes).build()
+
+
+def __getattr__(name: str) -> Any:
+    return old_name("networks", name)

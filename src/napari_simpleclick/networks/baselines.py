@@ -96,6 +96,22 @@ class Baseline(Network):
         return torch.stack(logits).to(image.device)
 
 
+def build_baseline(name: str) -> Network:
+    """Build a classical method; its spec says the size of crops that it is meant for.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`BASELINES`.
+
+    Raises
+    ------
+    UserError
+        If there is no such method.
+    """
+    return Baseline(name)
+
+
 def _border(shape: tuple[int, ...]) -> Mask:
     frame = np.ones(shape, bool)
     frame[1:-1, 1:-1] = False

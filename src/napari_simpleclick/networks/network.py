@@ -12,7 +12,8 @@ from napari_simpleclick.networks.disks import draw_disks
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
 Features = tuple[Tensor, ...]
 """All that a network knows of a batch of images, whatever is asked about them."""
@@ -144,6 +145,25 @@ class Network(nn.Module):
         """Whether a parameter belongs to what a pretrained encoder brings."""
         return False
 
+    def in_block(self, name: str) -> bool:
+        """Whether a parameter belongs to a transformer block, for Muon."""
+        return False
+
+    def decays(self, name: str) -> bool:
+        """Whether weight decay acts on a parameter: on matrices and kernels alone."""
+        return self.get_parameter(name).ndim >= 2
+
+    def for_inference(self) -> Network:
+        """Give a network of the same answers that only has to answer.
+
+        Returns
+        -------
+        Network
+            This one, or a copy in which what training needs is merged away, such as
+            batch norms; its logits are the same but for rounding.
+        """
+        return self
+
     def encode(self, image: Tensor) -> Features:
         """Work out what does not depend on prompts.
 
@@ -222,6 +242,35 @@ class Network(nn.Module):
         return self.decode(self.encode(image), prompt)
 
 
+def join_prompts(prompts: Sequence[EncodedPrompt]) -> EncodedPrompt:
+    """Make one batch of several encoded prompts of the same shape."""
+    if all(isinstance(prompt, Tensor) for prompt in prompts):
+        return torch.cat([prompt for prompt in prompts if isinstance(prompt, Tensor)])
+    return tuple(torch.cat(parts) for parts in zip(*prompts, strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderStart:
+    """A kind of pretrained encoder that a network's training can start from.
+
+    Parameters
+    ----------
+    load : callable
+        Puts the content of a checkpoint into a network, in place. Raises UserError with
+        a part of a sentence ("lacks 'x'") if it does not fit.
+    locate : callable or None
+        Which one (such as ``lite0``) to the path of its checkpoint; None where that is
+        said by the path itself. Raises UserError with a whole sentence.
+    origin, licence : str
+        Who made such encoders, and their terms of use.
+    """
+
+    load: Callable[[Any, Any], None]
+    locate: Callable[[str], Path] | None = None
+    origin: str = "unknown"
+    licence: str = "unknown"
+
+
 @dataclass(frozen=True, eq=False)
 class Family:
     """A published system, or our own: its networks and how its checkpoints are read.
@@ -240,9 +289,11 @@ class Family:
         State dict as it was published to that of the network, where keys differ.
     unused : re.Pattern or None
         Keys of tensors that take no part in the computation; files may lack them.
-    encoders : mapping of str to callable
-        Kinds of pretrained encoders to start from, and what puts the content of such
-        a checkpoint into a network. Raises UserError with a part of a sentence.
+    encoders : mapping of str to EncoderStart
+        Kinds of pretrained encoders to start from.
+    inert : tuple of str
+        Full names of objects that its published pickles hold beside tensors; they are
+        stood in for and never used.
     """
 
     name: str
@@ -250,4 +301,5 @@ class Family:
     recognise: Callable[[Mapping[str, Tensor], Mapping[str, Any]], NetworkConfig | None]
     rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
     unused: re.Pattern[str] | None = None
-    encoders: Mapping[str, Callable[[Any, Any], None]] = field(default_factory=dict)
+    encoders: Mapping[str, EncoderStart] = field(default_factory=dict)
+    inert: tuple[str, ...] = ()

@@ -80,7 +80,8 @@ def _wait(done: Callable[[], bool], troubles: list[str]) -> None:
     end = time.monotonic() + PATIENCE_S
     while not done():
         if troubles or time.monotonic() > end:
-            raise UserError(troubles[0] if troubles else "The demo took too long.")
+            late = "The demo took too long; close other programs and try again."
+            raise UserError(troubles[0] if troubles else late)
         QApplication.processEvents()
         time.sleep(0.01)
     QApplication.processEvents()

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from napari.utils.notifications import show_warning
 
-from napari_simpleclick.errors import UserError
 from napari_simpleclick.images import files, viewer_images
 from napari_simpleclick.images.channels import CHANNEL_NAMES_KEY
-from napari_simpleclick.images.image_file import SPELLINGS
 from napari_simpleclick.images.source import SOURCE_KEY, Source
+from napari_simpleclick.images.units import known_unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -122,7 +121,7 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     labels = np.asarray(data[0] if meta.get("multiscale") else data)
     try:
         files.write_labels(Path(path), labels, _source(labels, meta))
-    except UserError as error:  # napari takes it for a missing writer, and hides it
+    except ValueError as error:  # napari takes it for a missing writer, and hides it
         raise OSError(str(error)) from error
     return [path]
 
@@ -139,7 +138,7 @@ def _source(labels: NDArray[Any], meta: dict[str, Any]) -> Source:
         tuple(_unit_name(unit) for unit in meta.get("units", ())) or ("pixel",) * count,
     )
     if not isinstance(source, Source):
-        return Source.of_layer(labels.shape, *look)
+        return Source.of_layer(labels.shape, *look, tuple(meta.get("axis_labels", ())))
     scale, translate, units = look
     return replace(
         source,
@@ -157,4 +156,4 @@ def _now(source: tuple[T, ...], layer: tuple[T, ...]) -> tuple[T, ...]:
 
 def _unit_name(unit: object) -> str:
     """Short name of one of napari's units."""
-    return SPELLINGS.get(str(unit), str(unit))
+    return known_unit(unit) or str(unit)

@@ -96,6 +96,17 @@ def propagate_mask(
     ------
     UserError
         If shapes do not fit, a number is out of range, or nothing is annotated.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_simpleclick import Predictor, load_weights, propagate_mask
+    >>> volume = np.zeros((3, 64, 64))
+    >>> volume[:, 20:44, 20:44] = 1
+    >>> predictor = Predictor(load_weights("bundled")[0])
+    >>> found = propagate_mask(predictor, volume, volume[0], axis=0, index=0)
+    >>> found.annotated, found.mask.shape
+    ((0,), (3, 64, 64))
     """
     shape = tuple(int(side) for side in volume.shape[:3])
     planes = _planes(shape, axis)
@@ -166,7 +177,9 @@ def _annotations(
             f"{planes[0].size(shape)} and the volume {shape}; give one of the two."
         )
     elif index is None:
-        raise UserError("A mask of one slice needs the number of that slice.")
+        raise UserError(
+            "A mask of one slice needs the number of that slice; give it (--slice)."
+        )
     else:
         full[planes[index].indexer] = np.asarray(mask) > 0
     others = tuple(a for a in range(3) if a != axis)

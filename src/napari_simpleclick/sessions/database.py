@@ -165,12 +165,22 @@ class SessionDatabase:
 
         It is one transaction: whatever happens meanwhile, the file is either as it was
         or whole.
+
+        Raises
+        ------
+        UserError
+            If the file is damaged.
         """
         if self.version == VERSION:
             return
-        with self._transaction():
-            migrate_1_to_2(self._run)
-            self._run(f"PRAGMA user_version = {VERSION}")
+        try:
+            with self._transaction():
+                migrate_1_to_2(self._run)
+                self._run(f"PRAGMA user_version = {VERSION}")
+        except (KeyError, TypeError, IndexError, json.JSONDecodeError) as error:
+            raise UserError(
+                f"'{self.path.name}' is damaged: {type(error).__name__} {error}."
+            ) from error
         self.version = VERSION
 
     @contextlib.contextmanager

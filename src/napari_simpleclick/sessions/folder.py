@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.sessions.image_identity import ImageIdentity
 
-KEPT = 50
-"""Sessions that are kept; the oldest go."""
+MOST_SESSIONS = 50
+"""How many sessions stay in the folder; the oldest go."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def tidy() -> None:
         files = sorted(
             folder().glob(f"*{SUFFIX}"), key=lambda file: file.stat().st_mtime
         )
-        for file in files[:-KEPT]:
+        for file in files[:-MOST_SESSIONS]:
             with contextlib.suppress(OSError, ValueError):
                 SessionDatabase(file).close()  # not one that is in use
                 file.unlink()

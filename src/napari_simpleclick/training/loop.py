@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from napari_simpleclick.errors import MissingPackageError, UserError
+from napari_simpleclick.inference.devices import (
+    choose_precision,
+    limited_threads,
+    spare_threads,
+)
 from napari_simpleclick.training.images import read_sets
 from napari_simpleclick.training.photographs import published_samples
 from napari_simpleclick.training.samples import Samples
-from napari_simpleclick.training.training_run import Batch, Progress, TrainingRun
+from napari_simpleclick.training.training_run import Progress, TrainingRun
 from napari_simpleclick.training.validation import Sets, Validation, split
 
 if TYPE_CHECKING:
@@ -17,6 +25,7 @@ if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
     from napari_simpleclick.networks import Network
+    from napari_simpleclick.training.batches import Batch
     from napari_simpleclick.training.config import TrainConfig
 
 
@@ -52,36 +61,44 @@ def train(
     ------
     UserError
         If the data or the configuration cannot be used.
-    ImportError
+    MissingPackageError
         If Lightning Fabric is not installed.
     """
     fabric = _fabric(config)
     sets: Sets = {}
     held_out: Sets = {}
     if config.data == "folders":
-        sets, held_out = split(read_sets(data), config.held_out)
+        every = read_sets(data)
+        sets, held_out = split(every, config.held_out, config.same_names)
     out.mkdir(parents=True, exist_ok=True)
     run = TrainingRun(config, out, fabric)
     validation = Validation(held_out, out / "validation", config.seed)
-    for index, stage in enumerate(config.stages):
-        if index < run.progress.stage:
-            continue
-        run.enter(index)
-        samples: Dataset[Batch] = (
-            Samples(sets, config, stage.size)
-            if config.data == "folders"
-            else published_samples(config.data, data, stage.size, config.seed)
-        )
-        for batch in run.batches(samples, stage):
-            run.step(stage, batch)
-            if fabric.is_global_zero:
-                report(run.progress)
-            if _due(run.progress, config.save_every):
-                run.save()
-            if _due(run.progress, config.validate_every):
-                run.validate(validation, stage)
-    run.save()
+    with limited_threads(_threads(config)):
+        for index, stage in enumerate(config.stages):
+            if index < run.progress.stage:
+                continue
+            run.enter(index)
+            samples: Dataset[Batch] = (
+                Samples(sets, config, stage.size)
+                if config.data == "folders"
+                else published_samples(config.data, data, stage.size, config.seed)
+            )
+            for batch in run.batches(samples, stage):
+                run.step(stage, batch)
+                if fabric.is_global_zero:
+                    report(run.progress)
+                if _due(run.progress, config.save_every):
+                    run.save()
+                if _due(run.progress, config.validate_every):
+                    run.validate(validation, stage)
+        run.save()
     return run.ship()
+
+
+def _threads(config: TrainConfig) -> int:
+    """CPU threads to learn on: those asked for, or what the workers leave."""
+    free = spare_threads() + 1 - config.workers
+    return config.threads or max(1, min(torch.get_num_threads(), free))
 
 
 def _fabric(config: TrainConfig) -> Any:
@@ -89,16 +106,24 @@ def _fabric(config: TrainConfig) -> Any:
     try:
         from lightning_fabric import Fabric
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             "Training needs the package 'lightning-fabric'; install it with "
             "pip install 'napari-simpleclick[train]'."
         ) from error
-    fabric = Fabric(
-        accelerator=config.accelerator,
-        devices=config.devices,
-        num_nodes=config.nodes,
-        precision=config.precision,
-    )
+    settings: dict[str, Any] = {"devices": config.devices, "num_nodes": config.nodes}
+    try:
+        if config.precision != "auto":
+            settings["precision"] = config.precision
+        else:
+            kind = Fabric(accelerator=config.accelerator, devices=1).device
+            half = choose_precision("auto", kind) == torch.bfloat16
+            settings["precision"] = "bf16-mixed" if half else "32-true"
+        fabric = Fabric(accelerator=config.accelerator, **settings)
+    except Exception as error:  # each accelerator has its own errors
+        raise UserError(
+            f"The run cannot use the accelerator '{config.accelerator}', its devices "
+            f"or '{config.precision}' here ({error}); change them in its file."
+        ) from error
     fabric.launch()
     return fabric
 

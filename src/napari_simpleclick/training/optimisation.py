@@ -57,10 +57,11 @@ def make_optimizers(
     groups: dict[tuple[bool, float, float], list[torch.nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            plain = parameter.ndim < 2 or name.endswith("pos_embed")
-            decay = 0.0 if plain else config.weight_decay
+            decay = config.weight_decay if network.decays(name) else 0.0
             scale = config.layer_decay ** network.depth_of(name)
-            block = ".blocks." in name and parameter.ndim == 2
+            if network.is_encoder(name):
+                scale *= config.encoder_scale
+            block = parameter.ndim == 2 and network.in_block(name)
             muon = config.optimizer == "muon" and block
             groups.setdefault((muon, decay, scale), []).append(parameter)
     settings: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])

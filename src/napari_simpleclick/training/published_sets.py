@@ -235,7 +235,7 @@ def _shares(path: Path, count: int) -> NDArray[np.float64]:
         for index, _, score in found:
             shares[range(count)[index]] += (1 - float(score)) ** GAMMA
         if not 0 < shares.sum() < np.inf:
-            raise UserError("no photograph would be drawn")
+            raise ValueError("no photograph would be drawn")
     except Exception as error:  # other content fails in any way
         raise UserError(
             f"'{path}' does not fit the list of {count} photographs; expected the "
@@ -263,7 +263,7 @@ def _layer(data: Any, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     encoded = np.asarray(data, np.uint8)
     layer = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED), np.uint8)
     if layer.shape != shape:
-        raise UserError(f"a layer has the shape {layer.shape}")
+        raise ValueError(f"a layer has the shape {layer.shape}")
     return layer
 
 

@@ -11,11 +11,15 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from napari_simpleclick.inference.shapes import damage
+from napari_simpleclick.inference.shapes import Mask, damage
 from napari_simpleclick.training.augment import vary_intensity
 from napari_simpleclick.training.bodies import draw_body
 from napari_simpleclick.training.images import LabelledImage
-from napari_simpleclick.training.simulated_clicks import correcting_point, first_points
+from napari_simpleclick.training.simulated_clicks import (
+    correcting_point,
+    draw_box,
+    first_points,
+)
 from napari_simpleclick.training.superpixels import superpixel_object
 from napari_simpleclick.training.synthetic import add_lesion, draw_image
 
@@ -73,19 +77,28 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             if cut is not None:
                 break
         picture, target, others = cut
-        prior = np.zeros(target.shape, bool)
-        if rng.random() < self.config.correction:
-            prior = damage(target.numpy(), rng, 0.4, 0.95)
-            points = correcting_point(target.numpy(), prior, rng)
-        else:
-            alone = self.config.single_click if mostly_one(target.numpy()) else 0.0
-            points = first_points(target.numpy(), others.numpy(), rng, alone)
+        prior, points = self._begin(target.numpy(), others.numpy(), rng)
         return (
             vary_intensity(picture, rng),
             target[None].float(),
-            torch.from_numpy(prior)[None].float(),
+            torch.from_numpy(prior)[None],
             torch.from_numpy(points),
         )
+
+    def _begin(
+        self, target: Mask, others: Mask, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Prior (S,S) and points (48,2) that a sample begins with."""
+        config = self.config
+        if rng.random() < config.correction:
+            damaged = damage(target, rng, 0.4, 0.95)
+            points = correcting_point(target, damaged, rng)
+            return damaged.astype(np.float32), points
+        if config.boxes and rng.random() < config.boxes:  # no draw where it is off
+            return draw_box(target, rng)
+        alone = config.single_click if mostly_one(target) else 0.0
+        points = first_points(target, others, rng, alone, config.off_centre)
+        return np.zeros(target.shape, np.float32), points
 
     def _draw_image(
         self, rng: np.random.Generator

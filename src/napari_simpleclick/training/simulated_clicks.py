@@ -15,10 +15,23 @@ from torch import Tensor
 SLOTS = 24
 """Slots per sign, the published maximum."""
 
+DEPTH = 1.7
+"""A single first click lies at least so deep in the object: its depth over this."""
+
+OFF_CENTRE_DEPTH = 1 / 0.15
+"""The same where it is off centre, as people's clicks are."""
+
+BOX_CERTAINTY = 0.5
+"""Prior inside a box: that the object is there, and no more."""
+
+BOX_JITTER = 0.05
+"""Standard deviation of a box's sides, as a share of its extent."""
+
 GAMMA = 0.8
 """P(i + 1 clicks) / P(i clicks) in the published multi-point sampler."""
 
 Mask = NDArray[np.bool_]
+Places = tuple[tuple[float, float], ...]
 
 
 def inner_distance(mask: Mask, kernel: int = cv2.DIST_MASK_PRECISE) -> NDArray[Any]:
@@ -34,7 +47,11 @@ def draw_count(rng: np.random.Generator, most: int) -> int:
 
 
 def first_points(
-    target: Mask, others: Mask, rng: np.random.Generator, single: float
+    target: Mask,
+    others: Mask,
+    rng: np.random.Generator,
+    single: float,
+    off_centre: float = 0.0,
 ) -> NDArray[np.float32]:
     """Draw the clicks that a training sample starts with.
 
@@ -51,6 +68,8 @@ def first_points(
         Source of every draw.
     single : float
         Probability of a single first click, 0 to 1.
+    off_centre : float
+        Probability that such a click lies nearly anywhere in the target.
 
     Returns
     -------
@@ -60,8 +79,10 @@ def first_points(
     """
     points = np.full((2 * SLOTS, 2), -1, np.float32)
     if rng.random() < single:
-        distance = inner_distance(target)
-        points[0] = _pick(distance > distance.max() / 1.7, rng)
+        distance, depth = inner_distance(target), DEPTH
+        if off_centre and rng.random() < off_centre:  # no draw where it is off
+            depth = OFF_CENTRE_DEPTH
+        points[0] = _pick(distance > distance.max() / depth, rng)
         return points
     candidates = _eroded(target) if rng.random() < 0.9 else target
     for slot in range(1 + draw_count(rng, SLOTS - 1)):
@@ -97,6 +118,61 @@ def correcting_point(
     return points
 
 
+def draw_box(
+    target: Mask, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Draw a box around the target, as a person would, and what a network sees of it.
+
+    Parameters
+    ----------
+    target : ndarray
+        (S, S) bool, not empty.
+    rng : numpy.random.Generator
+        Source of every draw.
+
+    Returns
+    -------
+    ndarray
+        (S, S) float32 prior: half certain inside the box, 0 outside.
+    ndarray
+        (48, 2) float32 as :func:`first_points`: one click in its middle.
+    """
+    sides = []
+    for axis in (0, 1):
+        place = np.flatnonzero(target.any(axis=1 - axis))
+        low, high = int(place[0]), int(place[-1]) + 1
+        shift = np.rint(rng.normal(0, BOX_JITTER, 2) * (high - low)).astype(int)
+        low = min(max(0, low + shift[0]), target.shape[axis] - 1)
+        sides.append(slice(low, max(low + 1, min(target.shape[axis], high + shift[1]))))
+    prior = np.zeros(target.shape, np.float32)
+    prior[sides[0], sides[1]] = BOX_CERTAINTY
+    points = np.full((2 * SLOTS, 2), -1, np.float32)
+    points[0] = [(side.start + side.stop - 1) / 2 for side in sides]
+    return prior, points
+
+
+def prompts_on(points: NDArray[np.float32]) -> tuple[Places, Places]:
+    """Give the clicks of one sample, oldest first.
+
+    Parameters
+    ----------
+    points : ndarray
+        (48, 2) as :func:`first_points` makes and :func:`add_next_points` fills them.
+
+    Returns
+    -------
+    tuple of tuple
+        Row and column of the positive clicks, and of the negative ones.
+    """
+    signs = []
+    for slots in (points[:SLOTS], points[SLOTS:]):
+        taken = [i for i in range(SLOTS) if (slots[i] >= 0).all()]
+        gap = next((i for i in range(SLOTS) if i not in taken), SLOTS)
+        order = [i for i in taken if i < gap] + [i for i in taken if i > gap][::-1]
+        signs.append(tuple((float(slots[i, 0]), float(slots[i, 1])) for i in order))
+    return signs[0], signs[1]
+
+
 def _eroded(mask: Mask) -> Mask:
     inner = ndimage.binary_erosion(mask, np.ones((3, 3)), 3, border_value=1)
     return inner if inner.sum() > 10 else mask
@@ -125,17 +201,17 @@ def add_next_points(
     Parameters
     ----------
     points : Tensor
-        (B, 48, 2) as :func:`first_points` makes them.
+        (B, 48, 2) as :func:`first_points` makes them, on the CPU.
     probability, target : Tensor
-        (B, 1, S, S); prediction in [0, 1], and truth as 0 or 1.
+        (B, 1, S, S); prediction in [0, 1], and truth as 0 or 1, on any device.
     turn : int
         1 for the first correction.
     rng : numpy.random.Generator
         Source of every draw.
     """
     step = 2 if target.shape[-1] > 160 else 1
-    guess = probability[:, 0, ::step, ::step].float().numpy()
-    truth = target[:, 0, ::step, ::step].numpy() > 0.5
+    guess = probability[:, 0, ::step, ::step].float().cpu().numpy()
+    truth = target[:, 0, ::step, ::step].cpu().numpy() > 0.5
     for index in range(len(points)):
         missed = inner_distance(truth[index] & (guess[index] < 0.49), cv2.DIST_MASK_5)
         extra = inner_distance(~truth[index] & (guess[index] > 0.49), cv2.DIST_MASK_5)

@@ -11,22 +11,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from napari_simpleclick import networks
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.networks import Network, channels_last, draw_disks
+from napari_simpleclick.networks import Network, channels_last
+from napari_simpleclick.training.batches import Batch, BatchLearner
 from napari_simpleclick.training.config import TrainConfig, current_names
-from napari_simpleclick.training.losses import normalized_focal_loss, soft_jaccard_loss
 from napari_simpleclick.training.optimisation import (
     choose_trainable,
     make_optimizers,
     rate_at,
 )
-from napari_simpleclick.training.simulated_clicks import add_next_points
 from napari_simpleclick.weights import Card, load_encoder, load_weights, save_weights
 
 if TYPE_CHECKING:
@@ -37,16 +35,11 @@ if TYPE_CHECKING:
     from napari_simpleclick.training.config import Stage
     from napari_simpleclick.training.validation import Validation
 
-MOST_CORRECTIONS = 3
-"""Iterative clicks per batch are drawn uniformly from 0 to this number."""
-
 SHAPING = (
-    *("network", "changes", "freeze_encoder"),
+    *("network", "changes", "freeze_encoder", "encoder_scale"),
     *("optimizer", "weight_decay", "layer_decay"),
 )
 """What a checkpoint cannot go on without; all else may change in a run."""
-
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 @dataclass
@@ -94,13 +87,14 @@ class TrainingRun:
     Raises
     ------
     UserError
-        If the checkpoint or the weights to start from are of another network.
+        If the checkpoint or the weights to start from are of another network, or the
+        network cannot learn in this precision.
     """
 
     def __init__(self, config: TrainConfig, out: Path, fabric: Any) -> None:
         self.config, self.out, self.fabric = config, out, fabric
         self.progress = Progress()
-        self._loss = math.nan
+        self._begun: dict[str, str] = {}
         torch.manual_seed(config.seed)
         self._build(config.stages[0].size)
         if (out / "checkpoint.pt").exists():
@@ -109,7 +103,7 @@ class TrainingRun:
             self._start_from(config.start)
 
     def _build(self, size: int) -> None:
-        network = networks.build(self.config.network, size, **self.config.changes)
+        network = _network(self.config, size)
         self.network = channels_last(network).to(self.fabric.device)
         self.average = deepcopy(self.network).requires_grad_(False)
         self._optimise()
@@ -117,7 +111,11 @@ class TrainingRun:
     def _start_from(self, source: str) -> None:
         kind, _, file = source.partition(":")
         if file and not Path(source).exists():
-            load_encoder(self.network, kind, Path(file))
+            encoder = load_encoder(self.network, kind, file)
+            self._begun = {
+                "origin": f"encoder begun with {encoder.origin}",
+                "licence": f"unknown; encoder begun with weights: {encoder.licence}",
+            }
         else:
             started, card = load_weights(source)
             if card.network != self.config.network:
@@ -127,12 +125,20 @@ class TrainingRun:
                 )
             started.resize((self.config.stages[0].size,) * 2)
             self.network.load_state_dict(started.state_dict())
+            self._begun = {
+                "origin": f"begun with {card.name}: {card.origin}",
+                "licence": f"unknown; begun with weights: {card.licence}",
+            }
         self.average.load_state_dict(self.network.state_dict())
 
     def _optimise(self) -> None:
         choose_trainable(self.network, self.config.freeze_encoder)
         optimizers = make_optimizers(self.network, self.config)
-        self.module, *self.optimizers = self.fabric.setup(self.network, *optimizers)
+        module, *optimizers = self.fabric.setup(self.network, *optimizers)
+        self.optimizers = optimizers
+        self._learner = BatchLearner(
+            self.config, self.fabric, self.network, module, optimizers, self._follow
+        )
 
     def enter(self, index: int) -> None:
         """Begin stage ``index``, unless the checkpoint already lies within it."""
@@ -168,73 +174,21 @@ class TrainingRun:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate_at(stage, self.progress.step) * group["scale"]
-        image, target, prior = (part.to(self.fabric.device) for part in batch[:3])
-        image = image.contiguous(memory_format=torch.channels_last)
-        points = batch[3]
-        key = (self.config.seed, self.progress.samples)
-        rng = np.random.default_rng((*key, self.fabric.global_rank))
-        torch.manual_seed(int(rng.integers(2**63)))  # dropout repeats after a resume
-        every = self.config.clicks == "every"
-        last = MOST_CORRECTIONS
-        if not every:  # the same on all devices
-            last = int(np.random.default_rng(key).integers(MOST_CORRECTIONS + 1))
-        for turn in range(last + 1):
-            if turn:
-                add_next_points(points, prior, target, turn, rng)
-            prompt = self._prompt(prior, points, rng)
-            if every or turn == last:
-                logits = self._learn(image, prompt, target)
-            else:
-                logits = self._answer(image, prompt)
-            prior = logits.sigmoid()
-        samples = len(image) * self.fabric.world_size
-        self._count(samples, self._loss, _iou(logits, target), start)
-
-    def _prompt(
-        self, prior: Tensor, points: Tensor, rng: np.random.Generator
-    ) -> Tensor:
-        """Prior and click disks (B,3,S,S); at times without the prior."""
-        if self.config.prior_drop:
-            kept = rng.random(len(prior)) >= self.config.prior_drop
-            prior = prior * torch.from_numpy(kept).to(prior).view(-1, 1, 1, 1)
-        disks = draw_disks(points.to(prior.device), (prior.shape[2], prior.shape[3]))
-        return torch.cat([prior, disks], 1)
-
-    def _answer(self, image: Tensor, prompt: Tensor) -> Tensor:
-        """Logits (B,1,S,S) in evaluation mode, without gradient."""
-        self.module.eval()
-        with torch.no_grad():
-            logits: Tensor = self.module(image, prompt)
-        return logits.float()
-
-    def _learn(self, image: Tensor, prompt: Tensor, target: Tensor) -> Tensor:
-        """One optimiser step; the logits (B,1,S,S) before it."""
-        self.module.train()
-        logits: Tensor = self.module(image, prompt).float()
-        loss = normalized_focal_loss(logits, target).mean()
-        if self.config.jaccard:
-            loss += self.config.jaccard * soft_jaccard_loss(logits, target).mean()
-        self.module.zero_grad()
-        self.fabric.backward(loss)
-        if self.config.clip:  # Muon's steps do not depend on the size of gradients
-            first, clip = self.optimizers[0], self.config.clip
-            self.fabric.clip_gradients(self.module, first, max_norm=clip)
-        for optimizer in self.optimizers:
-            optimizer.step()
-        self._follow()
-        self._loss = loss.item()
-        return logits.detach()
+        loss, iou = self._learner.learn(batch, self.progress.samples)
+        samples = len(batch[0]) * self.fabric.world_size
+        self._count(samples, loss, iou, start)
 
     def _follow(self) -> None:
         """Move the average towards the network, quickly while it is young."""
         step = self.progress.samples // 32
         decay = min(self.config.average, (1 + step) / (10 + step))
+        pairs = zip(_tensors(self.average), _tensors(self.network), strict=True)
         with torch.no_grad():
-            pairs = zip(
-                self.average.parameters(), self.network.parameters(), strict=True
-            )
-            for mean, parameter in pairs:
-                mean.lerp_(parameter, 1 - decay)
+            for mean, now in pairs:
+                if mean.is_floating_point():
+                    mean.lerp_(now, 1 - decay)
+                else:
+                    mean.copy_(now)
 
     def _count(self, samples: int, loss: float, iou: float, start: float) -> None:
         now = self.progress
@@ -261,6 +215,7 @@ class TrainingRun:
             state = {
                 "config": self.config.model_dump(),
                 "progress": vars(self.progress),
+                "begun": self._begun,
                 "network": self.network.state_dict(),
                 "average": self.average.state_dict(),
                 "optimizers": [each.state_dict() for each in self.optimizers],
@@ -277,6 +232,9 @@ class TrainingRun:
         if self.fabric.is_global_zero:
             name, target = self.out.name, self.out / "weights.safetensors"
             card = Card(name, self.config.network, target.name, origin=name)
+            if self._begun:
+                origin = f"{name}, {self._begun['origin']}"
+                card = replace(card, origin=origin, licence=self._begun["licence"])
             save_weights(network, target, card)
         return network
 
@@ -298,6 +256,7 @@ class TrainingRun:
                     "choose another output folder."
                 )
         self.progress = Progress(**state["progress"])
+        self._begun = state.get("begun", {})  # older runs did not note it
         self._build(self.config.stages[self.progress.stage].size)
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
@@ -305,8 +264,31 @@ class TrainingRun:
             optimizer.load_state_dict(kept)
 
 
-def _iou(logits: Tensor, target: Tensor) -> float:
-    mask, truth = logits > 0, target > 0.5
-    inter = (mask & truth).sum((1, 2, 3))
-    union = (mask | truth).sum((1, 2, 3)).clamp(min=1)
-    return float((inter / union).mean())
+def _network(config: TrainConfig, size: int) -> Network:
+    """Build what the file of the run asks for, and refuse what cannot be built."""
+    try:
+        network = networks.build(config.network, size, **config.changes)
+    except UserError:
+        raise
+    except (TypeError, KeyError, ValueError) as error:
+        raise UserError(
+            f"changes: {config.network} cannot be built with {config.changes}; correct "
+            f"them ({type(error).__name__}: {error})."
+        ) from error
+    multiple = network.spec.multiple_of
+    if size % multiple:
+        raise UserError(
+            f"stages: crops of {size} px do not fit {config.network}; use a multiple "
+            f"of {multiple} px."
+        )
+    if network.spec.encodes_once and config.precision == "16-mixed":
+        raise UserError(
+            f"precision: {config.network} cannot learn with 16-mixed, because its "
+            "encoder and decoder take turns; use bf16-mixed or 32-true."
+        )
+    return network
+
+
+def _tensors(network: Network) -> Iterator[Tensor]:
+    yield from network.parameters()
+    yield from network.buffers()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.evaluation.annotator import annotate
 from napari_simpleclick.evaluation.metrics import summarise
 from napari_simpleclick.evaluation.report import Strip, extremes, write_report
@@ -32,7 +33,9 @@ Sets = dict[str, list["LabelledImage"]]
 
 
 def split(
-    sets: Mapping[str, Sequence[LabelledImage]], share: float
+    sets: Mapping[str, Sequence[LabelledImage]],
+    share: float,
+    same_names: Sequence[Sequence[str]] = (),
 ) -> tuple[Sets, Sets]:
     """Split every set by the names of its files, so that a volume stays together.
 
@@ -42,16 +45,33 @@ def split(
         Images by set.
     share : float
         Of the files that are held out, 0 to 1; the same ones every time.
+    same_names : sequence of sequence of str
+        Groups of sets in which files of one name are of one patient, or specimen; they
+        are in one part.
 
     Returns
     -------
     tuple of dict
         Images to learn from, and those held out.
+
+    Raises
+    ------
+    UserError
+        If a set is in more than one group.
     """
+    groups: dict[str, str] = {}
+    for group in same_names:
+        for name in group:
+            if name in groups:
+                raise UserError(
+                    f"same_names: '{name}' is in two groups; name it in one of them."
+                )
+            groups[name] = min(group)
     parts: tuple[Sets, Sets] = {}, {}
     for name, images in sets.items():
         for image in images:
-            draw = zlib.crc32(f"{name}/{image.name}".encode()) / 2**32
+            key = f"{groups.get(name, name)}/{image.name}"
+            draw = zlib.crc32(key.encode()) / 2**32
             parts[draw < share].setdefault(name, []).append(image)
     return parts
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +15,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from napari_simpleclick import networks
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.networks import FAMILIES
 from napari_simpleclick.weights.errors import WeightsError, enough_memory
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from napari_simpleclick.networks import Family, Network, NetworkConfig
+    from napari_simpleclick.networks import (
+        EncoderStart,
+        Family,
+        Network,
+        NetworkConfig,
+    )
     from napari_simpleclick.weights.catalogue import Card
 
 State = dict[str, Tensor]
@@ -31,13 +35,9 @@ class _Inert:
     """Stand-in for objects pickled into official checkpoints; never used."""
 
 
-_LOSS = "isegm.model.modeling.transformer_helper.cross_entropy_loss"
-_STAND_INS: list[Any] = [
-    (_Inert, f"{_LOSS}.{name}") for name in ("CrossEntropyLoss", "cross_entropy")
-]
-
-
-def read_checkpoint(path: Path) -> tuple[State, dict[str, Any]]:
+def read_checkpoint(
+    path: Path, *, shapes_only: bool = False
+) -> tuple[State, dict[str, Any]]:
     """Read the tensors of a checkpoint and what it says about itself.
 
     Parameters
@@ -45,11 +45,13 @@ def read_checkpoint(path: Path) -> tuple[State, dict[str, Any]]:
     path : Path
         A ``.safetensors`` file of ours, or a ``.pth`` as the official trainer writes
         it.
+    shapes_only : bool
+        Read no numbers, which costs next to no time and memory.
 
     Returns
     -------
     dict
-        State dict on the CPU.
+        State dict on the CPU; on the ``meta`` device if without numbers.
     dict
         Metadata of a safetensors file, or the ``config`` of an official one.
 
@@ -66,33 +68,43 @@ def read_checkpoint(path: Path) -> tuple[State, dict[str, Any]]:
         raise WeightsError(f"'{path}' is empty; fetch it again.")
     with enough_memory(f"the weights in '{path.name}'"):
         if path.suffix == ".safetensors":
-            return _read_safetensors(path)
-        content = read_pickle(path)
+            return _read_safetensors(path, shapes_only)
+        content = read_pickle(path, "meta" if shapes_only else "cpu")
     if isinstance(content, list) and len(content) == 1:
         content = content[0]
     if not isinstance(content, dict) or not isinstance(
         content.get("state_dict"), Mapping
     ):
         raise WeightsError(
-            f"'{path}' is not a SimpleClick checkpoint: it has no 'state_dict'."
+            f"'{path}' is not a checkpoint of {_names()}: it has no 'state_dict'."
         )
     return dict(content["state_dict"]), dict(content.get("config") or {})
 
 
-def _read_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
+def _read_safetensors(path: Path, shapes_only: bool) -> tuple[State, dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
-            names = list(file.keys())
-            state = {name: file.get_tensor(name).float() for name in names}
-            return state, dict(file.metadata() or {})
+            names, about = list(file.keys()), dict(file.metadata() or {})
+            if shapes_only:
+                shapes = {name: file.get_slice(name).get_shape() for name in names}
+                empty = {k: torch.empty(v, device="meta") for k, v in shapes.items()}
+                return empty, about
+            return {name: file.get_tensor(name).float() for name in names}, about
     except SafetensorError as error:
         raise WeightsError(
             f"'{path}' is damaged or not a safetensors file; fetch it again."
         ) from error
 
 
-def read_pickle(path: Path) -> Any:
+def read_pickle(path: Path, device: str = "cpu") -> Any:
     """Read a torch pickle of tensors and plain containers, and nothing else.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    device : str
+        Where the tensors go; ``meta`` drops their numbers.
 
     Raises
     ------
@@ -100,8 +112,11 @@ def read_pickle(path: Path) -> Any:
         If the file is damaged, or names anything that is not on the allow-list.
     """
     try:
-        with torch.serialization.safe_globals(_STAND_INS):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        inert: list[Any] = [
+            (_Inert, name) for family in networks.FAMILIES for name in family.inert
+        ]
+        with torch.serialization.safe_globals(inert):
+            return torch.load(path, map_location=device, weights_only=True)
     except UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         if found:
@@ -151,7 +166,7 @@ def network_from(
     MemoryError
         If the network does not fit into memory.
     """
-    family, config = _recognise(state, about, path)
+    family, config = recognise(state, about, path)
     if family.rename is not None:
         state = family.rename(state)
     with enough_memory(f"the network in '{path.name}'"):
@@ -175,11 +190,22 @@ def network_from(
     return network.eval(), _name_of(family, config)
 
 
-def _recognise(
+def recognise(
     state: State, about: Mapping[str, Any], path: Path
 ) -> tuple[Family, NetworkConfig]:
-    """Find the family and the configuration of a state dict."""
-    for family in FAMILIES:
+    """Find the family and the configuration of a state dict, from shapes alone.
+
+    Parameters
+    ----------
+    state, about, path
+        As :func:`network_from` takes them.
+
+    Raises
+    ------
+    WeightsError
+        If it is of no known family, or cannot be used.
+    """
+    for family in networks.FAMILIES:
         try:
             config = family.recognise(state, about)
         except UserError as error:
@@ -194,7 +220,7 @@ def _recognise(
 
 
 def _names() -> str:
-    *names, last = (family.name for family in FAMILIES)
+    *names, last = (family.name for family in networks.FAMILIES)
     return f"{', '.join(names)} or {last}" if names else last
 
 
@@ -210,7 +236,7 @@ def family_of(config: NetworkConfig) -> Family:
     """Find the family of a configuration."""
     return next(
         family
-        for family in FAMILIES
+        for family in networks.FAMILIES
         if any(isinstance(config, type(one)) for one in family.networks.values())
     )
 
@@ -245,7 +271,7 @@ def save_weights(network: Network, path: Path, card: Card) -> None:
     save_file(state, path, {"card": json.dumps(asdict(card)), **about})
 
 
-def load_encoder(network: Network, kind: str, path: Path) -> None:
+def load_encoder(network: Network, kind: str, which: str | Path) -> EncoderStart:
     """Initialise a network's encoder from weights of an encoder alone, in place.
 
     Parameters
@@ -253,15 +279,23 @@ def load_encoder(network: Network, kind: str, path: Path) -> None:
     network : Network
         Of a family that has such beginnings.
     kind : str
-        Which one, such as ``mae``.
-    path : Path
-        The checkpoint.
+        What kind of encoder, such as ``mae`` or ``imagenet``.
+    which : str or Path
+        The checkpoint, or the name of one that an installed package brings, such as
+        ``lite0``.
+
+    Returns
+    -------
+    EncoderStart
+        Where such encoders come from, and their licence.
 
     Raises
     ------
     WeightsError
         If the file is not such an encoder of this size, or the family has no such
         beginning.
+    UserError
+        If the package that brings it is not installed.
     """
     family = family_of(network.config)
     if kind not in family.encoders:
@@ -270,7 +304,13 @@ def load_encoder(network: Network, kind: str, path: Path) -> None:
             f"{family.name} cannot start from '{kind}'; the beginnings that it has: "
             f"{known}."
         )
+    start = family.encoders[kind]
+    path = Path(which) if start.locate is None else start.locate(str(which))
+    if not path.is_file():
+        raise WeightsError(f"There is no file '{path}'; check the name.")
+    content = read_pickle(path)
     try:
-        family.encoders[kind](network, read_pickle(path))
+        start.load(network, content)
     except UserError as error:
         raise WeightsError(f"'{path}' {error}.") from error
+    return start

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
 from importlib.resources import files
@@ -80,6 +80,12 @@ def load_weights(name_or_path: str | Path = "bundled") -> tuple[Network, Card]:
         If the weights cannot be found, trusted or used.
     MemoryError
         If they do not fit into memory.
+
+    Examples
+    --------
+    >>> network, card = load_weights("bundled")
+    >>> card.network, card.name
+    ('simpleclick-xtiny', 'bundled')
     """
     from napari_simpleclick.weights.checkpoints import network_from, read_checkpoint
 
@@ -98,7 +104,13 @@ def load_weights(name_or_path: str | Path = "bundled") -> tuple[Network, Card]:
 
 
 def spec_of(name_or_path: str | Path) -> NetworkSpec:
-    """Tell what the network of some weights takes; known ones are not loaded for it.
+    """Tell what the network of some weights takes, without loading them.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        As :func:`load_weights` takes it. Nothing is read for known weights, and of a
+        file only the shapes of its tensors.
 
     Raises
     ------
@@ -106,11 +118,13 @@ def spec_of(name_or_path: str | Path) -> NetworkSpec:
         If there are no such weights.
     """
     from napari_simpleclick.networks import NETWORKS
+    from napari_simpleclick.weights.checkpoints import read_checkpoint, recognise
 
     known = catalogue().get(str(name_or_path))
     if known is not None:
         return NETWORKS[known.network].spec
-    return load_weights(name_or_path)[0].spec
+    path = locate_weights(name_or_path)
+    return recognise(*read_checkpoint(path, shapes_only=True), path)[1].spec
 
 
 def locate_weights(name_or_path: str | Path) -> Path:
@@ -139,6 +153,9 @@ def _describe(path: Path, kind: str, about: dict[str, Any]) -> Card:
         return Card(**{k: v for k, v in told if k in known} | {"file": path.name})
     for card in catalogue().values():
         if card.file == path.name and card.network == kind:
+            seen = _remembered().get(card.name, {})
+            if seen.get("path") == str(path.resolve()) and _unchanged(seen, path):
+                return described(card)
             return _remember(card, path)
     return Card(path.stem, kind, path.name, origin=f"file {path.name}")
 
@@ -155,15 +172,30 @@ def locate(card: Card) -> Path:
     if card.name == "bundled":
         return Path(str(files("napari_simpleclick.weights").joinpath(card.file)))
     seen = _remembered().get(card.name)
-    if seen and Path(seen["path"]).exists():
-        path = Path(seen["path"])
-        if checksum(path) != seen["sha256"]:
-            raise WeightsError(
-                f"'{path}' has changed since it was recognised as {card.name}; fetch "
-                "it again and load it by its path."
-            )
-        return path
-    return download(card)
+    if not seen or not Path(seen["path"]).exists():
+        return download(card)
+    path = Path(seen["path"])
+    if seen["sha256"] == (card.sha256 or seen["sha256"]):
+        if _unchanged(seen, path):
+            return path
+        if checksum(path) == seen["sha256"]:
+            _note(card, path, seen["sha256"])  # copied or touched, but the same
+            return path
+    if card.url:
+        return download(card)
+    raise WeightsError(
+        f"'{path}' has changed since it was recognised as {card.name}; fetch it again "
+        "and load it by its path."
+    )
+
+
+def _unchanged(seen: Mapping[str, Any], path: Path) -> bool:
+    """Whether a file has size and time that it had when it was hashed."""
+    found = path.stat()
+    return (seen.get("bytes"), seen.get("modified")) == (
+        found.st_size,
+        found.st_mtime_ns,
+    )
 
 
 def download(card: Card, progress: bool = False, report: Report | None = None) -> Path:
@@ -208,6 +240,7 @@ def download(card: Card, progress: bool = False, report: Report | None = None) -
             f"'{card.name}' could not be downloaded from {card.url} ({error}); check "
             "the connection and try again."
         ) from error
+    _note(card, Path(path), card.sha256)
     return Path(path)
 
 
@@ -242,15 +275,26 @@ def _memory() -> Path:
 
 def _remember(card: Card, path: Path) -> Card:
     """Note an official file's place and checksum for the next time."""
-    digest, size = checksum(path), path.stat().st_size
+    digest = checksum(path)
+    _note(card, path, digest)
+    return replace(card, sha256=digest, bytes=path.stat().st_size)
+
+
+def _note(card: Card, path: Path, digest: str) -> None:
+    """Note what a file is, and by which size and time to tell that it still is."""
+    found = path.stat()
     known = _remembered()
-    known[card.name] = {"path": str(path.resolve()), "sha256": digest, "bytes": size}
+    known[card.name] = {
+        "path": str(path.resolve()),
+        "sha256": digest,
+        "bytes": found.st_size,
+        "modified": found.st_mtime_ns,
+    }
     with suppress(OSError):  # a cache that cannot be written is no reason to fail
         cache_folder().mkdir(parents=True, exist_ok=True)
         partial = _memory().with_suffix(".part")
         partial.write_text(json.dumps(known, indent=2))
         partial.replace(_memory())
-    return replace(card, sha256=digest, bytes=size)
 
 
 def described(card: Card) -> Card:

@@ -101,6 +101,7 @@ def _replay(
     report: Callable[[int, int], None] | None,
 ) -> Replay:
     with SessionDatabase(path) as store:
+        store.upgrade()
         about, total = store.about(), store.count()
         opened = _find_image(about, image)
         if weights is not None and opened is None:
@@ -112,7 +113,7 @@ def _replay(
         again = None
         if weights is not None and opened is not None:
             network, card = load_weights(weights)
-            again = _Again(
+            again = _PredictedAgain(
                 PredictionEngine(Predictor(network), card), reading, opened, about
             )
         for number, (kind, edit) in enumerate(reading.play(mask), start=1):
@@ -132,7 +133,7 @@ def _replay(
 
 
 @dataclass
-class _Again:
+class _PredictedAgain:
     """Predicts anew what was answered, and makes everything else as recorded."""
 
     engine: PredictionEngine
@@ -193,15 +194,17 @@ class _Again:
     def _predict(self, edit: Edit, settings: PredictionSettings) -> MaskChange | None:
         """Answer a request as it was answered, with another model."""
         ((object_slice, prompts),) = edit.after.prompts.items()
-        request = next(
+        requests = [
             one
             for one in self.reading.session.requests
             if one.object_slice == object_slice and one.prompts == prompts
-        )
+        ]
+        if not requests:
+            raise UserError("The session is damaged: an answer belongs to no request.")
         array = self.opened.array
         ndim = len(self.about["shape"])
         view = View(array, settings.display, self._windows, array, ndim)
-        job = Job(request, view, settings.spacing, settings.options)
+        job = Job(requests[0], view, settings.spacing, settings.options)
         overwrite = self.reading.session.options.overwrite  # as it was when written
         plane, label = object_slice.plane, object_slice.label
         mask = self.engine.answer(job).mask

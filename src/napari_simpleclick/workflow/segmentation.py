@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ class SliceMask:
     volume : ndarray
         uint8 of the file's shape with the mask in its slice; the mask for a 2-D file.
     file : ImageFile
-        The image that they overlay.
+        The image that they overlay, with warnings of the prior too.
     milliseconds : list of float
         Time of each click.
     """
@@ -80,10 +80,12 @@ def segment_slice(
         If anything about the input cannot be used; nothing has been written then.
     """
     file = read_image(image)
-    plane = _find_plane(file, axis, index)
-    picture = plane.read(file.array)
+    flat = file.as_volume()
+    plane = _find_plane(flat, axis, index)
+    picture = plane.read(flat.array)
     check_prompts(clicks, picture.shape[:2])
-    start = None if prior is None else _read_prior(prior, plane, file)
+    told: list[str] = []
+    start = None if prior is None else _read_prior(prior, plane, flat, told)
     predictor = Predictor(load_weights(weights)[0])
     rows, columns = plane.axes
     predictor.set_image(picture, None, file.pixel_size(rows, columns))
@@ -91,10 +93,11 @@ def segment_slice(
     for probability in predictor.replay(clicks, start):
         times.append(time.perf_counter())
         mask = (probability > THRESHOLD).astype(np.uint8)
-    volume = np.zeros(file.shape, np.uint8)
+    volume = np.zeros(flat.shape, np.uint8)
     volume[plane.indexer] = mask
     milliseconds = [1000 * (end - begin) for begin, end in pairwise(times)]
-    return SliceMask(mask, volume, file, milliseconds)
+    file = replace(file, warnings=(*file.warnings, *told))
+    return SliceMask(mask, volume.reshape(file.shape), file, milliseconds)
 
 
 def _find_plane(file: ImageFile, axis: int | None, index: int | None) -> Plane:
@@ -119,6 +122,8 @@ def _find_plane(file: ImageFile, axis: int | None, index: int | None) -> Plane:
     return Plane.at(shape, tuple({0, 1, 2} - {axis}), position)
 
 
-def _read_prior(path: Path, plane: Plane, file: ImageFile) -> NDArray[Any]:
-    mask = read_mask(path, file)
+def _read_prior(
+    path: Path, plane: Plane, file: ImageFile, told: list[str]
+) -> NDArray[Any]:
+    mask = read_mask(path, file, told.append)
     return plane.read(mask) if mask.shape == file.shape else mask

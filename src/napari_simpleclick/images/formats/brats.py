@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.images.files import read_image
+from napari_simpleclick.images.affines import distance
 from napari_simpleclick.images.source import Source
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ MODALITIES = {
     "T2": r"t2|t2w",
 }
 """In the order of the layer's first axis, and how files are called."""
+
+CLOSE = 0.1
+"""Voxels by which modalities may be off each other."""
 
 LABELS = r"seg|otmulticlass"
 WORD = r"(?:^|[^a-z0-9])(?:{})(?:[^a-z0-9]|$)"
@@ -105,6 +108,8 @@ def read_modalities(case: Case) -> tuple[NDArray[Any], Source, tuple[str, ...]]:
     UserError
         If a file is damaged, or the volumes do not lie on each other.
     """
+    from napari_simpleclick.images.files import read_image  # which lists all formats
+
     files = {name: read_image(path) for name, path in case.modalities.items()}
     (first, reference), *others = files.items()
     for name, file in others:
@@ -125,6 +130,5 @@ def read_modalities(case: Case) -> tuple[NDArray[Any], Source, tuple[str, ...]]:
 def _match(file: ImageFile, reference: ImageFile) -> bool:
     if file.affine is None or reference.affine is None:
         return False
-    return file.shape == reference.shape and np.allclose(
-        file.affine, reference.affine, atol=1e-3
-    )
+    apart = distance(file.affine, reference.affine, file.shape)
+    return file.shape == reference.shape and apart < CLOSE

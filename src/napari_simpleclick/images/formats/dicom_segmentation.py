@@ -2,25 +2,56 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.error_text import reason
+from napari_simpleclick.images.formats.dicom_file import read_header
+from napari_simpleclick.images.formats.dicom_geometry import TOLERANCE
+from napari_simpleclick.images.formats.dicom_segments import PACKAGE
+from napari_simpleclick.images.formats.dicom_slice import Slice
+from napari_simpleclick.images.oblique import upright_sizes
 from napari_simpleclick.images.optional_packages import require
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from napari_simpleclick.images.source import Source
 
-PACKAGE = "napari-simpleclick"
 SERIES_NUMBER = 900
 """High enough not to be that of a series of the scanner."""
+
+MAY_BE_EMPTY = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "PositionReferenceIndicator",
+)
+"""What a segmentation takes from its series, and what may be empty in it (type 2)."""
+
+KINDS = (("Date", "DA"), ("Time", "TM"))
+SEXES = ("M", "F", "O", "")
+"""What these elements may hold (PS3.5, 6.2, and PS3.3, C.7.1.1)."""
+
+PLACE = (
+    "PixelSpacing",
+    "ImageOrientationPatient",
+    "ImagePositionPatient",
+    "SOPInstanceUID",
+)
+"""What every slice must say, for a segmentation to lie on it and refer to it."""
 
 
 def write(path: Path, labels: NDArray[Any], source: Source) -> None:
@@ -45,7 +76,7 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
         segmentation needs, or the mask is empty or has labels below 0.
     """
     task = "write DICOM segmentations"
-    pydicom, seg = (require(p, "dicom", task) for p in ("pydicom", "highdicom.seg"))
+    seg = require("highdicom.seg", "dicom", task)
     highdicom = require("highdicom", "dicom", task)
     values = [int(value) for value in np.unique(labels) if value]
     if not source.files:
@@ -59,6 +90,13 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
         raise UserError(
             f"A DICOM segmentation cannot hold the label {values[0]}; use labels from "
             "1, or save this mask as .nii.gz."
+        )
+    if labels.ndim == 4 and labels.shape[3] == 1:  # one mask for all channels
+        labels = labels[..., 0]
+    if labels.ndim != 3:
+        raise UserError(
+            "A DICOM segmentation holds one volume, and this mask has several times or "
+            "channels; save it as .nii.gz."
         )
     codes = require("pydicom.sr.codedict", "dicom", task).codes
     algorithm = highdicom.AlgorithmIdentificationSequence(
@@ -77,9 +115,7 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
     ]
     frames = np.searchsorted([0, *values], labels).astype(np.uint16).T
     try:
-        images = [
-            pydicom.dcmread(file, stop_before_pixels=True) for file in source.files
-        ]
+        images = _headers(source, labels.shape[2])
         dataset = seg.Segmentation(
             source_images=images,
             pixel_array=np.ascontiguousarray(frames),
@@ -94,10 +130,72 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
             software_versions=version(PACKAGE),
             device_serial_number="0",
             series_description=f"{PACKAGE} mask",
+            omit_empty_frames=_is_even(images),
         )
-    except (OSError, AttributeError, ValueError, TypeError) as error:
+    except UserError:
+        raise
+    except (OSError, AttributeError, ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"The DICOM series of '{source.path}' cannot carry a segmentation "
             f"({reason(error)}); save the mask as .nii.gz."
         ) from error
     dataset.save_as(path)
+
+
+def _is_even(images: list[Any]) -> bool:
+    """Whether no slice is missing, so that empty ones can be told from their places.
+
+    Else the file has to say which slices there are, to lie on the series again.
+    """
+    places = np.sort([Slice.of(Path(), image).place or 0.0 for image in images])
+    gaps = np.diff(places)
+    even = np.abs(gaps - gaps.mean()) if len(gaps) else gaps
+    return bool((even <= TOLERANCE * gaps.min(initial=np.inf)).all())
+
+
+def _valid(name: str, value: Any) -> Any:
+    """Give an element as the standard has it: without separators, or else empty."""
+    valuerep = require("pydicom.valuerep", "dicom", "write DICOM segmentations")
+    if name == "PatientSex":
+        return value if value in SEXES else ""
+    kind = next((k for end, k in KINDS if name.endswith(end)), None)
+    if kind is None:
+        return value
+    digits = re.sub(r"\D", "", str(value))
+    for text in (digits,) if kind == "DA" else (str(value), digits):
+        with suppress(ValueError):
+            getattr(valuerep, kind)(text)
+            return text
+    return ""
+
+
+def _headers(source: Source, count: int) -> list[Any]:
+    """Headers of the slices, completed by what may be empty or can be made anew.
+
+    Raises
+    ------
+    UserError
+        If a file is gone, or does not say where its slice lies.
+    """
+    pydicom = require("pydicom", "dicom", "write DICOM segmentations")
+    headers = [read_header(file) for file in source.files[:count]]
+    affine = np.eye(4) if source.affine is None else source.affine
+    thickness = float(upright_sizes(affine)[2])
+    for header in headers:
+        missing = [name for name in PLACE if header is None or not header.get(name)]
+        if missing:
+            raise UserError(
+                f"The slices of '{source.path}' lack {', '.join(missing)}, without "
+                "which a DICOM segmentation cannot lie on them; save the mask as "
+                ".nii.gz."
+            )
+        for name in MAY_BE_EMPTY:
+            setattr(header, name, _valid(name, header.get(name, "")))
+        if not header.get("SliceThickness"):
+            header.SliceThickness = thickness
+        series = str(headers[0].get("SeriesInstanceUID") or headers[0].SOPInstanceUID)
+        for name in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
+            if not header.get(name):  # the same for every mask of the series
+                uid = pydicom.uid.generate_uid(entropy_srcs=[name, series])
+                setattr(header, name, uid)
+    return headers

@@ -1,4 +1,4 @@
-"""NRRD and MetaImage files (.nrrd, .mha, .mhd), through SimpleITK."""
+"""NRRD and MetaImage files (.nrrd, .nhdr, .mha, .mhd), through SimpleITK."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.affines import shear_warning
 from napari_simpleclick.images.error_text import reason
+from napari_simpleclick.images.format import Format
+from napari_simpleclick.images.formats.itk_header import (
+    extra_kind,
+    fields,
+    readable,
+    unit,
+)
 from napari_simpleclick.images.image_file import FLIP, ImageFile, is_label_name
+from napari_simpleclick.images.magnitudes import magnitude, magnitude_warning
 from napari_simpleclick.images.optional_packages import require
+from napari_simpleclick.images.units import MM, known_unit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +36,8 @@ def _itk() -> ModuleType:
 
 def _format(path: Path) -> str:
     """ITK's name of the format, which it does not know of upper-case extensions."""
-    return "NrrdImageIO" if path.suffix.lower() == ".nrrd" else "MetaImageIO"
+    with path.open("rb") as file:
+        return "NrrdImageIO" if file.read(4) == b"NRRD" else "MetaImageIO"
 
 
 def read(path: Path) -> ImageFile:
@@ -35,13 +46,14 @@ def read(path: Path) -> ImageFile:
     Parameters
     ----------
     path : Path
-        A .nrrd, .mha or .mhd file.
+        A .nrrd, .nhdr, .mha or .mhd file.
 
     Returns
     -------
     ImageFile
         Axes x, y, z and, in 4-D files, time, and then channels, or colour if a voxel
-        has three values of 8 bits.
+        has three values of 8 bits; sizes in mm. Of complex numbers there is the
+        magnitude.
 
     Raises
     ------
@@ -50,34 +62,59 @@ def read(path: Path) -> ImageFile:
     UserError
         If the file is damaged.
     """
-    itk = _itk()
+    itk, known = _itk(), fields(path)
     try:
-        image = itk.ReadImage(str(path), imageIO=_format(path))
-    except RuntimeError as error:
+        with readable(path, known) as file:
+            image = itk.ReadImage(str(file), imageIO=_format(file))
+    except (RuntimeError, OSError, EOFError) as error:
         raise UserError(
             f"'{path}' is damaged or incomplete: {reason(error)}."
         ) from error
-    count, channels = image.GetDimension(), image.GetNumberOfComponentsPerPixel()
-    array = np.asarray(itk.GetArrayFromImage(image))
+    factor, told = _millimetres(path, unit(known))
+    array, warnings = np.asarray(itk.GetArrayFromImage(image)), list(told)
+    if array.dtype.kind == "c":
+        array = magnitude(array)
+        warnings.append(magnitude_warning(path))
+    count, kind = image.GetDimension(), extra_kind(known)
     space = tuple(range(count))[::-1]
     array = array.transpose((*space, *range(count, array.ndim)))
-    rgb = channels == 3 and array.dtype == np.uint8
-    names = ["x", "y", "z", "time"][:count] + ["channel"] * (array.ndim - count - rgb)
-    spacing = (*image.GetSpacing(), *(1.0,) * (len(names) - count))
-    if count == 2 and not rgb and channels > 1:  # channels come after three axes
-        array, names = array[:, :, np.newaxis], ["x", "y", "z", "channel"]
-        spacing = (*image.GetSpacing(), 1.0, 1.0)
-    units = tuple("mm" if name in "xyz" else "pixel" for name in names)
+    opaque = kind == "RGBA-color" and array.dtype == np.uint8
+    array = array[..., :3] if opaque else array
+    rgb = array.ndim > count and array.shape[-1] == 3 and array.dtype == np.uint8
+    last = "time" if kind == "time" else "channel"
+    names = ["x", "y", "z", "time", "channel"][:count]
+    names += [last] * (array.ndim - count - rgb)
+    sizes = [factor * size for size in image.GetSpacing()[:3]]
+    if count == 2 and len(names) > 2:  # channels come after three axes
+        array, names, sizes = (
+            array[:, :, np.newaxis],
+            ["x", "y", "z", last],
+            [*sizes, 1],
+        )
+    affine = np.diag([factor] * 3 + [1.0]) @ _affine(image)
     return ImageFile(
         array,
         rgb,
-        spacing,
-        _affine(image),
-        units,
+        (*sizes, *(1.0,) * (len(names) - len(sizes))),
+        affine,
+        tuple("mm" if name in "xyz" else "pixel" for name in names),
         tuple(names),
         is_label_name(path),
         path,
+        warnings=(*shear_warning(path, affine), *warnings),
     )
+
+
+def _millimetres(path: Path, text: str) -> tuple[float, tuple[str, ...]]:
+    """Factor from a file's unit to mm, and a word if that is not known."""
+    name = known_unit(text)
+    if name is None:
+        told = (
+            f"'{path}' has pixel sizes in '{text}', which is no unit known here; its "
+            "numbers are taken for mm."
+        )
+        return 1.0, (told,)
+    return MM.get(name, 1.0), ()
 
 
 def _affine(image: Any) -> NDArray[np.float64]:
@@ -131,3 +168,19 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
         lower.unlink(missing_ok=True)
         raise UserError(f"The mask cannot be written: {reason(error)}.") from error
     lower.replace(path)
+
+
+def recognises(head: bytes) -> bool:
+    """Whether a file begins as NRRD or MetaImage."""
+    return head.startswith((b"NRRD0", b"ObjectType", b"NDims"))
+
+
+FORMAT = Format(
+    name="NRRD, MetaImage",
+    rank=3,
+    suffixes=(".nrrd", ".nhdr", ".mha", ".mhd"),
+    read=lambda path: [read(path)],
+    recognises=recognises,
+    written=(".nrrd", ".mha"),
+    write=write,
+)

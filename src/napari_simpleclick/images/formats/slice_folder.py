@@ -1,26 +1,32 @@
-"""A folder of numbered slices: one TIFF, PNG or JPEG file for each."""
+"""A folder of numbered slices: one TIFF, PNG, JPEG or BMP file for each."""
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.error_text import reason
+from napari_simpleclick.images.format import Format
 from napari_simpleclick.images.formats import pictures, tiff
 from napari_simpleclick.images.image_file import ImageFile
 from napari_simpleclick.images.lazy_array import LazyArray, Unchanged, fits_memory
+from napari_simpleclick.images.units import MM
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-TIFF = (".tif", ".tiff")
-SLICES = (".png", ".jpg", ".jpeg", ".bmp", *TIFF)
+TIFF = tiff.FORMAT.suffixes
+SLICES = (*pictures.FORMAT.suffixes, *TIFF)
 NUMBER = re.compile(r"\d+")
+STRAYS = 4
+"""Slices that there must be for each picture of another kind."""
 
 
 def find(folder: Path) -> list[Path]:
@@ -29,21 +35,44 @@ def find(folder: Path) -> list[Path]:
     Returns
     -------
     list of Path
-        At least two images of one kind whose names differ in one number only; empty if
-        the images of the folder are anything else.
+        At least two images of one kind whose names differ in one number, or in several
+        that rise together; empty if the images of the folder are anything else. A few
+        others, each of a kind of its own, do not count.
     """
-    files = [
+    kinds: dict[str, list[Path]] = defaultdict(list)
+    for path in _pictures(folder):
+        kinds[NUMBER.sub("#", path.name.lower())].append(path)
+    series = [files for files in kinds.values() if len(files) > 1]
+    if len(series) != 1 or len(kinds) > len(series[0]) // STRAYS + 1:
+        return []
+    files = series[0]
+    numbers = _numbers(files)
+    column = _counter(numbers)
+    return [] if column is None else [files[i] for i in np.argsort(numbers[:, column])]
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return [
         path
         for path in folder.iterdir()
         if path.suffix.lower() in SLICES and not path.name.startswith(".")
     ]
-    kinds = {NUMBER.sub("#", path.name.lower()) for path in files}
-    if len(files) < 2 or len(kinds) != 1:
-        return []
-    numbers = np.array([list(map(int, NUMBER.findall(p.name))) for p in files])
-    if (numbers != numbers[0]).any(axis=0).sum() != 1:
-        return []
-    return [files[i] for i in np.lexsort(numbers.T[::-1])]
+
+
+def _numbers(files: list[Path]) -> NDArray[np.int64]:
+    """Numbers in the names of files of one kind, (files, numbers)."""
+    return np.array([list(map(int, NUMBER.findall(path.name))) for path in files])
+
+
+def _counter(numbers: NDArray[np.int64]) -> int | None:
+    """Find the number that counts slices; the others must rise with it, or not vary."""
+    varying = np.flatnonzero((numbers != numbers[0]).any(axis=0))
+    for column in varying:
+        order = np.argsort(numbers[:, column])
+        steps = np.diff(numbers[order], axis=0)
+        if (steps[:, column] > 0).all() and (steps[:, varying] >= 0).all():
+            return int(column)
+    return None
 
 
 def read(folder: Path) -> ImageFile:
@@ -59,7 +88,7 @@ def read(folder: Path) -> ImageFile:
     ImageFile
         (slices, H, W), with a colour axis if the slices are colour, of a type that
         holds the values of all; over `MEMORY_BYTES` they stay on disk. Missing numbers
-        are a warning.
+        and pictures that are left out are warnings.
 
     Raises
     ------
@@ -68,7 +97,42 @@ def read(folder: Path) -> ImageFile:
     """
     files = find(folder)
     headers = [_header(path) for path in files]
-    shapes = [shape for shape, _ in headers]
+    _check_sizes(folder, files, [shape for shape, _ in headers])
+    first = _slice(files[0])
+    dtype = np.result_type(*{kind for _, kind in headers})
+    array = _stack(files, first.array.shape, dtype, lambda file: file.array)
+    indices = None
+    if first.indices is not None:
+        shape = first.indices.shape
+        indices = _stack(files, shape, first.indices.dtype, lambda file: file.indices)
+    distance: tuple[str, ...] = ()
+    if set(first.units) & set(MM):
+        distance = (
+            f"'{folder}' does not say how far apart its slices are; set the scale of "
+            "the layer, or its masks in formats of mm get slices as far apart as "
+            "pixels are wide.",
+        )
+    return ImageFile(
+        array[...] if fits_memory(array.nbytes) else array,
+        first.rgb,
+        (1.0, *first.spacing),
+        units=("pixel", *first.units) if first.units else (),
+        axis_labels=("z", "y", "x"),
+        path=folder,
+        warnings=(
+            *_missing(folder, files),
+            *_strays(folder, files),
+            *first.warnings,
+            *distance,
+        ),
+        indices=indices,
+        lossy=first.lossy,
+    )
+
+
+def _check_sizes(
+    folder: Path, files: list[Path], shapes: list[tuple[int, ...]]
+) -> None:
     odd = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), None)
     if odd is not None:
         raise UserError(
@@ -80,38 +144,34 @@ def read(folder: Path) -> ImageFile:
         raise UserError(
             f"'{files[0]}' is a stack itself; open the files of '{folder}' one by one."
         )
-    first = _slice(files[0])
-    shape = (len(files), *first.array.shape)
-    dtype = np.result_type(*{kind for _, kind in headers})
+
+
+def _stack(
+    files: list[Path],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    part: Callable[[ImageFile], Any],
+) -> LazyArray:
+    """Give a part of all slices, which is read when it is indexed."""
+    whole = (len(files), *shape)
     watch = Unchanged(*files)
 
     def read_slices(pieces: tuple[slice, ...]) -> NDArray[Any]:
-        lengths = [len(range(n)[p]) for n, p in zip(shape, pieces, strict=True)]
+        lengths = [len(range(n)[p]) for n, p in zip(whole, pieces, strict=True)]
         out = np.empty(lengths, dtype)
-        for place, number in enumerate(range(shape[0])[pieces[0]]):
+        for place, number in enumerate(range(whole[0])[pieces[0]]):
             watch.check(files[number])
-            array = _slice(files[number]).array
-            if array.shape != shape[1:]:
+            array = part(_slice(files[number]))
+            if array is None or array.shape != shape:
                 raise UserError(
                     f"'{files[number]}' is not as '{files[0].name}': one is in colour."
                 )
-            if (
-                array.dtype.kind == "b" and dtype.kind != "b"
-            ):  # white, as in the other slices
-                array = array * np.uint8(255)
+            if array.dtype.kind == "b" and dtype.kind != "b":
+                array = array * np.uint8(255)  # white, as in the other slices
             out[place] = array[pieces[1:]]
         return out
 
-    array = LazyArray(shape, dtype, read_slices)
-    return ImageFile(
-        array[...] if fits_memory(array.nbytes) else array,
-        first.rgb,
-        (1.0, *first.spacing),
-        units=("pixel", *first.units) if first.units else (),
-        axis_labels=("z", "y", "x"),
-        path=folder,
-        warnings=_missing(folder, files),
-    )
+    return LazyArray(whole, dtype, read_slices)
 
 
 def _header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -140,11 +200,11 @@ def _times(shape: tuple[int, ...]) -> str:
 
 def _missing(folder: Path, files: list[Path]) -> tuple[str, ...]:
     """Warn of the numbers that are missing, if the others are evenly spaced."""
-    table = np.array([list(map(int, NUMBER.findall(path.name))) for path in files])
-    column = int(np.argmax((table != table[0]).any(axis=0)))
-    numbers = table[:, column]
+    table = _numbers(files)
+    column = _counter(table)
+    numbers = table[:, 0 if column is None else column]
     step = int(np.diff(numbers).min())
-    if step == 0 or (np.diff(numbers) % step).any():
+    if (np.diff(numbers) % step).any():
         return ()
     missing = sorted({*range(numbers[0], numbers[-1], step)} - {*map(int, numbers)})
     if not missing or len(missing) > len(numbers):
@@ -154,3 +214,20 @@ def _missing(folder: Path, files: list[Path]) -> tuple[str, ...]:
         f"'{folder}' has no slices with the numbers {listed}; the others are stacked "
         "without a gap.",
     )
+
+
+def _strays(folder: Path, files: list[Path]) -> tuple[str, ...]:
+    """Name the pictures that are no slices."""
+    names = sorted(path.name for path in {*_pictures(folder)} - {*files})
+    if not names:
+        return ()
+    listed = ", ".join(f"'{name}'" for name in names)
+    return (f"{listed} in '{folder}' was left out; open it by itself.",)
+
+
+FORMAT = Format(
+    name="folder of slices",
+    rank=5,
+    read=lambda folder: [read(folder)],
+    is_folder=lambda folder: bool(find(folder)),
+)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import tifffile
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.format import Format
 from napari_simpleclick.images.formats.tiff_pages import open_pages
-from napari_simpleclick.images.image_file import (
-    MM,
-    SPELLINGS,
-    ImageFile,
-    is_label_name,
+from napari_simpleclick.images.formats.tiff_series import Stack, find_stack
+from napari_simpleclick.images.formats.tiff_sizes import find_sizes
+from napari_simpleclick.images.formats.tiff_values import (
+    JPEG,
+    KIND,
+    Values,
+    find_values,
 )
+from napari_simpleclick.images.image_file import ImageFile, is_label_name
 from napari_simpleclick.images.lazy_array import Array, LazyArray, fits_memory, turn
+from napari_simpleclick.images.units import MM
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,14 +37,14 @@ UPRIGHT = {"inferior": "Z", "posterior": "Y", "left": "X"}
 IMAGEJ_BYTES = 2**31
 """More than that is left to OME; ImageJ's files are no BigTIFF."""
 
-Some = TypeVar("Some", str, tuple[int, ...])
+OME_UNITS = {"um": "\N{MICRO SIGN}m", "angstrom": "\N{ANGSTROM SIGN}", "inch": "in"}
+"""Units that OME spells in another way."""
 
-PLAIN = {**SPELLINGS, "": "pixel", "pixel": "pixel", "pixels": "pixel"}
-"""Units that files have, and ours; sizes in others (inch) say nothing."""
+Some = TypeVar("Some", str, tuple[int, ...])
 
 
 def read(path: Path) -> ImageFile:
-    """Read a TIFF file: its first series at full resolution.
+    """Read a TIFF file: its largest series at full resolution.
 
     Parameters
     ----------
@@ -51,8 +55,10 @@ def read(path: Path) -> ImageFile:
     -------
     ImageFile
         Axes as in the file; colour comes last, without alpha. Pixel sizes are those
-        that ImageJ or OME wrote; without them they are 1. Files over `MEMORY_BYTES`
-        stay on disk and are read page by page.
+        that ImageJ, OME or resolution tags give; without them they are 1. White is the
+        largest value, palettes are colours (numbers in label maps), and straight
+        calibrations of ImageJ are applied. Files over `MEMORY_BYTES` stay on disk and
+        are read page by page.
 
     Raises
     ------
@@ -60,39 +66,65 @@ def read(path: Path) -> ImageFile:
         tifffile's own errors if the file is damaged.
     """
     with tifffile.TiffFile(path) as file:
-        series = file.series[0]
-        if series.keyframe.photometric == tifffile.PHOTOMETRIC.SEPARATED:
-            raise UserError("its colours are those of print (CMYK); save it as RGB")
-        array = (
-            series.asarray() if fits_memory(series.nbytes) else open_pages(path, series)
-        )
-        place = _colour(series)
-        axes = _without(series.axes, place)
-        sizes, units = _sizes(file, axes)
+        stack = find_stack(path, file)
+        values = find_values(path, file, stack.first)
+        small = fits_memory(stack.nbytes)
+        array = stack.read() if small else open_pages(path, stack)
+        place = _colour(stack)
+        axes = _without(stack.axes, place)
+        sizes, units, told = find_sizes(path, file, axes, stack.numbers[0])
+        left_out = _unknown_sample(path, stack)
+        lossy = stack.first.keyframe.compression in JPEG
+    array, indices = values.apply(array), None
+    labels = is_label_name(path)
     if place is not None:
         array = _colour_last(array, place)
+    elif values.palette is not None and not labels:
+        array, indices = values.coloured(array), array
     return ImageFile(
         array,
         array.ndim > len(axes),
         sizes,
         units=units,
         axis_labels=tuple(NAMES.get(name, name.lower()) for name in axes),
-        labels=is_label_name(path),
+        labels=labels,
         path=path,
+        warnings=(*stack.warnings, *values.warnings, *told, *left_out),
+        indices=indices,
+        lossy=lossy,
     )
 
 
 def header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape without a colour axis, and type, without reading the image."""
     with tifffile.TiffFile(path) as file:
-        series = file.series[0]
-        return _without(tuple(series.shape), _colour(series)), np.dtype(series.dtype)
+        stack = find_stack(path, file)
+        values: Values = find_values(path, file, stack.first)
+        dtype = values.dtype if values.palette is None else np.dtype(np.uint8)
+        return _without(stack.shape, _colour(stack)), dtype
 
 
-def _colour(series: tifffile.TiffPageSeries) -> int | None:
-    """Axis of colours, or of gray and alpha; more samples are channels."""
-    place = int(series.axes.find("S"))
-    return place if place >= 0 and series.shape[place] <= 4 else None
+def _colour(stack: Stack) -> int | None:
+    """Axis of colours, or of gray and alpha; other samples are channels."""
+    place = int(stack.axes.find("S"))
+    if place < 0:
+        return None
+    count, page = stack.shape[place], stack.first.keyframe
+    if page.photometric in (KIND.RGB, KIND.YCBCR):
+        return place if count in (3, 4) else None
+    alpha = count == 2 and tuple(page.extrasamples)[-1:] in ((1,), (2,))
+    return place if count == 3 or alpha else None
+
+
+def _unknown_sample(path: Path, stack: Stack) -> tuple[str, ...]:
+    """Say that the fourth of four samples is left out, if it is not opacity."""
+    place, page = _colour(stack), stack.first.keyframe
+    if place is None or stack.shape[place] != 4 or tuple(page.extrasamples) != (0,):
+        return ()
+    return (
+        f"'{path}' has four samples a pixel; the first three are taken for red, green "
+        "and blue, and the fourth is left out.",
+    )
 
 
 def _without(axes: Some, place: int | None) -> Some:
@@ -114,46 +146,6 @@ def _colour_last(array: Array, place: int) -> Array:
     return turn(array, tuple(range(len(others))), (False,) * len(others))
 
 
-def _sizes(
-    file: tifffile.TiffFile, axes: str
-) -> tuple[tuple[float, ...], tuple[str, ...]]:
-    """Pixel sizes and units per axis; 1 and no units if the file has none."""
-    found: dict[str, float] = {}
-    unit: dict[str, str] = {}
-    if file.is_ome and file.ome_metadata:
-        image = tifffile.xml2dict(file.ome_metadata).get("OME", {}).get("Image", {})
-        pixels = (image[0] if isinstance(image, list) else image).get("Pixels", {})
-        for axis in "XYZ":
-            found[axis] = _positive(pixels.get(f"PhysicalSize{axis}"))
-            unit[axis] = pixels.get(f"PhysicalSize{axis}Unit", "um")
-    elif file.imagej_metadata is not None:
-        meta, tags = file.imagej_metadata, file.pages.first.tags
-        for axis in "XY":
-            tag = tags.get(f"{axis}Resolution")
-            over, under = tag.value if tag is not None else (0, 0)
-            found[axis] = _positive(under / over if over else 0)
-        found["Z"] = _positive(meta.get("spacing"))
-        unit = dict.fromkeys("XYZ", str(meta.get("unit", "")))
-    known = {
-        axis: PLAIN[unit[axis].lower()]
-        for axis, size in found.items()
-        if size and unit[axis].lower() in PLAIN
-    }
-    if all(found[axis] == 1 and name == "pixel" for axis, name in known.items()):
-        return (1.0,) * len(axes), ()
-    sizes = tuple(found[axis] if axis in known else 1.0 for axis in axes)
-    return sizes, tuple(known.get(axis, "pixel") for axis in axes)
-
-
-def _positive(value: object) -> float:
-    """Turn a size from a file into a number; 0 if it makes no sense."""
-    try:
-        size = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return 0.0
-    return size if math.isfinite(size) and size > 0 else 0.0
-
-
 def write(path: Path, labels: NDArray[Any], source: Source) -> None:
     """Write a label map with zlib compression.
 
@@ -165,7 +157,8 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
         Integers in the layer's order of axes; the first of those may be missing.
     source : Source
         Gives the axes, their pixel sizes and one unit for them: as ImageJ writes them
-        where it can (up to three axes, up to 16 bits), else as OME does.
+        where it can (up to three axes, up to 16 bits), else as OME does; where rows
+        and columns are not the last axes, as tifffile does.
 
     Raises
     ------
@@ -184,11 +177,13 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
     meta: dict[str, object] = {"axes": axes} if axes else {}
     sizes = _one_unit(axes, source)
     units = {unit for _, unit in sizes.values()}
+    upright = axes.endswith("YX")
     plain: dict[str, Any] = {"compression": "zlib", "photometric": "minisblack"}
     if not sizes:
         tifffile.imwrite(path, labels, metadata=meta, **plain)
     elif (
-        {"X", "Y"} <= set(sizes)
+        upright
+        and {"X", "Y"} <= set(sizes) >= set(axes) & {"Z"}
         and len(units) == 1
         and labels.ndim <= 3
         and labels.dtype in (np.uint8, np.uint16)
@@ -203,8 +198,9 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
         )
     else:
         for axis, (size, unit) in sizes.items():
-            meta |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": unit}
-        tifffile.imwrite(path, labels, ome=True, metadata=meta, **plain)
+            name = OME_UNITS.get(unit, unit)
+            meta |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": name}
+        tifffile.imwrite(path, labels, ome=upright, metadata=meta, **plain)
 
 
 def _letters(names: tuple[str, ...], count: int) -> str:
@@ -219,8 +215,7 @@ def _letters(names: tuple[str, ...], count: int) -> str:
     left = [letter for letter in ORDER if letter not in letters]
     filled = [letter or left.pop() for letter in reversed(letters)][::-1]
     axes = "".join(filled)
-    valid = axes.endswith("YX") and len(set(axes)) == count
-    return axes if valid else ORDER[-count:]
+    return axes if len(set(axes)) == count else ORDER[-count:]
 
 
 def _one_unit(axes: str, source: Source) -> dict[str, tuple[float, str]]:
@@ -230,9 +225,9 @@ def _one_unit(axes: str, source: Source) -> dict[str, tuple[float, str]]:
     units = source.units[-len(axes) :] or ("pixel",) * len(axes)
     scale = source.scale[-len(axes) :]
     found = {
-        axis: (abs(size), SPELLINGS.get(unit, "pixel"))
+        axis: (abs(size), unit if unit in MM else "pixel")
         for axis, size, unit in zip(axes, scale, units, strict=True)
-        if axis in "XYZ" and (unit in SPELLINGS or size != 1)
+        if axis in "XYZ" and (unit in MM or size != 1)
     }
     lengths = {unit for _, unit in found.values()} & set(MM)
     if len(lengths) < 2:
@@ -244,3 +239,21 @@ def _one_unit(axes: str, source: Source) -> dict[str, tuple[float, str]]:
         else (size, unit)
         for axis, (size, unit) in found.items()
     }
+
+
+def recognises(head: bytes) -> bool:
+    """Whether a file begins as TIFF or BigTIFF, of either byte order."""
+    return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+FORMAT = Format(
+    name="TIFF",
+    rank=1,
+    suffixes=(".tif", ".tiff"),
+    read=lambda path: [read(path)],
+    recognises=recognises,
+    errors=(Exception,),  # tifffile and its decoders have errors of many kinds
+    written=(".tif", ".tiff"),
+    write=write,
+    as_shown=True,
+)

@@ -17,32 +17,36 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_simpleclick.images.formats.tiff_series import Stack
 
-def open_pages(path: Path, series: tifffile.TiffPageSeries) -> LazyArray:
-    """Open a series so that pages are read when they are indexed.
+
+def open_pages(path: Path, stack: Stack) -> LazyArray:
+    """Open a stack so that pages are read when they are indexed.
 
     Parameters
     ----------
     path : Path
         Its file.
-    series : tifffile.TiffPageSeries
-        One of the file's.
+    stack : Stack
+        Of the file.
 
     Returns
     -------
     LazyArray
-        As the series is, axis by axis.
+        As the stack is, axis by axis.
 
     Raises
     ------
     UserError
         If its pages are neither one after the other nor listed.
     """
+    series = stack.first
     page_shape = tuple(series.keyframe.shape)
-    shape, dtype = tuple(series.shape), np.dtype(series.dtype)
+    shape, dtype = stack.shape, np.dtype(series.dtype)
     before = len(shape) - len(page_shape)
     leading = shape[:before]
-    paged = shape[before:] == page_shape and math.prod(leading) == len(series.pages)
+    pages = sum(len(one.pages) for one in stack.series)
+    paged = shape[before:] == page_shape and math.prod(leading) == pages
     offset = series.dataoffset
     stored = dtype.newbyteorder(series.parent.byteorder if series.parent else "=")
     watch = Unchanged(path)
@@ -53,7 +57,9 @@ def open_pages(path: Path, series: tifffile.TiffPageSeries) -> LazyArray:
             start = (offset or 0) + number * size * dtype.itemsize
             flat = np.fromfile(path, stored, size, offset=start)
             return flat.reshape(shape[-2:]).astype(dtype)
-        found = file.series[0].pages[number]
+        many = len(stack.numbers) > 1
+        place = stack.numbers[number if many else 0]
+        found = file.series[place].pages[0 if many else number]
         if found is None:
             return np.zeros(page_shape, dtype)
         return np.asarray(found.asarray())

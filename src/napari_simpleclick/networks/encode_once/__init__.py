@@ -6,13 +6,18 @@ parameters answers the prompt from its maps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.networks.encode_once import imagenet
 from napari_simpleclick.networks.encode_once.decoder import Decoder
 from napari_simpleclick.networks.encode_once.encoder import VARIANTS, Encoder
 from napari_simpleclick.networks.network import (
     EncodedPrompt,
+    EncoderStart,
     Family,
     Features,
     Network,
@@ -26,6 +31,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["FAMILY", "EncodeOnce", "EncodeOnceConfig"]
+
+UNUSED = re.compile(r".*\.num_batches_tracked$")
+"""Counters of batch norms whose statistics are fixed; files may lack them."""
+
+BLOCKS = re.compile(r"decoder\.(middle|coarse|middle_again)\.blocks\.")
+"""Parameters of the decoder's transformer blocks."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,10 @@ class EncodeOnceConfig(NetworkConfig):
         """Build a network with fresh weights, in training mode."""
         return EncodeOnce(self)
 
+    def metadata(self) -> dict[str, str]:
+        """Tell the input size, which no tensor does."""
+        return {"image_size": "x".join(map(str, self.image_size))}
+
 
 class EncodeOnce(Network):
     """Image and prompt to mask logits, in two steps.
@@ -59,6 +74,8 @@ class EncodeOnce(Network):
         Sizes of the network.
     """
 
+    config: EncodeOnceConfig
+
     def __init__(self, config: EncodeOnceConfig) -> None:
         super().__init__(config)
         self.encoder = Encoder(config.encoder)
@@ -67,6 +84,19 @@ class EncodeOnce(Network):
     def is_encoder(self, name: str) -> bool:
         """Whether a parameter belongs to what a pretrained encoder brings."""
         return name.startswith("encoder.")
+
+    def in_block(self, name: str) -> bool:
+        """Whether a parameter belongs to a transformer block, for Muon."""
+        return BLOCKS.match(name) is not None
+
+    def for_inference(self) -> EncodeOnce:
+        """Give a copy whose batch norms are merged into the convolutions before them.
+
+        Its state dict is another one and is not to be saved.
+        """
+        folded = deepcopy(self).eval()
+        folded.encoder.fold_norms()
+        return folded
 
     def encode(self, image: Tensor) -> Features:
         """Give maps at 1/2 to 1/32 of an image (B,3,H,W) in [0, 1]."""
@@ -85,16 +115,54 @@ SIZES = {f"encode-once-{variant}": EncodeOnceConfig(variant) for variant in VARI
 def recognise(
     state: Mapping[str, Tensor], about: Mapping[str, Any]
 ) -> EncodeOnceConfig | None:
-    """Find the configuration of a state dict; None if it is of another family."""
+    """Find the configuration of a state dict.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        State dict.
+    about : mapping
+        Metadata; only the input size is taken from it.
+
+    Returns
+    -------
+    EncodeOnceConfig or None
+        None if it is of another family.
+
+    Raises
+    ------
+    UserError
+        A part of a sentence, if its encoder is none of those known.
+    """
     if "decoder.prompt.levels.0.0.weight" not in state:
         return None
     blocks = {key.split(".")[2] for key in state if key.startswith("encoder._blocks.")}
-    last = state[f"encoder._blocks.{len(blocks) - 1}._project_conv.weight"].shape[0]
+    last = state.get(f"encoder._blocks.{len(blocks) - 1}._project_conv.weight")
     for config in SIZES.values():
-        encoder = Encoder(config.encoder)
-        if (len(encoder._blocks), encoder.channels[-1]) == (len(blocks), last):
-            return config
-    return None
+        scaling = VARIANTS[config.encoder]
+        found = (len(blocks), 0 if last is None else last.shape[0])
+        if found == (scaling.blocks, scaling.last):
+            return replace(config, image_size=_size(about.get("image_size", "448x448")))
+    raise UserError(f"its encoder is none of {', '.join(VARIANTS)}")
 
 
-FAMILY = Family("Encode once", SIZES, recognise)
+def _size(told: str) -> tuple[int, int]:
+    """Read an input size, such as 448x448."""
+    try:
+        height, width = (int(side) for side in told.split("x"))
+    except ValueError:
+        raise UserError(f"it says '{told}' where its input size should be") from None
+    return height, width
+
+
+FAMILY = Family(
+    "Encode once",
+    SIZES,
+    recognise,
+    unused=UNUSED,
+    encoders={
+        "imagenet": EncoderStart(
+            imagenet.load, imagenet.locate, imagenet.ORIGIN, imagenet.LICENCE
+        )
+    },
+)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 STEM = 32
 """Channels of the stem in every variant."""
@@ -67,6 +68,16 @@ class Scaling:
             return count
         return math.ceil(count * self.depth)
 
+    @property
+    def blocks(self) -> int:
+        """Number of blocks."""
+        return sum(self.repeats(stage) for stage in range(len(STAGES)))
+
+    @property
+    def last(self) -> int:
+        """Channels of the last block."""
+        return self.channels(STAGES[-1][-1])
+
 
 VARIANTS = {
     "lite0": Scaling(),
@@ -110,6 +121,15 @@ class FrozenNorm(nn.BatchNorm2d):
         """Stay in evaluation mode; batches of a few crops have no good statistics."""
         super().train(False)
         return self
+
+
+NORMED = (
+    ("_conv_stem", "_bn0"),
+    ("_expand_conv", "_bn0"),
+    ("_depthwise_conv", "_bn1"),
+    ("_project_conv", "_bn2"),
+)
+"""Convolutions and the norms that follow them, as they are called in each module."""
 
 
 class InvertedBottleneck(nn.Module):
@@ -172,6 +192,15 @@ class Encoder(nn.Module):
             if number in TAPS:
                 self.taps.append(len(self._blocks) - 1)
                 self.channels.append(out)
+
+    def fold_norms(self) -> None:
+        """Merge every batch norm into the convolution before it, in place."""
+        for module in (self, *self._blocks):
+            for conv, norm in NORMED:
+                if hasattr(module, conv):
+                    pair = getattr(module, conv), getattr(module, norm)
+                    setattr(module, conv, fuse_conv_bn_eval(*pair))
+                    setattr(module, norm, nn.Identity())
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Give maps at 1/2, 1/4, 1/8, 1/16 and 1/32 of an image (B,3,H,W) in [0, 1]."""

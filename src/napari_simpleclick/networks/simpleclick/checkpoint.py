@@ -24,6 +24,12 @@ UNUSED = re.compile(r"backbone\.(cls_token|fc_norm\.|head\.)|head\.up_conv[12]\.
 PYRAMID = ("down_4.5", "down_8.2", "down_16.0", "down_32.2")
 """Last convolutions of the pyramid's levels."""
 
+LOSS = "isegm.model.modeling.transformer_helper.cross_entropy_loss"
+INERT = (f"{LOSS}.CrossEntropyLoss", f"{LOSS}.cross_entropy")
+"""Objects pickled into official checkpoints beside the tensors."""
+
+MAE_ORIGIN = "He et al., Masked Autoencoders, github.com/facebookresearch/mae"
+
 HEADS = {config.width: config.heads for config in SIZES.values()}
 """Attention heads by width, which no tensor tells."""
 
@@ -67,7 +73,8 @@ def recognise(
     depth = len({key.split(".")[2] for key in state if key.startswith("backbone.bl")})
     params = about.get("params", {})
     backbone = params.get("backbone_params", {}).get("value", {}) if params else {}
-    heads = backbone.get("num_heads") or HEADS.get(width)
+    told = about.get("heads")
+    heads = int(told) if told else backbone.get("num_heads") or HEADS.get(width)
     if not heads or width % heads:
         raise UserError(
             f"it does not say how many attention heads its {width}-wide network has"

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.networks.network import (
     EncodedPrompt,
     Features,
@@ -68,6 +69,11 @@ class SimpleClickConfig(NetworkConfig):
         the blocks, the finest from the first; or the two finer levels from the middle
         and the two coarser ones from the end. The paper compares such variants by
         name only; these are this package's reading of them.
+
+    Raises
+    ------
+    UserError
+        If there is no such pyramid.
     """
 
     patch: int
@@ -77,6 +83,14 @@ class SimpleClickConfig(NetworkConfig):
     pyramid: tuple[int, int, int, int]
     head: int
     levels: Levels = "simple"
+
+    def __post_init__(self) -> None:
+        """Refuse a pyramid that a run's file or a checkpoint has made up."""
+        if self.levels not in SOURCES:
+            raise UserError(
+                f"There is no pyramid '{self.levels}'; choose one of "
+                f"{', '.join(SOURCES)}."
+            )
 
     @property
     def group(self) -> int:
@@ -99,8 +113,8 @@ class SimpleClickConfig(NetworkConfig):
         return super().is_variant(replace(other, levels=self.levels))
 
     def metadata(self) -> dict[str, str]:
-        """Tell where the pyramid comes from."""
-        return {"levels": self.levels}
+        """Tell where the pyramid comes from, and the number of heads."""
+        return {"levels": self.levels, "heads": str(self.heads)}
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -339,6 +353,14 @@ class SimpleClick(Network):
     def is_encoder(self, name: str) -> bool:
         """Whether a parameter belongs to what a pretrained encoder brings."""
         return name.startswith("backbone.")
+
+    def in_block(self, name: str) -> bool:
+        """Whether a parameter belongs to a transformer block, for Muon."""
+        return name.startswith("backbone.blocks.")
+
+    def decays(self, name: str) -> bool:
+        """Whether weight decay acts on a parameter; as published, not on positions."""
+        return name != "backbone.pos_embed" and super().decays(name)
 
     def encode(self, image: Tensor) -> Features:
         """Embed the patches of an image.

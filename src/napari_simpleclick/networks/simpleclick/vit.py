@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_simpleclick.errors import UserError
+
 WINDOW_PX = 224
 """Side of an attention window in input pixels (14 tokens of 16 px, 16 of 14 px)."""
 
@@ -102,12 +104,12 @@ def window_count(side: int, patch: int) -> int:
 
     Raises
     ------
-    ValueError
+    UserError
         If the tokens cannot be shared out evenly.
     """
     count = max(1, side // (WINDOW_PX // patch))
     if side < 1 or side % count:
-        raise ValueError(
+        raise UserError(
             f"An input side of {side * patch} px gives {side} tokens, which do not "
             f"divide into {count} equal windows; choose a multiple of "
             f"{max(count, 1) * patch} px."

@@ -94,7 +94,13 @@ class DisplayedImage:
         data[hidden] = back[np.ix_(hidden, hidden)] @ world[hidden]
         data[hidden] -= (back @ origin)[hidden]
         part = forward[np.ix_(shown, shown)]
-        data[shown] = np.linalg.solve(part, world[shown] - origin[shown])
+        try:
+            data[shown] = np.linalg.solve(part, world[shown] - origin[shown])
+        except np.linalg.LinAlgError as error:
+            raise UserError(
+                f"'{image.name}' is turned so that this view cuts it along none of its "
+                "planes; show two other axes."
+            ) from error
         return data
 
     def plane(self, position: tuple[float, ...]) -> Plane:
