@@ -30,8 +30,8 @@ def main() -> None:
     controller = panel.controller
     answers = []
     loop = QEventLoop()
-    controller.answers.answered.connect(answers.append)
-    controller.answers.answered.connect(lambda _: loop.quit())
+    panel.workflow.queue.answered.connect(answers.append)
+    panel.workflow.queue.answered.connect(lambda _: loop.quit())
     while controller.engine is None:
         QApplication.processEvents()
     ticks: list[float] = []

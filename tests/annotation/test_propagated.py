@@ -80,5 +80,8 @@ def test_undo_and_redo_take_the_notes_along(session):
 
 
 def test_a_propagated_label_is_used(session):
-    session.propagate({ObjectSlice(4, PLANE): note()}, CHANGE)
+    change = MaskChange.of((9, 4, 4), ([3], [0], [0]), [0], [4])
+    session.propagate({ObjectSlice(4, PLANE): note()}, change)
     assert session.objects.free_label() == 5
+    session.undo()
+    assert session.objects.free_label() == 1  # numbers come again

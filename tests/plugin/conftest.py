@@ -13,7 +13,8 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
-from napari_simpleclick.plugin import keys, settings
+from napari_simpleclick.plugin import controller, keys, settings, workers
+from tests.executors import HeldExecutor
 
 PATIENCE_MS = 60_000
 
@@ -31,6 +32,27 @@ def saved_settings(tmp_path, monkeypatch):
     keys.TABLE.load()
 
 
+@pytest.fixture(autouse=True)
+def synchronous(request, monkeypatch):
+    """Have everything done at once, but where a test asks for ``threads``."""
+    wanted = "0" if "threads" in request.fixturenames else "1"
+    monkeypatch.setenv(workers.SYNCHRONOUS, wanted)
+
+
+@pytest.fixture
+def threads():
+    """Work in threads, as a person's window does."""
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Work is done at once until the executor is ``holding``."""
+    executor = HeldExecutor()
+    executor.holding = False
+    monkeypatch.setattr(controller, "make_executor", lambda: executor)
+    return executor
+
+
 @dataclass
 class Hand:
     """Works on a viewer as a person does, through Qt events on the drawing."""
@@ -46,6 +68,10 @@ class Hand:
         return self.panel.controller
 
     @property
+    def workflow(self):
+        return self.panel.workflow
+
+    @property
     def canvas(self):
         return self.controller.canvas
 
@@ -54,8 +80,8 @@ class Hand:
         _, self.panel = self.viewer.window.add_plugin_dock_widget(
             "napari-simpleclick", "SimpleClick"
         )
-        self.controller.answers.answered.connect(self.answers.append)
-        self.controller.trouble.connect(lambda text, _: self.troubles.append(text))
+        self.workflow.queue.answered.connect(self.answers.append)
+        self.workflow.trouble.connect(lambda text, _: self.troubles.append(text))
         self.qtbot.waitUntil(
             lambda: self.controller.engine is not None, timeout=PATIENCE_MS
         )

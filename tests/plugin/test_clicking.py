@@ -3,17 +3,6 @@ import pytest
 from qtpy.QtCore import Qt
 
 
-def test_layers_take_over_the_images_place_in_the_world(open_window, discs):
-    hand = open_window(
-        discs, scale=(5, 0.5, 0.5), translate=(1, 2, 3), units=("mm",) * 3
-    )
-    for layer in hand.canvas.layers[1:]:
-        np.testing.assert_allclose(layer.scale, (5, 0.5, 0.5))
-        np.testing.assert_allclose(layer.translate, (1, 2, 3))
-        assert [str(unit) for unit in layer.units] == ["millimeter"] * 3
-    assert hand.canvas.mask.data.shape == discs.shape
-
-
 def test_a_click_becomes_a_mask_on_its_slice(open_window, discs):
     hand = open_window(discs, scale=(3, 1, 1))
     hand.viewer.dims.set_point(0, 36)
@@ -131,52 +120,9 @@ def test_painting_is_left_to_napari_and_starts_the_next_click(open_window, discs
     assert step.base[80, 20]
 
 
-def test_other_objects_keep_their_pixels(open_window, discs):
-    hand = open_window(discs)
-    hand.canvas.mask.data_setitem(
-        tuple(np.indices((1, 100, 120)).reshape(3, -1)), np.uint16(7)
-    )
-    hand.click(0, 30, 30)
-    hand.wait(1)
-    assert (hand.canvas.mask.data[0] == 7).all()
-
-
-def test_new_object_takes_the_next_free_label(open_window, discs):
-    hand = open_window(discs)
-    hand.viewer.dims.set_point(0, 12)
-    hand.click(12, 30, 30)
-    hand.wait(1)
-    hand.key(Qt.Key.Key_N)
-    assert hand.panel.objects.selectedItems()[0].text() == "Object 2"
-    hand.click(12, 60, 90)
-    hand.wait(2)
-    data = hand.canvas.mask.data
-    assert data[12, 30, 30] == 1
-    assert data[12, 60, 90] == 2
-
-
 def test_points_added_with_naparis_own_tool_are_clicks(open_window, discs):
     hand = open_window(discs)
     hand.canvas.points[True].mode = "add"
     hand.click(0, 30, 30)
     hand.wait(1)
     assert len(hand.canvas.points[True].data) == 1
-
-
-def test_moving_and_deleting_a_point_predicts_again(open_window, discs):
-    hand = open_window(discs)
-    points = hand.canvas.points[True]
-    hand.viewer.dims.set_point(0, 12)
-    hand.click(12, 30, 30)
-    hand.click(12, 32, 32)
-    hand.wait(2)
-    points.selected_data = {1}
-    points.remove_selected()
-    hand.wait(3)
-    (steps,) = hand.canvas.session.objects.prompts.values()
-    assert len(steps) == len(points.data) == 1
-    points.mode = "select"
-    hand.drag((12, 30, 30), (12, 60, 90))
-    hand.wait(4)
-    (steps,) = hand.canvas.session.objects.prompts.values()
-    assert steps[0].click.row == pytest.approx(60, abs=1.5)

@@ -25,14 +25,14 @@ def choose(hand, box, data):
         before = box.currentIndex()
         QTest.keyClick(box, way)
         assert box.currentIndex() != before
-    seen = hand.panel.intensities
+    seen = hand.panel.sections["intensities"]
     hand.qtbot.waitUntil(lambda: not seen._soon.isActive())
 
 
 def opened(open_window, data, place, **look):
     """Open a window at a place, with the section open."""
     hand = open_window(data, **look)
-    hand.press(hand.panel.intensities.toggleButton())
+    hand.press(hand.panel.sections["intensities"].toggleButton())
     image = hand.canvas.image
     hand.viewer.dims.set_point(range(image.ndim), image.data_to_world(place))
     hand.settle()
@@ -62,7 +62,7 @@ def click(hand, *place):
 
 def test_presets_are_what_is_segmented_and_can_be_displayed(open_window, discs):
     hand = opened(open_window, discs.astype(np.int16) * 3 - 200, (12, 30, 30))
-    seen = hand.panel.intensities
+    seen = hand.panel.sections["intensities"]
     click(hand, 12, 30, 30)
     assert window_of(hand) == hand.canvas.window()
     assert not seen.display.isVisible()
@@ -82,14 +82,14 @@ def test_presets_are_what_is_segmented_and_can_be_displayed(open_window, discs):
 
 def test_an_8_bit_image_has_no_hounsfield_units(open_window, discs):
     hand = opened(open_window, discs, (12, 30, 30))
-    choose(hand, hand.panel.intensities.choice, "liver")
-    assert "no Hounsfield" in hand.panel.intensities.hint.text()
+    choose(hand, hand.panel.sections["intensities"].choice, "liver")
+    assert "no Hounsfield" in hand.panel.sections["intensities"].hint.text()
 
 
 @pytest.mark.parametrize("how", ["slice", "volume"])
 def test_stretched_intensities(open_window, discs, how):
     hand = opened(open_window, discs, (12, 30, 30))
-    seen = hand.panel.intensities
+    seen = hand.panel.sections["intensities"]
     choose(hand, seen.choice, how)
     click(hand, 12, 30, 30)
     assert hand.canvas.mask.data[12, 30, 30] == 1
@@ -133,7 +133,7 @@ def test_only_the_shown_slice_of_a_lazy_image_is_read(open_window, discs, how):
         axis_labels=("channel", "z", "y", "x"),
         contrast_limits=(0, 255),
     )
-    seen = hand.panel.intensities
+    seen = hand.panel.sections["intensities"]
     choose(hand, seen.choice, how)
     for box, channel in zip(seen.colours, (1, 2, 3), strict=True):
         choose(hand, box, channel)
@@ -152,7 +152,7 @@ def test_the_full_resolution_of_a_pyramid_is_seen(open_window, discs):
     labels = ("channel", "z", "y", "x")
     look = {"multiscale": True, "axis_labels": labels}
     hand = opened(open_window, pyramid, (1, 12, 30, 30), **look)
-    choose(hand, hand.panel.intensities.choice, "volume")
+    choose(hand, hand.panel.sections["intensities"].choice, "volume")
     click(hand, 1, 12, 30, 30)
     assert hand.canvas.mask.data.shape == (1, 24, 100, 120)
     assert hand.canvas.mask.data[0, 12, 30, 30] == 1
@@ -168,7 +168,7 @@ def test_modalities_are_combined_by_their_names(open_window, discs):
         scale=(1, 3, 0.5, 0.5),
         translate=(0, 5, 6, 7),
     )
-    seen, canvas = hand.panel.intensities, hand.canvas
+    seen, canvas = hand.panel.sections["intensities"], hand.canvas
     hand.qtbot.waitUntil(lambda: seen.colours[0].currentText() == "FLAIR")
     assert [box.currentText() for box in seen.colours] == ["FLAIR", "T1c", "T2"]
     assert canvas.mask.data.shape == (1, 24, 100, 120)
@@ -210,7 +210,7 @@ def test_an_axis_of_channels_is_chosen_and_propagated_past(open_window, discs, a
     place = [12, 30, 30]
     place.insert(axis, 1)
     hand = opened(open_window, modalities(discs, axis), place)
-    seen = hand.panel.intensities
+    seen = hand.panel.sections["intensities"]
     assert hand.canvas.options.channel_axis is None
     hand.qtbot.waitUntil(lambda: seen.axis.findData(axis) > 0)
     choose(hand, seen.axis, axis)
@@ -221,7 +221,7 @@ def test_an_axis_of_channels_is_chosen_and_propagated_past(open_window, discs, a
     assert sum("mask" in layer.name for layer in hand.viewer.layers) == 1
     hand.settle()
     click(hand, *place)
-    through = hand.panel.propagation
+    through = hand.panel.sections["propagation"]
     hand.press(through.toggleButton())
     through.ghost.setChecked(True)
     hand.qtbot.waitUntil(through.both.isEnabled)
@@ -272,7 +272,7 @@ def test_a_view_along_the_channels_is_explained(open_window, discs):
 def test_colour_images_are_shown_as_they_are(open_window, discs):
     colour = np.stack([discs[12]] * 3, axis=-1)
     hand = opened(open_window, colour, (30, 30), rgb=True)
-    seen = hand.panel.intensities
+    seen = hand.panel.sections["intensities"]
     assert "as they are" in seen.hint.text()
     assert not seen.choice.isEnabled()
     assert not seen.channels.isVisible()

@@ -154,7 +154,7 @@ class Person:
 
     def delete_object(self):
         if self.canvas is not None:
-            self.hand.controller.delete_object(self.canvas.session.label)
+            self.hand.workflow.delete_object(self.canvas.session.label)
 
     def rename(self):
         table = self.hand.panel.objects
@@ -163,7 +163,7 @@ class Person:
             item.setText(self.chance.choice(["femur", "tibia", ""]))
 
     def propagate(self):
-        through = self.hand.panel.propagation
+        through = self.hand.panel.sections["propagation"]
         through.reach.setValue(2)
         self.hand.key(Qt.Key.Key_T)
 
@@ -177,7 +177,7 @@ class Person:
         self.viewer.reset_view()
 
     def options(self):
-        outline = self.hand.panel.outline
+        outline = self.hand.panel.sections["outline"]
         outline.expand()
         boxes = [*outline.boxes.values(), outline.auto]
         if self.chance.random() < 0.5:
@@ -188,7 +188,7 @@ class Person:
             self.hand.press(outline.auto)
 
     def model(self):
-        self.hand.controller.use_model("bundled")
+        self.hand.workflow.use_model("bundled")
 
     def delete_layer(self):
         if self.canvas is not None:
@@ -228,7 +228,7 @@ class Person:
         if canvas is None:
             return
         session, labels = canvas.session, canvas.mask.data
-        found = {point.order: point for point in canvas.found_points()}
+        found = {point.order: point for point in canvas.shown_points()}
         clicks = [
             (object_slice, step)
             for object_slice, steps in session.objects.prompts.items()
@@ -253,16 +253,14 @@ class Person:
         self.hand.qtbot.waitUntil(self._rests, timeout=60_000)
 
     def _rests(self):
-        controller, panel = self.hand.controller, self.hand.panel
+        controller, workflow = self.hand.controller, self.hand.workflow
         pending = (
             self.canvas is not None and self.canvas.session.requests.pending is not None
         )
         waits = pending and self.canvas.options.auto if self.canvas else False
         loaded = controller.engine is not None
-        idle = not controller.answers.working
-        return (
-            loaded and idle and not waits and panel.propagation.propagator.run is None
-        )
+        idle = not workflow.queue.working
+        return loaded and idle and not waits and workflow.propagator.run is None
 
 
 def memory_mb():

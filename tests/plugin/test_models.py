@@ -10,11 +10,11 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
-from napari_simpleclick.inference import Predictor
-from napari_simpleclick.plugin import model_loader, settings
+from napari_simpleclick.plugin import settings
 from napari_simpleclick.plugin.sections import model
 from napari_simpleclick.weights import catalogue, store
 from napari_simpleclick.weights.store import checksum
+from napari_simpleclick.workflow import model_loader
 
 BUNDLED = Path(store.__file__).parent / "simpleclick-xtiny.safetensors"
 
@@ -63,7 +63,7 @@ def remote(monkeypatch):
 
 
 def open_section(hand):
-    section = hand.panel.device
+    section = hand.panel.sections["model"]
     section.expand()
     QTest.qWait(50)
     return section
@@ -100,20 +100,22 @@ def test_the_section_tells_size_and_licence(open_window, discs):
     assert all("Licence:" in tip for tip in tips)
 
 
-def test_device_and_precision_change_in_the_background(open_window, discs):
+def test_device_and_precision_change_in_the_background(held, open_window, discs):
     hand = open_window(discs)
     section = open_section(hand)
     before = hand.controller.engine
     assert [section.device.itemText(i) for i in range(2)] == ["auto", "cpu"]
+    held.holding = True
     choose(section.precision, "bfloat16")
     assert hand.controller.engine is before
-    hand.click(0, 30, 30)
-    hand.wait(1)
+    assert section.waiting.isVisible()
+    held.release_all()
+    assert not section.waiting.isVisible()
     hand.qtbot.waitUntil(lambda: hand.controller.engine is not before, timeout=60_000)
     assert hand.controller.engine.predictor.dtype == torch.bfloat16
     assert settings.load().precision == "bfloat16"
     hand.click(0, 60, 60)
-    hand.wait(2)
+    hand.wait(1)
 
 
 def test_the_choice_comes_back_the_next_time(open_window, discs):
@@ -125,29 +127,7 @@ def test_the_choice_comes_back_the_next_time(open_window, discs):
     assert hand.controller.engine.predictor.dtype == torch.float32
 
 
-@pytest.mark.parametrize(
-    ("saved", "words"),
-    [
-        ({"model": "gone.safetensors"}, "no file 'gone.safetensors'"),
-        ({"device": "cuda:77"}, "no device 'cuda:77'"),
-        ({"precision": "float1", "device": "cpu"}, "no precision 'float1'"),
-    ],
-)
-def test_a_saved_choice_that_is_gone(
-    make_napari_viewer, qtbot, monkeypatch, saved, words
-):
-    now = settings.Settings(**{"tour": False, **saved})
-    monkeypatch.setattr(settings, "load", lambda: now)
-    viewer = make_napari_viewer(show=True)
-    _, panel = viewer.window.add_plugin_dock_widget("napari-simpleclick", "SimpleClick")
-    qtbot.waitUntil(lambda: panel.controller.engine is not None, timeout=60_000)
-    assert words in panel.trouble.text()
-    assert "Until then it is 'bundled'" in panel.trouble.text()
-    assert panel.controller.models.choice == model_loader.ModelChoice()
-    assert panel.device.model.currentText() == "bundled"
-
-
-def test_a_file_is_a_model_too(open_window, discs, tmp_path, monkeypatch):
+def test_a_file_is_a_model_too(threads, open_window, discs, tmp_path, monkeypatch):
     hand = open_window(discs)
     section = open_section(hand)
     path = tmp_path / "own.safetensors"
@@ -158,20 +138,6 @@ def test_a_file_is_a_model_too(open_window, discs, tmp_path, monkeypatch):
     hand.qtbot.waitUntil(lambda: hand.controller.engine is not before, timeout=60_000)
     assert section.model.currentText() == "own.safetensors"
     assert settings.load().model == str(path)
-
-
-def test_the_first_click_finds_a_warm_model(open_window, discs, monkeypatch):
-    calls = []
-    predict = Predictor.predict
-
-    def count(self, *args):
-        calls.append(threading.current_thread() is threading.main_thread())
-        return predict(self, *args)
-
-    monkeypatch.setattr(Predictor, "predict", count)
-    hand = open_window(discs)
-    assert calls == [False]
-    assert hand.controller.engine.shown is None
 
 
 def test_milliseconds_are_the_median_of_the_last_five(open_window, discs):
@@ -186,14 +152,16 @@ def test_milliseconds_are_the_median_of_the_last_five(open_window, discs):
     assert section.speed.isVisible()
 
 
-def test_a_download_shows_its_bytes_and_ends_in_use(open_window, discs, remote):
+def test_a_download_shows_its_bytes_and_ends_in_use(
+    threads, open_window, discs, remote
+):
     hand = open_window(discs)
     section = open_section(hand)
     section.model.addItem("remote", "remote")
     choose(section.model, "remote")
     hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text(), timeout=20_000)
     assert "not on this computer" in section.about.text()
-    bar = hand.controller.models._bar
+    bar = hand.panel.sections["model"].bar.bar
     assert bar.total == BUNDLED.stat().st_size
     assert 0 < bar.n < bar.total
     hand.click(0, 30, 30)  # the old model goes on answering
@@ -207,7 +175,7 @@ def test_a_download_shows_its_bytes_and_ends_in_use(open_window, discs, remote):
 
 
 def test_a_cancelled_download_leaves_everything_as_it_was(
-    open_window, discs, remote, cache
+    threads, open_window, discs, remote, cache
 ):
     hand = open_window(discs)
     section = open_section(hand)
@@ -226,7 +194,9 @@ def test_a_cancelled_download_leaves_everything_as_it_was(
     hand.wait(1)
 
 
-def test_the_panel_may_be_closed_during_a_download(open_window, discs, remote, cache):
+def test_the_panel_may_be_closed_during_a_download(
+    threads, open_window, discs, remote, cache
+):
     hand = open_window(discs)
     section = open_section(hand)
     section.model.addItem("remote", "remote")
@@ -234,6 +204,6 @@ def test_the_panel_may_be_closed_during_a_download(open_window, discs, remote, c
     hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text(), timeout=20_000)
     hand.panel.parent().destroyOnClose()
     hand.qtbot.waitUntil(lambda: hand.controller.closed)
-    hand.qtbot.waitUntil(lambda: hand.controller.models._bar is None)
+    hand.qtbot.waitUntil(lambda: hand.panel.sections["model"].bar.bar is None)
     remote.may_go_on.set()
     hand.qtbot.waitUntil(lambda: not any(Path(cache).glob("*")), timeout=5000)

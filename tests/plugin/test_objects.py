@@ -144,16 +144,10 @@ def test_painting_counts_and_a_painted_label_is_an_object(hand):
     mask.data_setitem((np.array([3, 4]), np.array([1, 1]), np.array([2, 2])), 7)
     QTest.qWait(50)
     assert rows(hand)[-1] == ["Object 7", "2", "2"]
-    hand.canvas.act(hand_undo())
+    hand.workflow.undo()
     QTest.qWait(50)
     assert rows(hand)[-1] == ["Object 7", "0", "0"]  # still the current one
     assert not (mask.data == 7).any()
-
-
-def hand_undo():
-    from napari_simpleclick.plugin.keys import Action
-
-    return Action.UNDO
 
 
 def test_an_empty_place_has_no_menu(hand):

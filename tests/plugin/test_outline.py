@@ -13,7 +13,7 @@ PLACE, CONTROL = (12, 30, 30), Qt.KeyboardModifier.ControlModifier
 def ready(open_window, data, clicks=1, **look):
     """Open a window with the section open and one clicked object."""
     hand = open_window(data, **look)
-    hand.press(hand.panel.outline.toggleButton())
+    hand.press(hand.panel.sections["outline"].toggleButton())
     hand.viewer.dims.set_point(range(3), hand.canvas.image.data_to_world(PLACE))
     hand.settle()
     for number in range(clicks):
@@ -25,7 +25,7 @@ def ready(open_window, data, clicks=1, **look):
 
 def settled(hand):
     """Wait until the section has followed what happened."""
-    outline = hand.panel.outline
+    outline = hand.panel.sections["outline"]
     hand.qtbot.waitUntil(
         lambda: hand.canvas.session.requests.pending is None, timeout=60_000
     )
@@ -70,7 +70,7 @@ def grip(slider):
 
 def drag(hand, way, release=True):
     """Drag the threshold by a share of the slider, in ten steps."""
-    slider, left = hand.panel.outline.threshold, Qt.MouseButton.LeftButton
+    slider, left = hand.panel.sections["outline"].threshold, Qt.MouseButton.LeftButton
     start, groove = grip(slider)
     QTest.mousePress(slider, left, pos=start)
     masks = []
@@ -90,9 +90,9 @@ def predictions(hand, monkeypatch):
     predictor, calls = hand.controller.engine.predictor, []
     predict = predictor.predict
 
-    def counted(*arguments):
+    def counted(*arguments, **more):
         calls.append(arguments)
-        return predict(*arguments)
+        return predict(*arguments, **more)
 
     monkeypatch.setattr(predictor, "predict", counted)
     return calls
@@ -111,12 +111,12 @@ def test_the_mask_follows_the_slider_and_the_drag_is_one_step(
     np.testing.assert_array_equal(here(hand), masks[-1])
     low = hand.canvas.options.threshold
     assert low < 0.2
-    assert hand.panel.outline.value.text() == f"{low:.2f}"
+    assert hand.panel.sections["outline"].value.text() == f"{low:.2f}"
     undo(hand)
     np.testing.assert_array_equal(here(hand), before)
     assert len(hand.canvas.points[True].data) == 1
     assert hand.canvas.options.threshold == 0.49
-    assert hand.panel.outline.threshold.value() == 49
+    assert hand.panel.sections["outline"].threshold.value() == 49
     hand.key(Qt.Key.Key_Z, CONTROL | Qt.KeyboardModifier.ShiftModifier)
     np.testing.assert_array_equal(here(hand), masks[-1])
     assert hand.canvas.options.threshold == low
@@ -137,7 +137,7 @@ def test_two_drags_are_two_steps_and_keys_in_a_row_one(open_window, discs):
     undo(hand)
     np.testing.assert_array_equal(here(hand), start)
     for _ in range(15):
-        QTest.keyClick(hand.panel.outline.threshold, Qt.Key.Key_Left)
+        QTest.keyClick(hand.panel.sections["outline"].threshold, Qt.Key.Key_Left)
     assert hand.canvas.options.threshold == 0.34
     assert here(hand).sum() > start.sum()
     undo(hand)
@@ -156,10 +156,10 @@ def test_the_same_clicks_and_options_give_the_same_mask(open_window, discs):
     for number in range(2):
         known = here(hand)
         hand.controller.engine._latest.clear()
-        tick(hand.panel.outline.boxes["smooth"])
+        tick(hand.panel.sections["outline"].boxes["smooth"])
         settled(hand)
         assert (here(hand) != known).any()
-        tick(hand.panel.outline.boxes["smooth"])
+        tick(hand.panel.sections["outline"].boxes["smooth"])
         settled(hand)
         np.testing.assert_array_equal(here(hand), known)
         if number == 0:
@@ -177,7 +177,7 @@ def test_a_threshold_whose_answer_is_forgotten_is_predicted(
     undo(hand)
     hand.controller.engine._latest.clear()
     calls = predictions(hand, monkeypatch)
-    hand.panel.outline.threshold.setValue(round(100 * 0.49))
+    hand.panel.sections["outline"].threshold.setValue(round(100 * 0.49))
     drag(hand, -0.3)
     settled(hand)
     hand.qtbot.waitUntil(lambda: len(calls) == 2)
@@ -208,32 +208,32 @@ def test_other_slices_and_objects_stay_as_they_are(open_window, discs):
 def test_what_was_drawn_by_hand_is_left_alone(open_window, discs):
     hand = ready(open_window, discs)
     hand.canvas.mask.paint((12, 80, 20), 1)
-    hand.qtbot.waitUntil(hand.panel.outline.note.isVisible)
+    hand.qtbot.waitUntil(hand.panel.sections["outline"].note.isVisible)
     drawn = here(hand)
     drag(hand, -0.4)
-    tick(hand.panel.outline.boxes["smooth"])
+    tick(hand.panel.sections["outline"].boxes["smooth"])
     np.testing.assert_array_equal(here(hand), drawn)
     undo(hand)
     assert here(hand)[80, 20] == 0
-    hand.qtbot.waitUntil(lambda: not hand.panel.outline.note.isVisible())
+    hand.qtbot.waitUntil(lambda: not hand.panel.sections["outline"].note.isVisible())
 
 
 def test_check_boxes_shape_the_mask_at_once_and_can_be_undone(open_window, discs):
     hand = ready(open_window, discs)
-    tick(hand.panel.outline.boxes["only_clicked"])
+    tick(hand.panel.sections["outline"].boxes["only_clicked"])
     assert hand.canvas.options.only_clicked
     plain = here(hand)
-    tick(hand.panel.outline.boxes["smooth"])
+    tick(hand.panel.sections["outline"].boxes["smooth"])
     assert hand.canvas.options.smooth
     smooth = here(hand)
     assert (plain != smooth).any()
     undo(hand)
     np.testing.assert_array_equal(here(hand), plain)
-    assert not hand.panel.outline.boxes["smooth"].isChecked()
-    assert hand.panel.outline.boxes["only_clicked"].isChecked()
+    assert not hand.panel.sections["outline"].boxes["smooth"].isChecked()
+    assert hand.panel.sections["outline"].boxes["only_clicked"].isChecked()
     hand.key(Qt.Key.Key_Z, CONTROL | Qt.KeyboardModifier.ShiftModifier)
     np.testing.assert_array_equal(here(hand), smooth)
-    assert hand.panel.outline.boxes["smooth"].isChecked()
+    assert hand.panel.sections["outline"].boxes["smooth"].isChecked()
 
 
 def test_a_late_correction_keeps_what_was_right(open_window, discs):
@@ -245,7 +245,7 @@ def test_a_late_correction_keeps_what_was_right(open_window, discs):
     first = here(hand) == 1
     assert first[30, 30]
     assert (first & painted).sum() == painted.sum()
-    keep = hand.panel.outline.keep
+    keep = hand.panel.sections["outline"].keep
     for _ in range(2):
         QTest.keyClick(keep, Qt.Key.Key_Down)
     assert keep.currentData() == hand.canvas.options.keep == "never"
@@ -265,7 +265,7 @@ def test_a_click_that_changes_nothing_says_so(open_window, discs):
     hand.wait(1)
     np.testing.assert_array_equal(here(hand), before)
     hand.qtbot.waitUntil(lambda: "changed nothing" in hand.panel.status.text())
-    keep = hand.panel.outline.keep
+    keep = hand.panel.sections["outline"].keep
     for _ in range(2):
         QTest.keyClick(keep, Qt.Key.Key_Down)
     settled(hand)
@@ -274,7 +274,7 @@ def test_a_click_that_changes_nothing_says_so(open_window, discs):
 
 def test_probability_is_shown_followed_and_taken_away(open_window, discs):
     hand = ready(open_window, discs)
-    outline, viewer = hand.panel.outline, hand.viewer
+    outline, viewer = hand.panel.sections["outline"], hand.viewer
     active = viewer.layers.selection.active
     tick(outline.probability)
     hand.qtbot.waitUntil(lambda: NAME in viewer.layers)
@@ -302,10 +302,12 @@ def test_probability_is_shown_followed_and_taken_away(open_window, discs):
 
 def test_a_probability_layer_that_is_deleted_stays_away(open_window, discs):
     hand = ready(open_window, discs)
-    tick(hand.panel.outline.probability)
+    tick(hand.panel.sections["outline"].probability)
     hand.qtbot.waitUntil(lambda: NAME in hand.viewer.layers)
     del hand.viewer.layers[NAME]
-    hand.qtbot.waitUntil(lambda: not hand.panel.outline.probability.isChecked())
+    hand.qtbot.waitUntil(
+        lambda: not hand.panel.sections["outline"].probability.isChecked()
+    )
     hand.click(12, 60, 90)
     hand.wait(2)
     settled(hand)
@@ -315,7 +317,7 @@ def test_a_probability_layer_that_is_deleted_stays_away(open_window, discs):
 @pytest.mark.parametrize("how", ["key", "button"])
 def test_clicks_gather_until_they_are_asked_for(open_window, discs, how):
     hand = ready(open_window, discs, clicks=0)
-    outline = hand.panel.outline
+    outline = hand.panel.sections["outline"]
     assert not outline.predict.isVisible()
     tick(outline.auto)
     assert outline.predict.isVisible()
@@ -348,7 +350,7 @@ def test_clicks_gather_until_they_are_asked_for(open_window, discs, how):
 
 def test_clearing_and_propagating_do_not_wait_for_enter(open_window, discs):
     hand = ready(open_window, discs)
-    tick(hand.panel.outline.auto)
+    tick(hand.panel.sections["outline"].auto)
     hand.click(12, 33, 33)
     hand.press(hand.panel.clear)
     hand.wait(3)
@@ -359,18 +361,18 @@ def test_clearing_and_propagating_do_not_wait_for_enter(open_window, discs):
 
 def test_the_next_image_takes_over_the_options(open_window, discs):
     hand = ready(open_window, discs)
-    tick(hand.panel.outline.boxes["smooth"])
+    tick(hand.panel.sections["outline"].boxes["smooth"])
     other = hand.viewer.add_image(discs[12], name="other")
     hand.panel.image_choice.value = other
     hand.qtbot.waitUntil(lambda: hand.canvas.image is other)
     assert hand.canvas.options.smooth
-    assert hand.panel.outline.boxes["smooth"].isChecked()
+    assert hand.panel.sections["outline"].boxes["smooth"].isChecked()
 
 
 def test_without_an_image_nothing_can_be_shaped(make_napari_viewer, qtbot):
     viewer = make_napari_viewer(show=True)
     _, panel = viewer.window.add_plugin_dock_widget("napari-simpleclick", "SimpleClick")
-    panel.outline.expand()
-    qtbot.waitUntil(lambda: not panel.outline.threshold.isEnabled())
-    tick(panel.outline.auto)
-    assert panel.outline.auto.isChecked()
+    panel.sections["outline"].expand()
+    qtbot.waitUntil(lambda: not panel.sections["outline"].threshold.isEnabled())
+    tick(panel.sections["outline"].auto)
+    assert panel.sections["outline"].auto.isChecked()

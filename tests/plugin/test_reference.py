@@ -12,7 +12,7 @@ def test_the_score_appears_after_each_click(open_window, discs):
     hand = open_window(discs)
     layer = hand.viewer.add_labels(truth, name="truth")
     hand.viewer.layers.selection.active = hand.canvas.points[True]
-    box = hand.panel.reference
+    box = hand.panel.sections["reference"]
     assert box.content().height() == 0
     hand.press(box.toggleButton())
     hand.qtbot.waitUntil(lambda: box.content().height() > 50)
@@ -55,11 +55,11 @@ def test_a_reference_of_another_shape_is_named(open_window, discs):
     hand = open_window(discs)
     other = hand.viewer.add_labels(np.ones((5, 6), np.uint8), name="other")
     hand.viewer.layers.selection.active = hand.canvas.points[True]
-    hand.panel.reference.choice.reset_choices()
-    hand.panel.reference.choice.value = other
+    hand.panel.sections["reference"].choice.reset_choices()
+    hand.panel.sections["reference"].choice.value = other
     hand.click(0, 30, 30)
     hand.wait(1)
-    score = hand.panel.reference.score
+    score = hand.panel.sections["reference"].score
     assert "choose a reference of the same shape" in score.text()
-    hand.press(hand.panel.reference.toggleButton())
+    hand.press(hand.panel.sections["reference"].toggleButton())
     hand.qtbot.waitUntil(lambda: score.height() >= score.heightForWidth(score.width()))

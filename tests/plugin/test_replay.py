@@ -8,10 +8,11 @@ import pytest
 from qtpy.QtCore import Qt
 from typer.testing import CliRunner
 
-from napari_simpleclick.annotation import MaskOptions, shelf
+from napari_simpleclick.annotation import MaskOptions
 from napari_simpleclick.cli import app
 from napari_simpleclick.images import files
 from napari_simpleclick.images.source import SOURCE_KEY
+from napari_simpleclick.sessions.folder import folder
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
 
@@ -54,7 +55,7 @@ def worked(volume, make_napari_viewer, qtbot, hand_on):
     places = tuple(np.array([at, at]) for at in (0, 1, 2))
     hand.canvas.mask.data_setitem(places, 5)
     hand.canvas.recorder.close()
-    (session,) = shelf.folder().glob("*.simpleclick")
+    (session,) = folder().glob("*.simpleclick")
     return session, hand.canvas
 
 

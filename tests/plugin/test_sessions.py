@@ -11,9 +11,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
-from napari_simpleclick.annotation import ObjectStyle, shelf
-from napari_simpleclick.plugin.layers.placement import NOT_RECORDED
+from napari_simpleclick.annotation import ObjectStyle
 from napari_simpleclick.sessions import SessionDatabase
+from napari_simpleclick.sessions.folder import folder
 
 PLACES = [(12, 30, 30), (12, 34, 34), (12, 60, 90), (12, 64, 86)]
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -102,30 +102,6 @@ def test_a_session_is_offered_when_the_image_is_opened_again(window):
     assert (second.canvas.mask.data == 1).any()
 
 
-def test_what_is_gone_on_with_is_kept_in_the_same_file(window):
-    first = window()
-    work(first)
-    leave(first)
-    second = window()
-    wait_for_offer(second)
-    second.press(second.panel.offer.accept)
-    second.qtbot.waitUntil(
-        lambda: second.canvas.session.objects.prompts != {}, timeout=10_000
-    )
-    second.click(*PLACES[3])
-    second.wait(1)
-    before = state(second)
-    leave(second)
-    assert len(list(shelf.folder().glob("*.simpleclick"))) == 1
-    third = window()
-    wait_for_offer(third)
-    third.press(third.panel.offer.accept)
-    third.qtbot.waitUntil(
-        lambda: third.canvas.session.objects.prompts != {}, timeout=10_000
-    )
-    assert same(state(third), before)
-
-
 def test_a_declined_session_is_not_offered_again_but_stays(window):
     first = window()
     work(first)
@@ -134,7 +110,7 @@ def test_a_declined_session_is_not_offered_again_but_stays(window):
     wait_for_offer(second)
     second.press(second.panel.offer.refuse)
     assert second.panel.offer.isHidden()
-    (path,) = shelf.folder().glob("*.simpleclick")
+    (path,) = folder().glob("*.simpleclick")
 
     QTest.qWait(1000)
     with SessionDatabase(path) as store:
@@ -145,40 +121,10 @@ def test_a_declined_session_is_not_offered_again_but_stays(window):
     assert third.panel.offer.isHidden()
 
 
-def test_the_offer_goes_with_the_first_click(window):
-    first = window()
-    work(first)
-    leave(first)
-    second = window()
-    wait_for_offer(second)
-    second.click(*PLACES[0])
-    second.wait(1)
-    assert second.panel.offer.isHidden()
-    assert len({path.stem for path in shelf.folder().iterdir()}) == 2
-
-
-def test_another_image_gets_no_offer(window, open_window, discs):
-    first = window()
-    work(first)
-    leave(first)
-    other = open_window(discs + 1)
-    QTest.qWait(500)
-    assert other.panel.offer.isHidden()
-
-
-def test_a_removed_mask_layer_is_offered_back(window):
-    hand = window()
-    work(hand)
-    before = state(hand)
-    hand.viewer.layers.remove(hand.canvas.mask)
-    QTest.qWait(50)
-    hand.press(hand.panel.start)
-    wait_for_offer(hand)
-    hand.press(hand.panel.offer.accept)
-    hand.qtbot.waitUntil(
-        lambda: hand.canvas.session.objects.prompts != {}, timeout=10_000
-    )
-    assert same(state(hand), before)
+def open_section(hand):
+    section = hand.panel.sections["session"]
+    section.expand()
+    hand.qtbot.waitUntil(lambda: section.save.isVisible() and section.height() > 80)
 
 
 def test_a_copy_is_saved_and_opened(window, tmp_path, monkeypatch):
@@ -188,47 +134,18 @@ def test_a_copy_is_saved_and_opened(window, tmp_path, monkeypatch):
     path = tmp_path / "copy.simpleclick"
     named = str(path.with_suffix("")), ""
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: named)
-    first.panel.sessions.expand()
-    QTest.qWait(100)
-    first.press(first.panel.sessions.save)
+    open_section(first)
+    first.press(first.panel.sections["session"].save)
     first.qtbot.waitUntil(path.exists, timeout=10_000)
     leave(first)
     second = window()
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
-    second.panel.sessions.expand()
-    QTest.qWait(100)
-    second.press(second.panel.sessions.open)
+    open_section(second)
+    second.press(second.panel.sections["session"].open)
     second.qtbot.waitUntil(
         lambda: second.canvas.session.objects.prompts != {}, timeout=10_000
     )
     assert same(state(second), before)
-
-
-def test_sessions_that_do_not_fit_are_refused(window, open_window, tmp_path):
-    first = window()
-    work(first)
-    path = tmp_path / "copy.simpleclick"
-    first.canvas.recorder.copy(path).result()
-    other = open_window(np.zeros((30, 40)))
-    other.controller.restore(path)
-    other.qtbot.waitUntil(lambda: bool(other.troubles), timeout=10_000)
-    assert "belongs to" in other.troubles[-1]
-    same_shape = open_window(255 - first.viewer.layers[0].data)
-    same_shape.controller.restore(path)
-    same_shape.qtbot.waitUntil(lambda: bool(same_shape.troubles), timeout=10_000)
-    assert "other pixels" in same_shape.troubles[-1]
-    text = tmp_path / "text.simpleclick"
-    text.write_text("no session")
-    other.controller.restore(text)
-    other.qtbot.waitUntil(lambda: len(other.troubles) == 2, timeout=10_000)
-    assert "is not a session" in other.troubles[-1]
-    assert other.canvas is not None
-
-
-def test_nothing_to_save_is_said(window, tmp_path):
-    hand = window()
-    with pytest.raises(ValueError, match="nothing to save"):
-        hand.controller.saving.save_copy(tmp_path / "a.simpleclick")
 
 
 def test_a_folder_that_cannot_be_written_is_said(window, tmp_path, monkeypatch):
@@ -264,7 +181,7 @@ QTest.qWait(60_000)
 """
 
 
-def test_kill_in_the_middle_of_twenty_clicks(window, discs, tmp_path):
+def test_kill_in_the_middle_of_twenty_clicks(threads, window, discs, tmp_path):
     np.save(tmp_path / "image.npy", discs)
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(KILLED))
@@ -295,35 +212,3 @@ def test_kill_in_the_middle_of_twenty_clicks(window, discs, tmp_path):
     )
     assert (hand.canvas.mask.data == 1).any()
     assert len(hand.canvas.points[True].data) == len(steps)
-
-
-def test_a_session_from_elsewhere_stays_as_it_is(window, tmp_path):
-    first = window()
-    work(first)
-    path = tmp_path / "copy.simpleclick"
-    first.canvas.recorder.copy(path).result()
-    first.canvas.recorder.copy(first.canvas.recorder.path).result()  # nothing to do
-    leave(first)
-    path.chmod(0o444)
-    before = path.read_bytes()
-    for old in shelf.folder().iterdir():
-        old.unlink()
-    second = window()
-    second.controller.restore(path)
-    second.qtbot.waitUntil(
-        lambda: second.canvas.session.objects.prompts != {}, timeout=10_000
-    )
-    second.click(*PLACES[3])
-    second.wait(1)
-    leave(second)
-    assert path.read_bytes() == before
-    third = window()
-    wait_for_offer(third)  # the copy that was gone on with
-
-
-def test_a_study_case_is_not_kept(open_window, discs):
-    hand = open_window(discs, metadata={NOT_RECORDED: True})
-    hand.click(0, 30, 30)
-    hand.wait(1)
-    hand.canvas.recorder.flush()
-    assert not shelf.folder().exists() or not list(shelf.folder().iterdir())

@@ -61,8 +61,8 @@ def begin(viewer, study, path, qtbot, code="P01"):
         return None
     qtbot.waitUntil(lambda: "case" in str(viewer.layers), timeout=PATIENCE_MS)
     hand = Hand(viewer, study.panel, qtbot)
-    study.panel.controller.answers.answered.connect(hand.answers.append)
-    study.panel.controller.trouble.connect(lambda text, _: hand.troubles.append(text))
+    study.panel.workflow.queue.answered.connect(hand.answers.append)
+    study.panel.workflow.trouble.connect(lambda text, _: hand.troubles.append(text))
     return hand
 
 
@@ -179,7 +179,7 @@ def test_the_model_stays_the_same_and_nothing_distracts(open_study, case_list, q
     settings.save(tour=True)
     viewer, study = open_study()
     panel = begin(viewer, study, case_list, qtbot).panel
-    device = panel.device
+    device = panel.sections["model"]
     for choice in (device.model, device.device, device.precision):
         assert not choice.isEnabled()
     assert not panel.tour.isVisible()

@@ -85,7 +85,7 @@ def test_without_an_image_there_is_only_what_to_do_first(
     panel = open_panel(viewer)
     assert "Open an image" in panel.hint.text()
     assert not panel.undo.isVisible()
-    assert not panel.propagation.isVisible()
+    assert not panel.sections["propagation"].isVisible()
     qtbot.mouseClick(panel.samples.buttons[key], Qt.MouseButton.LeftButton)
     qtbot.waitUntil(panel.undo.isVisible)
     assert panel.controller.canvas is not None

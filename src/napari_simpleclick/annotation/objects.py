@@ -42,7 +42,6 @@ class Objects:
         self.voxel_counts = VoxelCounts()
         self.last_order = 0
         self._answered: dict[ObjectSlice, bytes] = {}
-        self._last_label = 0
 
     # -- what there is -------------------------------------------------------------
 
@@ -52,8 +51,8 @@ class Objects:
         return sorted(self.voxel_counts.labels() | prompted | set(self.styles))
 
     def free_label(self) -> int:
-        """Find the label after the highest that was ever used."""
-        return self._last_label + 1
+        """Find the label after the highest one; numbers taken back come again."""
+        return max(self.labels(), default=0) + 1
 
     def style(self, label: int) -> ObjectStyle:
         """Tell how an object appears."""
@@ -87,7 +86,6 @@ class Objects:
         self.take(edit.after)
         if edit.change is not None:
             self.voxel_counts.follow(edit.change)
-            self._last_label = max(self._last_label, *self.voxel_counts.labels(), 0)
 
     def undo(self, edit: Edit) -> None:
         """Take an edit back."""
@@ -104,8 +102,6 @@ class Objects:
             self.styles.pop(label, None)
             if style != ObjectStyle():
                 self.styles[label] = style
-        used = {where.label for where in (*state.prompts, *state.propagated)}
-        self._last_label = max(self._last_label, *used, *state.styles, 0)
         orders = [one.order for placed in state.prompts.values() for one in placed]
         self.last_order = max(self.last_order, *orders, 0)
 

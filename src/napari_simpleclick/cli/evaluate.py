@@ -137,7 +137,8 @@ def evaluate(
     """
     from pydantic import ValidationError
 
-    from napari_simpleclick.evaluation.datasets import CaseOptions, find_cases
+    from napari_simpleclick.evaluation.case_options import CaseOptions
+    from napari_simpleclick.evaluation.datasets import find_cases
     from napari_simpleclick.evaluation.report import write_report
     from napari_simpleclick.evaluation.run import (
         choose_cases,

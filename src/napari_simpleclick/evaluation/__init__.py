@@ -7,8 +7,9 @@ import lazy_loader
 if TYPE_CHECKING:
     from napari_simpleclick.evaluation.annotator import Turn, annotate, next_click
     from napari_simpleclick.evaluation.case_list import read_cases
+    from napari_simpleclick.evaluation.case_options import CaseOptions
     from napari_simpleclick.evaluation.comparison import PairedTest, compare
-    from napari_simpleclick.evaluation.datasets import Case, CaseOptions, find_cases
+    from napari_simpleclick.evaluation.datasets import Case, find_cases
     from napari_simpleclick.evaluation.metrics import dice, iou
     from napari_simpleclick.evaluation.protocol import evaluate
     from napari_simpleclick.evaluation.report import Strip, write_report
@@ -48,7 +49,8 @@ __getattr__, _, _ = lazy_loader.attach(
     submod_attrs={
         "annotator": ["Turn", "annotate", "next_click"],
         "comparison": ["PairedTest", "compare"],
-        "datasets": ["Case", "CaseOptions", "find_cases"],
+        "case_options": ["CaseOptions"],
+        "datasets": ["Case", "find_cases"],
         "metrics": ["dice", "iou"],
         "protocol": ["evaluate"],
         "report": ["Strip", "write_report"],

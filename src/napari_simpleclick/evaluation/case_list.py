@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.evaluation.datasets import Case, CaseOptions
+from napari_simpleclick.evaluation.case_options import CaseOptions
+from napari_simpleclick.evaluation.datasets import Case
 from napari_simpleclick.images.files import (
     NIFTI,
     PICTURE,

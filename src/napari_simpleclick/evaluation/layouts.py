@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_simpleclick.evaluation.datasets import CaseOptions
+    from napari_simpleclick.evaluation.case_options import CaseOptions
 
 VOLUME_FOLDERS = (("images", "masks"), ("images", "labels"), ("imagesTr", "labelsTr"))
 """Folders of volumes and masks of equal names; the last is that of nnU-Net."""

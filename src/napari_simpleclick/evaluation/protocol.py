@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_simpleclick.evaluation.datasets import DEFAULTS, CaseOptions, find_cases
+from napari_simpleclick.evaluation.datasets import DEFAULTS, find_cases
 from napari_simpleclick.evaluation.run import choose_cases, robot
 from napari_simpleclick.evaluation.worker import RobotSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from napari_simpleclick.evaluation.case_options import CaseOptions
     from napari_simpleclick.evaluation.datasets import Case
     from napari_simpleclick.evaluation.result import Result
 

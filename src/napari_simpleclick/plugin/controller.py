@@ -1,200 +1,139 @@
-"""From a click in the viewer to pixels in the mask, and back again."""
+"""A viewer's images, mouse and keys, joined to the workflow."""
 
 from __future__ import annotations
 
-import traceback
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from psygnal import Signal
+from napari.layers import Image
 
-from napari_simpleclick.annotation import ObjectStack
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin import keys
-from napari_simpleclick.plugin.autosave import Autosave
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.layers.canvas import KEY, LayerCanvas
 from napari_simpleclick.plugin.layers.mouse import Mouse
-from napari_simpleclick.plugin.layers.points import take_over
-from napari_simpleclick.plugin.model_loader import ModelLoader
-from napari_simpleclick.plugin.prediction_queue import PredictionQueue
+from napari_simpleclick.plugin.layers.probability import OURS
+from napari_simpleclick.plugin.workers import make_executor
+from napari_simpleclick.workflow import Workflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from napari.layers import Image
-    from napari.viewer import Viewer
+    from napari.components import ViewerModel
 
-    from napari_simpleclick.plugin.layers.session_mask import RestoredSession
-    from napari_simpleclick.workflow import PredictionEngine
-
+    from napari_simpleclick.workflow import Executor
+    from napari_simpleclick.workflow.engine import PredictionEngine
+    from napari_simpleclick.workflow.session_file import RestoredSession
 
 HELD = "Predict what was clicked with {}."
 
 
 class Controller:
-    """Joins a viewer, the session of its image and the model.
+    """Joins a viewer to the workflow on the image that is chosen in it.
 
     Parameters
     ----------
-    viewer : napari.Viewer
-        The viewer.
+    viewer : napari.components.ViewerModel
+        The viewer; it needs no window.
+    executor : Executor, optional
+        Does the work; by default in threads, or as the environment says.
+
+    Attributes
+    ----------
+    workflow : Workflow
+        What happens when someone acts.
+    actions : dict
+        What each action does that a key can stand for.
+    canvas : LayerCanvas or None
+        The layers that are worked on.
     """
 
-    status = Signal(str)
-    """What is going on, in a few words."""
-
-    trouble = Signal(str, str)
-    """A sentence for the person, and the details behind it."""
-
-    changed = Signal()
-    """Sign, object or model have changed."""
-
-    clicked = Signal(object, object)
-    """An :class:`ObjectSlice` has a new :class:`PlacedPrompt`, not answered yet."""
-
-    asked = Signal(object)
-    """An :class:`Action` of propagation was asked for."""
-
-    def __init__(self, viewer: Viewer) -> None:
+    def __init__(self, viewer: ViewerModel, executor: Executor | None = None) -> None:
         self.viewer = viewer
+        self.workflow = flow = Workflow(executor or make_executor())
         self.canvas: LayerCanvas | None = None
-        self.models = ModelLoader()
-        self.answers = PredictionQueue(self.models)
-        self.saving = Autosave()
-        self.positive = True
-        self.closed = self._entering = False
+        self.actions: dict[Action, Callable[[], None]] = {
+            Action.POSITIVE: lambda: flow.use_sign(True),
+            Action.NEGATIVE: lambda: flow.use_sign(False),
+            Action.UNDO: flow.undo,
+            Action.REDO: flow.redo,
+            Action.NEW_OBJECT: flow.new_object,
+            Action.PROPAGATE: flow.propagate,
+            Action.PREDICT: flow.predict,
+            Action.CHECK: flow.check_next,
+            Action.ACCEPT: flow.accept,
+        }
+        self._entering = False
         self._canvases: WeakSet[LayerCanvas] = WeakSet()
         self.mouse = Mouse(viewer, self._wants_clicks, self._on_click, self.pick)
         viewer.layers.events.removed.connect(self._on_layer_removed)
-        self.models.loading.connect(lambda: self.status.emit("Loading the model…"))
-        self.models.loaded.connect(self._on_model)
-        self.models.failed.connect(self._on_model_error)
-        for part in (self.answers, self.saving):
-            part.failed.connect(self.complain)
-        self.saving.restored.connect(self._on_restored)
-        self.answers.held.connect(
-            lambda: self.status.emit(HELD.format(keys.TABLE.text(Action.PREDICT)))
-        )
+        flow.autosave.restored.connect(self._on_restored)
+        flow.queue.held.connect(self._on_held)
 
     @property
     def engine(self) -> PredictionEngine | None:
         """What answers clicks; None until a model is loaded."""
-        return self.models.engine
+        return self.workflow.engine
 
-    # -- what the panel and the keys ask for -------------------------------------
+    @property
+    def closed(self) -> bool:
+        """Whether the viewer was let go of."""
+        return self.workflow.closed
+
+    # -- what the panel, the mouse and the keys ask for --------------------------
+
+    def act(self, action: Action) -> None:
+        """Do what a key stands for."""
+        self.actions[action]()
 
     def use_image(self, image: Image | None) -> None:
         """Click on this image from now on; None for no image."""
         same = self.canvas is not None and image is self.canvas.image
         if same or self._entering or self.closed:
             return
+        left = self.canvas
         self._leave_canvas()
         if image is None:
-            return
-        if image.ndim < 2:
-            self.complain(f"'{image.name}' is not an image with two axes to show.")
             return
         self._entering = True
         try:
             self._enter_canvas(
                 self._old_canvas(image) or LayerCanvas(self.viewer, image)
             )
+            self._put_away(left)
         except MemoryError:
-            self.complain(
+            self._complain(
                 f"There is not enough memory for a mask of '{image.name}'; crop it "
                 "first."
             )
         finally:
             self._entering = False
 
-    def use_model(self, name: str) -> None:
-        """Load a model, by catalogue name or path, in the background."""
-        self.models.use(name)
-
-    def use_sign(self, positive: bool) -> None:
-        """Let the left button make positive or negative clicks."""
-        self.positive = positive
-        self.changed.emit()
-
-    def act(self, action: Action) -> None:
-        """Do what a key stands for."""
-        if action is Action.POSITIVE:
-            self.use_sign(True)
-        elif action is Action.NEGATIVE:
-            self.use_sign(False)
-        elif self.canvas is not None and action in keys.HISTORY:
-            self.canvas.act(action)
-            self.status.emit(f"{action.value}: done")
-        elif action is Action.NEW_OBJECT:
-            self.new_object()
-        else:
-            self.asked.emit(action)
-
-    def clear(self) -> None:
-        """Remove the current object's clicks and mask on the displayed slice."""
-        if self.canvas is None:
-            return
-        try:
-            object_slice = self.canvas.session.object_slice(self.canvas.current_plane())
-        except UserError as error:
-            self.complain(str(error))
-            return
-        self.canvas.session.requests.clear(object_slice)
-        self.answers.predict()
-
-    def new_object(self) -> None:
-        """Go on with the next free label."""
-        if self.canvas is None:
-            return
-        self.canvas.mask.selected_label = self.canvas.session.objects.free_label()
-
-    def choose(self, label: int) -> None:
-        """Go on with an object."""
-        if self.canvas is not None:
-            self.canvas.mask.selected_label = label
-
-    def show_object(self, label: int) -> None:
-        """Go on with an object, on the slice where it is largest."""
-        canvas = self.canvas
-        if canvas is None:
-            return
-        self.choose(label)
-        try:
-            stack = ObjectStack.containing(
-                canvas.session.object_slice(canvas.current_plane()),
-                canvas.options.channel_axis,
-            )
-        except UserError as error:
-            self.complain(str(error))
-            return
-        if stack is not None and (areas := canvas.areas(stack)).any():
-            canvas.go_to(stack.object_slice(int(areas.argmax())).plane, stack.axis)
-
-    def delete_object(self, label: int) -> None:
-        """Delete an object; requests that still wait are withdrawn."""
-        if self.canvas is not None:
-            self.canvas.session.requests.withdraw(label)
-            self.canvas.delete(label)
-            self.status.emit("Deleted; Undo brings it back")
+    def image_of(self, layer: Any) -> Image | None:
+        """Find the image that a layer is, or that its clicks or its mask belong to."""
+        if isinstance(layer, Image):
+            return layer if OURS not in layer.metadata else None
+        for canvas in self._canvases:
+            if layer in canvas.layers and canvas.image in self.viewer.layers:
+                return canvas.image
+        return None
 
     def pick(self, position: tuple[float, ...]) -> None:
         """Go on with the object at a position in world coordinates, if there is one."""
-        canvas = self.canvas
-        if canvas is None:
-            return
-        place = tuple(round(value) for value in canvas.place(position))
-        shape = canvas.mask.data.shape
-        if all(0 <= at < side for at, side in zip(place, shape, strict=True)):
-            label = int(canvas.mask.data[place])
-            if label:
-                self.choose(label)
+        if self.canvas is not None:
+            self.workflow.pick(self.canvas.place(position))
 
     def click(self, position: tuple[float, ...], positive: bool) -> None:
         """Click at a position in world coordinates."""
         if self.canvas is None:
-            self.complain("Choose an image to click on first.")
+            self._complain("Choose an image to click on first.")
+            return
+        hidden = [one for one in self.canvas.layers[:2] if not one.visible]
+        if hidden:
+            self._complain(
+                f"'{hidden[0].name}' is hidden, so it is not clicked on; show it with "
+                "the eye in the layer list, or choose another image."
+            )
             return
         self.canvas.points[positive].add([self.canvas.place(position)])
 
@@ -202,9 +141,9 @@ class Controller:
         """Stop because the window is gone; its layers must not be touched any more."""
         if self.closed:
             return  # the panel alone was closed before, and another may be at work
-        self.closed = True
-        self.models.close()
-        self.canvas = self.answers.canvas = None
+        self.workflow.close()
+        self.canvas = None
+        self.workflow.leave()
         for canvas in self._canvases:
             canvas.recorder.close()
 
@@ -212,13 +151,12 @@ class Controller:
         """Let go of the viewer; answers that are still to come are dropped."""
         if self.closed:
             return
-        self.closed = True
+        self.workflow.close()
         self._leave_canvas()
-        self.models.close()
         self.viewer.layers.events.removed.disconnect(self._on_layer_removed)
         self.mouse.close()
 
-    # -- the bench -----------------------------------------------------------------
+    # -- the canvas ----------------------------------------------------------------
 
     def _old_canvas(self, image: Image) -> LayerCanvas | None:
         """Find the canvas of an image that was clicked on before."""
@@ -234,80 +172,41 @@ class Controller:
         return None
 
     def _enter_canvas(self, canvas: LayerCanvas) -> None:
-        self.canvas = self.answers.canvas = canvas
+        self.canvas = canvas
         self._canvases.add(canvas)
         for layer in canvas.points.values():
             layer.events.data.connect(self._on_points)
-        canvas.mask.events.selected_label.connect(self._on_label)
         canvas.image.events.data.connect(self._on_image_data)
-        canvas.mask.selected_label = canvas.session.label
+        canvas.mask.events.data.connect(self._check_shape)
+        canvas.choose(canvas.session.label)
         keys.bind(canvas.layers, self.act)
-        keys.bind((self.viewer,), self.act, keys.HISTORY)  # for all other layers
-        self.viewer.layers.selection.active = canvas.points[True]
-        self._take_over_points(canvas)
-        self.saving.follow(canvas)
-        self.changed.emit()
+        keys.bind((self.viewer,), self.act)  # for all other layers
+        if self.viewer.layers.selection.active not in canvas.layers[1:]:
+            self.viewer.layers.selection.active = canvas.points[True]
+        self.workflow.enter(canvas)
+
+    def _put_away(self, canvas: LayerCanvas | None) -> None:
+        """Remove the layers of an image on which nothing was done."""
+        if canvas is None or not canvas.is_whole() or not canvas.is_untouched():
+            return
+        active = self.viewer.layers.selection.active
+        for layer in canvas.layers[1:]:
+            self.viewer.layers.remove(layer)
+        self.viewer.layers.selection.active = active
 
     def _leave_canvas(self) -> None:
-        canvas, self.canvas, self.answers.canvas = self.canvas, None, None
+        canvas, self.canvas = self.canvas, None
         if canvas is None:
             return
         for layer in canvas.points.values():
             layer.events.data.disconnect(self._on_points)
-        canvas.mask.events.selected_label.disconnect(self._on_label)
         canvas.image.events.data.disconnect(self._on_image_data)
+        canvas.mask.events.data.disconnect(self._check_shape)
         if canvas.is_whole():
             canvas.session.requests.withdraw()
-        self.saving.follow(None)
         keys.unbind((*canvas.layers, self.viewer))
         keys.bind(canvas.layers[1:], canvas.act, keys.HISTORY)
-        self.changed.emit()
-
-    def _on_layer_removed(self, event: Any) -> None:
-        if self.canvas is not None and event.value in self.canvas.layers:
-            self._leave_canvas()
-            self.status.emit("")
-        for canvas in self._canvases:
-            if event.value in canvas.layers:
-                canvas.recorder.close()
-
-    def _on_image_data(self) -> None:
-        if self.engine is not None:
-            self.engine.forget()
-        canvas = self.canvas
-        if canvas is not None and not canvas.fits():
-            self._leave_canvas()
-            self.complain(
-                f"'{canvas.image.name}' has another shape now; start on it again for a "
-                "new mask."
-            )
-
-    def _on_label(self) -> None:
-        if self.canvas is not None and self.canvas.mask.selected_label > 0:
-            self.canvas.show_colours()
-            self.canvas.session.choose(int(self.canvas.mask.selected_label))
-            self.changed.emit()
-
-    def restore(self, path: Path) -> None:
-        """Go on with a session of the image, in place of the present one."""
-        if self.canvas is None:
-            self.complain("Open the image of the session first.")
-        else:
-            self.saving.restore(path, self.canvas.image)
-
-    def _on_restored(self, image: Image, restored: RestoredSession) -> None:
-        """Replace the canvas by one with the session that was read."""
-        if self.closed or self.canvas is None or self.canvas.image is not image:
-            restored.recorder.close()
-            return
-        try:
-            self.replace_canvas(
-                lambda: LayerCanvas(self.viewer, image, restored=restored)
-            )
-        except MemoryError as error:
-            restored.recorder.close()
-            self.complain("There is not enough memory for the session's mask.", error)
-        self.answers.pump()
+        self.workflow.leave()
 
     def replace_canvas(self, make: Callable[[], LayerCanvas]) -> None:
         """Put another canvas of the same image in the place of the present one."""
@@ -323,48 +222,61 @@ class Controller:
         finally:
             self._entering = False
 
-    # -- clicks --------------------------------------------------------------------
+    def _on_restored(self, canvas: LayerCanvas, restored: RestoredSession) -> None:
+        """Replace the canvas by one with the session that was read."""
+        if self.closed or canvas is not self.canvas:
+            restored.recorder.close()
+            return
+        image = canvas.image
+        try:
+            self.replace_canvas(
+                lambda: LayerCanvas(self.viewer, image, restored=restored)
+            )
+        except MemoryError:
+            restored.recorder.close()
+            self._complain("There is not enough memory for the session's mask.")
+
+    # -- events of napari ----------------------------------------------------------
+
+    def _on_layer_removed(self, event: Any) -> None:
+        if self.canvas is not None and event.value in self.canvas.layers:
+            self._leave_canvas()
+            self.workflow.status.emit("")
+        for canvas in self._canvases:
+            if event.value in canvas.layers:
+                canvas.recorder.close()
+
+    def _on_image_data(self) -> None:
+        if self.engine is not None:
+            self.engine.forget()
+        self._check_shape()
+
+    def _check_shape(self) -> None:
+        """Work no more on an image whose mask does not fit it."""
+        canvas = self.canvas
+        if canvas is not None and not canvas.fits():
+            self._leave_canvas()
+            self._complain(
+                f"'{canvas.image.name}' and its mask differ in shape now; start on it "
+                "again for a new mask."
+            )
 
     def _wants_clicks(self) -> bool:
         return self.canvas is not None
 
     def _on_click(self, position: tuple[float, ...], other: bool) -> None:
-        self.click(position, self.positive != other)
+        self.click(position, self.workflow.positive != other)
 
     def _on_points(self, event: Any) -> None:
-        canvas = self.canvas
-        if canvas is None or canvas.quiet:
+        if self.canvas is None or self.canvas.quiet:
             return
         if str(event.action) in ("added", "removed", "changed"):
-            self._take_over_points(canvas)
+            self.workflow.take_over_points()
 
-    def _take_over_points(self, canvas: LayerCanvas) -> None:
-        """Make the session's clicks those of the Points layers."""
-        try:
-            for object_slice, step in take_over(canvas):
-                self.clicked.emit(object_slice, step)
-        except UserError as error:
-            canvas.show_steps()
-            self.complain(str(error))
-        self.answers.pump()
+    # -- what is said --------------------------------------------------------------
 
-    # -- models --------------------------------------------------------------------
+    def _on_held(self) -> None:
+        self.workflow.status.emit(HELD.format(keys.TABLE.text(Action.PREDICT)))
 
-    def _on_model(self) -> None:
-        if self.engine is not None:
-            self.status.emit(f"Ready: {self.engine.card.name}")
-        self.changed.emit()
-        self.answers.pump()
-
-    def _on_model_error(self, error: Exception) -> None:
-        name = self.models.name
-        self.status.emit(f"Still with {name}" if self.engine else "No model")
-        self.complain(str(error), error)
-        self.changed.emit()
-
-    def complain(self, sentence: str, error: Exception | None = None) -> None:
-        """Tell the person what went wrong."""
-        if self.closed:
-            return
-        details = "".join(traceback.format_exception(error)) if error else sentence
-        self.trouble.emit(sentence, details)
+    def _complain(self, sentence: str) -> None:
+        self.workflow.complain(UserError(sentence))

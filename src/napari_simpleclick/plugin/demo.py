@@ -56,8 +56,8 @@ def run_demo(screenshot: Path | None) -> Path | None:
     controller = panel.controller
     answers: list[object] = []
     troubles: list[str] = []
-    controller.answers.answered.connect(answers.append)
-    controller.trouble.connect(lambda sentence, _: troubles.append(sentence))
+    panel.workflow.queue.answered.connect(answers.append)
+    panel.workflow.trouble.connect(lambda sentence, _: troubles.append(sentence))
     _wait(lambda: controller.engine is not None, troubles)
     for count, (row, column, positive) in enumerate(DEMO_CLICKS, start=1):
         place = (DEMO_SLICE, row, column)

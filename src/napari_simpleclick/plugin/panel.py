@@ -24,24 +24,22 @@ from napari_simpleclick.plugin.controller import Controller
 from napari_simpleclick.plugin.docked import Docked
 from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.keys import TABLE, Action
-from napari_simpleclick.plugin.layers.canvas import COLOURS
+from napari_simpleclick.plugin.layers.click_markers import COLOURS
 from napari_simpleclick.plugin.layers.probability import OURS
 from napari_simpleclick.plugin.scroll import Scroll
+from napari_simpleclick.plugin.sections import SECTIONS
 from napari_simpleclick.plugin.sections.help import Help
-from napari_simpleclick.plugin.sections.intensities import IntensitiesSection
-from napari_simpleclick.plugin.sections.model import ModelSection
 from napari_simpleclick.plugin.sections.objects import ObjectsSection
-from napari_simpleclick.plugin.sections.outline import OutlineSection
-from napari_simpleclick.plugin.sections.propagation import PropagationSection
-from napari_simpleclick.plugin.sections.reference import ReferenceSection
 from napari_simpleclick.plugin.sections.samples import SampleButtons
-from napari_simpleclick.plugin.sections.sessions import OfferBanner, SessionSection
+from napari_simpleclick.plugin.sections.sessions import OfferBanner
 from napari_simpleclick.plugin.sections.tour import Tour
+from napari_simpleclick.plugin.sections.views import ViewButtons
+from napari_simpleclick.workflow import ModelChoice
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_simpleclick.workflow import Answer
+    from napari_simpleclick.workflow.engine import Answer
 
 NO_IMAGE = "Open an image: drop a file into the window. Or try a sample:"
 FIRST_CLICK = "Click on the object. Right-click on what does not belong to it."
@@ -68,7 +66,7 @@ class Panel(Docked):
         self.image_choice = create_widget(
             annotation=Image, name="image", options={"choices": self._images}
         )
-        self.device = ModelSection(controller)
+        self.workflow = controller.workflow
         self.positive, self.negative = self._make_signs()
         self.undo = self._button("Undo", "Take back the last click", Action.UNDO)
         self.clear = QPushButton("Clear slice")
@@ -77,45 +75,32 @@ class Panel(Docked):
             "New object", "Go on with the next object", Action.NEW_OBJECT
         )
         self.hint, self.status = QLabel(), QLabel()
-        self.trouble = QLabel()
+        self.advice, self.trouble = QLabel(), QLabel()
         self.copy_details = QPushButton("Copy details")
         self.start = QPushButton("Start on this image")
         self.offer, self.objects = OfferBanner(controller), ObjectsSection(controller)
-        self.propagation, self.reference = (
-            PropagationSection(controller),
-            ReferenceSection(controller),
-        )
-        self.outline, self.intensities = (
-            OutlineSection(controller),
-            IntensitiesSection(controller),
-        )
-        self.sessions, self.samples = (
-            SessionSection(controller),
-            SampleButtons(napari_viewer),
-        )
+        self.samples = SampleButtons(napari_viewer)
+        self.views = ViewButtons(controller)
         self.tour, self.help = Tour(controller), Help()
-        self.sections = (
-            self.propagation,
-            self.outline,
-            self.intensities,
-            self.sessions,
-            self.reference,
-        )
+        self.sections = {name: make(controller) for name, make in SECTIONS.items()}
         self._details = ""
         self._offered: Image | None = None
         self._lay_out()
         self._connect()
-        self.device.begin()
+        saved = settings.load()
+        chosen = ModelChoice(saved.model, saved.device, saved.precision)
+        self.workflow.models.choose(chosen)
         self._on_image()
-        if settings.load().tour:
+        if saved.tour:
             self.tour.begin()
         self.destroyed.connect(lambda: controller.abandon())
 
     def reset_choices(self, event: Any = None) -> None:
         """Follow the viewer's layers; napari calls this when they change."""
         if not self.controller.closed:
-            self.image_choice.reset_choices()
-            self.reference.choice.reset_choices()
+            self._reset_images()
+            for section in self.sections.values():
+                section.reset_choices()
             QTimer.singleShot(0, self._follow)  # when all layers have come or gone
 
     def _images(self, _: Any) -> list[Image]:
@@ -126,12 +111,32 @@ class Panel(Docked):
             one for one in found if isinstance(one, Image) and OURS not in one.metadata
         ]
 
+    def _reset_images(self) -> None:
+        """Name the images anew; the choice stays, also if its layer was renamed."""
+        before = self._offered
+        with self.image_choice.changed.blocked():
+            self.image_choice.reset_choices()
+            if before in self.image_choice.choices:
+                self.image_choice.value = before
+
     def _follow(self) -> None:
         if self.controller.closed:
             return
         if self.image_choice.value is not self._offered:
             self._on_image()
         self._on_changed()
+
+    def _on_selected(self) -> None:
+        """Follow to the image that the person selects or opens, or works on again."""
+        image = self.controller.image_of(self._selected())
+        if self.controller.closed or image is None or image is self._offered:
+            return
+        if image in self.image_choice.choices:
+            self.image_choice.value = image
+
+    def _selected(self) -> Any:
+        layer = self.controller.viewer.layers.selection.active
+        return getattr(layer, "__wrapped__", layer)
 
     def showEvent(self, event: Any) -> None:
         """Find the viewer's images as soon as the panel has a window."""
@@ -140,8 +145,12 @@ class Panel(Docked):
 
     def leave(self) -> None:
         """Let go of the viewer."""
-        for part in (self.propagation, self.outline, self.intensities, self.help):
-            part.leave()
+        viewer = self.controller.viewer
+        viewer.layers.selection.events.active.disconnect(self._on_selected)
+        viewer.dims.events.ndisplay.disconnect(self._forgive)
+        self.help.leave()
+        for section in self.sections.values():
+            section.leave()
         self.controller.close()
 
     # -- building ------------------------------------------------------------------
@@ -173,16 +182,17 @@ class Panel(Docked):
         layout.addWidget(self.tour)
         layout.addWidget(self.offer)
         layout.addWidget(self._make_choices())
-        for label in (self.hint, self.status, self.trouble):
+        for label in (self.hint, self.status, self.advice, self.trouble):
             label.setWordWrap(True)
         layout.addWidget(self.hint)
         layout.addWidget(self.samples)
         layout.addWidget(self.start)
         layout.addWidget(self._make_tools())
         layout.addWidget(self.status)
+        layout.addWidget(self.advice)
         layout.addWidget(self.trouble)
         layout.addWidget(self.copy_details)
-        for section in (*self.sections, self.device):
+        for section in self.sections.values():
             layout.addWidget(section)
         layout.addStretch(1)
         layout.addWidget(self.help)
@@ -203,6 +213,7 @@ class Panel(Docked):
         self.tools = QWidget()
         layout = QVBoxLayout(self.tools)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.views)
         layout.addWidget(self.objects)
         for row in ((self.positive, self.negative), (self.undo, self.clear)):
             line = QHBoxLayout()
@@ -217,18 +228,21 @@ class Panel(Docked):
         return self.tools
 
     def _connect(self) -> None:
-        controller = self.controller
+        flow = self.workflow
         self.image_choice.changed.connect(self._on_image)
-        self.clear.clicked.connect(controller.clear)
+        self.clear.clicked.connect(flow.clear)
         self.start.clicked.connect(self._on_image)
         self.copy_details.clicked.connect(self._on_copy)
-        self.device.model.activated.connect(self._forgive)
         self.help.tour.clicked.connect(self.tour.begin)
-        controller.status.connect(self._on_status)
-        controller.trouble.connect(self._on_trouble)
-        controller.changed.connect(self._on_changed)
-        controller.answers.answered.connect(self._on_answer)
-        self.propagation.propagator.began.connect(self._forgive)
+        viewer = self.controller.viewer
+        viewer.layers.selection.events.active.connect(self._on_selected)
+        viewer.dims.events.ndisplay.connect(self._forgive)
+        flow.status.connect(self._on_status)
+        flow.trouble.connect(self._on_trouble)
+        flow.began.connect(self._forgive)
+        flow.changed.connect(self._on_changed)
+        flow.queue.answered.connect(self._on_answer)
+        flow.queue.advised.connect(self._on_advice)
 
     # -- events --------------------------------------------------------------------
 
@@ -242,13 +256,14 @@ class Panel(Docked):
         for button in (self.positive, self.negative, self.undo, self.clear):
             button.setEnabled(canvas is not None)
         self.new_object.setEnabled(canvas is not None)
-        chosen = self.positive if self.controller.positive else self.negative
+        chosen = self.positive if self.workflow.positive else self.negative
         chosen.setChecked(True)
         waiting = canvas is None and self._offered is not None
         empty = self._offered is None
         self.samples.setVisible(empty)
-        for widget in (self.tools, *self.sections):
-            widget.setVisible(canvas is not None)
+        self.tools.setVisible(canvas is not None)
+        for section in self.sections.values():
+            section.setVisible(canvas is not None or not section.needs_image)
         self.choices.setVisible(not empty)
         self.start.setVisible(waiting)
         self.hint.setText(FIRST_CLICK if canvas else STOPPED if waiting else NO_IMAGE)
@@ -259,6 +274,10 @@ class Panel(Docked):
         device = engine.predictor.device.type if engine else ""
         clicks = "1 click" if count == 1 else f"{count} clicks"
         self.status.setText(f"{clicks} · {answer.milliseconds:.0f} ms · {device}")
+
+    def _on_advice(self, text: str) -> None:
+        self.advice.setText(text)
+        self.advice.setVisible(bool(text))
 
     def _on_status(self, text: str) -> None:
         self.status.setText(text)
@@ -271,6 +290,7 @@ class Panel(Docked):
 
     def _forgive(self) -> None:
         self.trouble.hide()
+        self.advice.hide()
         self.copy_details.hide()
 
     def _on_copy(self) -> None:

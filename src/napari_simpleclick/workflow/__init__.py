@@ -1,18 +1,20 @@
-"""From the requests of a session to masks, one after the other; no Qt."""
+"""What happens when someone acts: predict, propagate, save; no Qt, no napari.
 
-from napari_simpleclick.workflow.engine import (
-    Answer,
-    Job,
-    PredictionEngine,
-    RememberedAnswer,
-)
-from napari_simpleclick.workflow.shared_predictor import SharedPredictor, Stopped
+:class:`Workflow` joins the parts over an :class:`Executor`, who does the work, and a
+:class:`Canvas`, which shows an image with its prompts and its mask. What computes lies
+in :mod:`.engine`, whose import takes seconds.
+"""
+
+from napari_simpleclick.workflow.canvas import Canvas, ShownPoint
+from napari_simpleclick.workflow.executor import Executor, InlineExecutor
+from napari_simpleclick.workflow.model_loader import ModelChoice
+from napari_simpleclick.workflow.workflow import Workflow
 
 __all__ = [
-    "Answer",
-    "Job",
-    "PredictionEngine",
-    "RememberedAnswer",
-    "SharedPredictor",
-    "Stopped",
+    "Canvas",
+    "Executor",
+    "InlineExecutor",
+    "ModelChoice",
+    "ShownPoint",
+    "Workflow",
 ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from psygnal import Signal
+from qtpy.QtCore import QTimer
 
 from napari_simpleclick.annotation import (
     MaskChange,
@@ -18,7 +20,11 @@ from napari_simpleclick.annotation import (
 )
 from napari_simpleclick.images.source import SOURCE_KEY
 from napari_simpleclick.plugin.keys import Action
-from napari_simpleclick.plugin.layers.click_markers import ClickMarkers
+from napari_simpleclick.plugin.layers.click_markers import (
+    COLOURS,
+    SYMBOLS,
+    ClickMarkers,
+)
 from napari_simpleclick.plugin.layers.colours import AT_LEAST, colormap_of
 from napari_simpleclick.plugin.layers.displayed_image import DisplayedImage
 from napari_simpleclick.plugin.layers.placement import (
@@ -26,28 +32,25 @@ from napari_simpleclick.plugin.layers.placement import (
     NOT_RECORDED,
     default_options,
     mask_source,
+    session_image,
     transform,
 )
-from napari_simpleclick.plugin.layers.session_mask import (
-    RestoredSession,
-    empty_mask,
-    new_store,
-)
-from napari_simpleclick.plugin.layers.strokes import painted
+from napari_simpleclick.plugin.layers.strokes import is_painting, painted, replaced
 from napari_simpleclick.sessions import SessionWriter
 from napari_simpleclick.sessions.reader import TAKEN_BACK
+from napari_simpleclick.workflow.canvas import ShownPoint
+from napari_simpleclick.workflow.mask_array import empty_mask
+from napari_simpleclick.workflow.session_file import new_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from napari.components import ViewerModel
     from napari.layers import Image, Labels, Points
-    from napari.viewer import Viewer
     from numpy.typing import NDArray
 
     from napari_simpleclick.images import Plane
-
-COLOURS = {True: "#2ecc40", False: "#ff4136"}
-"""Green for positive, red for negative clicks."""
+    from napari_simpleclick.workflow.session_file import RestoredSession, SessionImage
 
 NAMES = {True: "positive clicks", False: "negative clicks"}
 
@@ -55,39 +58,27 @@ KEY = "napari-simpleclick"
 """Key under which a mask layer's metadata hold its canvas."""
 
 
+STROKE_MS = 30
+"""How often to see whether a brush stroke has ended."""
+
+
 def _new_recorder(image: Image, options: MaskOptions) -> SessionWriter:
-    opening = partial(new_store, image, options.channel_axis)
-    unkept = NOT_RECORDED in image.metadata
-    return SessionWriter(Session(options=options), None if unkept else opening)
-
-
-class FoundPoint(NamedTuple):
-    """A point in one of the Points layers.
-
-    Parameters
-    ----------
-    sign : bool
-        Whether it is in the positive layer.
-    row : int
-        Its row in the layer's data.
-    position : tuple of float
-        In image coordinates, px.
-    order : int
-        Number of its click; 0 if it was added by hand.
-    """
-
-    sign: bool
-    row: int
-    position: tuple[float, ...]
-    order: int
+    if NOT_RECORDED in image.metadata:
+        return SessionWriter(Session(options=options), None)
+    axis = options.channel_axis
+    return SessionWriter(
+        Session(options=options), lambda: new_store(session_image(image, axis))
+    )
 
 
 class LayerCanvas(DisplayedImage):
     """An image layer with its two Points layers, its mask and its session.
 
+    It is the :class:`napari_simpleclick.workflow.Canvas` of napari.
+
     Parameters
     ----------
-    viewer : napari.Viewer
+    viewer : napari.components.ViewerModel
         The viewer that shows the image.
     image : napari.layers.Image
         The image; the new layers take over its transform and units.
@@ -102,9 +93,12 @@ class LayerCanvas(DisplayedImage):
         Writes the session to its file.
     """
 
+    painted = Signal()
+    """The person, or another tool, has changed the labels."""
+
     def __init__(
         self,
-        viewer: Viewer,
+        viewer: ViewerModel,
         image: Image,
         options: MaskOptions | None = None,
         restored: RestoredSession | None = None,
@@ -126,6 +120,7 @@ class LayerCanvas(DisplayedImage):
             colormap=colormap_of(self.session),
             **look,
         )
+        self._labels = self.mask.data
         self.mask.metadata[KEY] = self
         self.mask.metadata[SOURCE_KEY] = mask_source(image, axis)
         self.points: dict[bool, Points] = {
@@ -136,7 +131,7 @@ class LayerCanvas(DisplayedImage):
                 face_color=COLOURS[sign],
                 border_color="white",
                 size=_point_size(self._shape),
-                symbol="disc",
+                symbol=SYMBOLS[sign],
                 features=_features([], sign),
                 feature_defaults=_features([(0, 0, 0)], sign),
                 **look,
@@ -144,14 +139,24 @@ class LayerCanvas(DisplayedImage):
             for sign in (False, True)
         }
 
-        self._markers = ClickMarkers(viewer, self.points.values(), self.current_plane)
+        self._markers = ClickMarkers(
+            viewer, self.points, self.current_plane, self.session
+        )
         self.session.happened.connect(self._on_happened)
         self.mask.events.paint.connect(self._on_paint)
+        self.mask.events.data.connect(self._on_labels)
+        self.mask.events.selected_label.connect(self._on_label)
         for name in MOVES:
             getattr(image.events, name).connect(self._follow)
         self.session.changed.connect(self.show_steps)
         self.session.changed.connect(self.show_colours)
         self.show_steps()
+        self.choose(self.session.label)
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """The labels of all objects."""
+        return np.asanyarray(self.mask.data)
 
     @property
     def layers(self) -> tuple[Any, ...]:
@@ -162,6 +167,18 @@ class LayerCanvas(DisplayedImage):
         """Whether all layers are still in the viewer."""
         return all(layer in self.viewer.layers for layer in self.layers)
 
+    def is_untouched(self) -> bool:
+        """Whether nothing was ever done on the image."""
+        return self.session.last is None and not self.session.objects.labels()
+
+    def fits(self) -> bool:
+        """Whether image and mask still have the shape that they began with."""
+        return super().fits() and self.mask.data.shape == self._shape
+
+    def about_image(self) -> SessionImage:
+        """Tell what a session file says of the image."""
+        return session_image(self.image, self.options.channel_axis)
+
     @contextmanager
     def silence(self) -> Iterator[None]:
         """Change layers without taking the change for the person's."""
@@ -171,10 +188,48 @@ class LayerCanvas(DisplayedImage):
         finally:
             self.quiet = before
 
+    def when_idle(self, call: Callable[[], None]) -> None:
+        """Call something when no brush stroke is under way; now, if none is."""
+        if is_painting(self.mask):
+            QTimer.singleShot(STROKE_MS, partial(self.when_idle, call))
+        else:
+            call()
+
+    def choose(self, label: int) -> None:
+        """Go on with an object."""
+        self.mask.selected_label = label
+
+    def _on_label(self) -> None:
+        """Go on with the label that the person paints with."""
+        if self.mask.selected_label > 0:
+            self.show_colours()
+            self.session.choose(int(self.mask.selected_label))
+
     def _on_paint(self, event: Any) -> None:
         """Put what the person painted on the session's undo stack."""
         if not self.quiet:
             self.session.paint(painted(event.value, self.mask.data.shape))
+            self.painted.emit()
+
+    def _on_labels(self) -> None:
+        """Put labels that someone has set as a whole on the undo stack, too.
+
+        They are copied to the array of the mask, which may lie in a file.
+        """
+        old, new = self._labels, self.mask.data
+        if self.quiet or new is old or new.shape != old.shape:
+            return
+        change = replaced(old, new)
+        if change is None or change.fits(old.dtype):
+            if change is not None:
+                change.apply(old)
+            with self.silence():
+                self.mask.data = old
+        else:
+            self._labels = new
+        if change is not None:
+            self.session.paint(change)
+            self.painted.emit()
 
     def _follow(self) -> None:
         """Move the clicks and the mask to where the image is."""
@@ -184,7 +239,7 @@ class LayerCanvas(DisplayedImage):
                 setattr(layer, name, look[name])
 
     def act(self, action: Action) -> None:
-        """Undo or redo the last thing that was done."""
+        """Undo or redo the last thing that was done, also while no panel is open."""
         if action is Action.UNDO:
             self.session.undo()
         else:
@@ -194,7 +249,11 @@ class LayerCanvas(DisplayedImage):
         """Undo and redo in the mask, before anyone else hears of it."""
         if kind in (*TAKEN_BACK, "redone") and what.change is not None:
             what.change.apply(self.mask.data, undo=kind in TAKEN_BACK)
-            self.mask.refresh()
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Draw the mask as it is now."""
+        self.mask.refresh()
 
     def object_mask(self, plane: Plane, label: int) -> NDArray[np.bool_]:
         """(H, W) bool mask of an object on a slice."""
@@ -269,10 +328,10 @@ class LayerCanvas(DisplayedImage):
         planes = (stack.object_slice(index).plane for index in range(shape[stack.axis]))
         return np.array([self.object_mask(p, stack.label).sum() for p in planes])
 
-    def found_points(self) -> list[FoundPoint]:
-        """All points that are in the layers now."""
+    def shown_points(self) -> list[ShownPoint]:
+        """All points that are shown now."""
         return [
-            FoundPoint(sign, row, tuple(float(x) for x in place), int(order))
+            ShownPoint(sign, row, tuple(float(x) for x in place), int(order))
             for sign, layer in self.points.items()
             for row, (place, order) in enumerate(
                 zip(layer.data, layer.features["order"], strict=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images import Plane, Window
+from napari_simpleclick.images.source import SOURCE_KEY, Source
 from napari_simpleclick.images.view import DisplaySettings, View, VolumeWindows
 from napari_simpleclick.plugin.layers.placement import (
     data_shape,
@@ -17,8 +18,8 @@ from napari_simpleclick.plugin.layers.placement import (
 )
 
 if TYPE_CHECKING:
+    from napari.components import ViewerModel
     from napari.layers import Image
-    from napari.viewer import Viewer
     from numpy.typing import NDArray
 
     from napari_simpleclick.annotation import MaskOptions, Session
@@ -29,7 +30,7 @@ class DisplayedImage:
 
     Parameters
     ----------
-    viewer : napari.Viewer
+    viewer : napari.components.ViewerModel
         The viewer that shows the image.
     image : napari.layers.Image
         The image.
@@ -37,7 +38,7 @@ class DisplayedImage:
         Its options count.
     """
 
-    def __init__(self, viewer: Viewer, image: Image, session: Session) -> None:
+    def __init__(self, viewer: ViewerModel, image: Image, session: Session) -> None:
         self.viewer, self.image, self.session = viewer, image, session
         self._shape = mask_shape(image, session.options.channel_axis)
         self._windows = VolumeWindows()
@@ -63,6 +64,11 @@ class DisplayedImage:
         As napari shows slices: the hidden axes are taken back by their part of the
         transform alone, and the shown ones by theirs, even where an affine mixes the
         two.
+
+        Raises
+        ------
+        UserError
+            If the viewer has fewer axes than the image, which is not in it any more.
         """
         data = self._place(position)
         if self.options.channel_axis is not None:
@@ -72,6 +78,8 @@ class DisplayedImage:
     def _place(self, position: tuple[float, ...]) -> NDArray[np.float64]:
         image, dims = self.image, self.viewer.dims
         count = image.ndim
+        if len(position) < count:  # while layers are taken away one by one
+            raise UserError(f"'{image.name}' is not displayed; choose it again.")
         world = np.asarray(position, float)[-count:] * _unit_factors(dims, image)
         origin = np.array(image.data_to_world(np.zeros(count)))
         columns = [
@@ -124,6 +132,35 @@ class DisplayedImage:
         point[slider] += 1
         pace = self.place(tuple(point))[axis] - here
         dims.set_point(slider, dims.point[slider] + (plane.index[axis] - here) / pace)
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether the last three axes are those of space."""
+        return self.image.ndim > 2 and self.options.channel_axis not in (
+            *range(self.image.ndim - 3, self.image.ndim),
+        )
+
+    @property
+    def is_oriented(self) -> bool:
+        """Whether the image was turned upright, as its file says where up is."""
+        source = self.image.metadata.get(SOURCE_KEY)
+        return isinstance(source, Source) and source.affine is not None
+
+    def show_slices_along(self, number: int) -> None:
+        """Show the slices along one of the last three axes, the others upright.
+
+        Parameters
+        ----------
+        number : int
+            0 is the first of the three: axial slices of a scan; 1 coronal, 2 sagittal.
+        """
+        dims = self.viewer.dims
+        *others, first, second, third = range(dims.ndim)
+        space = [first, second, third]
+        hidden = space.pop(number)
+        dims.ndisplay = 2
+        dims.order = (*others, hidden, *space)
+        self.viewer.reset_view()
 
     def stack_axis(self) -> int:
         """Axis that the slices follow: the last one that is not displayed, or 0.

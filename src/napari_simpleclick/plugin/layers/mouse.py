@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication
+from napari.utils.interactions import mouse_press_callbacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from napari.layers import Labels
-    from napari.viewer import Viewer
+    from napari.components import ViewerModel
 
 DRAG_PX = 4
 """Screen pixels that the pointer may move between press and release of a click."""
 
 LEFT, RIGHT = 1, 2
-
-STROKE_MS = 30
-"""How often to look whether a brush stroke has ended."""
-
-
-def is_painting(mask: Labels) -> bool:
-    """Whether a brush stroke is under way; nothing is to be written meanwhile."""
-    brush = str(mask.mode) != "pan_zoom"
-    return brush and QApplication.mouseButtons() != Qt.MouseButton.NoButton
 
 
 class Mouse:
@@ -33,7 +22,7 @@ class Mouse:
 
     Parameters
     ----------
-    viewer : napari.Viewer
+    viewer : napari.components.ViewerModel
         The viewer.
     wanted : callable
         Whether clicks are wanted at all.
@@ -46,7 +35,7 @@ class Mouse:
 
     def __init__(
         self,
-        viewer: Viewer,
+        viewer: ViewerModel,
         wanted: Callable[[], bool],
         report: Callable[[tuple[float, ...], bool], None],
         pick: Callable[[tuple[float, ...]], None],
@@ -72,7 +61,7 @@ class Mouse:
         mode = "pan_zoom" if active is None else getattr(active, "mode", "pan_zoom")
         return str(mode) == "pan_zoom" and self._wanted()
 
-    def _on_press(self, viewer: Viewer, event: Any) -> Iterator[None]:
+    def _on_press(self, viewer: ViewerModel, event: Any) -> Iterator[None]:
         """Take a press released where it began as a click; a drag still pans."""
         start, position, button = event.pos, tuple(event.position), event.button
         other = button == RIGHT or "Control" in event.modifiers
@@ -85,11 +74,10 @@ class Mouse:
         if not moved and button in (LEFT, RIGHT) and self._listens():
             self._pick(position) if picks else self._report(position, other)
 
-    def _on_double_click(self, viewer: Viewer, event: Any) -> None:
-        """Take the second of two quick clicks as a click like any other."""
+    def _on_double_click(self, viewer: ViewerModel, event: Any) -> None:
+        """Take the second of two quick presses as a press like any other."""
         if self._listens():
-            other = event.button == RIGHT or "Control" in event.modifiers
-            self._report(tuple(event.position), other)
+            mouse_press_callbacks(viewer, event)
             return
         for callback in self._zooming:
             callback(viewer, event)

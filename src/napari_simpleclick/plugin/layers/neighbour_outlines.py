@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin.layers.placement import MOVES
-from napari_simpleclick.plugin.propagator import displayed
+from napari_simpleclick.workflow.propagator import displayed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

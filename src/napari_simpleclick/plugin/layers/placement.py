@@ -13,6 +13,7 @@ from napari_simpleclick.images.channels import (
     preferred,
 )
 from napari_simpleclick.images.source import SOURCE_KEY, Source
+from napari_simpleclick.workflow.session_file import SessionImage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +54,21 @@ def pixel_sizes(image: Image) -> tuple[float | None, ...]:
         if unit.is_compatible_with(last)
         else None
         for size, unit in zip(image.scale, image.units, strict=True)
+    )
+
+
+def session_image(image: Image, channel_axis: int | None) -> SessionImage:
+    """Tell what a session file says of an image layer."""
+    source = image.metadata.get(SOURCE_KEY)
+    path = getattr(source, "path", None) or image.source.path
+    return SessionImage(
+        name=image.name,
+        path=str(path) if path else None,
+        source=image.data[0] if image.multiscale else image.data,
+        shape=data_shape(image),
+        mask_shape=mask_shape(image, channel_axis),
+        pixel_sizes=pixel_sizes(image),
+        rgb=bool(image.rgb),
     )
 
 

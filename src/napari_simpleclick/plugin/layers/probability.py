@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.annotation import ObjectSlice
     from napari_simpleclick.plugin.controller import Controller
     from napari_simpleclick.plugin.layers.canvas import LayerCanvas
-    from napari_simpleclick.workflow import RememberedAnswer
+    from napari_simpleclick.workflow.engine import RememberedAnswer
 
 OURS = "napari-simpleclick probability"
 """Key in the metadata of layers that are no image to click on."""

@@ -1,12 +1,24 @@
-"""What napari's own tools have painted on the mask."""
+"""What napari's own tools have painted on the mask, or others have put in it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
 
 from napari_simpleclick.annotation import MaskChange
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+    from numpy.typing import NDArray
+
+
+def is_painting(mask: Labels) -> bool:
+    """Whether a brush stroke is under way; nothing is to be written meanwhile."""
+    brush = str(mask.mode) != "pan_zoom"
+    return brush and QApplication.mouseButtons() != Qt.MouseButton.NoButton
 
 
 def painted(atoms: list[Any], shape: tuple[int, ...]) -> MaskChange:
@@ -35,3 +47,24 @@ def painted(atoms: list[Any], shape: tuple[int, ...]) -> MaskChange:
     change = MaskChange.joined(changes)
     assert change is not None
     return change
+
+
+def replaced(old: NDArray[Any], new: Any) -> MaskChange | None:
+    """Tell in what new labels differ from old ones; None if in nothing.
+
+    Parameters
+    ----------
+    old : ndarray
+        The labels before.
+    new : array_like
+        Those after, of the same shape; read slice by slice along the first axis.
+    """
+    changes = []
+    for index in range(old.shape[0]):
+        before, after = old[index], np.asarray(new[index])
+        differ = np.nonzero(before != after)
+        if differ[0].size:
+            indices = (np.full(differ[0].size, index), *differ)
+            values = before[differ], after[differ]
+            changes.append(MaskChange.of(old.shape, indices, *values))
+    return MaskChange.joined(changes)

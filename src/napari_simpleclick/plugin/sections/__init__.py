@@ -1,1 +1,30 @@
-"""The sections of the panel, one module each."""
+"""The sections of the panel, from top to bottom: one file and one line here for each.
+
+A section is a :class:`.section.Section` that is made with the controller.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_simpleclick.plugin.sections.intensities import IntensitiesSection
+from napari_simpleclick.plugin.sections.model import ModelSection
+from napari_simpleclick.plugin.sections.outline import OutlineSection
+from napari_simpleclick.plugin.sections.propagation import PropagationSection
+from napari_simpleclick.plugin.sections.reference import ReferenceSection
+from napari_simpleclick.plugin.sections.sessions import SessionSection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_simpleclick.plugin.controller import Controller
+    from napari_simpleclick.plugin.sections.section import Section
+
+SECTIONS: dict[str, Callable[[Controller], Section]] = {
+    "propagation": PropagationSection,
+    "outline": OutlineSection,
+    "intensities": IntensitiesSection,
+    "session": SessionSection,
+    "reference": ReferenceSection,
+    "model": ModelSection,
+}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QLineF, QPointF, QRectF, Qt, Signal
 from qtpy.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+if TYPE_CHECKING:
+    from napari_simpleclick.workflow.propagator import Profile
 
 HEIGHT, MARGIN, FOOT = 84, 8, 16
 """Of the plot, of its sides and top, and of the slice numbers below; px."""
@@ -16,30 +19,6 @@ FEWEST = 9
 
 UNKNOWN = QColor(128, 128, 128)
 """Colour of slices whose image was not looked at."""
-
-
-class Profile(NamedTuple):
-    """What is known of the slices that the view goes through.
-
-    Parameters
-    ----------
-    length : int
-        Number of slices.
-    here : int
-        The displayed one.
-    confidence : dict
-        Confidence of propagated slices, None where the image was not looked at.
-    annotated : set of int
-        Slices that were clicked or painted on, as far as they were looked at.
-    sentence : str
-        How the last propagation ended, if it was here.
-    """
-
-    length: int
-    here: int
-    confidence: dict[int, float | None]
-    annotated: set[int]
-    sentence: str
 
 
 class ConfidencePlot(QWidget):  # type: ignore[misc]

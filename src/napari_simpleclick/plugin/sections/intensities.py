@@ -21,7 +21,6 @@ from napari_simpleclick.images.intensity import (
 from napari_simpleclick.plugin.layers.canvas import LayerCanvas
 from napari_simpleclick.plugin.layers.placement import channel_names, data_shape
 from napari_simpleclick.plugin.sections.section import LiveSection
-from napari_simpleclick.plugin.workers import start
 
 if TYPE_CHECKING:
     from napari_simpleclick.annotation import MaskOptions
@@ -105,13 +104,13 @@ class IntensitiesSection(LiveSection):
         self._rows = rows
 
     def _connect(self) -> None:
-        controller, dims = self.controller, self.controller.viewer.dims
+        dims = self.controller.viewer.dims
         self.choice.activated.connect(self._on_choice)
         self.display.clicked.connect(self._on_display)
         self.axis.activated.connect(self._on_axis)
         for box in self.colours:
             box.activated.connect(self._on_colour)
-        controller.changed.connect(self._on_controller)
+        self.workflow.changed.connect(self._on_controller)
         self.follow(dims.events.order, dims.events.ndisplay)
 
     def leave(self) -> None:
@@ -129,7 +128,9 @@ class IntensitiesSection(LiveSection):
             replace(canvas.options, intensities=self.choice.currentData())
         )
         if canvas.options.intensities == "volume":  # before the first click needs it
-            start(canvas.view().window, failed=self._complain)
+            self.workflow.executor.start(
+                canvas.view().window, failed=self.workflow.complain
+            )
 
     def _on_display(self) -> None:
         """Show the layer as the network sees the displayed slice."""
@@ -139,13 +140,12 @@ class IntensitiesSection(LiveSection):
         try:
             plane = canvas.current_plane()
         except UserError as error:
-            self.controller.complain(str(error))
+            self.workflow.complain(error)
             return
         work = partial(_window, canvas.view(), plane)
-        start(work, partial(self._set_limits, canvas), self._complain)
-
-    def _complain(self, error: Exception) -> None:
-        self.controller.complain(str(error), error)
+        self.workflow.executor.start(
+            work, partial(self._set_limits, canvas), self.workflow.complain
+        )
 
     def _set_limits(self, canvas: LayerCanvas, window: Window | None) -> None:
         if window is None or canvas is not self._canvas or window.low >= window.high:
@@ -159,11 +159,8 @@ class IntensitiesSection(LiveSection):
         axis = None if axis == NONE else axis
         if canvas is None or axis == canvas.options.channel_axis:
             return
-        if (
-            canvas.session.objects.free_label() > 1
-            or canvas.session.requests.pending is not None
-        ):
-            self.controller.complain(TOO_LATE)
+        if not canvas.is_untouched():
+            self.workflow.complain(UserError(TOO_LATE))
             self._show_options()
             return
         image, viewer = canvas.image, self.controller.viewer

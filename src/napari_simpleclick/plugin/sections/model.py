@@ -11,14 +11,15 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QPushButton
 
 from napari_simpleclick.plugin import settings
-from napari_simpleclick.plugin.model_loader import ModelChoice
+from napari_simpleclick.plugin.download_bar import DownloadBar
 from napari_simpleclick.plugin.sections.section import Section
 from napari_simpleclick.weights import Card, catalogue, is_local
 from napari_simpleclick.weights.store import described
+from napari_simpleclick.workflow import ModelChoice
 
 if TYPE_CHECKING:
     from napari_simpleclick.plugin.controller import Controller
-    from napari_simpleclick.workflow import Answer
+    from napari_simpleclick.workflow.engine import Answer
 
 OPEN_FILE = "Open a weights file…"
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -35,9 +36,12 @@ class ModelSection(Section):
         Whose model is chosen.
     """
 
+    needs_image = False
+
     def __init__(self, controller: Controller) -> None:
-        super().__init__("Model and device")
-        self.controller, self.models = controller, controller.models
+        super().__init__("Model and device", controller)
+        self.models = self.workflow.models
+        self.bar = DownloadBar(self.models)
         self.model, self.device, self.precision = QComboBox(), QComboBox(), QComboBox()
         self.about, self.speed, self.waiting = QLabel(), QLabel(), QLabel()
         self.cancel = QPushButton("Cancel")
@@ -46,10 +50,9 @@ class ModelSection(Section):
         self._lay_out()
         self._connect()
 
-    def begin(self) -> None:
-        """Load what was chosen the last time."""
-        saved = settings.load()
-        self.models.choose(ModelChoice(saved.model, saved.device, saved.precision))
+    def leave(self) -> None:
+        """Take the bar of a download away."""
+        self.bar.close()
 
     # -- building ------------------------------------------------------------------
 
@@ -97,7 +100,7 @@ class ModelSection(Section):
         self.models.loaded.connect(self._on_loaded)
         self.models.failed.connect(self._on_end)
         self.models.cancelled.connect(self._on_end)
-        self.controller.answers.answered.connect(self._on_answer)
+        self.workflow.queue.answered.connect(self._on_answer)
 
     # -- events --------------------------------------------------------------------
 
@@ -108,13 +111,13 @@ class ModelSection(Section):
                 self, "Open weights", "", "Weights (*.safetensors *.pth)"
             )
         if name:
-            self.controller.use_model(name)
+            self.workflow.use_model(name)
         else:
             self._show()
 
     def _on_numbers(self) -> None:
         device, precision = self.device.currentText(), self.precision.currentText()
-        self.models.choose(ModelChoice(self.models.name, device, precision))
+        self.workflow.choose_model(ModelChoice(self.models.name, device, precision))
 
     def _on_loading(self) -> None:
         self.waiting.setText("Loading…")

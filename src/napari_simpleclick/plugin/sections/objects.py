@@ -58,7 +58,7 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
         self.cellDoubleClicked.connect(self._on_double_click)
         self.customContextMenuRequested.connect(self._on_menu)
         self._soon.timeout.connect(self._fill)
-        controller.changed.connect(self._follow)
+        controller.workflow.changed.connect(self._follow)
         self._follow()
 
     def _lay_out(self) -> None:
@@ -153,7 +153,7 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
     def _on_chosen(self) -> None:
         rows = self.selectionModel().selectedRows()
         if rows and not self._filling:
-            self.controller.choose(self._label(rows[0].row()))
+            self.controller.workflow.choose(self._label(rows[0].row()))
 
     def _on_double_click(self, row: int, column: int) -> None:
         self.editItem(self.item(row, 0))
@@ -180,10 +180,10 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
         colour = menu.addAction("Colour…")
         menu.addSeparator()
         delete = menu.addAction("Delete object")
-        show.triggered.connect(lambda: self.controller.show_object(label))
+        show.triggered.connect(lambda: self.controller.workflow.show_object(label))
         rename.triggered.connect(lambda: self.editItem(self.item(item.row(), 0)))
         colour.triggered.connect(lambda: self._on_colour(label))
-        delete.triggered.connect(lambda: self.controller.delete_object(label))
+        delete.triggered.connect(lambda: self.controller.workflow.delete_object(label))
         menu.popup(self.viewport().mapToGlobal(place))
 
     def _on_colour(self, label: int) -> None:

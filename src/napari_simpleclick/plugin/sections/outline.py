@@ -19,7 +19,6 @@ from napari_simpleclick.annotation import MaskOptions
 from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.keys import TABLE, Action
 from napari_simpleclick.plugin.layers.probability import ProbabilityLayer
-from napari_simpleclick.plugin.retouch import Retouch
 from napari_simpleclick.plugin.sections.section import LiveSection
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.plugin.controller import Controller
     from napari_simpleclick.plugin.layers.canvas import LayerCanvas
-    from napari_simpleclick.workflow import Answer
+    from napari_simpleclick.workflow.engine import Answer
 
 STEPS = 100
 """Of the slider; its ends are left out."""
@@ -93,7 +92,7 @@ class OutlineSection(LiveSection):
 
     def __init__(self, controller: Controller) -> None:
         super().__init__("Outline", controller)
-        self.retouch = Retouch(controller)
+        self.retouch = self.workflow.retouch
         self._probability = ProbabilityLayer(controller)
         self._canvas: LayerCanvas | None = None
         self._carried: MaskOptions | None = None
@@ -157,10 +156,9 @@ class OutlineSection(LiveSection):
         )
         self.probability.toggled.connect(self._on_probability)
         self.auto.toggled.connect(self._on_auto)
-        self.predict.clicked.connect(lambda: controller.act(Action.PREDICT))
-        controller.asked.connect(self._on_key)
-        controller.changed.connect(self._on_controller)
-        controller.answers.answered.connect(self._on_answer)
+        self.predict.clicked.connect(self.workflow.predict)
+        self.workflow.changed.connect(self._on_controller)
+        self.workflow.queue.answered.connect(self._on_answer)
         removed = controller.viewer.layers.events.removed
         self.follow(removed, dims.events.point, dims.events.order, dims.events.ndisplay)
 
@@ -188,11 +186,7 @@ class OutlineSection(LiveSection):
         canvas = self.controller.canvas
         if canvas is not None:
             canvas.session.use(replace(canvas.options, auto=on))
-            self.controller.answers.pump()
-
-    def _on_key(self, action: Action) -> None:
-        if action is Action.PREDICT:
-            self.controller.answers.predict()
+            self.workflow.queue.pump()
 
     def _on_probability(self, shown: bool) -> None:
         if not shown:
@@ -226,13 +220,13 @@ class OutlineSection(LiveSection):
             self._carried = self._canvas.options
             self._canvas.session.options_changed.disconnect(self._show_options)
             self._canvas.session.changed.disconnect(self.later)
-            self._canvas.mask.events.paint.disconnect(self.later)
+            self._canvas.painted.disconnect(self.later)
         if canvas is not None:
             if self._carried is not None and not canvas.session.objects.prompts:
                 canvas.session.use(_shaped_as(canvas.options, self._carried))
             canvas.session.options_changed.connect(self._show_options)
             canvas.session.changed.connect(self.later)
-            canvas.mask.events.paint.connect(self.later)
+            canvas.painted.connect(self.later)
         self._canvas = canvas
         self._show_options()
 
@@ -257,7 +251,7 @@ class OutlineSection(LiveSection):
         """Show what is there now."""
         if self._idle:  # not before the panel has told the number of clicks
             self._idle = False
-            self.controller.status.emit(UNCHANGED)
+            self.workflow.status.emit(UNCHANGED)
         if self._probability.is_gone():
             self.probability.setChecked(False)
         if self.probability.isChecked():

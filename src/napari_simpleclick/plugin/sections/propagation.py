@@ -19,18 +19,12 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.layers.neighbour_outlines import NeighbourOutlines
-from napari_simpleclick.plugin.propagator import Propagator
-from napari_simpleclick.plugin.review import Review
-from napari_simpleclick.plugin.sections.confidence_plot import ConfidencePlot, Profile
+from napari_simpleclick.plugin.sections.confidence_plot import ConfidencePlot
 from napari_simpleclick.plugin.sections.section import LiveSection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from napari_simpleclick.plugin.controller import Controller
-
-LEAST_CONFIDENCE = 0.5
-"""That of ``propagate``, whose import takes seconds."""
+    from napari_simpleclick.workflow.propagator import Profile
 
 SIDES = {
     "back": ("\N{BLACK LEFT-POINTING TRIANGLE} Back", "towards slice 0", True, False),
@@ -56,8 +50,7 @@ class PropagationSection(LiveSection):
 
     def __init__(self, controller: Controller) -> None:
         super().__init__("Through the volume", controller)
-        self.propagator = Propagator(controller)
-        self.review = Review(self.propagator)
+        self.propagator = self.workflow.propagator
         self._outlines = NeighbourOutlines(controller)
         self.back, self.both, self.forward = (
             self._make_side(*side) for side in SIDES.values()
@@ -84,7 +77,7 @@ class PropagationSection(LiveSection):
         else:
             button = QPushButton(text)
             button.setToolTip(tip)
-        button.clicked.connect(lambda: self._propagate(down, up))
+        button.clicked.connect(lambda: self.workflow.propagate(down, up))
         return button
 
     def _lay_out(self) -> None:
@@ -95,7 +88,7 @@ class PropagationSection(LiveSection):
         self.reach.setToolTip("It stops by itself where the object ends")
         self.least.setRange(0.0, 1.0)
         self.least.setSingleStep(0.05)
-        self.least.setValue(LEAST_CONFIDENCE)
+        self.least.setValue(self.propagator.least_confidence)
         self.least.setToolTip("Confidence below which it gives up, 0 to 1")
         self.interpolate.setToolTip(
             "Fill in between the annotated slices around this one, from their shapes "
@@ -127,13 +120,14 @@ class PropagationSection(LiveSection):
     def _connect(self) -> None:
         propagator, dims = self.propagator, self.controller.viewer.dims
         self.interpolate.clicked.connect(propagator.interpolate)
-        self.check.clicked.connect(lambda: self._review(self.review.go_on))
-        self.accept.clicked.connect(lambda: self._review(self.review.accept))
-        self.end.clicked.connect(lambda: self._review(self.review.end_here))
+        self.check.clicked.connect(self.workflow.check_next)
+        self.accept.clicked.connect(self.workflow.accept)
+        self.end.clicked.connect(self.workflow.end_here)
+        self.reach.valueChanged.connect(self._on_limits)
+        self.least.valueChanged.connect(self._on_limits)
         self.cancel.clicked.connect(self._on_cancel)
         self.plot.chosen.connect(propagator.go_to)
         self.ghost.toggled.connect(self._on_ghost)
-        self.controller.asked.connect(self._on_key)
         propagator.changed.connect(self.later)
         propagator.began.connect(self._on_began)
         removed = self.controller.viewer.layers.events.removed
@@ -146,22 +140,9 @@ class PropagationSection(LiveSection):
 
     # -- events --------------------------------------------------------------------
 
-    def _propagate(self, down: bool, up: bool) -> None:
-        self.propagator.propagate(down, up, self.reach.value(), self.least.value())
-
-    def _on_key(self, action: Action) -> None:
-        if action is Action.PROPAGATE:
-            self._propagate(True, True)
-        elif action is Action.CHECK:
-            self._review(self.review.go_on)
-        elif action is Action.ACCEPT:
-            self._review(self.review.accept)
-
-    def _review(self, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except UserError as error:
-            self.controller.complain(str(error))
+    def _on_limits(self) -> None:
+        self.propagator.reach = self.reach.value()
+        self.propagator.least_confidence = self.least.value()
 
     def _on_began(self) -> None:
         """Show what is going on, if a key has begun it."""

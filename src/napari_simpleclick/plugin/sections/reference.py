@@ -15,7 +15,7 @@ from napari_simpleclick.plugin.sections.section import Section
 if TYPE_CHECKING:
     from napari_simpleclick.annotation import ObjectSlice, PlacedPrompt, Session
     from napari_simpleclick.plugin.controller import Controller
-    from napari_simpleclick.workflow import Answer
+    from napari_simpleclick.workflow.engine import Answer
 
 CHOOSE = "Choose a labels layer with the true mask."
 
@@ -32,8 +32,7 @@ class ReferenceSection(Section):
     """
 
     def __init__(self, controller: Controller) -> None:
-        super().__init__("Compare with a reference")
-        self.controller = controller
+        super().__init__("Compare with a reference", controller)
         self.choice = create_widget(annotation=Labels | None, name="reference")
         self.hide = QCheckBox("Hide it while annotating")
         self.choice.native.setToolTip("A labels layer with the true mask")
@@ -41,7 +40,7 @@ class ReferenceSection(Section):
         self.score = QLabel(CHOOSE)
         self.score.setWordWrap(True)
         self._began: dict[ObjectSlice, float] = {}
-        self._spot: ObjectSlice | None = None
+        self._object_slice: ObjectSlice | None = None
         self._session: Session | None = None
         self._hidden: Labels | None = None
         form = QFormLayout()
@@ -51,15 +50,19 @@ class ReferenceSection(Section):
         self.inside.addWidget(self.score)
         self.choice.changed.connect(self._on_choice)
         self.hide.toggled.connect(self._on_hide)
-        controller.clicked.connect(self._on_click)
-        controller.answers.answered.connect(self._on_answer)
-        controller.changed.connect(self._on_changed)
+        self.workflow.prompted.connect(self._on_click)
+        self.workflow.queue.answered.connect(self._on_answer)
+        self.workflow.changed.connect(self._on_changed)
+
+    def reset_choices(self) -> None:
+        """Follow the labels layers of the viewer."""
+        self.choice.reset_choices()
 
     def _on_choice(self) -> None:
         self._on_hide(self.hide.isChecked())
         if self.choice.value is None:
             self.score.setText(CHOOSE)
-        elif self._spot is None:
+        elif self._object_slice is None:
             self.score.setText("Click on an object.")
         else:
             self._update()
@@ -79,7 +82,7 @@ class ReferenceSection(Section):
         if session is not self._session:
             if self._session is not None:
                 self._session.changed.disconnect(self._update)
-            self._session, self._spot = session, None
+            self._session, self._object_slice = session, None
             if session is not None:
                 session.changed.connect(self._update)
 
@@ -90,13 +93,13 @@ class ReferenceSection(Section):
             self._began[object_slice] = monotonic()
 
     def _on_answer(self, answer: Answer) -> None:
-        self._spot = answer.request.object_slice
+        self._object_slice = answer.request.object_slice
         self._update()
 
     def _update(self) -> None:
         """Measure the mask that is there now."""
-        if self.choice.value is not None and self._spot is not None:
-            self.score.setText(self._measure(self.choice.value, self._spot))
+        if self.choice.value is not None and self._object_slice is not None:
+            self.score.setText(self._measure(self.choice.value, self._object_slice))
 
     def _measure(self, reference: Labels, object_slice: ObjectSlice) -> str:
         canvas = self.controller.canvas

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QIcon
@@ -35,10 +35,20 @@ class Section(QCollapsible):
     ----------
     title : str
         The title.
+    controller : Controller
+        What it shows, and asks.
+
+    Attributes
+    ----------
+    needs_image : bool
+        Whether there is nothing to show without an image.
     """
 
-    def __init__(self, title: str) -> None:
+    needs_image: ClassVar[bool] = True
+
+    def __init__(self, title: str, controller: Controller) -> None:
         super().__init__()
+        self.controller, self.workflow = controller, controller.workflow
         self._title = title
         empty = self.content()  # the base class would leave it below the title
         self.layout().removeWidget(empty)
@@ -59,6 +69,12 @@ class Section(QCollapsible):
         self.toggled.connect(self._on_toggled)
         self._on_toggled(False)
 
+    def leave(self) -> None:
+        """Let go of the viewer."""
+
+    def reset_choices(self) -> None:
+        """Follow the viewer's layers, where they are a choice."""
+
     def _on_toggled(self, opened: bool) -> None:
         """Let the text grow later; the base class keeps the height of now."""
         self.setText(f"{OPEN if opened else CLOSED} {self._title}")
@@ -78,8 +94,7 @@ class LiveSection(Section):
     """
 
     def __init__(self, title: str, controller: Controller) -> None:
-        super().__init__(title)
-        self.controller = controller
+        super().__init__(title, controller)
         self._followed: tuple[Any, ...] = ()
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)

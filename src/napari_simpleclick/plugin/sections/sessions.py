@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
 )
 
-from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin.sections.section import Section
 from napari_simpleclick.sessions import SUFFIX
 from napari_simpleclick.sessions.folder import folder
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.sessions.folder import SavedSession
 
 FILTER = f"Sessions (*{SUFFIX})"
-KEPT = "Every change is kept at once, and offered again when you open this image."
+SAVED = "Every change is saved at once, and offered again when you open this image."
 
 
 class OfferBanner(QFrame):  # type: ignore[misc]
@@ -39,7 +38,7 @@ class OfferBanner(QFrame):  # type: ignore[misc]
 
     def __init__(self, controller: Controller) -> None:
         super().__init__()
-        self.controller = controller
+        self.workflow = controller.workflow
         self._offer: SavedSession | None = None
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.text = QLabel()
@@ -57,7 +56,7 @@ class OfferBanner(QFrame):  # type: ignore[misc]
         layout.addLayout(line)
         self.accept.clicked.connect(self._on_accept)
         self.refuse.clicked.connect(self._on_refuse)
-        controller.saving.offered.connect(self.show_offer)
+        controller.workflow.autosave.offered.connect(self.show_offer)
         self.hide()
 
     def show_offer(self, offer: SavedSession | None) -> None:
@@ -71,11 +70,11 @@ class OfferBanner(QFrame):  # type: ignore[misc]
 
     def _on_accept(self) -> None:
         if self._offer is not None:
-            self.controller.restore(self._offer.path)
+            self.workflow.restore(self._offer.path)
 
     def _on_refuse(self) -> None:
         if self._offer is not None:
-            self.controller.saving.decline(self._offer)
+            self.workflow.autosave.decline(self._offer)
 
 
 class SessionSection(Section):
@@ -88,9 +87,8 @@ class SessionSection(Section):
     """
 
     def __init__(self, controller: Controller) -> None:
-        super().__init__("Session")
-        self.controller = controller
-        text = QLabel(KEPT)
+        super().__init__("Session", controller)
+        text = QLabel(SAVED)
         text.setWordWrap(True)
         text.setToolTip(str(folder()))
         self.save, self.open = QPushButton("Save a copy…"), QPushButton("Open…")
@@ -110,12 +108,9 @@ class SessionSection(Section):
             path = Path(name)
             if path.suffix != SUFFIX:
                 path = path.with_name(path.name + SUFFIX)
-            try:
-                self.controller.saving.save_copy(path)
-            except UserError as error:
-                self.controller.complain(str(error), error)
+            self.workflow.save_copy(path)
 
     def _on_open(self) -> None:
         name, _ = QFileDialog.getOpenFileName(self, "Open session", "", FILTER)
         if name:
-            self.controller.restore(Path(name))
+            self.workflow.restore(Path(name))

@@ -79,8 +79,8 @@ class Tour(QFrame):  # type: ignore[misc]
         self.next.clicked.connect(self._on_next)
         self.never.clicked.connect(self.end)
         TABLE.changed.connect(self._show)
-        controller.changed.connect(self._on_changed)
-        controller.answers.answered.connect(self._on_answer)
+        controller.workflow.changed.connect(self._on_changed)
+        controller.workflow.queue.answered.connect(self._on_answer)
         self.hide()
 
     def begin(self) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.evaluation.study import Study
     from napari_simpleclick.plugin.layers.canvas import LayerCanvas
     from napari_simpleclick.plugin.panel import Panel
-    from napari_simpleclick.workflow import Answer
+    from napari_simpleclick.workflow.engine import Answer
 
 RING = {"face_color": "transparent", "edge_color": "#ffdc00", "edge_width": 2}
 ROOM = 0.6
@@ -55,7 +55,7 @@ class CaseView:
         self.ringed = len(case.labels_there()) > 1
         self.viewer, self.panel, self.study, self.case = viewer, panel, study, case
         self._times: dict[int, float] = {}
-        self._spot: ObjectSlice | None = None
+        self._object_slice: ObjectSlice | None = None
         self._ring: Shapes | None = None
         self._resting: LayerCanvas | None = None
         name = f"case {len(study.finished) + 1}"
@@ -99,16 +99,16 @@ class CaseView:
         self.panel.image_choice.value = self._image
         controller.use_image(self._image)
         self.viewer.layers.selection.active = self._image
-        controller.clicked.connect(self._on_click)
-        controller.answers.answered.connect(self._on_answer)
+        self.panel.workflow.prompted.connect(self._on_click)
+        self.panel.workflow.queue.answered.connect(self._on_answer)
         if self.canvas is not None:
             self.canvas.session.changed.connect(self._on_changed)
 
     def _leave(self) -> LayerCanvas | None:
         """Let no click count any more."""
-        controller, canvas = self.panel.controller, self.canvas
-        controller.clicked.disconnect(self._on_click)
-        controller.answers.answered.disconnect(self._on_answer)
+        canvas = self.canvas
+        self.panel.workflow.prompted.disconnect(self._on_click)
+        self.panel.workflow.queue.answered.disconnect(self._on_answer)
         if canvas is not None:
             canvas.session.changed.disconnect(self._on_changed)
         return canvas
@@ -147,11 +147,12 @@ class CaseView:
 
     def final_iou(self) -> float:
         """IoU of the mask as it is now, painting included."""
-        if self._spot is None or self.canvas is None:
+        if self._object_slice is None or self.canvas is None:
             return 0.0
         from napari_simpleclick.evaluation.metrics import iou
 
-        mask = self.canvas.object_mask(self._spot.plane, self._spot.label)
+        here = self._object_slice
+        mask = self.canvas.object_mask(here.plane, here.label)
         return iou(mask, self._truth)
 
     def _on_click(self, object_slice: ObjectSlice, step: PlacedPrompt) -> None:
@@ -160,8 +161,8 @@ class CaseView:
 
     def _on_changed(self) -> None:
         """Note an undo, a redo, a moved click or a cleared slice."""
-        if self.canvas is not None and self._spot is not None:
-            left = len(self.canvas.session.objects.placed(self._spot))
+        if self.canvas is not None and self._object_slice is not None:
+            left = len(self.canvas.session.objects.placed(self._object_slice))
             self.study.note("changed", clicks=left, seconds=self.study.seconds)
 
     def _on_answer(self, answer: Answer) -> None:
@@ -170,7 +171,7 @@ class CaseView:
         if seconds is not None and self.canvas is not None:
             from napari_simpleclick.evaluation.metrics import iou
 
-            self._spot, click = answer.request.object_slice, steps[-1].click
+            self._object_slice, click = answer.request.object_slice, steps[-1].click
             scene = getattr(self.viewer, "scene", self.viewer)  # since napari 0.9
             self.study.click(
                 round(click.row),

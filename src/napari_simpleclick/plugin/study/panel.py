@@ -23,7 +23,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin.docked import Docked
 from napari_simpleclick.plugin.sections.section import QWIDGETSIZE_MAX
 from napari_simpleclick.plugin.study.case_view import CaseView
-from napari_simpleclick.plugin.workers import start
+from napari_simpleclick.plugin.workers import make_executor
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -57,6 +57,7 @@ class StudyPanel(Docked):
         self.study: Study | None = None
         self.panel: Panel | None = None
         self.case_view: CaseView | None = None
+        self._executor = make_executor()
         self._waiting = self._leaving = False
         self.list = QLineEdit(placeholderText="cases.csv")
         self.choose = QPushButton("Choose…")
@@ -147,15 +148,15 @@ class StudyPanel(Docked):
             cases = read_cases(path)
             folder = path.with_name(f"{path.stem}-study")
             code = self.participant.text().strip()
-            self.study = Study(cases, code, folder, panel.controller.models.name)
+            self.study = Study(cases, code, folder, panel.workflow.models.name)
         except UserError as error:
             self.status.setText(str(error))
             return
         self._let_go()
         self.panel = panel
-        panel.device.setEnabled(False)  # one model for the whole study
+        panel.sections["model"].setEnabled(False)  # one model for the whole study
         panel.tour.hide()
-        panel.controller.changed.connect(self._on_changed)
+        panel.workflow.changed.connect(self._on_changed)
         self._show_case()
 
     def _on_pause(self) -> None:
@@ -221,8 +222,8 @@ class StudyPanel(Docked):
         panel, self.panel = self.panel, None
         self.case_view, self._waiting = None, False
         if panel is not None:
-            panel.controller.changed.disconnect(self._on_changed)
-            panel.device.setEnabled(True)
+            panel.workflow.changed.disconnect(self._on_changed)
+            panel.sections["model"].setEnabled(True)
 
     # -- the report ----------------------------------------------------------------
 
@@ -231,7 +232,7 @@ class StudyPanel(Docked):
 
         assert self.study is not None
         self.status.setText("All cases are done. The robot annotates them now…")
-        start(
+        self._executor.start(
             partial(report_study, self.study),
             self._on_report,
             self._on_error,

@@ -1,23 +1,11 @@
-"""The mask of an image and the file of its session: begun, and read back."""
+"""The file of a session: begun, and read back with its mask."""
 
 from __future__ import annotations
 
-import math
-import mmap
-import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.images.lazy_array import fits_memory
-from napari_simpleclick.images.source import SOURCE_KEY
-from napari_simpleclick.plugin.layers.placement import (
-    data_shape,
-    mask_shape,
-    pixel_sizes,
-)
 from napari_simpleclick.sessions import (
     ImageIdentity,
     SessionDatabase,
@@ -26,11 +14,11 @@ from napari_simpleclick.sessions import (
 )
 from napari_simpleclick.sessions.database import import_copy
 from napari_simpleclick.sessions.folder import folder, new_path
+from napari_simpleclick.workflow.mask_array import empty_mask
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari.layers import Image
     from numpy.typing import NDArray
 
 
@@ -50,7 +38,42 @@ class RestoredSession:
     mask: NDArray[Any]
 
 
-def new_store(image: Image, channel_axis: int | None) -> SessionDatabase:
+@dataclass(frozen=True, eq=False)
+class SessionImage:
+    """What the file of a session says of its image.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    path : str or None
+        Its file.
+    source : array_like
+        The data at full resolution; only slices are read.
+    shape : tuple of int
+        Without a colour axis.
+    mask_shape : tuple of int
+        With one entry for all channels.
+    pixel_sizes : tuple of float or None
+        Along each axis; None where the units cannot be compared.
+    rgb : bool
+        Whether the data have a colour axis.
+    """
+
+    name: str
+    path: str | None
+    source: Any
+    shape: tuple[int, ...]
+    mask_shape: tuple[int, ...]
+    pixel_sizes: tuple[float | None, ...]
+    rgb: bool
+
+    def identity(self) -> ImageIdentity:
+        """Tell it from other images; it takes the time of reading some slices."""
+        return ImageIdentity.of(self.source, len(self.shape), self.path)
+
+
+def new_store(image: SessionImage) -> SessionDatabase:
     """Begin the file of a session."""
     from napari_simpleclick import __version__
 
@@ -58,26 +81,18 @@ def new_store(image: Image, channel_axis: int | None) -> SessionDatabase:
     store.put_about(
         {
             "image": image.name,
-            "shape": data_shape(image),
-            "mask": mask_shape(image, channel_axis),
-            "sizes": pixel_sizes(image),
-            "rgb": bool(image.rgb),
+            "shape": image.shape,
+            "mask": image.mask_shape,
+            "sizes": image.pixel_sizes,
+            "rgb": image.rgb,
             "version": __version__,
-            **identity_of(image).about(),
+            **image.identity().about(),
         }
     )
     return store
 
 
-def identity_of(image: Image) -> ImageIdentity:
-    """Tell an image from others; it takes the time of reading some slices."""
-    source = image.metadata.get(SOURCE_KEY)
-    path = getattr(source, "path", None) or image.source.path
-    data = image.data[0] if image.multiscale else image.data
-    return ImageIdentity.of(data, image.ndim, path)
-
-
-def read_session(path: Path, image: Image) -> RestoredSession:
+def read_session(path: Path, image: SessionImage) -> RestoredSession:
     """Read a session of an image, to be gone on with.
 
     One that does not lie in the folder of sessions is copied there first.
@@ -116,39 +131,17 @@ def read_session(path: Path, image: Image) -> RestoredSession:
     return RestoredSession(recorder, mask)
 
 
-def _check_image(about: dict[str, Any], image: Image) -> ImageIdentity:
+def _check_image(about: dict[str, Any], image: SessionImage) -> ImageIdentity:
     """Refuse an image that is not the one of a session."""
     name, shape = about.get("image"), tuple(about["shape"])
-    if shape != data_shape(image):
+    if shape != image.shape:
         raise UserError(
             f"This session belongs to '{name}' of shape {shape}; open that image first."
         )
-    identity = identity_of(image)
+    identity = image.identity()
     if not identity.is_that_of(about):
         raise UserError(
             f"This session belongs to '{name}', which has the same shape and other "
             "pixels; open that image first."
         )
     return identity
-
-
-def empty_mask(shape: tuple[int, ...]) -> NDArray[np.uint16]:
-    """Give an empty mask; a large one is a file without content that grows with it."""
-    bytes_needed = np.dtype(np.uint16).itemsize * math.prod(shape)
-    if fits_memory(bytes_needed):
-        return np.zeros(shape, np.uint16)
-    try:
-        with tempfile.TemporaryFile() as file:
-            return np.memmap(file, np.uint16, "w+", shape=shape)
-    except OSError as error:
-        raise MemoryError(str(error)) from error
-
-
-def release(mask: NDArray[Any]) -> None:
-    """Let go of what was read of a mask that lies in a file; nothing is lost.
-
-    The pages of a mapped file count as the memory of the process that has looked at
-    them, until the system needs them for others. Windows has no word for it.
-    """
-    if isinstance(mask.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        mask.base.madvise(mmap.MADV_DONTNEED)

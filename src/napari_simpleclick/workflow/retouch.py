@@ -9,8 +9,8 @@ from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
     from napari_simpleclick.annotation import Edit, MaskOptions, ObjectSlice
-    from napari_simpleclick.plugin.controller import Controller
-    from napari_simpleclick.plugin.layers.canvas import LayerCanvas
+    from napari_simpleclick.workflow.canvas import Canvas
+    from napari_simpleclick.workflow.prediction_queue import PredictionQueue
 
 SAME_S = 1.0
 """Changes that follow each other faster are one undo step."""
@@ -21,12 +21,12 @@ class Retouch:
 
     Parameters
     ----------
-    controller : Controller
-        Whose image and object are meant.
+    queue : PredictionQueue
+        Whose canvas is meant; answers what is not known yet.
     """
 
-    def __init__(self, controller: Controller) -> None:
-        self.controller = controller
+    def __init__(self, queue: PredictionQueue) -> None:
+        self._queue = queue
         self._edit: Edit | None = None
         self._start: MaskOptions | None = None
         self._when = 0.0
@@ -34,7 +34,7 @@ class Retouch:
 
     def begin(self) -> None:
         """Let the next change be an undo step of its own."""
-        canvas, self._edit = self.controller.canvas, None
+        canvas, self._edit = self._queue.canvas, None
         self._start = None if canvas is None else canvas.options
 
     def change(self, options: MaskOptions, moving: bool = False) -> None:
@@ -48,7 +48,7 @@ class Retouch:
             Whether a slider is being dragged. Then the mask is made of the probability
             that is remembered, and the network is not asked before :meth:`end`.
         """
-        canvas = self.controller.canvas
+        canvas = self._queue.canvas
         if canvas is None or options == canvas.options:
             return
         recent = moving or time.monotonic() - self._when < SAME_S
@@ -62,7 +62,7 @@ class Retouch:
 
     def end(self) -> None:
         """Ask the network now, if a dragged slider needs it after all."""
-        canvas = self.controller.canvas
+        canvas = self._queue.canvas
         if canvas is not None and self._rough:
             if self._goes_on(canvas):
                 self._take_back(canvas)
@@ -70,8 +70,8 @@ class Retouch:
 
     def is_drawn(self) -> bool:
         """Whether the clicked mask in view was changed by hand since."""
-        canvas = self.controller.canvas
-        object_slice = None if canvas is None else _spot(canvas)
+        canvas = self._queue.canvas
+        object_slice = None if canvas is None else _object_slice(canvas)
         if (
             canvas is None
             or object_slice is None
@@ -84,28 +84,23 @@ class Retouch:
             and canvas.session.objects.is_painted(object_slice, mask)
         )
 
-    def _goes_on(self, canvas: LayerCanvas) -> bool:
+    def _goes_on(self, canvas: Canvas) -> bool:
         """Whether a change continues the last one, which is then replaced."""
         edit = self._edit
         if edit is None or edit is not canvas.session.last:
             return False
-        return (
-            canvas.session.requests.pending is None
-            and _spot(canvas) in edit.after.answered
-        )
+        here = _object_slice(canvas)
+        return canvas.session.requests.pending is None and here in edit.after.answered
 
-    def _take_back(self, canvas: LayerCanvas) -> None:
+    def _take_back(self, canvas: Canvas) -> None:
         assert self._edit is not None
         canvas.session.retract()
         self._edit = None
 
-    def _apply(self, canvas: LayerCanvas, moving: bool) -> None:
+    def _apply(self, canvas: Canvas, moving: bool) -> None:
         self._rough = False
-        session, engine, object_slice = (
-            canvas.session,
-            self.controller.engine,
-            _spot(canvas),
-        )
+        session, engine = canvas.session, self._queue.models.engine
+        object_slice = _object_slice(canvas)
         if (
             object_slice is None
             or engine is None
@@ -133,21 +128,20 @@ class Retouch:
             object_slice, self._start or canvas.options, canvas.options
         )
         if not at_once or latest is None:
-            self.controller.answers.predict()
+            self._queue.predict()
             return
-        from napari_simpleclick.workflow import Answer
+        from napari_simpleclick.workflow.engine import Answer
 
         start = time.perf_counter()
-        job = self.controller.answers.job(canvas, request)
+        job = self._queue.job(canvas, request)
         mask = job.finish(latest.probability())
         spent = 1000 * (time.perf_counter() - start)
-        self.controller.answers.write(
-            canvas, Answer(request, mask, spent, job.settings(engine.card.name))
-        )
+        settings = job.settings(engine.card.name)
+        self._queue.write(canvas, Answer(request, mask, spent, settings))
         self._edit = session.last
 
 
-def _spot(canvas: LayerCanvas) -> ObjectSlice | None:
+def _object_slice(canvas: Canvas) -> ObjectSlice | None:
     """Name the current object on the displayed slice; None if no slice is in view."""
     try:
         return canvas.session.object_slice(canvas.current_plane())

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psygnal import Signal
-from qtpy.QtCore import QTimer
 
 from napari_simpleclick.annotation import (
     MaskChange,
@@ -17,18 +16,46 @@ from napari_simpleclick.annotation import (
     fingerprint,
 )
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.plugin.layers.mouse import STROKE_MS, is_painting
-from napari_simpleclick.plugin.sections.confidence_plot import Profile
-from napari_simpleclick.plugin.workers import go_through
+from napari_simpleclick.workflow.explain import in_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_simpleclick.plugin.controller import Controller
-    from napari_simpleclick.plugin.layers.canvas import LayerCanvas
-    from napari_simpleclick.plugin.propagation_run import PropagationRun
+    from napari_simpleclick.workflow.canvas import Canvas
+    from napari_simpleclick.workflow.executor import Executor
+    from napari_simpleclick.workflow.model_loader import ModelLoader
+    from napari_simpleclick.workflow.prediction_queue import PredictionQueue
+    from napari_simpleclick.workflow.propagation_run import PropagationRun
+
+LEAST_CONFIDENCE = 0.5
+"""That of ``propagate``, whose import takes seconds."""
 
 ONE_SLICE = "There is only one slice, so there is nothing to go through."
+UNDER_WAY = "One propagation is under way; wait for its end, or press Cancel."
+
+
+class Profile(NamedTuple):
+    """What is known of the slices that the view goes through.
+
+    Parameters
+    ----------
+    length : int
+        Number of slices.
+    here : int
+        The displayed one.
+    confidence : dict
+        Confidence of propagated slices, None where the image was not looked at.
+    annotated : set of int
+        Slices that were clicked or painted on, as far as they were looked at.
+    sentence : str
+        How the last propagation ended, if it was here.
+    """
+
+    length: int
+    here: int
+    confidence: dict[int, float | None]
+    annotated: set[int]
+    sentence: str
 
 
 class Propagator:
@@ -36,8 +63,23 @@ class Propagator:
 
     Parameters
     ----------
-    controller : Controller
-        Whose image, object and model are used.
+    models : ModelLoader
+        Gives the engine.
+    queue : PredictionQueue
+        Answers the clicks that were made before.
+    executor : Executor
+        Propagates.
+
+    Attributes
+    ----------
+    canvas : Canvas or None
+        The image that is gone through.
+    run : PropagationRun or None
+        What goes on.
+    reach : int
+        Number of slices each way; 0 goes to the end of the axis.
+    least_confidence : float
+        Stop where the confidence is lower, 0 to 1.
     """
 
     changed = Signal()
@@ -46,31 +88,34 @@ class Propagator:
     began = Signal()
     """A run has begun."""
 
-    def __init__(self, controller: Controller) -> None:
-        self.controller = controller
+    failed = Signal(object)
+    """What was asked for cannot be done, or not to the end; an exception."""
+
+    def __init__(
+        self, models: ModelLoader, queue: PredictionQueue, executor: Executor
+    ) -> None:
+        self.canvas: Canvas | None = None
         self.run: PropagationRun | None = None
-        self._canvas: LayerCanvas | None = None
-        self._seen: dict[ObjectSlice, bool] = {}
+        self.reach = 0
+        self.least_confidence = LEAST_CONFIDENCE
+        self._models, self._queue, self._executor = models, queue, executor
+        self._states: dict[ObjectSlice, bool] = {}
         self._outdated = False
         self._told: tuple[ObjectStack, str] | None = None
-        controller.changed.connect(self._on_controller)
-        controller.answers.answered.connect(self._on_mask)
+        models.loaded.connect(self._on_model)
+        queue.answered.connect(self._on_mask)
 
     # -- what the panel and the keys ask for -------------------------------------
 
-    def propagate(self, down: bool, up: bool, reach: int, least: float) -> None:
+    def propagate(self, down: bool, up: bool) -> None:
         """Go from the displayed slice to its neighbours.
 
         Parameters
         ----------
         down, up : bool
             Towards slice 0, and away from it.
-        reach : int
-            Number of slices each way; 0 goes to the end of the axis.
-        least : float
-            Stop where the confidence is lower, 0 to 1.
         """
-        self._ask(partial(self._propagate, down, up, reach, least))
+        self._ask(partial(self._propagate, down, up))
 
     def interpolate(self) -> None:
         """Fill in between the annotated slices around the displayed one."""
@@ -95,7 +140,7 @@ class Propagator:
             If there is nothing to go through.
         """
         canvas, stack, here = self.where()
-        again = list(self._seen) if self._outdated else []
+        again = list(self._states) if self._outdated else []
         self._outdated = False
         for object_slice in (*again, stack.object_slice(here)):
             self._look(canvas, object_slice)
@@ -103,7 +148,7 @@ class Propagator:
         confidence = {index: note.confidence for index, note in notes.items()}
         states = {
             stack.index(object_slice): state
-            for object_slice, state in self._seen.items()
+            for object_slice, state in self._states.items()
         }
         if self.run is not None and self.run.stack == stack:
             patches = self.run.patches.copy()
@@ -118,14 +163,14 @@ class Propagator:
         states |= {stack.index(object_slice): True for object_slice in clicked}
         told = self._told is not None and self._told[0] == stack
         return Profile(
-            length=canvas.mask.data.shape[stack.axis],
+            length=canvas.labels.shape[stack.axis],
             here=here,
             confidence={i: c for i, c in confidence.items() if i not in states},
             annotated={i for i, state in states.items() if i is not None and state},
             sentence=self._told[1] if self._told is not None and told else "",
         )
 
-    def where(self) -> tuple[LayerCanvas, ObjectStack, int]:
+    def where(self) -> tuple[Canvas, ObjectStack, int]:
         """Find the canvas, the current object's stack in view, and the slice's number.
 
         Raises
@@ -133,106 +178,106 @@ class Propagator:
         UserError
             If there is nothing to go through.
         """
-        canvas = self.controller.canvas
-        if canvas is None:
+        if self.canvas is None:
             raise UserError("Choose an image first.")
-        return canvas, *displayed(canvas)
+        return self.canvas, *displayed(self.canvas)
 
     # -- runs ----------------------------------------------------------------------
 
-    def _ask(self, begin: Callable[[LayerCanvas, ObjectStack, int], None]) -> None:
+    def _ask(self, begin: Callable[[Canvas, ObjectStack, int], None]) -> None:
         """Begin a run on what is displayed now."""
         if self.run is not None:
+            self.failed.emit(UserError(UNDER_WAY))
             return
         try:
-            if self.controller.engine is None:
+            if self._models.engine is None:
                 raise UserError("The model is still being loaded.")
             place = self.where()
         except UserError as error:
-            self.controller.complain(str(error))
-        else:
-            self._when_answered(place[0], partial(begin, *place))
-
-    def _when_answered(self, canvas: LayerCanvas, begin: Callable[[], None]) -> None:
-        """Begin when the clicks that were made before have their masks."""
-        if self.run is not None or canvas is not self.controller.canvas:
-            return
-        if canvas.session.requests.pending is None:
-            begin()
-        else:
-            self.controller.answers.predict()
-            wait = partial(self._when_answered, canvas, begin)
-            QTimer.singleShot(STROKE_MS, wait)
+            self.failed.emit(error)
+        else:  # when the clicks that were made before have their masks
+            self._queue.when_answered(partial(begin, *place))
 
     def _propagate(
         self,
         down: bool,
         up: bool,
-        reach: int,
-        least: float,
-        canvas: LayerCanvas,
+        canvas: Canvas,
         stack: ObjectStack,
         start: int,
     ) -> None:
         object_slice = stack.object_slice(start)
         if not canvas.object_mask(object_slice.plane, object_slice.label).any():
-            self.controller.complain(
-                f"There is no mask of object {object_slice.label} on this slice; "
-                "click on it first."
+            self.failed.emit(
+                UserError(
+                    f"There is no mask of object {object_slice.label} on this slice; "
+                    "click on it first."
+                )
             )
             return
-        from napari_simpleclick.plugin.propagation_run import walk
+        from napari_simpleclick.workflow.propagation_run import walk
 
-        last = canvas.mask.data.shape[stack.axis] - 1
+        reach, least = self.reach, self.least_confidence
+        last = canvas.labels.shape[stack.axis] - 1
         low = max(0, start - (reach or last)) if down else start
         high = min(last, start + (reach or last)) if up else start
         self._begin(canvas, stack, start, walk, low, high, least)
 
-    def _interpolate(self, canvas: LayerCanvas, stack: ObjectStack, start: int) -> None:
-        from napari_simpleclick.plugin.propagation_run import fill
+    def _interpolate(self, canvas: Canvas, stack: ObjectStack, start: int) -> None:
+        from napari_simpleclick.workflow.propagation_run import fill
 
         self._begin(canvas, stack, start, fill)
 
     def _begin(
         self,
-        canvas: LayerCanvas,
+        canvas: Canvas,
         stack: ObjectStack,
         start: int,
         work: Any,
         *arguments: Any,
     ) -> None:
-        from napari_simpleclick.plugin.propagation_run import PropagationRun
+        from napari_simpleclick.workflow.propagation_run import PropagationRun
 
-        engine = self.controller.engine
-        assert engine is not None
-        self.run = run = PropagationRun(canvas, engine, stack, start)
-        go_through(
+        engine = self._models.engine
+        if engine is None or self.run is not None:
+            return  # the clicks before it took so long that all is different now
+        try:
+            self.run = run = PropagationRun(canvas, engine, stack, start)
+        except Exception as error:
+            self.failed.emit(error)
+            return
+        self._told = None
+        self.began.emit()
+        self.changed.emit()
+        self._executor.go_through(
             work(run, *arguments),
-            self.changed.emit,
+            partial(self._on_step, run),
             partial(self._on_end, run),
             partial(self._on_error, run),
             "Through the volume",
             run.length,
         )
-        self._told = None
-        self.began.emit()
-        self.changed.emit()
+
+    def _on_step(self, run: PropagationRun) -> None:
+        if run is self.run:
+            self.changed.emit()
 
     def _on_error(self, run: PropagationRun, error: Exception) -> None:
         if run is self.run:
-            self.controller.complain(str(error) or type(error).__name__, error)
+            self.failed.emit(error)
             self._on_end(run)
 
     def _on_end(self, run: PropagationRun) -> None:
+        if run is self.run:
+            run.canvas.when_idle(partial(self._take, run))
+
+    def _take(self, run: PropagationRun) -> None:
         """Write what was reached, unless the run was dropped meanwhile."""
         if run is not self.run:
             return
-        if is_painting(run.canvas.mask):
-            QTimer.singleShot(STROKE_MS, partial(self._on_end, run))
-            return
         self.run = None
         if run.trouble:
-            self.controller.complain(run.trouble)
+            self.failed.emit(UserError(run.trouble))
         elif run.stands():
             self._write(run)
         self.changed.emit()
@@ -263,11 +308,11 @@ class Propagator:
                 )
                 run.release()
         except Exception as error:
-            self.controller.complain(f"A mask was not written: {error}.", error)
+            self.failed.emit(in_context("A mask was not written", error))
         if notes:
             canvas.session.propagate(notes, MaskChange.joined(changes))
-        canvas.mask.refresh()
-        self._seen |= {
+        canvas.refresh()
+        self._states |= {
             stack.object_slice(index): True for index in run.anchors | {run.start}
         }
         self._outdated = True
@@ -276,23 +321,29 @@ class Propagator:
 
     # -- following -----------------------------------------------------------------
 
-    def _on_controller(self) -> None:
-        """Drop the run of another image or model, and follow to the present one."""
-        canvas, run = self.controller.canvas, self.run
-        if run is not None and (
-            run.canvas is not canvas or run.engine is not self.controller.engine
-        ):
-            run.predictor.stopped, self.run = True, None
-        if canvas is not self._canvas:
-            if self._canvas is not None:
-                self._canvas.session.changed.disconnect(self._on_masks)
-                self._canvas.mask.events.paint.disconnect(self._on_mask)
-            if canvas is not None:
-                canvas.session.changed.connect(self._on_masks)
-                canvas.mask.events.paint.connect(self._on_mask)
-            self._canvas, self._told = canvas, None
-            self._seen.clear()
+    def follow(self, canvas: Canvas | None) -> None:
+        """Go through another image from now on, and drop the run of this one."""
+        self._drop()
+        if self.canvas is not None:
+            self.canvas.session.changed.disconnect(self._on_masks)
+            self.canvas.painted.disconnect(self._on_mask)
+        if canvas is not None:
+            canvas.session.changed.connect(self._on_masks)
+            canvas.painted.connect(self._on_mask)
+        self.canvas, self._told = canvas, None
+        self._states.clear()
         self.changed.emit()
+
+    def _on_model(self) -> None:
+        """Drop the run of another model."""
+        if self.run is not None and self.run.engine is not self._models.engine:
+            self._drop()
+            self.changed.emit()
+
+    def _drop(self) -> None:
+        run, self.run = self.run, None
+        if run is not None:
+            run.predictor.stopped = True
 
     def look_again(self) -> None:
         """Look again at what is known of the slices."""
@@ -308,18 +359,18 @@ class Propagator:
         self._told, self._outdated = None, True
         self.changed.emit()
 
-    def _look(self, canvas: LayerCanvas, object_slice: ObjectSlice) -> None:
+    def _look(self, canvas: Canvas, object_slice: ObjectSlice) -> None:
         """Remember a slice that is not as propagation left it, and if it has a mask."""
         mask = canvas.object_mask(object_slice.plane, object_slice.label)
         state = canvas.session.objects.is_annotated(object_slice, mask)
-        self._seen.pop(object_slice, None)
+        self._states.pop(object_slice, None)
         if state or not canvas.session.objects.propagated.is_unchanged(
             object_slice, mask
         ):
-            self._seen[object_slice] = state
+            self._states[object_slice] = state
 
 
-def displayed(canvas: LayerCanvas) -> tuple[ObjectStack, int]:
+def displayed(canvas: Canvas) -> tuple[ObjectStack, int]:
     """Find the current object's stack in view, and the displayed slice's number.
 
     Raises
@@ -329,6 +380,6 @@ def displayed(canvas: LayerCanvas) -> tuple[ObjectStack, int]:
     """
     object_slice = canvas.session.object_slice(canvas.current_plane())
     stack = ObjectStack.containing(object_slice, canvas.options.channel_axis)
-    if stack is None or canvas.mask.data.shape[stack.axis] < 2:
+    if stack is None or canvas.labels.shape[stack.axis] < 2:
         raise UserError(ONE_SLICE)
     return stack, object_slice.plane.index[stack.axis]

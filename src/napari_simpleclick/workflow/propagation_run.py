@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from napari_simpleclick.annotation import Mask, fingerprint
-from napari_simpleclick.plugin.layers.session_mask import release
 from napari_simpleclick.propagation import Ending, Propagation, Slices, interpolated
-from napari_simpleclick.workflow import SharedPredictor, Stopped
+from napari_simpleclick.workflow.mask_array import release
 from napari_simpleclick.workflow.merging import support
+from napari_simpleclick.workflow.shared_predictor import SharedPredictor, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from napari_simpleclick.annotation import ObjectStack
     from napari_simpleclick.inference import Predictor
-    from napari_simpleclick.plugin.layers.canvas import LayerCanvas
-    from napari_simpleclick.workflow import PredictionEngine
+    from napari_simpleclick.workflow.canvas import Canvas
+    from napari_simpleclick.workflow.engine import PredictionEngine
 
 NO_PAIR = (
     "Interpolation needs an annotated slice on both sides; click on the object on "
@@ -67,8 +67,8 @@ class PropagationRun:
 
     Parameters
     ----------
-    canvas : LayerCanvas
-        The layers.
+    canvas : Canvas
+        The image and its mask.
     engine : PredictionEngine
         The model.
     stack : ObjectStack
@@ -90,7 +90,7 @@ class PropagationRun:
         Why it could not be done.
     """
 
-    canvas: LayerCanvas
+    canvas: Canvas
     engine: PredictionEngine
     stack: ObjectStack
     start: int
@@ -101,12 +101,12 @@ class PropagationRun:
     trouble: str = ""
 
     def __post_init__(self) -> None:
-        """Take a snapshot of the layers, which only the main thread may touch."""
+        """Take a snapshot of the canvas, which only the main thread may touch."""
         self.predictor = SharedPredictor(self.engine)
         self.source, self.view = self.canvas.source(), self.canvas.view()
         self.spacing = self.canvas.spacing(self.stack.plane)
-        self.length = int(self.canvas.mask.data.shape[self.stack.axis])
-        self._labels = self.canvas.mask.data
+        self.length = int(self.canvas.labels.shape[self.stack.axis])
+        self._labels = self.canvas.labels
         self._held = bool(self.mask(self.start).any())
 
     def read(self, index: int) -> Any:
@@ -140,6 +140,35 @@ class PropagationRun:
         self.anchors.add(index)
         return mask
 
+    def legs(self, low: int, high: int) -> list[tuple[int, int, int]]:
+        """Cut a run into stretches, each with its start and its last slices.
+
+        Parameters
+        ----------
+        low, high : int
+            Last slices; low <= start <= high.
+
+        Returns
+        -------
+        list of tuple
+            Annotated slice, and the last slice below and above it.
+        """
+        first, last = (self._end_of_annotated(stop) for stop in (low, high))
+        if first == last:
+            return [(self.start, low, high)]
+        legs = [(first, low, first), (last, last, high)]
+        return [leg for leg in legs if leg[1] < leg[2]] or [(self.start, low, high)]
+
+    def _end_of_annotated(self, stop: int) -> int:
+        """Last of the annotated slices that follow the displayed one that way."""
+        place, onward = self.start, 1 if stop > self.start else -1
+        own = self.annotated(place)
+        while own is not None and own.any() and place != stop:
+            own = self.annotated(place + onward)
+            if own is not None and own.any():
+                place += onward
+        return place
+
     def nearest(self, onward: int) -> tuple[int, Mask] | None:
         """Find the next annotated slice, up or down."""
         stop = self.length if onward > 0 else -1
@@ -153,23 +182,31 @@ class PropagationRun:
 def walk(
     run: PropagationRun, low: int, high: int, least_confidence: float
 ) -> Iterator[int]:
-    """Propagate; yields the number of each slice that was reached."""
-    propagation = Propagation(
-        cast("Predictor", run.predictor),
-        Slices(run.read, run.view.window(), run.spacing),
-        run.start,
-        run.mask(run.start),
-        run.annotated,
-        least_confidence,
-    )
+    """Propagate; yields the number of each slice that was reached.
+
+    Where slices next to the displayed one are annotated, it goes on from the last of
+    them, so that what was accepted needs no run of its own.
+    """
+    endings: list[tuple[int, Ending, int]] = []
     try:
-        for step in propagation.run(low, high):
-            run.patches[step.index] = Patch.cut(step.mask, float(step.confidence))
-            yield step.index
+        for start, down, up in run.legs(low, high):
+            propagation = Propagation(
+                cast("Predictor", run.predictor),
+                Slices(run.read, run.view.window(), run.spacing),
+                start,
+                run.mask(start),
+                run.annotated,
+                least_confidence,
+            )
+            for step in propagation.run(down, up):
+                run.patches[step.index] = Patch.cut(step.mask, float(step.confidence))
+                yield step.index
+            ways = [way for way, stop in ((-1, down), (1, up)) if stop != start]
+            for (last, why), way in zip(propagation.endings, ways, strict=True):
+                endings.append((last, why, way))
     except Stopped:
-        pass
-    stopped = run.predictor.stopped
-    run.sentence = describe(run, () if stopped else propagation.endings)
+        endings = []
+    run.sentence = describe(run, endings)
 
 
 def fill(run: PropagationRun) -> Iterator[int]:
@@ -200,10 +237,31 @@ def fill(run: PropagationRun) -> Iterator[int]:
         run.sentence = describe(run, ())
 
 
-def describe(run: PropagationRun, endings: Iterable[tuple[int, Ending]]) -> str:
-    """Say in one line how a run ended; without endings, that it was cancelled."""
+def describe(run: PropagationRun, endings: Iterable[tuple[int, Ending, int]]) -> str:
+    """Say how a run ended, and what to do; without endings, that it was cancelled.
+
+    Parameters
+    ----------
+    run : PropagationRun
+        The run.
+    endings : iterable of tuple
+        Last slice, why it went no further, and the way: 1 up, -1 down.
+    """
+    endings = tuple(endings)
     reached = [run.start, *run.patches]
     low, high = min(reached), max(reached)
-    why = "; ".join(f"{last}, {ending.value}" for last, ending in endings)
+    why = "; ".join(f"{last}, {ending.value}" for last, ending, _ in endings)
     where = f"Slices {low}\N{EN DASH}{high}" if low < high else "No slice was reached"
-    return f"{where}: {why or 'cancelled'}."
+    doubtful = [
+        str(last + way)
+        for last, ending, way in endings
+        if ending in (Ending.UNSURE, Ending.COLLAPSED) and 0 <= last + way < run.length
+    ]
+    advice = ""
+    if doubtful:
+        slices = f"slice{'s' * (len(doubtful) > 1)} {' and '.join(doubtful)}"
+        advice = (
+            f" If it is still there on {slices}, click on it there and press Both; "
+            "else it is done."
+        )
+    return f"{where}: {why or 'cancelled'}.{advice}"

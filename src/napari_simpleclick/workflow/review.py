@@ -5,13 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from psygnal import Signal
 
 from napari_simpleclick.annotation import MaskChange, PropagatedSlice
 
 if TYPE_CHECKING:
     from napari_simpleclick.annotation import ObjectStack, PropagatedSlices
-    from napari_simpleclick.plugin.layers.canvas import LayerCanvas
-    from napari_simpleclick.plugin.propagator import Propagator
+    from napari_simpleclick.workflow.canvas import Canvas
+    from napari_simpleclick.workflow.propagator import Profile, Propagator
+
+
+def _nothing_left(profile: Profile) -> str:
+    """Say why there is no slice to go to."""
+    if profile.confidence:
+        return "There is no other propagated slice to look at."
+    if len(profile.annotated) > 1:
+        return "Done: every slice of this object is annotated or accepted."
+    return "There is no propagated slice to look at yet; press Both first."
 
 
 class Review:
@@ -22,6 +32,9 @@ class Review:
     propagator : Propagator
         Knows the slices.
     """
+
+    status = Signal(str)
+    """What was done, or why nothing."""
 
     def __init__(self, propagator: Propagator) -> None:
         self.propagator = propagator
@@ -40,25 +53,21 @@ class Review:
         areas = dict(enumerate(canvas.areas(stack).tolist()))
         index = next_to_check(confidence, areas, {*profile.annotated, here})
         if index is None:
-            status = "There is no other propagated slice to look at."
-            self.propagator.controller.status.emit(status)
+            self.status.emit(_nothing_left(profile))
         else:
             canvas.go_to(stack.object_slice(index).plane, stack.axis)
 
     def accept(self) -> None:
         """Take the displayed slice for annotated as it is."""
         canvas, stack, here = self.propagator.where()
-        object_slice, status = (
-            stack.object_slice(here),
-            self.propagator.controller.status,
-        )
+        object_slice = stack.object_slice(here)
         if not canvas.object_mask(object_slice.plane, object_slice.label).any():
-            status.emit("There is no mask on this slice to accept.")
+            self.status.emit("There is no mask on this slice to accept.")
         elif canvas.session.objects.propagated.find(object_slice) is None:
-            status.emit(f"Slice {here} was annotated already.")
+            self.status.emit(f"Slice {here} was annotated already.")
         else:
             canvas.session.propagate({object_slice: None}, None)
-            status.emit(f"Slice {here} counts as annotated now.")
+            self.status.emit(f"Slice {here} counts as annotated now.")
             self.propagator.look_again()
 
     def end_here(self) -> None:
@@ -69,7 +78,7 @@ class Review:
         from napari_simpleclick.propagation.review import beyond
 
         canvas, stack, here = self.propagator.where()
-        session, labels = canvas.session, canvas.mask.data
+        session, labels = canvas.session, canvas.labels
         session.requests.withdraw(stack.label)
         holds = set(np.flatnonzero(canvas.areas(stack)).tolist())
         annotated = self.propagator.profile().annotated - {here}
@@ -79,9 +88,8 @@ class Review:
             if index in holds and self._is_untouched(canvas, stack, index)
         ]
         notes: PropagatedSlices = {stack.object_slice(index): None for index in cleared}
-        notes[stack.object_slice(here)] = PropagatedSlice(
-            b"", None
-        )  # an annotation: nothing is here
+        nothing_is_here = PropagatedSlice(b"", None)  # counts as an annotation
+        notes[stack.object_slice(here)] = nothing_is_here
         changes = []
         for object_slice in notes:
             empty = np.zeros(object_slice.plane.size(labels.shape), bool)
@@ -90,13 +98,13 @@ class Review:
             )
             changes += [] if change is None else [change]
         session.end(stack.object_slice(here), notes, MaskChange.joined(changes))
-        canvas.mask.refresh()
+        canvas.refresh()
         more = f" {len(cleared)} beyond it cleared, too." if cleared else ""
-        self.propagator.controller.status.emit(f"The object ends before {here}.{more}")
+        self.status.emit(f"The object ends before {here}.{more}")
         self.propagator.look_again()
 
     @staticmethod
-    def _is_untouched(canvas: LayerCanvas, stack: ObjectStack, index: int) -> bool:
+    def _is_untouched(canvas: Canvas, stack: ObjectStack, index: int) -> bool:
         """Whether a slice is as propagation left it."""
         object_slice = stack.object_slice(index)
         mask = canvas.object_mask(object_slice.plane, object_slice.label)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from napari.utils import cancelable_progress
 from psygnal import Signal
-from qtpy.QtCore import QTimer
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.plugin.workers import start
 from napari_simpleclick.weights import WeightsError, catalogue, download, is_local
+from napari_simpleclick.workflow.explain import explain
 
 if TYPE_CHECKING:
-    from napari_simpleclick.inference.devices import Precision
-    from napari_simpleclick.workflow import PredictionEngine
+    from collections.abc import Callable
 
-LOOK_MS = 100
-"""How often to look how far a download is."""
+    from napari_simpleclick.inference import Predictor
+    from napari_simpleclick.inference.devices import Precision
+    from napari_simpleclick.workflow.engine import PredictionEngine
+    from napari_simpleclick.workflow.executor import Executor
 
 
 class ModelChoice(NamedTuple):
@@ -39,6 +38,11 @@ class ModelChoice(NamedTuple):
 
 class ModelLoader:
     """Loads models, one after the other; the present one stays until the next is there.
+
+    Parameters
+    ----------
+    executor : Executor
+        Loads them.
 
     Attributes
     ----------
@@ -65,15 +69,12 @@ class ModelLoader:
     cancelled = Signal()
     """Loading was cancelled; what was in use stays."""
 
-    def __init__(self) -> None:
+    def __init__(self, executor: Executor) -> None:
         self.engine: PredictionEngine | None = None
         self.choice = self._in_use = ModelChoice()
         self.devices: tuple[str, ...] = ()
+        self._executor = executor
         self._job: Load | None = None
-        self._bar: Any = None
-        self._look = QTimer()
-        self._look.setInterval(LOOK_MS)
-        self._look.timeout.connect(self._on_look)
 
     @property
     def name(self) -> str:
@@ -85,18 +86,18 @@ class ModelLoader:
         """Whether a model is being loaded."""
         return self._job is not None
 
-    def use(self, name: str) -> None:
-        """Load a model, by catalogue name or path."""
-        self.choose(self.choice._replace(model=name))
-
     def choose(self, choice: ModelChoice) -> None:
         """Load a model onto a device; what is being loaded is given up for it."""
         self._give_up()
         self.choice = choice
-        self._job = job = Load(choice)
+        self._job = job = Load(choice, self._tell_progress)
         self.loading.emit()
-        self._look.start()
-        start(job.run, partial(self._on_end, job), title="Loading the model")
+        self._executor.start(
+            job.run,
+            partial(self._on_loaded, job),
+            partial(self._on_error, job),
+            "Loading the model",
+        )
 
     def cancel(self) -> None:
         """Give up what is being loaded."""
@@ -109,51 +110,34 @@ class ModelLoader:
             self.choose(self._in_use)
 
     def close(self) -> None:
-        """Drop what is still being loaded; Qt may be gone already."""
+        """Drop the model, and what is still being loaded."""
         self.engine = None
-        if self._job is not None:
-            self._job.stopped = True
-            self._job = None  # the timer puts the rest away, if it still runs
+        self._give_up()
 
     def _give_up(self) -> None:
-        if self._job is not None:
-            self._job.stopped = True
-            self._end()
+        job, self._job = self._job, None
+        if job is not None:
+            job.stopped = True
 
-    def _end(self) -> None:
-        """Put away what shows that a model is being loaded."""
-        self._job = None
-        self._look.stop()
-        if self._bar is not None:
-            bar, self._bar = self._bar, None
-            bar.close()
+    def _tell_progress(self, job: Load) -> None:
+        """Have it told how far a download is; called in the thread that loads."""
+        self._executor.call_soon(partial(self._on_progress, job))
 
-    def _on_look(self) -> None:
-        """Show how far a download is."""
-        job = self._job
-        if job is None:
-            self._end()
-            return
-        if not job.total:
-            return
-        if self._bar is None:
-            self._bar = cancelable_progress(
-                total=job.total,
-                desc=f"Downloading {job.choice.model}",
-                cancel_callback=self.cancel,
-            )
-        self._bar.update(job.done - self._bar.n)
-        self.downloading.emit(job.done, job.total)
+    def _on_progress(self, job: Load) -> None:
+        job.is_told = True
+        if job is self._job:
+            self.downloading.emit(job.done, job.total)
 
-    def _on_end(self, job: Load, engine: PredictionEngine | None) -> None:
-        if job is not self._job:
-            return
-        self._end()
-        if engine is not None:
+    def _on_loaded(self, job: Load, engine: PredictionEngine | None) -> None:
+        if job is self._job and engine is not None:
+            self._job = None
             self.engine, self._in_use, self.devices = engine, job.choice, job.devices
             self.loaded.emit()
-        elif job.error is not None:
-            self._fail(job, job.error)
+
+    def _on_error(self, job: Load, error: Exception) -> None:
+        if job is self._job:
+            self._job = None
+            self._fail(job, error)
 
     def _fail(self, job: Load, error: Exception) -> None:
         """Go back to what was in use, or begin with something else."""
@@ -163,7 +147,7 @@ class ModelLoader:
             self.failed.emit(error)
             return
         where = "" if instead.device == "auto" else f" on {instead.device}"
-        told = UserError(f"{error} Until then it is '{instead.model}'{where}.")
+        told = UserError(f"{explain(error)} Until then it is '{instead.model}'{where}.")
         told.__cause__ = error
         self.failed.emit(told)
         self.choose(instead)
@@ -189,6 +173,9 @@ class Load:
     ----------
     choice : ModelChoice
         What to load.
+    report : callable
+        Called with this object when a download has gone on, and not again before
+        ``is_told`` is set.
 
     Attributes
     ----------
@@ -196,32 +183,29 @@ class Load:
         Set it to end a download.
     done, total : int
         Bytes of a download; ``total`` is 0 while there is none.
+    is_told : bool
+        Whether what was reported last has been shown.
     devices : tuple of str
         Names of the devices of this computer.
-    error : Exception or None
-        Why it failed. It is not raised, as some releases of napari raise an error of
-        their own where a worker ends with one under PySide6.
     """
 
-    def __init__(self, choice: ModelChoice) -> None:
+    def __init__(self, choice: ModelChoice, report: Callable[[Load], None]) -> None:
         self.choice = choice
-        self.error: Exception | None = None
         self.stopped = False
         self.done = self.total = 0
+        self.is_told = True
         self.devices: tuple[str, ...] = ()
+        self._report = report
 
     def run(self) -> PredictionEngine | None:
-        """Download if need be, load and warm up; None if it failed or was given up."""
+        """Download if need be, load and warm up; None if it was given up."""
         try:
             card = catalogue().get(self.choice.model)
             if card is not None and card.url and not is_local(card):
-                download(card, report=self._report)
+                download(card, report=self._on_bytes)
             self._check()
             return self._load()
         except Cancelled:
-            return None
-        except Exception as error:
-            self.error = error
             return None
 
     def _load(self) -> PredictionEngine:
@@ -231,7 +215,7 @@ class Load:
             choose_device,
         )
         from napari_simpleclick.weights import load_weights
-        from napari_simpleclick.workflow import PredictionEngine
+        from napari_simpleclick.workflow.engine import PredictionEngine
 
         self.devices = available_devices()
         choose_device(self.choice.device)  # to find out before reading a large file
@@ -242,16 +226,19 @@ class Load:
         _warm_up(predictor)
         return PredictionEngine(predictor, card)
 
-    def _report(self, done: int, total: int) -> None:
+    def _on_bytes(self, done: int, total: int) -> None:
         self._check()
         self.done, self.total = done, total
+        if self.is_told:
+            self.is_told = False
+            self._report(self)
 
     def _check(self) -> None:
         if self.stopped:
             raise Cancelled
 
 
-def _warm_up(predictor: Any) -> None:
+def _warm_up(predictor: Predictor) -> None:
     """Predict once, as the first time takes longer than all others."""
     import numpy as np
 

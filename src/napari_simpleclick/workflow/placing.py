@@ -1,4 +1,4 @@
-"""From the points that are in the layers to the clicks of the session."""
+"""From the points that are shown to the clicks of the session."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_simpleclick.annotation import ObjectSlice, PlacedPrompt
-    from napari_simpleclick.plugin.layers.canvas import FoundPoint, LayerCanvas
+    from napari_simpleclick.workflow.canvas import Canvas, ShownPoint
 
 
-def take_over(canvas: LayerCanvas) -> Iterator[tuple[ObjectSlice, PlacedPrompt]]:
+def take_over(canvas: Canvas) -> Iterator[tuple[ObjectSlice, PlacedPrompt]]:
     """Move, remove and add clicks as the points were.
 
     Yields
     ------
     tuple
-        Spot and step of each click that was added.
+        :class:`ObjectSlice` and :class:`PlacedPrompt` of each click that was added.
 
     Raises
     ------
     UserError
         If a point is where no click can be.
     """
-    orders: dict[int, FoundPoint] = {}
-    fresh: list[FoundPoint] = []
-    for point in canvas.found_points():
+    orders: dict[int, ShownPoint] = {}
+    fresh: list[ShownPoint] = []
+    for point in canvas.shown_points():
         if point.order and point.order not in orders:
             orders[point.order] = point
         else:
@@ -38,7 +38,7 @@ def take_over(canvas: LayerCanvas) -> Iterator[tuple[ObjectSlice, PlacedPrompt]]
         yield _add_click(canvas, point)
 
 
-def _move_clicks(canvas: LayerCanvas, orders: dict[int, FoundPoint]) -> None:
+def _move_clicks(canvas: Canvas, orders: dict[int, ShownPoint]) -> None:
     strayed = False
     for object_slice, steps in list(canvas.session.objects.prompts.items()):
         places = {}
@@ -51,21 +51,17 @@ def _move_clicks(canvas: LayerCanvas, orders: dict[int, FoundPoint]) -> None:
         if not canvas.session.requests.is_moved(object_slice, places):
             continue  # the usual case, and reading a mask takes time
         if places:
-            check_prompts(
-                places.values(), object_slice.plane.size(canvas.mask.data.shape)
-            )
+            check_prompts(places.values(), object_slice.plane.size(canvas.labels.shape))
         mask = canvas.object_mask(object_slice.plane, object_slice.label)
         canvas.session.requests.move(object_slice, places, mask)
     if strayed:
         canvas.show_steps()
 
 
-def _add_click(
-    canvas: LayerCanvas, point: FoundPoint
-) -> tuple[ObjectSlice, PlacedPrompt]:
+def _add_click(canvas: Canvas, point: ShownPoint) -> tuple[ObjectSlice, PlacedPrompt]:
     plane = canvas.plane(point.position)
     click = Click(*plane.point(point.position), point.sign)
-    check_prompts([click], plane.size(canvas.mask.data.shape))
+    check_prompts([click], plane.size(canvas.labels.shape))
     object_slice = canvas.session.object_slice(plane)
     mask = canvas.object_mask(plane, object_slice.label)
     step = canvas.session.requests.add(object_slice, click, mask)

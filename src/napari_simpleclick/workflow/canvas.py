@@ -1,0 +1,153 @@
+"""What the workflow needs of whatever shows an image, its prompts and its mask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from psygnal import SignalInstance
+
+    from napari_simpleclick.annotation import (
+        Mask,
+        MaskChange,
+        MaskOptions,
+        ObjectSlice,
+        ObjectStack,
+        Session,
+    )
+    from napari_simpleclick.images import Plane
+    from napari_simpleclick.images.view import View
+    from napari_simpleclick.sessions import SessionWriter
+    from napari_simpleclick.workflow.session_file import SessionImage
+
+
+class ShownPoint(NamedTuple):
+    """A point that is shown, which is or is to become a click.
+
+    Parameters
+    ----------
+    sign : bool
+        Whether it adds to the object.
+    row : int
+        Its number among the points of its sign.
+    position : tuple of float
+        In image coordinates, px.
+    order : int
+        Number of its click; 0 if it has none yet.
+    """
+
+    sign: bool
+    row: int
+    position: tuple[float, ...]
+    order: int
+
+
+class Canvas(Protocol):
+    """An image with the prompts and the mask of one session.
+
+    Everything is called on the main thread. A mask of an object is (H, W) bool on a
+    slice, and the labels are those of all objects in all slices.
+    """
+
+    session: Session
+    """What was done on the image."""
+
+    recorder: SessionWriter
+    """Writes the session to its file."""
+
+    painted: SignalInstance
+    """The person has changed the labels by other means than prompts."""
+
+    @property
+    def options(self) -> MaskOptions:
+        """What shapes the masks."""
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """The labels of all objects, of the image's shape."""
+
+    # -- the image -----------------------------------------------------------------
+
+    def about_image(self) -> SessionImage:
+        """Tell what a session file says of the image."""
+
+    def source(self) -> Any:
+        """Give the image's data at full resolution."""
+
+    def view(self) -> View:
+        """Take a snapshot of how the image is looked at."""
+
+    def spacing(self, plane: Plane) -> tuple[float, float]:
+        """Height and width of a pixel on a slice."""
+
+    def plane(self, position: tuple[float, ...]) -> Plane:
+        """Find the displayed slice through a position in image coordinates.
+
+        Raises
+        ------
+        UserError
+            If what is displayed is not a slice.
+        """
+
+    def current_plane(self) -> Plane:
+        """Find the displayed slice; see :meth:`plane`."""
+
+    def go_to(self, plane: Plane, axis: int) -> None:
+        """Show a slice that differs from the displayed one on this axis only."""
+
+    # -- the prompts ---------------------------------------------------------------
+
+    def shown_points(self) -> list[ShownPoint]:
+        """All points that are shown now."""
+
+    def tag(self, sign: bool, row: int, object_slice: ObjectSlice, order: int) -> None:
+        """Note which click a point that was just added has become."""
+
+    def show_steps(self) -> None:
+        """Show the session's clicks, and no others."""
+
+    def choose(self, label: int) -> None:
+        """Go on with an object."""
+
+    # -- the mask ------------------------------------------------------------------
+
+    def object_mask(self, plane: Plane, label: int) -> Mask:
+        """Read the mask of an object on a slice."""
+
+    def write(
+        self, plane: Plane, label: int, mask: Mask, show: bool = True
+    ) -> MaskChange | None:
+        """Write an object's mask on a slice, over others only if options say so.
+
+        Parameters
+        ----------
+        plane : Plane
+            The slice.
+        label : int
+            The object.
+        mask : ndarray
+            (H, W) bool, its new mask.
+        show : bool
+            Whether to draw it; if not, :meth:`refresh` is to follow.
+
+        Returns
+        -------
+        MaskChange or None
+            What has changed, for the session.
+        """
+
+    def refresh(self) -> None:
+        """Draw the mask as it is now."""
+
+    def delete(self, label: int) -> None:
+        """Delete an object, its clicks and its pixels, as one undo step."""
+
+    def areas(self, stack: ObjectStack) -> NDArray[np.int64]:
+        """Count the pixels of an object on every slice of a stack."""
+
+    def when_idle(self, call: Callable[[], None]) -> None:
+        """Call something when no brush stroke is under way; now, if none is."""
