@@ -62,7 +62,9 @@ INSIDE = sorted(name for name in MODULES if room_of(name))
 
 
 def test_every_room_has_its_place():
-    assert {name for name in MODULES if not room_of(name)} == {PACKAGE}
+    """What is left are the front door and the private modules beside it."""
+    rest = {name for name in MODULES if not room_of(name)} - {PACKAGE}
+    assert all(name.startswith(f"{PACKAGE}._") for name in rest)
 
 
 @pytest.mark.parametrize("module", INSIDE)

@@ -12,7 +12,7 @@ from napari_simpleclick.plugin import keys
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.layers.canvas import KEY, LayerCanvas
 from napari_simpleclick.plugin.layers.mouse import Mouse
-from napari_simpleclick.plugin.layers.probability import OURS
+from napari_simpleclick.plugin.layers.placement import OURS
 from napari_simpleclick.plugin.workers import make_executor
 from napari_simpleclick.workflow import Workflow
 

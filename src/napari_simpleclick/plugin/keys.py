@@ -130,7 +130,7 @@ def _keys_of_menu(menu: QWidget) -> Iterator[str]:
 class Keys(QObject):  # type: ignore[misc]
     """The key of each action; one table for all panels.
 
-    What differs from :data:`KEYS` is kept as ``ACTION=key`` pairs, separated by blanks.
+    What differs from :data:`KEYS` is saved as ``ACTION=key`` pairs with blanks between.
     """
 
     changed = Signal()
@@ -142,15 +142,15 @@ class Keys(QObject):  # type: ignore[misc]
         self._key_of = dict(self._usual)
 
     def load(self) -> None:
-        """Take the keys that were kept; what makes no sense is left out."""
-        kept = dict(self._usual)
+        """Take the keys that were saved; what makes no sense is left out."""
+        saved = dict(self._usual)
         for pair in settings.load().keys.split():
             name, _, text = pair.partition("=")
             key = spelled(text)
             action = Action.__members__.get(name)
-            if action in kept and text and not self.problem(action, key, {}, kept):
-                kept[action] = key
-        self._take(kept)
+            if action in saved and text and not self.problem(action, key, {}, saved):
+                saved[action] = key
+        self._take(saved)
 
     def key(self, action: Action) -> str:
         """Key of an action, as in :data:`KEYS`."""
@@ -195,14 +195,14 @@ class Keys(QObject):  # type: ignore[misc]
     def rebind(self, action: Action, key: str) -> None:
         """Give an action another key, for good."""
         self._take({**self._key_of, action: key})
-        self._keep()
+        self._save()
 
     def reset(self) -> None:
         """Go back to the usual keys, for good."""
         self._take(dict(self._usual))
-        self._keep()
+        self._save()
 
-    def _keep(self) -> None:
+    def _save(self) -> None:
         settings.save(
             keys=" ".join(
                 f"{action.name}={key}"

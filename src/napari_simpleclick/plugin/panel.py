@@ -25,7 +25,7 @@ from napari_simpleclick.plugin.docked import Docked
 from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.keys import TABLE, Action
 from napari_simpleclick.plugin.layers.click_markers import COLOURS
-from napari_simpleclick.plugin.layers.probability import OURS
+from napari_simpleclick.plugin.layers.placement import OURS
 from napari_simpleclick.plugin.scroll import Scroll
 from napari_simpleclick.plugin.sections import SECTIONS
 from napari_simpleclick.plugin.sections.help import Help

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.weights import Card
 
 REMEMBERED = 8
-"""Answers kept to go on from; others are computed again from their clicks."""
+"""Answers remembered to go on from; others are computed again from their clicks."""
 
 DEFAULT = MaskOptions()
 
@@ -91,7 +91,7 @@ class Answer:
 
 
 class RememberedAnswer(NamedTuple):
-    """The answer to go on from at a spot, and all that it came from.
+    """The answer to go on from for an object on a slice, and all that it came from.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class PredictionEngine:
         self._outdated = True
 
     def latest(self, source: Any, object_slice: ObjectSlice) -> RememberedAnswer | None:
-        """Give what is remembered of a spot; it never waits for a prediction."""
+        """Give what is remembered there; it never waits for a prediction."""
         if self._outdated or source is not self._source:
             return None
         return self._latest.get(object_slice)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Stopped(Exception):
-    """A loan was called back."""
+    """Nobody waits for the predictions any more."""
 
 
 class SharedPredictor:
@@ -35,7 +35,7 @@ class SharedPredictor:
     Attributes
     ----------
     stopped : bool
-        Set it to end the loan: what is predicted next raises :class:`Stopped`.
+        Set it to end: what is predicted next raises :class:`Stopped`.
     """
 
     def __init__(self, engine: PredictionEngine) -> None:
@@ -45,7 +45,7 @@ class SharedPredictor:
         self._name = object()
 
     def check(self) -> None:
-        """Raise Stopped if the loan was called back."""
+        """Raise Stopped if nobody waits any more."""
         if self.stopped:
             raise Stopped
 

@@ -1,29 +1,19 @@
-"""Encode once: what an image shows is worked out once, however many clicks follow.
-
-An encoder that has seen ImageNet looks at the image alone; a decoder of a few million
-parameters answers the prompt from its maps.
-"""
+"""Encode once: what an image shows is worked out once, however many clicks follow."""
 
 from __future__ import annotations
 
-import re
-from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.networks.encode_once import imagenet
-from napari_simpleclick.networks.encode_once.decoder import Decoder
-from napari_simpleclick.networks.encode_once.encoder import VARIANTS, Encoder
-from napari_simpleclick.networks.network import (
-    EncodedPrompt,
-    EncoderStart,
-    Family,
-    Features,
-    Network,
-    NetworkConfig,
-    NetworkSpec,
+from napari_simpleclick.networks.encode_once.encoder import VARIANTS
+from napari_simpleclick.networks.encode_once.network import (
+    UNUSED,
+    EncodeOnce,
+    EncodeOnceConfig,
 )
+from napari_simpleclick.networks.network import EncoderStart, Family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,82 +21,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["FAMILY", "EncodeOnce", "EncodeOnceConfig"]
-
-UNUSED = re.compile(r".*\.num_batches_tracked$")
-"""Counters of batch norms whose statistics are fixed; files may lack them."""
-
-BLOCKS = re.compile(r"decoder\.(middle|coarse|middle_again)\.blocks\.")
-"""Parameters of the decoder's transformer blocks."""
-
-
-@dataclass(frozen=True)
-class EncodeOnceConfig(NetworkConfig):
-    """Everything that the weights of an encode-once network have to agree on.
-
-    Parameters
-    ----------
-    encoder : {"lite0", "lite1", "lite2"}
-        Size of the encoder.
-    """
-
-    encoder: str = "lite0"
-
-    @property
-    def spec(self) -> NetworkSpec:
-        """What a network of this configuration takes."""
-        return NetworkSpec(self.image_size, 32, boxes=True, encodes_once=True)
-
-    def build(self) -> EncodeOnce:
-        """Build a network with fresh weights, in training mode."""
-        return EncodeOnce(self)
-
-    def metadata(self) -> dict[str, str]:
-        """Tell the input size, which no tensor does."""
-        return {"image_size": "x".join(map(str, self.image_size))}
-
-
-class EncodeOnce(Network):
-    """Image and prompt to mask logits, in two steps.
-
-    Parameters
-    ----------
-    config : EncodeOnceConfig
-        Sizes of the network.
-    """
-
-    config: EncodeOnceConfig
-
-    def __init__(self, config: EncodeOnceConfig) -> None:
-        super().__init__(config)
-        self.encoder = Encoder(config.encoder)
-        self.decoder = Decoder(self.encoder.channels)
-
-    def is_encoder(self, name: str) -> bool:
-        """Whether a parameter belongs to what a pretrained encoder brings."""
-        return name.startswith("encoder.")
-
-    def in_block(self, name: str) -> bool:
-        """Whether a parameter belongs to a transformer block, for Muon."""
-        return BLOCKS.match(name) is not None
-
-    def for_inference(self) -> EncodeOnce:
-        """Give a copy whose batch norms are merged into the convolutions before them.
-
-        Its state dict is another one and is not to be saved.
-        """
-        folded = deepcopy(self).eval()
-        folded.encoder.fold_norms()
-        return folded
-
-    def encode(self, image: Tensor) -> Features:
-        """Give maps at 1/2 to 1/32 of an image (B,3,H,W) in [0, 1]."""
-        return tuple(self.encoder(image))
-
-    def decode(self, features: Features, prompt: EncodedPrompt) -> Tensor:
-        """Give logits (B,1,H,W) of such maps and a prompt (B,3,H,W)."""
-        logits: Tensor = self.decoder(features, prompt)
-        return logits
-
 
 SIZES = {f"encode-once-{variant}": EncodeOnceConfig(variant) for variant in VARIANTS}
 """Configurations by name."""

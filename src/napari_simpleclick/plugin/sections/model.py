@@ -28,7 +28,7 @@ RECENT = 5
 
 
 class ModelSection(Section):
-    """Choice of model, device and precision; they are kept for the next time.
+    """Choice of model, device and precision; they are saved for the next time.
 
     Parameters
     ----------
