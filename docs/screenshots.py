@@ -19,6 +19,7 @@ from PIL import Image
 from qtpy.QtTest import QTest
 
 from napari_simpleclick.annotation import ObjectStyle
+from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,10 @@ WIDTH = 300
 SLICE = 22
 PLACES = ((24.0, 20.0), (31.0, 16.0))
 """Rows and columns on that slice of the MRI sample: two objects."""
+
+
+PICTURES = {"session": "sessions", "model": "device"}
+"""Sections whose picture is called otherwise."""
 
 
 class Studio:
@@ -86,23 +91,25 @@ class Studio:
         self.shoot("start")
         self.click(*PLACES[0])
         controller.canvas.session.give_style(1, ObjectStyle("hippocampus head"))
-        controller.new_object()
+        panel.workflow.new_object()
         self.click(*PLACES[1])
         self.shoot("objects")
-        for name in ("outline", "intensities", "sessions", "device", "reference"):
-            section = getattr(panel, name)
+        for name in ("outline", "intensities", "session", "model", "reference"):
+            section = panel.sections[name]
             section.expand()
-            self.shoot(name)
+            self.shoot(PICTURES.get(name, name))
             section.collapse()
-        controller.choose(1)
-        panel.through.expand()
-        panel.through.both.click()
-        run = panel.through.propagator
+        panel.workflow.choose(1)
+        panel.sections["propagation"].expand()
+        panel.sections["propagation"].both.click()
+        run = panel.workflow.propagator
         self.until(lambda: run.run is not None)
         self.until(lambda: run.run is None)
         self.shoot("through")
-        panel.through.collapse()
-        controller.complain("'scan.nii.gz' ends too early; copy it again.")
+        panel.sections["propagation"].collapse()
+        panel.workflow.complain(
+            UserError("'scan.nii.gz' ends too early; copy it again.")
+        )
         self.shoot("error")
         panel._forgive()
 

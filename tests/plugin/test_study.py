@@ -195,15 +195,19 @@ def test_a_case_without_a_click_is_not_finished(open_study, case_list, qtbot):
     assert study.progress.text() == "Case 1 of 6"
 
 
-def test_the_last_click_is_waited_for_and_undo_is_noted(open_study, case_list, qtbot):
+def test_the_last_click_is_waited_for_and_undo_is_noted(
+    held, open_study, case_list, qtbot
+):
     viewer, study = open_study()
     hand = begin(viewer, study, case_list, qtbot)
     click_case(hand, study)
     hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     row, column = PLACES[int(study.study.current.name[1:])]
+    held.holding = True
     hand.click(row, column)
     press(study.next)  # its answer is still to come
     assert "Waiting" in study.status.text()
+    held.release_all()
     qtbot.waitUntil(lambda: study.progress.text() == "Case 2 of 6", timeout=PATIENCE_MS)
     assert len(study.study.finished[0].clicks) == 2
     events = [json.loads(line) for line in study.study.path.read_text().splitlines()]
