@@ -20,8 +20,9 @@ OPTIONAL = {
 }
 """Imports that only an extra brings."""
 
-INDIRECT = {"tqdm"}
-"""Imported by another package on our behalf: pooch, to show how far a download is."""
+INDIRECT = {"imagecodecs", "tqdm"}
+"""Imported by another package on our behalf: tifffile, to decode compressed pages, and
+pooch, to show how far a download is."""
 
 
 def declared(requirements):

@@ -18,6 +18,8 @@ from qtpy.QtWidgets import QApplication
 
 from napari_simpleclick.sessions import SessionDatabase, SessionReader
 
+pytestmark = pytest.mark.slow
+
 ACTIONS = int(os.environ.get("SIMPLECLICK_ACTIONS", "500"))
 WARM = 300
 """Actions after which memory should stay as it is."""

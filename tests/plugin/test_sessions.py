@@ -181,6 +181,7 @@ QTest.qWait(60_000)
 """
 
 
+@pytest.mark.slow
 def test_kill_in_the_middle_of_twenty_clicks(threads, window, discs, tmp_path):
     np.save(tmp_path / "image.npy", discs)
     script = tmp_path / "script.py"

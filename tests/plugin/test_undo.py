@@ -13,7 +13,7 @@ def test_undo_whichever_layer_is_active(open_window, discs):
         hand.canvas.image,
         hand.canvas.mask,
         *hand.canvas.points.values(),
-        hand.viewer.add_image(discs, name="other"),
+        hand.viewer.add_points([(0, 5, 5)], name="other"),
         None,
     ):
         hand.viewer.layers.selection.active = layer

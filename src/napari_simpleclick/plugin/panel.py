@@ -120,7 +120,7 @@ class Panel(Docked):
                 self.image_choice.value = before
 
     def _follow(self) -> None:
-        if self.controller.closed:
+        if self.controller.closed or not self.isEnabled():
             return
         if self.image_choice.value is not self._offered:
             self._on_image()
@@ -128,6 +128,8 @@ class Panel(Docked):
 
     def _on_selected(self) -> None:
         """Follow to the image that the person selects or opens, or works on again."""
+        if not self.isEnabled():  # as while a study rests
+            return
         image = self.controller.image_of(self._selected())
         if self.controller.closed or image is None or image is self._offered:
             return
