@@ -32,6 +32,7 @@ def test_wheel_holds_the_manifest_and_all_data(wheel):
     for name in (
         "py.typed",
         "weights/simpleclick-xtiny.safetensors",
+        "weights/encode-once-lite0.safetensors",
         "weights/catalogue.toml",
         "samples/em.tif",
         "samples/hippocampus.nii.gz",
@@ -39,7 +40,7 @@ def test_wheel_holds_the_manifest_and_all_data(wheel):
         "training/configs/bundled-5.toml",
     ):
         assert f"napari_simpleclick/{name}" in names
-    assert sum(info.compress_size for info in wheel.infolist()) < 20e6
+    assert sum(info.compress_size for info in wheel.infolist()) < 30e6
 
 
 def version_in(folder):

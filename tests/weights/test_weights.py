@@ -30,14 +30,24 @@ from napari_simpleclick.weights import (
 from napari_simpleclick.weights.store import checksum, described, locate
 
 
-def test_bundled_weights_are_those_of_the_catalogue():
-    card = catalogue()["bundled"]
+PACKAGED = [name for name, card in catalogue().items() if card.packaged]
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_packaged_weights_are_those_of_the_catalogue(name):
+    card = catalogue()[name]
     path = locate(card)
-    assert path.stat().st_size == card.bytes < 10e6
+    assert is_local(card)
+    assert path.stat().st_size == card.bytes
     assert checksum(path) == card.sha256
-    network, loaded = load_weights("bundled")
+    network, loaded = load_weights(name)
     assert loaded == card
     assert not network.training
+
+
+def test_packaged_weights_stay_small():
+    assert "bundled" in PACKAGED
+    assert sum(catalogue()[name].bytes for name in PACKAGED) < 30e6
 
 
 def test_official_checkpoint_loads_and_is_known_from_then_on(
@@ -234,7 +244,7 @@ def test_places_that_hold_no_weights(tmp_path):
 
 def test_official_models_say_how_to_fetch_them():
     for name, card in catalogue().items():
-        if name == "bundled" or card.url:
+        if card.packaged or card.url:
             continue
         with pytest.raises(WeightsError, match=r"1\. download .* 2\. load that file"):
             load_weights(name)

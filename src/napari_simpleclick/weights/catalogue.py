@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
 OFFICIAL_PAGE = (
     "https://drive.google.com/drive/folders/1qpK0gtAPkVMF7VC42UA9XF4xMWr5KJmL"
@@ -51,6 +52,12 @@ class Card:
     url: str = ""
     page: str = ""
 
+    @property
+    def packaged(self) -> Path | None:
+        """The file in this package; None for weights that do not come with it."""
+        path = Path(str(files("napari_simpleclick.weights").joinpath(self.file)))
+        return path if path.is_file() else None
+
 
 @cache
 def catalogue() -> dict[str, Card]:
@@ -58,6 +65,7 @@ def catalogue() -> dict[str, Card]:
     text = files("napari_simpleclick.weights").joinpath("catalogue.toml").read_text()
     cards = {}
     for name, fields in tomllib.loads(text).items():
-        page = "" if name == "bundled" else OFFICIAL_PAGE
-        cards[name] = Card(name=name, **{"page": page, **fields})
+        card = Card(name=name, **fields)
+        official = card.origin == OFFICIAL_ORIGIN
+        cards[name] = replace(card, page=OFFICIAL_PAGE) if official else card
     return cards

@@ -7,7 +7,6 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import fields, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,8 +143,8 @@ def locate(card: Card) -> Path:
         If only a person can fetch them, the download failed, or a file that was
         recognised before has changed since.
     """
-    if card.name == "bundled":
-        return Path(str(files("napari_simpleclick.weights").joinpath(card.file)))
+    if card.packaged is not None:
+        return card.packaged
     seen = _remembered().get(card.name)
     if not seen or not Path(seen["path"]).exists():
         return download(card)
@@ -282,7 +281,7 @@ def is_local(card: Card) -> bool:
     """Whether the weights are on this computer."""
     seen = _remembered().get(card.name)
     return (
-        card.name == "bundled"
+        card.packaged is not None
         or bool(card.url and (cache_folder() / card.file).exists())
         or bool(seen and Path(seen["path"]).exists())
     )
