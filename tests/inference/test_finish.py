@@ -81,3 +81,14 @@ def test_without_a_positive_click_on_it_the_mask_stays(square):
 def test_clicks_on_the_very_edge_are_on_the_image(square):
     square[59, 79] = True
     assert clicked_parts(square, [Click(59.4, 79.4)]).sum() == 1
+
+
+def test_parts_of_an_earlier_mask_stay():
+    mask = np.zeros((20, 20), bool)
+    mask[2:6, 2:6] = mask[10:14, 2:6] = mask[10:14, 12:16] = True
+    earlier = np.zeros((20, 20), bool)
+    earlier[11:13, 11:15] = True
+    found = finish(mask, [Click(3, 3)], only_clicked=True, earlier=earlier)
+    assert found[3, 3]
+    assert found[11, 13]
+    assert not found[11, 3]

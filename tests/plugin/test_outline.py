@@ -220,8 +220,11 @@ def test_what_was_drawn_by_hand_is_left_alone(open_window, discs):
 
 def test_check_boxes_shape_the_mask_at_once_and_can_be_undone(open_window, discs):
     hand = ready(open_window, discs)
+    assert hand.canvas.options.only_clicked  # from the start
+    assert hand.panel.sections["outline"].boxes["only_clicked"].isChecked()
     tick(hand.panel.sections["outline"].boxes["only_clicked"])
-    assert hand.canvas.options.only_clicked
+    assert not hand.canvas.options.only_clicked
+    tick(hand.panel.sections["outline"].boxes["only_clicked"])
     plain = here(hand)
     tick(hand.panel.sections["outline"].boxes["smooth"])
     assert hand.canvas.options.smooth
@@ -275,6 +278,7 @@ def test_a_click_that_changes_nothing_says_so(open_window, discs):
 def test_probability_is_shown_followed_and_taken_away(open_window, discs):
     hand = ready(open_window, discs)
     outline, viewer = hand.panel.sections["outline"], hand.viewer
+    tick(outline.boxes["only_clicked"])
     active = viewer.layers.selection.active
     tick(outline.probability)
     hand.qtbot.waitUntil(lambda: NAME in viewer.layers)

@@ -29,7 +29,6 @@ from napari_simpleclick.weights import (
 )
 from napari_simpleclick.weights.store import checksum, described, locate
 
-
 PACKAGED = [name for name, card in catalogue().items() if card.packaged]
 
 

@@ -29,6 +29,7 @@ def finish(
     smooth: bool = False,
     fill_holes: bool = False,
     only_clicked: bool = False,
+    earlier: Mask | None = None,
     spacing: tuple[float, float] = (1.0, 1.0),
 ) -> Mask:
     """Smooth a mask, fill its holes and drop what was not clicked on, in this order.
@@ -45,6 +46,8 @@ def finish(
         Fill its holes; see :func:`filled`.
     only_clicked : bool
         Keep what was clicked on; see :func:`clicked_parts`.
+    earlier : ndarray or None
+        (H, W) bool mask that was there before the first click, if there was one.
     spacing : tuple of float
         Height and width of a pixel; smoothing reaches as far along both.
 
@@ -58,7 +61,8 @@ def finish(
     if fill_holes:
         mask = filled(mask, (click for click in clicks if not click.positive))
     if only_clicked:
-        mask = clicked_parts(mask, (click for click in clicks if click.positive))
+        positive = (click for click in clicks if click.positive)
+        mask = clicked_parts(mask, positive, earlier)
     return mask
 
 
@@ -102,17 +106,37 @@ def filled(mask: Mask, negative: Iterable[Click] = ()) -> Mask:
     return result
 
 
-def clicked_parts(mask: Mask, positive: Iterable[Click]) -> Mask:
+def clicked_parts(
+    mask: Mask, positive: Iterable[Click], earlier: Mask | None = None
+) -> Mask:
     """Keep the connected parts of a mask that hold a positive click.
 
-    If none does, the mask stays as it is: clicks that only remove, or an object that
+    Parts that go on from an earlier mask stay, too: someone wanted them. If no part
+    holds a click, the mask stays as it is: clicks that only remove, or an object that
     the network did not find, say nothing about which part is meant.
+
+    Parameters
+    ----------
+    mask : ndarray
+        (H, W) bool.
+    positive : iterable of Click
+        Positive clicks.
+    earlier : ndarray or None
+        (H, W) bool mask that was there before the first click.
+
+    Returns
+    -------
+    ndarray
+        (H, W) bool.
     """
     parts, count = ndimage.label(mask, TOUCHING)
     wanted = np.zeros(count + 1, bool)
     for place in _places(positive, mask.shape):
         wanted[parts[place]] = True
     wanted[0] = False
+    if wanted.any() and earlier is not None:
+        wanted[np.unique(parts[earlier & mask])] = True
+        wanted[0] = False
     return np.asarray(wanted[parts]) if wanted.any() else mask
 
 

@@ -57,6 +57,7 @@ class Job:
     def finish(self, probability: NDArray[np.float32]) -> Mask:
         """Make a mask of a probability."""
         clicks = [step.click for step in self.request.prompts]
+        bases = [s.base for s in self.request.prompts if s.base is not None]
         options = self.options
         return finish(
             probability > options.threshold,
@@ -64,6 +65,7 @@ class Job:
             smooth=options.smooth,
             fill_holes=options.fill_holes,
             only_clicked=options.only_clicked,
+            earlier=bases[-1] if bases else None,
             spacing=self.spacing,
         )
 

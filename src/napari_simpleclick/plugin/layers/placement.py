@@ -76,14 +76,17 @@ def session_image(image: Image, channel_axis: int | None) -> SessionImage:
 
 
 def default_options(image: Image) -> MaskOptions:
-    """Choose the channels of an image by what they and their axis are called."""
+    """Choose the channels of an image by what they and their axis are called.
+
+    Masks keep what was clicked on alone; islands are what people complain of most.
+    """
     shape = data_shape(image)
     axis = find_axis(shape, image.axis_labels, bool(image.rgb))
     source = image.metadata.get(SOURCE_KEY)
     if axis is None and isinstance(source, Source) and not image.rgb:
         axis = 0 if len(source.order) == image.ndim - 1 else None
     names = channel_names(image, axis)
-    return MaskOptions(channel_axis=axis, channels=preferred(names))
+    return MaskOptions(only_clicked=True, channel_axis=axis, channels=preferred(names))
 
 
 def channel_names(image: Image, axis: int | None) -> tuple[str, ...]:
