@@ -31,8 +31,12 @@ def em_sample() -> list[tuple[Any, dict[str, Any], str]]:
 
 def mri_sample() -> list[tuple[Any, dict[str, Any], str]]:
     """Provide a small T1 MRI volume as layer data, upright as every scan."""
+    import numpy as np
+
     from napari_simpleclick.plugin.files import read_layers
     from napari_simpleclick.samples import sample_path
 
     ((array, look, kind),) = read_layers(str(sample_path("hippocampus.nii.gz")))
-    return [(array, {**look, "name": "Hippocampus MRI"}, kind)]
+    low, high = np.percentile(array, (0.5, 99.5))  # the brightest voxels are vessels
+    shown = {"name": "Hippocampus MRI", "contrast_limits": (float(low), float(high))}
+    return [(array, {**look, **shown}, kind)]
