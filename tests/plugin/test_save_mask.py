@@ -6,6 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 import tifffile
+from napari.layers import Image
 from napari.plugins import _npe2
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
@@ -56,8 +57,6 @@ def scan(tmp_path):
 
 
 def opened(path):
-    from napari.layers import Image
-
     data, look, _ = files.read_layers(str(path))[0]
     return Image(np.asarray(data), **look)
 
@@ -86,8 +85,6 @@ def test_the_mask_of_a_dicom_folder_lies_beside_it(tmp_path):
 
 
 def test_images_of_no_file_and_samples_use_the_last_folder(last_folder):
-    from napari.layers import Image
-
     found = suggested(Image(np.zeros((4, 5))))
     assert found == (last_folder / "mask.nii.gz", NIFTI_KIND)
     path, _ = suggested(opened(sample_path("hippocampus.nii.gz")))
@@ -113,7 +110,7 @@ def test_names_get_the_extension_of_the_chosen_format(name, kind, before, expect
 
 
 def test_other_pictures_are_no_masks():
-    with pytest.raises(UserError, match="cannot be written as a mask; use .nii.gz"):
+    with pytest.raises(UserError, match=r"cannot be written as a mask; use \.nii\.gz"):
         completed(Path("m.jpg"), NIFTI_KIND)
 
 
@@ -126,8 +123,7 @@ def window(make_napari_viewer, hand_on, scan):
     viewer = make_napari_viewer(show=True)
     viewer.open(scan, plugin=PLUGIN)
     hand = hand_on(viewer)
-    hand.canvas.write(hand.canvas.current_plane(), 1, half(hand.canvas))
-    change = hand.canvas.write(hand.canvas.current_plane(), 1, ~half(hand.canvas))
+    change = hand.canvas.write(hand.canvas.current_plane(), 1, half(hand.canvas))
     hand.canvas.session.paint(change)
     hand.canvas.session.give_style(1, ObjectStyle("tibia", "#102030"))
     return hand
@@ -205,7 +201,7 @@ def test_what_cannot_be_saved_is_said_and_the_old_file_stays(window, choose, tmp
     (said,) = window.troubles
     assert "needs a DICOM series" in said
     assert (tmp_path / "m.dcm").read_bytes() == b"old"
-    assert window.panel.status.text() == ""
+    assert "Saved" not in window.panel.status.text()
 
 
 def test_the_dialog_of_napari_writes_every_format_of_ours(window, tmp_path):
