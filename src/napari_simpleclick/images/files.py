@@ -13,15 +13,21 @@ from napari_simpleclick.images.error_text import reason
 from napari_simpleclick.images.format import Format, all_formats
 from napari_simpleclick.images.image_file import ImageFile
 from napari_simpleclick.images.label_maps import labels_of, smallest_type
+from napari_simpleclick.images.label_names import (
+    check_beside,
+    path_beside,
+    write_beside,
+)
 from napari_simpleclick.images.masks import put_onto
 from napari_simpleclick.images.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from napari_simpleclick.images.label_names import LabelName
     from napari_simpleclick.images.lazy_array import Array
 
 
@@ -230,7 +236,12 @@ def check_writable(path: Path, kinds: tuple[str, ...] = WRITABLE) -> None:
         ) from error
 
 
-def write_labels(path: Path, labels: Array, source: Source | None = None) -> None:
+def write_labels(
+    path: Path,
+    labels: Array,
+    source: Source | None = None,
+    names: Sequence[LabelName] = (),
+) -> None:
     """Write labels; the old file stays whole until the new one is.
 
     Parameters
@@ -244,12 +255,15 @@ def write_labels(path: Path, labels: Array, source: Source | None = None) -> Non
     source : Source or None
         The image they were drawn on. NIfTI, NRRD, MHA and DICOM overlay its file; TIFF
         is as in the viewer. None: a layer of its own, with pixels of 1 mm.
+    names : sequence of LabelName
+        Names and colours of labels. DICOM and .seg.nrrd files hold them; for others
+        than pictures they are written to the file that `path_beside` names.
 
     Raises
     ------
     UserError
-        If the target cannot be written, the shape is not that of the source, or a
-        volume is to become a PNG.
+        If the target cannot be written, the shape is not that of the source, a volume
+        is to become a PNG, or there is something else where names are to be written.
     ImportError
         If the format needs a package that is not installed.
 
@@ -265,26 +279,38 @@ def write_labels(path: Path, labels: Array, source: Source | None = None) -> Non
     [3, 20, 30]
     """
     check_writable(path)
+    beside = path_beside(path) if names else None
+    if beside is not None:
+        check_beside(beside)
     labels = np.asarray(labels)
     if source is None:
         count = labels.ndim
         source = Source.of_layer(labels.shape, (1.0,) * count, (0.0,) * count)
-    _write(path, labels.astype(smallest_type(labels)), source)
+    _write(path, labels.astype(smallest_type(labels)), source, names)
 
 
-def _write(path: Path, labels: NDArray[Any], source: Source) -> None:
+def _write(
+    path: Path, labels: NDArray[Any], source: Source, names: Sequence[LabelName]
+) -> None:
     chosen = next(one for one in FORMATS if suffix_of(path) in one.written)
     assert chosen.write is not None
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
+    beside = path_beside(path) if names else None
+    partial, partial_beside = (
+        one.with_name(f".{os.getpid()}-{one.name}") for one in (path, beside or path)
+    )
     labels, source = source.without_single_axes(labels)
     if not chosen.as_shown:
         source = source.with_affine()
         labels = source.to_file(labels)
     try:
-        chosen.write(partial, labels, source)
+        chosen.write(partial, labels, source, names)
+        if beside is not None:
+            write_beside(partial_beside, names)
+            partial_beside.replace(beside)
         partial.replace(path)
     except OSError as error:
         why = error.strerror or reason(error)
         raise UserError(f"'{path}' cannot be written ({why}).") from error
     finally:
-        partial.unlink(missing_ok=True)
+        for one in (partial, partial_beside):
+            one.unlink(missing_ok=True)

@@ -9,12 +9,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from napari_simpleclick.images.image_file import ImageFile
+    from napari_simpleclick.images.label_names import LabelName
     from napari_simpleclick.images.source import Source
 
 
@@ -41,7 +42,8 @@ class Format:
     written : tuple of str
         Suffixes of files that masks are written to.
     write : callable or None
-        Takes the path, the labels and their source.
+        Takes the path, the labels, their source, and their names where the file has a
+        place for them (others are written beside it, see `label_names`).
     as_shown : bool
         Whether ``write`` takes labels as a viewer has them; else they are in the order
         of the file, and the source has an affine.
@@ -57,7 +59,9 @@ class Format:
     is_folder: Callable[[Path], bool] = lambda folder: False
     errors: tuple[type[Exception], ...] = ()
     written: tuple[str, ...] = ()
-    write: Callable[[Path, NDArray[Any], Source], None] | None = None
+    write: Callable[[Path, NDArray[Any], Source, Sequence[LabelName]], None] | None = (
+        None
+    )
     as_shown: bool = False
     of_any_image: bool = True
 

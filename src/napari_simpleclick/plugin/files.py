@@ -10,15 +10,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from napari.utils.notifications import show_warning
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.images import files, viewer_images
 from napari_simpleclick.images.channels import CHANNEL_NAMES_KEY
+from napari_simpleclick.images.label_names import NAMES_KEY
 from napari_simpleclick.images.source import SOURCE_KEY, Source
 from napari_simpleclick.images.units import known_unit
+from napari_simpleclick.plugin.saving import (
+    DICOM_KIND,
+    META_KIND,
+    NIFTI_KIND,
+    NRRD_KIND,
+    SLICER_KIND,
+    TIFF_KIND,
+    completed,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.images.viewer_images import Opened
+    from napari_simpleclick.plugin.saving import MaskKind
 
 LayerData = tuple[Any, dict[str, Any], str]
 """Data, options and type of a layer, as napari's plugins hand them over."""
@@ -104,9 +116,10 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     data : array_like
         Integers, their axes in the layer's order; of a multiscale layer a list.
     meta : dict
-        The layer's other attributes. Where neither a source in its metadata nor the
-        file of that has an orientation, the mask stands where scale and translate put
-        the layer.
+        The layer's other attributes; the mask of an image that was clicked on is saved
+        with names and colours of its objects. Where neither a source in its metadata
+        nor the file of that has an orientation, the mask stands where scale and
+        translate put the layer.
 
     Returns
     -------
@@ -119,11 +132,63 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         In one sentence, if it cannot be written.
     """
     labels = np.asarray(data[0] if meta.get("multiscale") else data)
+    names = meta.get("metadata", {}).get(NAMES_KEY, tuple)()
     try:
-        files.write_labels(Path(path), labels, _source(labels, meta))
+        files.write_labels(Path(path), labels, _source(labels, meta), names)
     except ValueError as error:  # napari takes it for a missing writer, and hides it
         raise OSError(str(error)) from error
     return [path]
+
+
+def _write_as(kind: MaskKind, path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write a Labels layer to a path that may lack the extension of its kind.
+
+    Raises
+    ------
+    OSError, ImportError
+        As `write_labels`, or if there is a file that the dialog did not ask about, as
+        the extension was missing.
+    """
+    try:
+        target = completed(Path(path), kind)
+    except UserError as error:
+        raise OSError(str(error)) from error
+    if target != Path(path) and target.exists():
+        raise OSError(
+            f"'{target}' is there already; choose it in the dialog to replace it, or "
+            "give another name."
+        )
+    return write_labels(str(target), data, meta)
+
+
+def write_nifti(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write a Labels layer; a name without extension becomes .nii.gz."""
+    return _write_as(NIFTI_KIND, path, data, meta)
+
+
+def write_slicer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write a Labels layer; a name without extension becomes .seg.nrrd."""
+    return _write_as(SLICER_KIND, path, data, meta)
+
+
+def write_nrrd(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write a Labels layer; a name without extension becomes .nrrd."""
+    return _write_as(NRRD_KIND, path, data, meta)
+
+
+def write_meta_image(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write a Labels layer; a name without extension becomes .mha."""
+    return _write_as(META_KIND, path, data, meta)
+
+
+def write_dicom(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write a Labels layer; a name without extension becomes .dcm."""
+    return _write_as(DICOM_KIND, path, data, meta)
+
+
+def write_tiff(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write a Labels layer; a name without extension becomes .tif."""
+    return _write_as(TIFF_KIND, path, data, meta)
 
 
 def _source(labels: NDArray[Any], meta: dict[str, Any]) -> Source:

@@ -31,6 +31,7 @@ from napari_simpleclick.plugin.sections import SECTIONS
 from napari_simpleclick.plugin.sections.help import Help
 from napari_simpleclick.plugin.sections.objects import ObjectsSection
 from napari_simpleclick.plugin.sections.samples import SampleButtons
+from napari_simpleclick.plugin.sections.save_mask import SaveMask
 from napari_simpleclick.plugin.sections.sessions import OfferBanner
 from napari_simpleclick.plugin.sections.tour import Tour
 from napari_simpleclick.plugin.sections.views import ViewButtons
@@ -80,7 +81,7 @@ class Panel(Docked):
         self.start = QPushButton("Start on this image")
         self.offer, self.objects = OfferBanner(controller), ObjectsSection(controller)
         self.samples = SampleButtons(napari_viewer)
-        self.views = ViewButtons(controller)
+        self.views, self.save_mask = ViewButtons(controller), SaveMask(controller)
         self.tour, self.help = Tour(controller), Help()
         self.sections = {name: make(controller) for name, make in SECTIONS.items()}
         self._details = ""
@@ -223,6 +224,7 @@ class Panel(Docked):
                 line.addWidget(button)
             layout.addLayout(line)
         layout.addWidget(self.new_object)
+        layout.addWidget(self.save_mask)
         self.start.setToolTip("Make new layers for clicks and mask")
         self.copy_details.setToolTip("Copy what a developer would ask for")
         self.trouble.setStyleSheet(TROUBLE)

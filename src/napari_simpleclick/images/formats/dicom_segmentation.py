@@ -16,12 +16,16 @@ from napari_simpleclick.images.formats.dicom_file import read_header
 from napari_simpleclick.images.formats.dicom_geometry import TOLERANCE
 from napari_simpleclick.images.formats.dicom_segments import PACKAGE
 from napari_simpleclick.images.formats.dicom_slice import Slice
+from napari_simpleclick.images.label_names import names_of
 from napari_simpleclick.images.oblique import upright_sizes
 from napari_simpleclick.images.optional_packages import require
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+    from napari_simpleclick.images.label_names import LabelName
     from napari_simpleclick.images.source import Source
 
 SERIES_NUMBER = 900
@@ -41,6 +45,11 @@ MAY_BE_EMPTY = (
 )
 """What a segmentation takes from its series, and what may be empty in it (type 2)."""
 
+UTF_8 = "ISO_IR 192"
+
+LONGEST_NAME = 64
+"""Characters of a segment's label (value representation LO, PS3.5, 6.2)."""
+
 KINDS = (("Date", "DA"), ("Time", "TM"))
 SEXES = ("M", "F", "O", "")
 """What these elements may hold (PS3.5, 6.2, and PS3.3, C.7.1.1)."""
@@ -54,7 +63,12 @@ PLACE = (
 """What every slice must say, for a segmentation to lie on it and refer to it."""
 
 
-def write(path: Path, labels: NDArray[Any], source: Source) -> None:
+def write(
+    path: Path,
+    labels: NDArray[Any],
+    source: Source,
+    names: Sequence[LabelName] = (),
+) -> None:
     """Write a DICOM segmentation that refers to the slices of a series.
 
     Parameters
@@ -63,9 +77,11 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
         A .dcm file.
     labels : ndarray
         (columns, rows, slices) integers from 0; every label becomes a segment of its
-        own, which is called by its number.
+        own, which is called by its number where it has no name.
     source : Source
         The series, as it was read.
+    names : sequence of LabelName
+        Names and recommended colours of the segments.
 
     Raises
     ------
@@ -98,21 +114,7 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
             "A DICOM segmentation holds one volume, and this mask has several times or "
             "channels; save it as .nii.gz."
         )
-    codes = require("pydicom.sr.codedict", "dicom", task).codes
-    algorithm = highdicom.AlgorithmIdentificationSequence(
-        name=PACKAGE, version=version(PACKAGE), family=codes.DCM.ArtificialIntelligence
-    )
-    segments = [
-        seg.SegmentDescription(
-            segment_number=number,
-            segment_label=f"label {value}",
-            segmented_property_category=codes.SCT.Tissue,
-            segmented_property_type=codes.SCT.Tissue,
-            algorithm_type=seg.SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
-            algorithm_identification=algorithm,
-        )
-        for number, value in enumerate(values, start=1)
-    ]
+    segments = _segments(values, names)
     frames = np.searchsorted([0, *values], labels).astype(np.uint16).T
     try:
         images = _headers(source, labels.shape[2])
@@ -139,7 +141,36 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
             f"The DICOM series of '{source.path}' cannot carry a segmentation "
             f"({reason(error)}); save the mask as .nii.gz."
         ) from error
+    if not all(one.SegmentLabel.isascii() for one in segments):
+        dataset.decode()
+        dataset.SpecificCharacterSet = UTF_8
     dataset.save_as(path)
+
+
+def _segments(values: Sequence[int], names: Sequence[LabelName]) -> list[Any]:
+    """Describe the segments of labels, in their order."""
+    task = "write DICOM segmentations"
+    seg = require("highdicom.seg", "dicom", task)
+    highdicom = require("highdicom", "dicom", task)
+    codes = require("pydicom.sr.codedict", "dicom", task).codes
+    algorithm = highdicom.AlgorithmIdentificationSequence(
+        name=PACKAGE, version=version(PACKAGE), family=codes.DCM.ArtificialIntelligence
+    )
+    coloured = {one.label for one in names}
+    return [
+        seg.SegmentDescription(
+            segment_number=number,
+            segment_label=one.name.replace("\\", "/")[:LONGEST_NAME],
+            segmented_property_category=codes.SCT.Tissue,
+            segmented_property_type=codes.SCT.Tissue,
+            algorithm_type=seg.SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
+            algorithm_identification=algorithm,
+            display_color=highdicom.color.CIELabColor.from_rgb(*one.rgb)
+            if one.label in coloured
+            else None,
+        )
+        for number, one in enumerate(names_of(values, names), start=1)
+    ]
 
 
 def _is_even(images: list[Any]) -> bool:

@@ -16,17 +16,21 @@ from napari_simpleclick.images.formats.itk_header import (
     readable,
     unit,
 )
+from napari_simpleclick.images.formats.slicer_segments import segment_fields
 from napari_simpleclick.images.image_file import FLIP, ImageFile, is_label_name
+from napari_simpleclick.images.label_names import SLICER, names_of
 from napari_simpleclick.images.magnitudes import magnitude, magnitude_warning
 from napari_simpleclick.images.optional_packages import require
 from napari_simpleclick.images.units import MM, known_unit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from types import ModuleType
 
     from numpy.typing import NDArray
 
+    from napari_simpleclick.images.label_names import LabelName
     from napari_simpleclick.images.source import Source
 
 
@@ -127,7 +131,12 @@ def _affine(image: Any) -> NDArray[np.float64]:
     return FLIP @ affine
 
 
-def write(path: Path, labels: NDArray[Any], source: Source) -> None:
+def write(
+    path: Path,
+    labels: NDArray[Any],
+    source: Source,
+    names: Sequence[LabelName] = (),
+) -> None:
     """Write a label map, compressed.
 
     Parameters
@@ -138,19 +147,28 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
         Integers in the file's order of axes.
     source : Source
         The image that it is to overlay; it has an affine.
+    names : sequence of LabelName
+        Names and colours; kept in a file that is called .seg.nrrd.
 
     Raises
     ------
     ImportError
         If SimpleITK is not installed.
     UserError
-        If ``labels`` have more than four axes, or the file cannot be written.
+        If ``labels`` have more than four axes, or for named segments more than three,
+        or the file cannot be written.
     """
     itk = _itk()
     if labels.ndim > 4 or source.affine is None:
         raise UserError(f"This format cannot hold {labels.ndim} axes; use .nii.gz.")
+    segments = _segments(path, labels, names)
+    if segments and labels.ndim > 3:
+        raise UserError(
+            "A segmentation of 3D Slicer holds one volume, and this mask has several; "
+            "save it as .nii.gz."
+        )
     affine = FLIP @ source.affine
-    if labels.ndim == 2 and not np.allclose(affine[2, :2], 0):
+    if labels.ndim == 2 and (segments or not np.allclose(affine[2, :2], 0)):
         labels = labels[..., np.newaxis]  # in two axes only an axial slice can stand
     image = itk.GetImageFromArray(np.ascontiguousarray(labels.T), isVector=False)
     count, used = labels.ndim, min(labels.ndim, 3)
@@ -161,6 +179,8 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
     image.SetDirection(direction.ravel().tolist())
     image.SetSpacing(spacing.tolist())
     image.SetOrigin(origin.tolist())
+    for key, value in segment_fields(labels, segments).items():
+        image.SetMetaData(key, value)
     lower = path.with_suffix(path.suffix.lower())  # else ITK makes .mhd of .MHA
     try:
         itk.WriteImage(image, str(lower), useCompression=True)
@@ -168,6 +188,16 @@ def write(path: Path, labels: NDArray[Any], source: Source) -> None:
         lower.unlink(missing_ok=True)
         raise UserError(f"The mask cannot be written: {reason(error)}.") from error
     lower.replace(path)
+
+
+def _segments(
+    path: Path, labels: NDArray[Any], names: Sequence[LabelName]
+) -> list[LabelName]:
+    """Labels that become 3D Slicer's segments: those with a name or with voxels."""
+    if not names or not path.name.lower().endswith(SLICER):
+        return []
+    found = {int(value) for value in np.unique(labels) if value}
+    return names_of(sorted(found | {one.label for one in names}), names)
 
 
 def recognises(head: bytes) -> bool:

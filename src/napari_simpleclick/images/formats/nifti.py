@@ -286,5 +286,5 @@ FORMAT = Format(
     recognises=recognises,
     errors=(Exception,),  # nibabel has errors of many kinds
     written=(".nii", ".nii.gz"),
-    write=write,
+    write=lambda path, labels, source, _: write(path, labels, source),
 )

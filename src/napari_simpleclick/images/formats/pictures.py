@@ -120,7 +120,7 @@ FORMAT = Format(
     recognises=recognises,
     errors=(Exception,),  # Pillow and OpenCV have errors of many kinds
     written=(".png",),
-    write=lambda path, labels, _: write(path, labels),
+    write=lambda path, labels, *_: write(path, labels),
     as_shown=True,
     of_any_image=False,
 )

@@ -254,6 +254,6 @@ FORMAT = Format(
     recognises=recognises,
     errors=(Exception,),  # tifffile and its decoders have errors of many kinds
     written=(".tif", ".tiff"),
-    write=write,
+    write=lambda path, labels, source, _: write(path, labels, source),
     as_shown=True,
 )

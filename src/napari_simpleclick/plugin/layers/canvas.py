@@ -18,6 +18,7 @@ from napari_simpleclick.annotation import (
     PlacedPrompt,
     Session,
 )
+from napari_simpleclick.images.label_names import NAMES_KEY
 from napari_simpleclick.images.source import SOURCE_KEY
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.layers.click_markers import (
@@ -25,7 +26,11 @@ from napari_simpleclick.plugin.layers.click_markers import (
     SYMBOLS,
     ClickMarkers,
 )
-from napari_simpleclick.plugin.layers.colours import AT_LEAST, colormap_of
+from napari_simpleclick.plugin.layers.colours import (
+    AT_LEAST,
+    colormap_of,
+    label_names,
+)
 from napari_simpleclick.plugin.layers.displayed_image import DisplayedImage
 from napari_simpleclick.plugin.layers.placement import (
     MOVES,
@@ -123,6 +128,7 @@ class LayerCanvas(DisplayedImage):
         self._labels = self.mask.data
         self.mask.metadata[KEY] = self
         self.mask.metadata[SOURCE_KEY] = mask_source(image, axis)
+        self.mask.metadata[NAMES_KEY] = partial(label_names, self.session)
         self.points: dict[bool, Points] = {
             sign: viewer.add_points(
                 np.zeros((0, image.ndim)),

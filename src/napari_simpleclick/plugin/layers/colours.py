@@ -1,10 +1,12 @@
-"""The colours of objects."""
+"""The colours of objects, and their names for files."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
+
+from napari_simpleclick.images.label_names import LabelName
 
 if TYPE_CHECKING:
     from napari_simpleclick.annotation import Session
@@ -35,6 +37,14 @@ def object_colour(session: Session, label: int) -> str:
     """Tell the colour of an object, as ``#rrggbb``."""
     plain = OBJECT_COLOURS[(label - 1) % len(OBJECT_COLOURS)]
     return session.objects.style(label).colour or plain
+
+
+def label_names(session: Session) -> tuple[LabelName, ...]:
+    """Tell names and colours of all objects."""
+    return tuple(
+        LabelName(label, session.objects.name(label), object_colour(session, label))
+        for label in session.objects.labels()
+    )
 
 
 def colormap_of(session: Session) -> CyclicLabelColormap | DirectLabelColormap:

@@ -43,8 +43,7 @@ STEPS = (
     TourStep(
         "Through the volume",
         "{PROPAGATE} carries the mask to the next slices; {CHECK} shows "
-        "which of them to look at. To save, select the mask layer, then File ▸ "
-        "Save Selected Layers.",
+        "which of them to look at. Save mask… writes the objects to a file.",
     ),
 )
 

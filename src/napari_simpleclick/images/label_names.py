@@ -1,0 +1,235 @@
+"""Names and colours of labels: in the file of the mask, or in a small one beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.optional_packages import require
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+NAMES_KEY = "napari-simpleclick names"
+"""Key under which a layer's metadata hold a call that gives its labels' names."""
+
+PLAIN_COLOUR = "#808080"
+"""Of labels that were given none."""
+
+SLICER = ".seg.nrrd"
+"""End of the names of 3D Slicer's segmentations, which hold names and colours."""
+
+TEXT, JSON = "_labels.txt", ".json"
+"""What is added to a mask's name for ITK-SNAP's label descriptions, and for JSON."""
+
+BESIDE = {".nii": TEXT, ".nii.gz": TEXT, ".nrrd": TEXT, ".mha": TEXT}
+BESIDE |= {".tif": JSON, ".tiff": JSON}
+
+HEAD = """\
+################################################
+# ITK-SnAP Label Description File
+# File format:
+# IDX   -R-  -G-  -B-  -A--  VIS MSH  LABEL
+# Fields:
+#    IDX:   Zero-based index
+#    -R-:   Red color component (0..255)
+#    -G-:   Green color component (0..255)
+#    -B-:   Blue color component (0..255)
+#    -A-:   Label transparency (0.00 .. 1.00)
+#    VIS:   Label visibility (0 or 1)
+#    IDX:   Label mesh visibility (0 or 1)
+#  LABEL:   Label description
+################################################
+    0     0    0    0        0  0  0    "Clear Label"
+"""
+ROW = re.compile(
+    r'^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+\S+\s+[01]\s+[01]\s+"(.*)"\s*$', re.MULTILINE
+)
+
+
+@dataclass(frozen=True)
+class LabelName:
+    """What a label of a mask is called, and how it is coloured.
+
+    Parameters
+    ----------
+    label : int
+        The number in the mask, from 1.
+    name : str
+        Its name; line breaks and runs of spaces count as one space.
+    colour : str
+        As ``#rrggbb``.
+    """
+
+    label: int
+    name: str
+    colour: str = PLAIN_COLOUR
+
+    def __post_init__(self) -> None:
+        """Bring the name onto one line."""
+        object.__setattr__(self, "name", " ".join(self.name.split()))
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        """Red, green and blue, 0 to 255."""
+        red, green, blue = bytes.fromhex(self.colour.removeprefix("#")[:6])
+        return red, green, blue
+
+    @classmethod
+    def of_rgb(cls, label: int, name: str, rgb: Sequence[int]) -> LabelName:
+        """Give a name whose colour is red, green and blue, 0 to 255."""
+        return cls(label, name, "#" + bytes(rgb).hex())
+
+
+def names_of(labels: Sequence[int], names: Sequence[LabelName]) -> list[LabelName]:
+    """Name labels, also those that were given no name."""
+    known = {one.label: one for one in names}
+    return [known.get(one, LabelName(one, f"label {one}")) for one in labels]
+
+
+def path_beside(path: Path) -> Path | None:
+    """Where the names of a mask's labels are that its file cannot hold.
+
+    Parameters
+    ----------
+    path : Path
+        The mask.
+
+    Returns
+    -------
+    Path or None
+        ``mask_labels.txt`` of ``mask.nii.gz``, .nrrd and .mha; ``mask.json`` of
+        ``mask.tif``; None if the file itself has them (.seg.nrrd, .dcm), or if there
+        is no place for them (pictures).
+    """
+    if path.name.lower().endswith(SLICER):
+        return None
+    for suffix in sorted(BESIDE, key=len, reverse=True):
+        if path.name.lower().endswith(suffix):
+            return path.with_name(path.name[: -len(suffix)] + BESIDE[suffix])
+    return None
+
+
+def check_beside(path: Path) -> None:
+    """Refuse to replace a file that holds something else than names of labels.
+
+    Raises
+    ------
+    UserError
+        If there is such a file.
+    """
+    if path.exists() and _read_beside(path) is None:
+        raise UserError(
+            f"'{path}' is there already and is no list of labels, so it is not "
+            "replaced; save the mask under another name."
+        )
+
+
+def write_beside(path: Path, names: Sequence[LabelName]) -> None:
+    """Write names and colours of labels.
+
+    Parameters
+    ----------
+    path : Path
+        If it ends in .json, a JSON object; else a label description file of ITK-SNAP,
+        whose names have ' for ".
+    names : sequence of LabelName
+        The labels.
+    """
+    if path.suffix == JSON:
+        content = {"labels": [asdict(one) for one in names]}
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = HEAD + "".join(map(_row, names))
+    path.write_text(text, encoding="utf-8")
+
+
+def _row(one: LabelName) -> str:
+    red, green, blue = one.rgb
+    name = one.name.replace('"', "'")
+    return (
+        f'{one.label:5d} {red:5d} {green:4d} {blue:4d} {1:8d} {1:2d} {1:2d}    "{name}"'
+        "\n"
+    )
+
+
+def read_label_names(path: Path) -> tuple[LabelName, ...]:
+    """Read what the labels of a mask are called.
+
+    Parameters
+    ----------
+    path : Path
+        The mask, as written by `napari_simpleclick.images.files.write_labels`; the
+        numbers of a DICOM segmentation are those of its segments.
+
+    Returns
+    -------
+    tuple of LabelName
+        Empty if there are no names.
+
+    Raises
+    ------
+    ImportError
+        If the format needs a package that is not installed.
+    """
+    if path.name.lower().endswith(SLICER):
+        return _read_slicer(path)
+    if path.suffix.lower() == ".dcm":
+        return _read_dicom(path)
+    beside = path_beside(path)
+    found = _read_beside(beside) if beside is not None and beside.exists() else None
+    return found or ()
+
+
+def _read_beside(path: Path) -> tuple[LabelName, ...] | None:
+    """Read a file of names; None if it is something else."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == JSON:
+            return tuple(LabelName(**one) for one in json.loads(text)["labels"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    rows = [(*map(int, row[:4]), row[4]) for row in ROW.findall(text)]
+    if not rows:
+        return None
+    return tuple(
+        LabelName.of_rgb(label, name, (red, green, blue))
+        for label, red, green, blue, name in rows
+        if label and max(red, green, blue) < 256
+    )
+
+
+def _read_slicer(path: Path) -> tuple[LabelName, ...]:
+    reader: Any = require("SimpleITK", "itk", "read NRRD files").ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    found, keys, number = [], set(reader.GetMetaDataKeys()), 0
+    while f"Segment{number}_LabelValue" in keys:
+        value, name, colour = (
+            reader.GetMetaData(f"Segment{number}_{key}")
+            for key in ("LabelValue", "Name", "Color")
+        )
+        rgb = [round(255 * float(part)) for part in colour.split()]
+        found.append(LabelName.of_rgb(int(value), name, rgb))
+        number += 1
+    return tuple(found)
+
+
+def _read_dicom(path: Path) -> tuple[LabelName, ...]:
+    task = "read DICOM segmentations"
+    data: Any = require("pydicom", "dicom", task).dcmread(path, stop_before_pixels=True)
+    lab = require("highdicom.color", "dicom", task).CIELabColor
+    found = []
+    for segment in data.get("SegmentSequence", ()):
+        number, name = int(segment.SegmentNumber), str(segment.SegmentLabel)
+        value = segment.get("RecommendedDisplayCIELabValue")
+        if value is None:
+            found.append(LabelName(number, name))
+        else:
+            rgb = lab.from_dicom_value(value).to_rgb(clip=True)
+            found.append(LabelName.of_rgb(number, name, rgb))
+    return tuple(found)

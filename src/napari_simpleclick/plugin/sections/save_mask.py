@@ -1,0 +1,79 @@
+"""The button that saves the mask to a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from napari.utils.history import update_save_history
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton
+
+from napari_simpleclick.images.label_names import path_beside
+from napari_simpleclick.plugin import files
+from napari_simpleclick.plugin.saving import KINDS, completed, suggested
+
+if TYPE_CHECKING:
+    from napari_simpleclick.plugin.controller import Controller
+    from napari_simpleclick.plugin.layers.canvas import LayerCanvas
+    from napari_simpleclick.plugin.saving import MaskKind
+
+
+class SaveMask(QPushButton):  # type: ignore[misc]
+    """Asks for a file, writes the mask with the objects' names, and says what it wrote.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose mask is saved.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__("Save mask…")
+        self.controller = controller
+        self._saved: WeakKeyDictionary[LayerCanvas, tuple[Path, MaskKind]]
+        self._saved = WeakKeyDictionary()
+        self.setToolTip(
+            "Write the objects to a file that lies on the scan, with names and colours"
+        )
+        self.clicked.connect(lambda: controller.workflow.attempt(self._save))
+
+    def _save(self) -> None:
+        canvas = self.controller.canvas
+        if canvas is None:
+            return
+        first, usual = self._saved.get(canvas) or suggested(canvas.image)
+        filters = {kind.filter: kind for kind in KINDS}
+        name, chosen = QFileDialog.getSaveFileName(
+            self, "Save mask", str(first), ";;".join(filters), usual.filter
+        )
+        if not name:
+            return
+        kind = filters.get(chosen, usual)
+        path = completed(Path(name), kind, first if kind != usual else None)
+        if path != Path(name) and path.exists() and not self._may_replace(path):
+            return
+        self._write(canvas, path)
+        self._saved[canvas] = path, kind
+
+    def _may_replace(self, path: Path) -> bool:
+        """Ask about a file that the dialog did not know, without its extension."""
+        answer = QMessageBox.question(
+            self, "Save mask", f"'{path}' is there already. Replace it?"
+        )
+        return bool(answer == QMessageBox.StandardButton.Yes)
+
+    def _write(self, canvas: LayerCanvas, path: Path) -> None:
+        data, meta, _ = canvas.mask.as_layer_data_tuple()
+        files.write_labels(str(path), data, meta)
+        update_save_history(str(path))
+        count = len(canvas.session.objects.voxel_counts.labels())
+        voxels = int(np.count_nonzero(data))
+        objects = "1 object" if count == 1 else f"{count} objects"
+        unit = "voxel" if canvas.is_volume else "pixel"
+        told = f"Saved '{path}': {objects}, {voxels:,} {unit}{'s' * (voxels != 1)}."
+        beside = path_beside(path)
+        if beside is not None and beside.exists():
+            told += f" Names and colours are in '{beside.name}'."
+        self.controller.workflow.status.emit(told)
