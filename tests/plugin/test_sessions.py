@@ -189,7 +189,7 @@ def test_a_folder_that_cannot_be_written_is_said(window, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("NAPARI_SIMPLECLICK_SESSIONS", str(tmp_path / "file" / "s"))
     hand = window()
-    text = hand.panel.sections["session"].text
+    text = hand.panel.sections["session"].saving
     hand.qtbot.waitUntil(lambda: "not being saved" in text.text(), timeout=10_000)
     hand.click(*PLACES[0])
     hand.qtbot.waitUntil(lambda: bool(hand.answers), timeout=20_000)

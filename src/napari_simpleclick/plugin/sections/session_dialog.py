@@ -109,7 +109,10 @@ class SessionDialog(QDialog):  # type: ignore[misc]
     def _icon(self, session: ListedSession) -> QIcon:
         if session.picture is None or session.labels is None:
             return self.style().standardIcon(QStyle.StandardPixmap.SP_FileIcon)
-        return QIcon(_pixmap(session.picture, session.labels))
+        pixmap = _pixmap(session.picture, session.labels)
+        icon = QIcon(pixmap)
+        icon.addPixmap(pixmap, QIcon.Mode.Selected)  # or Qt would tint it
+        return icon
 
     def _on_open(self) -> None:
         item = self.list.currentItem()

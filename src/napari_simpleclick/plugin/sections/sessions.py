@@ -108,15 +108,15 @@ class SessionSection(Section):
 
     def __init__(self, controller: Controller) -> None:
         super().__init__("Session", controller)
-        self.text = QLabel()
-        self.text.setWordWrap(True)
-        self.text.setToolTip(str(folder()))
+        self.saving = QLabel()
+        self.saving.setWordWrap(True)
+        self.saving.setToolTip(str(folder()))
         self.save, self.open = QPushButton("Save a copy…"), QPushButton("Open…")
         self.save.setToolTip("Write masks, clicks and objects to a file to take along")
         self.open.setToolTip(
             "Choose among the sessions of this image, or open one from a file"
         )
-        self.inside.addWidget(self.text)
+        self.inside.addWidget(self.saving)
         line = QHBoxLayout()
         line.addWidget(self.save)
         line.addWidget(self.open)
@@ -128,7 +128,7 @@ class SessionSection(Section):
         self._show_saving()
 
     def _show_saving(self) -> None:
-        self.text.setText(saving_words(self.workflow.autosave))
+        self.saving.setText(saving_words(self.workflow.autosave))
 
     def _on_save(self) -> None:
         name, _ = QFileDialog.getSaveFileName(self, "Save session", "", FILTER)
