@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QLabel, QPushButton
 
 from napari_simpleclick.annotation import ObjectStyle
 from napari_simpleclick.sessions import SessionDatabase
@@ -183,6 +183,23 @@ def test_a_declined_session_is_found_in_the_dialog(window):
     assert same(state(second), before)
     assert second.viewer.dims.displayed == (1, 2)
     assert second.viewer.dims.current_step[0] == 12
+
+
+def test_a_narrow_dock_clips_nothing(window):
+    hand = window()
+    hand.panel.setFixedWidth(260)
+    assert hand.panel.minimumSizeHint().width() <= 260
+    for name, section in hand.panel.sections.items():
+        section.expand()
+        QTest.qWait(100)
+        for label in section.findChildren(QLabel):
+            if label.isVisible() and label.wordWrap():
+                needed = label.heightForWidth(label.width())
+                assert label.height() >= needed, (name, label.text())
+        for button in section.findChildren(QPushButton):
+            right = button.mapTo(hand.panel, button.rect().topRight())
+            assert not button.isVisible() or right.x() < 260, (name, button.text())
+        section.collapse()
 
 
 def test_a_folder_that_cannot_be_written_is_said(window, tmp_path, monkeypatch):
