@@ -6,7 +6,11 @@ import pytest
 from napari_simpleclick.annotation import ObjectStyle
 from napari_simpleclick.annotation.packing import unpack
 from napari_simpleclick.plugin.layers.placement import NOT_RECORDED
-from napari_simpleclick.plugin.sections.sessions import SAVED, saving_words
+from napari_simpleclick.plugin.sections.sessions import (
+    SAVED,
+    replaced_words,
+    saving_words,
+)
 from napari_simpleclick.sessions import SessionDatabase
 from napari_simpleclick.sessions.folder import folder
 from tests.executors import HeldExecutor
@@ -357,6 +361,23 @@ def test_every_change_is_saved_is_said_as_long_as_it_is_true(
 def test_an_image_that_is_not_recorded_says_so(open_image, balls):
     words = saving_words(open_image(balls).workflow.autosave)
     assert "not saved as a session" in words
+
+
+def test_what_would_be_lost_is_said_before_a_session_is_opened(
+    open_recorded, monkeypatch
+):
+    person = open_recorded()
+    autosave = person.workflow.autosave
+    assert replaced_words(autosave) == ""
+    person.click(*PLACES[0])
+    assert "stays on disk" in replaced_words(autosave)
+
+    def full(*_):
+        raise OSError("The session cannot be used: database or disk is full.")
+
+    monkeypatch.setattr(SessionDatabase, "append", full)
+    person.click(*PLACES[2])
+    assert "save the mask first" in replaced_words(autosave)
 
 
 def test_it_is_said_after_the_answer(no_folder, open_image, balls):

@@ -58,6 +58,8 @@ class SessionDialog(QDialog):  # type: ignore[misc]
     ----------
     sessions : sequence of ListedSession
         The sessions, in the order to show them in; at least one.
+    words : str
+        What becomes of the present work; none if there is none.
     parent : QWidget
         What it belongs to.
     """
@@ -65,7 +67,9 @@ class SessionDialog(QDialog):  # type: ignore[misc]
     chosen = Signal(object)
     """Path of the session to go on with."""
 
-    def __init__(self, sessions: Sequence[ListedSession], parent: QWidget) -> None:
+    def __init__(
+        self, sessions: Sequence[ListedSession], words: str, parent: QWidget
+    ) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Sessions of this image")
@@ -79,8 +83,10 @@ class SessionDialog(QDialog):  # type: ignore[misc]
         self.open_it, self.other = QPushButton("Open"), QPushButton("Another file…")
         self.cancel = QPushButton("Cancel")
         self.open_it.setDefault(True)
-        hint = QLabel("What is there now stays on disk as a session of its own.")
+        hint = QLabel(words)
         hint.setWordWrap(True)
+        if not words:
+            hint.hide()
         buttons = QGridLayout()
         buttons.addWidget(self.open_it, 0, 0)
         buttons.addWidget(self.cancel, 0, 1)

@@ -38,6 +38,9 @@ NOT_RECORDED = (
     "Ctrl+S."
 )
 
+KEPT = "What is there now stays on disk as a session of its own."
+LOST = "What is there now is not saved, and goes; save the mask first with Ctrl+S."
+
 
 def saving_words(autosave: Autosave) -> str:
     """Tell whether the work on the image is saved, and why not."""
@@ -46,6 +49,15 @@ def saving_words(autosave: Autosave) -> str:
         return NOT_RECORDED
     trouble = autosave.trouble
     return SAVED if trouble is None else explain(trouble)
+
+
+def replaced_words(autosave: Autosave) -> str:
+    """Tell what becomes of the present work if a session is opened in its place."""
+    canvas = autosave.canvas
+    if canvas is None or not (canvas.recorder.begun or canvas.session.last):
+        return ""
+    kept = canvas.recorder.is_recording and autosave.trouble is None
+    return KEPT if kept else LOST
 
 
 class OfferBanner(QFrame):  # type: ignore[misc]
@@ -150,7 +162,9 @@ class SessionSection(Section):
         if not sessions:
             self._open_file()
             return
-        self.dialog = SessionDialog(sessions, self)
+        self.dialog = SessionDialog(
+            sessions, replaced_words(self.workflow.autosave), self
+        )
         self.dialog.chosen.connect(self.workflow.restore)
         self.dialog.other.clicked.connect(self._open_file)
         self.dialog.open()
