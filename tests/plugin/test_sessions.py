@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QLabel, QPushButton
 
 from napari_simpleclick.annotation import ObjectStyle
 from napari_simpleclick.sessions import SessionDatabase
@@ -141,17 +141,73 @@ def test_a_copy_is_saved_and_opened(window, tmp_path, monkeypatch):
     second = window()
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     open_section(second)
-    second.press(second.panel.sections["session"].open)
+    section = second.panel.sections["session"]
+    second.press(section.open)
+    second.qtbot.waitUntil(lambda: section.dialog is not None, timeout=10_000)
+    second.press(section.dialog.other)
     second.qtbot.waitUntil(
         lambda: second.canvas.session.objects.prompts != {}, timeout=10_000
     )
     assert same(state(second), before)
 
 
+def test_a_declined_session_is_found_in_the_dialog(window):
+    first = window()
+    work(first)
+    before = state(first)
+    leave(first)
+    second = window()
+    wait_for_offer(second)
+    second.press(second.panel.offer.refuse)
+    second.viewer.dims.order = (2, 0, 1)
+    open_section(second)
+    section = second.panel.sections["session"]
+    second.press(section.open)
+    second.qtbot.waitUntil(lambda: section.dialog is not None, timeout=10_000)
+    dialog = section.dialog
+    assert dialog.isVisible()
+    assert dialog.list.count() == 1
+    item = dialog.list.item(0)
+    assert item.text().endswith("2 objects · 3 clicks")
+    picture = item.icon().pixmap(72, 72).toImage()
+    colours = {
+        picture.pixelColor(x, y).name()
+        for x in range(picture.width())
+        for y in range(picture.height())
+    }
+    assert any(len({name[1:3], name[3:5], name[5:]}) > 1 for name in colours)
+    second.press(dialog.open_it)
+    second.qtbot.waitUntil(
+        lambda: second.canvas.session.objects.prompts != {}, timeout=10_000
+    )
+    assert same(state(second), before)
+    assert second.viewer.dims.displayed == (1, 2)
+    assert second.viewer.dims.current_step[0] == 12
+
+
+def test_a_narrow_dock_clips_nothing(window):
+    hand = window()
+    hand.panel.setFixedWidth(260)
+    assert hand.panel.minimumSizeHint().width() <= 260
+    for name, section in hand.panel.sections.items():
+        section.expand()
+        QTest.qWait(100)
+        for label in section.findChildren(QLabel):
+            if label.isVisible() and label.wordWrap():
+                needed = label.heightForWidth(label.width())
+                assert label.height() >= needed, (name, label.text())
+        for button in section.findChildren(QPushButton):
+            right = button.mapTo(hand.panel, button.rect().topRight())
+            assert not button.isVisible() or right.x() < 260, (name, button.text())
+        section.collapse()
+
+
 def test_a_folder_that_cannot_be_written_is_said(window, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("NAPARI_SIMPLECLICK_SESSIONS", str(tmp_path / "file" / "s"))
     hand = window()
+    text = hand.panel.sections["session"].saving
+    hand.qtbot.waitUntil(lambda: "not being saved" in text.text(), timeout=10_000)
     hand.click(*PLACES[0])
     hand.qtbot.waitUntil(lambda: bool(hand.answers), timeout=20_000)
     hand.click(*PLACES[1])

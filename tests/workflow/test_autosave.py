@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from napari_simpleclick.annotation import ObjectStyle
+from napari_simpleclick.annotation.packing import unpack
 from napari_simpleclick.plugin.layers.placement import NOT_RECORDED
+from napari_simpleclick.plugin.sections.sessions import (
+    SAVED,
+    replaced_words,
+    saving_words,
+)
 from napari_simpleclick.sessions import SessionDatabase
 from napari_simpleclick.sessions.folder import folder
 from tests.executors import HeldExecutor
@@ -50,6 +56,13 @@ def state(person):
         canvas.session.objects.styles,
         canvas.session.label,
     )
+
+
+def found(person):
+    """All sessions of the image, as they are listed."""
+    lists = []
+    person.workflow.autosave.list_sessions(lists.append)
+    return lists[0]
 
 
 def sentences(person):
@@ -107,6 +120,129 @@ def test_a_declined_session_is_not_offered_again_but_stays(open_recorded):
         assert store.about()["declined"]
     leave(second)
     assert open_recorded().offers[-1] is None
+
+
+def test_declined_sessions_are_listed_with_what_is_in_them(open_recorded, balls):
+    first = open_recorded()
+    work(first)
+    mask = first.mask
+    leave(first)
+    second = open_recorded()
+    second.workflow.autosave.decline(second.offers[-1])
+    (session,) = found(second)
+    assert (session.saved.objects, session.saved.clicks) == (2, 3)
+    assert session.saved.about["declined"]
+    step = -(-balls.shape[2] // 96)
+    part = mask[12, ::step, ::step]
+    assert (session.labels == part).all()
+    assert {0, 1, 2} == set(np.unique(part))
+    assert session.picture.shape == (*part.shape, 3)
+    shown = balls[12, ::step, ::step]
+    assert (session.picture[shown == 200] > session.picture[shown == 40].max()).all()
+
+
+def test_sessions_are_listed_newest_first_and_without_the_open_one(open_recorded):
+    paths = []
+    for _ in range(2):
+        person = open_recorded()
+        person.click(*PLACES[0])
+        person.canvas.recorder.flush()
+        paths.append(person.canvas.recorder.path)
+        leave(person)
+    third = open_recorded()
+    third.click(*PLACES[2])
+    third.canvas.recorder.flush()
+    assert [one.saved.path for one in found(third)] == paths[::-1]
+
+
+def test_sessions_of_other_images_are_not_listed(open_recorded, balls):
+    first = open_recorded()
+    work(first)
+    leave(first)
+    assert found(open_recorded(balls + 1)) == []
+
+
+def test_objects_are_counted_without_what_was_deleted_or_undone(open_recorded):
+    first = open_recorded()
+    work(first)
+    first.workflow.delete_object(1)
+    labels = first.mask.copy()
+    labels[3, :5, :5] = 7
+    first.canvas.mask.data = labels
+    first.workflow.new_object()
+    first.click(*PLACES[1])
+    first.workflow.undo()
+    assert first.canvas.session.objects.labels() == [2, 7]
+    leave(first)
+    (session,) = found(open_recorded())
+    assert session.saved.objects == 2
+
+
+def test_no_image_pixel_is_in_the_file(open_recorded, balls):
+    first = open_recorded()
+    work(first)
+    path = first.canvas.recorder.path
+    leave(first)
+    with SessionDatabase(path) as store:
+        last = store.about()["last_slice"]
+    assert set(last) == {"axes", "index", "labels"}
+    (labels,) = unpack(bytes.fromhex(last["labels"]), 1)
+    assert set(np.unique(labels)) == {0, 1, 2}
+
+
+def test_a_session_that_was_cut_off_is_listed_without_a_picture(open_recorded):
+    first = open_recorded()
+    work(first)
+    path = first.canvas.recorder.path
+    leave(first)
+    with SessionDatabase(path) as store:
+        store.put_about({"last_slice": None})
+    (session,) = found(open_recorded())
+    assert session.picture is None
+    assert session.saved.objects == 2
+
+
+def test_going_on_returns_to_slice_axes_and_object(open_recorded):
+    first = open_recorded(scale=(3, 1, 2))
+    first.click(*PLACES[0])
+    first.workflow.new_object()
+    first.canvas.show_slices_along(2)
+    first.click(12, 60, 90)
+    assert first.answers[-1].request.object_slice.plane.axes == (0, 1)
+    leave(first)
+    second = open_recorded(scale=(3, 1, 2))
+    second.go(3)
+    second.workflow.restore(second.offers[-1].path)
+    assert second.viewer.dims.displayed == (0, 1)
+    assert second.canvas.current_plane().index == (0, 0, 90)
+    assert second.canvas.session.label == 2
+    assert second.canvas.mask.selected_label == 2
+
+
+def test_going_on_from_the_3d_view_shows_the_slice(open_recorded):
+    first = open_recorded()
+    first.click(*PLACES[0])
+    leave(first)
+    second = open_recorded()
+    second.viewer.dims.ndisplay = 3
+    second.workflow.restore(second.offers[-1].path)
+    assert second.canvas.current_plane().index == (12, 0, 0)
+
+
+def test_a_session_that_was_only_painted_is_gone_on_with(open_recorded):
+    first = open_recorded()
+    labels = first.mask.copy()
+    labels[3, :5, :5] = 1
+    first.canvas.mask.data = labels.copy()
+    leave(first)
+    second = open_recorded()
+    second.go(5)
+    (session,) = found(second)
+    assert session.picture is None
+    assert session.saved.objects == 1
+    second.workflow.restore(session.saved.path)
+    assert (second.mask == labels).all()
+    assert second.canvas.current_plane().index == (5, 0, 0)
 
 
 def test_the_offer_goes_with_the_first_click(open_recorded):
@@ -191,6 +327,57 @@ def test_what_is_not_saved_is_said_though_nothing_follows(no_folder, open_record
     assert "Your work is not being saved" in sentences(person)[-1]
     assert "Save the mask yourself" in sentences(person)[-1]
     assert person.mask[PLACES[0]] == 1
+
+
+def test_it_is_known_before_anything_is_done(no_folder, open_recorded):
+    person = open_recorded()
+    assert sentences(person) == []
+    words = saving_words(person.workflow.autosave)
+    assert "not being saved" in words
+    assert "Save the mask yourself" in words
+    assert str(folder()) in words
+
+
+def test_every_change_is_saved_is_said_as_long_as_it_is_true(
+    open_recorded, monkeypatch
+):
+    person = open_recorded()
+    autosave, words = person.workflow.autosave, []
+    autosave.saving_changed.connect(lambda: words.append(saving_words(autosave)))
+    person.click(*PLACES[0])
+    assert words[-1] == SAVED
+
+    def full(*_):
+        raise OSError("The session cannot be used: database or disk is full.")
+
+    monkeypatch.setattr(SessionDatabase, "append", full)
+    person.click(*PLACES[2])
+    assert "not being saved" in words[-1]
+    assert "disk is full" in words[-1]
+    autosave.follow(person.canvas)  # another image, and back
+    assert "not being saved" in words[-1]
+
+
+def test_an_image_that_is_not_recorded_says_so(open_image, balls):
+    words = saving_words(open_image(balls).workflow.autosave)
+    assert "not saved as a session" in words
+
+
+def test_what_would_be_lost_is_said_before_a_session_is_opened(
+    open_recorded, monkeypatch
+):
+    person = open_recorded()
+    autosave = person.workflow.autosave
+    assert replaced_words(autosave) == ""
+    person.click(*PLACES[0])
+    assert "stays on disk" in replaced_words(autosave)
+
+    def full(*_):
+        raise OSError("The session cannot be used: database or disk is full.")
+
+    monkeypatch.setattr(SessionDatabase, "append", full)
+    person.click(*PLACES[2])
+    assert "save the mask first" in replaced_words(autosave)
 
 
 def test_it_is_said_after_the_answer(no_folder, open_image, balls):

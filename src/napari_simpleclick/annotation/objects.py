@@ -66,6 +66,13 @@ class Objects:
         """Prompts of an object on a slice, oldest first."""
         return self.prompts.get(object_slice, ())
 
+    def last_prompted(self) -> ObjectSlice | None:
+        """Tell where the newest prompt is that is still there; None without any."""
+        newest = {
+            where: placed[-1].order for where, placed in self.prompts.items() if placed
+        }
+        return max(newest, key=newest.__getitem__) if newest else None
+
     def is_painted(self, object_slice: ObjectSlice, mask: Mask) -> bool:
         """Whether a present mask is not the one that was last answered."""
         return fingerprint(mask) != self._answered.get(object_slice, b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -235,6 +236,10 @@ class Controller:
         except MemoryError:
             restored.recorder.close()
             self._complain("There is not enough memory for the session's mask.")
+            return
+        last = restored.recorder.session.objects.last_prompted()
+        if last is not None and self.canvas is not None:
+            self.workflow.attempt(partial(self.canvas.show, last.plane))
 
     # -- events of napari ----------------------------------------------------------
 

@@ -26,6 +26,7 @@ from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.keys import TABLE, Action
 from napari_simpleclick.plugin.layers.click_markers import COLOURS
 from napari_simpleclick.plugin.layers.placement import OURS
+from napari_simpleclick.plugin.links import link
 from napari_simpleclick.plugin.scroll import Scroll
 from napari_simpleclick.plugin.sections import SECTIONS
 from napari_simpleclick.plugin.sections.help import Help
@@ -288,7 +289,8 @@ class Panel(Docked):
 
     def _on_trouble(self, sentence: str, details: str) -> None:
         self._details = details
-        self.trouble.setText(LINK.sub(r'<a href="\g<0>">the page</a>', sentence))
+        page = link(self.trouble, r"\g<0>", "the page")
+        self.trouble.setText(LINK.sub(page, sentence))
         self.trouble.show()
         self.copy_details.show()
 

@@ -37,6 +37,8 @@ class Scroll(QScrollArea):  # type: ignore[misc]
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        for box in inner.findChildren(QComboBox):
+            narrow(box)  # now, for Qt remembers how narrow a box may be
         self.setWidget(inner)
 
     def minimumSizeHint(self) -> QSize:
@@ -49,10 +51,8 @@ class Scroll(QScrollArea):  # type: ignore[misc]
         return self.widget().sizeHint()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Guard the values from the wheel, and let choices be narrow."""
+        """Guard the values from the wheel."""
         super().showEvent(event)
-        for box in self.widget().findChildren(QComboBox):
-            narrow(box)
         for kind in (QComboBox, QAbstractSpinBox, QAbstractSlider):
             for widget in self.widget().findChildren(kind):
                 widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.sessions.database import SUFFIX, SessionDatabase
+from napari_simpleclick.sessions.object_count import count_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,12 +40,15 @@ class SavedSession:
         When something was last done in it, since 1970.
     about : dict
         What the file says about itself.
+    objects : int, optional
+        How many there are in it; None if the file does not tell.
     """
 
     path: Path
     clicks: int
     seconds: float
     about: dict[str, Any]
+    objects: int | None = None
 
 
 def folder() -> Path:
@@ -55,10 +61,29 @@ def folder() -> Path:
     )
 
 
+def make_folder() -> Path:
+    """Make the folder if there is none, and see whether files can be made in it.
+
+    Raises
+    ------
+    UserError
+        If they cannot.
+    """
+    where = folder()
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=where):
+            return where
+    except OSError as error:
+        raise UserError(
+            f"the folder of sessions, {where}, cannot be written to "
+            f"({error.strerror or error})."
+        ) from error
+
+
 def new_path(name: str) -> Path:
     """Find a name for the session of an image, and make its folder."""
-    where = folder()
-    where.mkdir(parents=True, exist_ok=True)
+    where = make_folder()
     stem = re.sub(r"[^\w-]+", "_", name)[:40] or "image"
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
     path, number = where / f"{stem}_{stamp}{SUFFIX}", 1
@@ -68,25 +93,31 @@ def new_path(name: str) -> Path:
     return path
 
 
-def offers(image: ImageIdentity) -> list[SavedSession]:
-    """Find the sessions of an image, newest first.
+def sessions_of(image: ImageIdentity) -> list[SavedSession]:
+    """Find the sessions of an image, newest first, also those that were declined.
 
-    Those that are open in another window, that were declined, or in which nothing was
-    done are left out.
+    Those that are open, here or in another window, or in which nothing was done are
+    left out.
 
     Parameters
     ----------
     image : ImageIdentity
         The image.
     """
-    found = [
-        offer
-        for offer in _read_all()
-        if image.is_that_of(offer.about)
-        and offer.seconds
-        and not offer.about.get("declined")
+    return sorted(_read_all(image), key=lambda session: -session.seconds)
+
+
+def offers(image: ImageIdentity) -> list[SavedSession]:
+    """Find the sessions of an image that were not declined, newest first.
+
+    Parameters
+    ----------
+    image : ImageIdentity
+        The image.
+    """
+    return [
+        session for session in sessions_of(image) if not session.about.get("declined")
     ]
-    return sorted(found, key=lambda offer: -offer.seconds)
 
 
 def decline(offer: SavedSession) -> None:
@@ -107,9 +138,10 @@ def tidy() -> None:
                 file.unlink()
 
 
-def _read_all() -> Iterator[SavedSession]:
+def _read_all(image: ImageIdentity) -> Iterator[SavedSession]:
     for path in folder().glob(f"*{SUFFIX}"):
         with contextlib.suppress(OSError, ValueError), SessionDatabase(path) as store:
-            yield SavedSession(
-                path, store.prompt_count(), store.last_time(), store.about()
-            )
+            about, seconds = store.about(), store.last_time()
+            if image.is_that_of(about) and seconds:
+                clicks, objects = store.prompt_count(), count_objects(store)
+                yield SavedSession(path, clicks, seconds, about, objects)

@@ -102,6 +102,11 @@ class SessionWriter:
         """Tell why nothing is written any more; None if all is well."""
         return self._trouble
 
+    def put_about(self, about: dict[str, Any]) -> None:
+        """Write facts about the session, if it has a file; they may get lost."""
+        if self.begun and not self._closed:
+            self._thread.submit(self._put_about, about)
+
     def copy(self, path: Path) -> Future[None]:
         """Write a copy of the file as it will be after all events up to now."""
         return self._thread.submit(self._copy, path)
@@ -135,6 +140,11 @@ class SessionWriter:
     def _close(self) -> None:
         if self._store is not None:
             self._store.close()
+
+    def _put_about(self, about: dict[str, Any]) -> None:
+        if self._store is not None and self._trouble is None:
+            with suppress(OSError, ValueError):
+                self._store.put_about(about)
 
     def _copy(self, path: Path) -> None:
         if self._store is None:

@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from psygnal import Signal
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.sessions.folder import SavedSession, decline, offers, tidy
+from napari_simpleclick.sessions.folder import (
+    SavedSession,
+    decline,
+    make_folder,
+    offers,
+    sessions_of,
+    tidy,
+)
 from napari_simpleclick.workflow.explain import explain, is_explained
+from napari_simpleclick.workflow.last_slice import (
+    ListedSession,
+    about_last_slice,
+    listed,
+)
 from napari_simpleclick.workflow.session_file import read_session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from napari_simpleclick.workflow.canvas import Canvas
     from napari_simpleclick.workflow.executor import Executor
+
+
+class _Found(NamedTuple):
+    """What there is in the folder of sessions, or why it cannot be used."""
+
+    offers: list[SavedSession]
+    trouble: Exception | None
 
 
 class Autosave:
@@ -42,10 +62,22 @@ class Autosave:
     failed = Signal(object)
     """Something could not be written or read; an exception."""
 
+    saving_changed = Signal()
+    """It is known anew whether the session is written; see :attr:`trouble`."""
+
     def __init__(self, executor: Executor) -> None:
         self.canvas: Canvas | None = None
         self._executor = executor
         self._checking = self._again = False
+        self._no_folder: Exception | None = None
+
+    @property
+    def trouble(self) -> Exception | None:
+        """Why the session is not written, or will not be, and what to do; else None."""
+        if self.canvas is None:
+            return None
+        trouble = self.canvas.recorder.trouble() or self._no_folder
+        return None if trouble is None else _not_saved(trouble)
 
     # -- writing ---------------------------------------------------------------------
 
@@ -53,12 +85,15 @@ class Autosave:
         """Watch over the session of a canvas from now on; None for nothing."""
         if self.canvas is not None:
             self.canvas.session.happened.disconnect(self._on_event)
+            self.canvas.recorder.put_about(about_last_slice(self.canvas))
         self.canvas = canvas
+        self._no_folder = None
         self.offered.emit(None)
         if canvas is not None:
             canvas.session.happened.connect(self._on_event)
             if canvas.recorder.is_recording and not canvas.recorder.begun:
                 self._look_for_offers(canvas)
+        self.saving_changed.emit()
 
     def save_copy(self, path: Path) -> None:
         """Write the session to a file that can be taken elsewhere, in the background.
@@ -94,8 +129,11 @@ class Autosave:
     def _on_checked(self, canvas: Canvas, _: object) -> None:
         self._checking = False
         trouble = canvas.recorder.trouble()
-        if trouble is not None and canvas is self.canvas:
-            self.failed.emit(_not_saved(trouble))
+        if canvas is self.canvas:
+            self._no_folder = None
+            self.saving_changed.emit()
+            if trouble is not None:
+                self.failed.emit(_not_saved(trouble))
         if self._again and self.canvas is not None:
             self._again = False
             self._check(self.canvas)
@@ -105,16 +143,39 @@ class Autosave:
     def _look_for_offers(self, canvas: Canvas) -> None:
         image = canvas.about_image()
 
-        def search() -> list[SavedSession]:
+        def search() -> _Found:
+            try:
+                make_folder()
+            except UserError as error:
+                return _Found([], error)
             tidy()
-            return offers(image.identity())
+            return _Found(offers(image.identity()), None)
 
         found = partial(self._on_offers, canvas)
         self._executor.start(search, found, self.failed.emit)
 
-    def _on_offers(self, canvas: Canvas, found: list[SavedSession]) -> None:
+    def _on_offers(self, canvas: Canvas, found: _Found) -> None:
         if canvas is self.canvas and not canvas.recorder.begun:
-            self.offered.emit(found[0] if found else None)
+            self._no_folder = found.trouble
+            self.saving_changed.emit()
+            self.offered.emit(found.offers[0] if found.offers else None)
+
+    def list_sessions(self, found: Callable[[list[ListedSession]], None]) -> None:
+        """Find all sessions of the image in the background, newest first.
+
+        Parameters
+        ----------
+        found : callable
+            Called with them; there is none of an image that is gone.
+        """
+        if self.canvas is None:
+            return
+        image, view = self.canvas.about_image(), self.canvas.view()
+
+        def search() -> list[ListedSession]:
+            return [listed(saved, view) for saved in sessions_of(image.identity())]
+
+        self._executor.start(search, found, self.failed.emit)
 
     def decline(self, offer: SavedSession) -> None:
         """Do not offer a session again."""

@@ -99,6 +99,9 @@ class Canvas(Protocol):
     def go_to(self, plane: Plane, axis: int) -> None:
         """Show a slice that differs from the displayed one on this axis only."""
 
+    def show(self, plane: Plane) -> None:
+        """Show a slice, whatever is displayed now."""
+
     # -- the prompts ---------------------------------------------------------------
 
     def shown_points(self) -> list[ShownPoint]:

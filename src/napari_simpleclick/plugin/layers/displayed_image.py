@@ -133,6 +133,19 @@ class DisplayedImage:
         pace = self.place(tuple(point))[axis] - here
         dims.set_point(slider, dims.point[slider] + (plane.index[axis] - here) / pace)
 
+    def show(self, plane: Plane) -> None:
+        """Show a slice, whatever is displayed now."""
+        dims = self.viewer.dims
+        skipped = dims.ndim - self.image.ndim
+        shown = [axis + skipped for axis in plane.axes]
+        dims.ndisplay = 2
+        if set(dims.displayed) != set(shown):
+            dims.order = (*(axis for axis in dims.order if axis not in shown), *shown)
+            self.viewer.reset_view()
+        for axis in range(self.image.ndim):
+            if axis not in (*plane.axes, self.options.channel_axis):
+                self.go_to(plane, axis)
+
     @property
     def is_volume(self) -> bool:
         """Whether the last three axes are those of space."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 if TYPE_CHECKING:
@@ -59,6 +59,9 @@ class Section(QCollapsible):
         self.setContent(inner)
         inner.setMaximumHeight(0)  # collapsed, as setContent leaves it open
         self.setDuration(0)
+        free = QSizePolicy.Policy.Preferred  # the base class would cut off wrapped text
+        self.setSizePolicy(free, free)
+        self.layout().setAlignment(Qt.AlignmentFlag(0))
         self.layout().setContentsMargins(0, 0, 0, 0)
         self.layout().setSpacing(0)
         button = self.toggleButton()

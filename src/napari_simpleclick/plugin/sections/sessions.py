@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +16,48 @@ from qtpy.QtWidgets import (
 )
 
 from napari_simpleclick.plugin.sections.section import Section
+from napari_simpleclick.plugin.sections.session_dialog import (
+    SessionDialog,
+    clicks_in_words,
+    time_in_words,
+)
 from napari_simpleclick.sessions import SUFFIX
 from napari_simpleclick.sessions.folder import folder
+from napari_simpleclick.workflow.explain import explain
 
 if TYPE_CHECKING:
     from napari_simpleclick.plugin.controller import Controller
     from napari_simpleclick.sessions.folder import SavedSession
+    from napari_simpleclick.workflow.autosave import Autosave
+    from napari_simpleclick.workflow.last_slice import ListedSession
 
 FILTER = f"Sessions (*{SUFFIX})"
 SAVED = "Every change is saved at once, and offered again when you open this image."
+NOT_RECORDED = (
+    "Work on this image is not saved as a session, as in a study; save the mask with "
+    "Ctrl+S."
+)
+
+KEPT = "What is there now stays on disk as a session of its own."
+LOST = "What is there now is not saved, and goes; save the mask first with Ctrl+S."
+
+
+def saving_words(autosave: Autosave) -> str:
+    """Tell whether the work on the image is saved, and why not."""
+    canvas = autosave.canvas
+    if canvas is not None and not canvas.recorder.is_recording:
+        return NOT_RECORDED
+    trouble = autosave.trouble
+    return SAVED if trouble is None else explain(trouble)
+
+
+def replaced_words(autosave: Autosave) -> str:
+    """Tell what becomes of the present work if a session is opened in its place."""
+    canvas = autosave.canvas
+    if canvas is None or not (canvas.recorder.begun or canvas.session.last):
+        return ""
+    kept = canvas.recorder.is_recording and autosave.trouble is None
+    return KEPT if kept else LOST
 
 
 class OfferBanner(QFrame):  # type: ignore[misc]
@@ -63,8 +96,7 @@ class OfferBanner(QFrame):  # type: ignore[misc]
         """Show an offer; None hides it."""
         self._offer = offer
         if offer is not None:
-            when = datetime.fromtimestamp(offer.seconds).strftime("%d %b %Y, %H:%M")
-            clicks = "1 click" if offer.clicks == 1 else f"{offer.clicks} clicks"
+            when, clicks = time_in_words(offer), clicks_in_words(offer)
             self.text.setText(f"You worked on this image on {when} ({clicks}).")
         self.setVisible(offer is not None)
 
@@ -88,19 +120,27 @@ class SessionSection(Section):
 
     def __init__(self, controller: Controller) -> None:
         super().__init__("Session", controller)
-        text = QLabel(SAVED)
-        text.setWordWrap(True)
-        text.setToolTip(str(folder()))
+        self.saving = QLabel()
+        self.saving.setWordWrap(True)
+        self.saving.setToolTip(str(folder()))
         self.save, self.open = QPushButton("Save a copy…"), QPushButton("Open…")
         self.save.setToolTip("Write masks, clicks and objects to a file to take along")
-        self.open.setToolTip("Go on with a session of this image from a file")
-        self.inside.addWidget(text)
+        self.open.setToolTip(
+            "Choose among the sessions of this image, or open one from a file"
+        )
+        self.inside.addWidget(self.saving)
         line = QHBoxLayout()
         line.addWidget(self.save)
         line.addWidget(self.open)
         self.inside.addLayout(line)
         self.save.clicked.connect(self._on_save)
         self.open.clicked.connect(self._on_open)
+        self.dialog: SessionDialog | None = None
+        self.workflow.autosave.saving_changed.connect(self._show_saving)
+        self._show_saving()
+
+    def _show_saving(self) -> None:
+        self.saving.setText(saving_words(self.workflow.autosave))
 
     def _on_save(self) -> None:
         name, _ = QFileDialog.getSaveFileName(self, "Save session", "", FILTER)
@@ -111,6 +151,27 @@ class SessionSection(Section):
             self.workflow.save_copy(path)
 
     def _on_open(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Open session", "", FILTER)
+        self.workflow.attempt(
+            partial(self.workflow.autosave.list_sessions, self._choose)
+        )
+
+    def _choose(self, sessions: list[ListedSession]) -> None:
+        """Let the person choose; where there is nothing to choose, a file."""
+        if self.controller.closed or self.controller.canvas is None:
+            return
+        if not sessions:
+            self._open_file()
+            return
+        self.dialog = SessionDialog(
+            sessions, replaced_words(self.workflow.autosave), self
+        )
+        self.dialog.chosen.connect(self.workflow.restore)
+        self.dialog.other.clicked.connect(self._open_file)
+        self.dialog.open()
+
+    def _open_file(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(
+            self, "Open session", str(folder()), FILTER
+        )
         if name:
             self.workflow.restore(Path(name))
