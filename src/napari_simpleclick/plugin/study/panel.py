@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin.docked import Docked
+from napari_simpleclick.plugin.links import link
 from napari_simpleclick.plugin.sections.section import QWIDGETSIZE_MAX
 from napari_simpleclick.plugin.study.case_view import CaseView
 from napari_simpleclick.plugin.workers import make_executor
@@ -240,8 +241,9 @@ class StudyPanel(Docked):
         )
 
     def _on_report(self, page: Path) -> None:
-        link = QUrl.fromLocalFile(str(page)).toString()
-        self.status.setText(f'All cases are done: <a href="{link}">report</a>.')
+        address = QUrl.fromLocalFile(str(page)).toString()
+        report = link(self.status, address, "report")
+        self.status.setText(f"All cases are done: {report}.")
         self.reported.emit(page)
 
     def _on_error(self, error: Exception) -> None:
