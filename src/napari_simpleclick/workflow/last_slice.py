@@ -54,10 +54,10 @@ def about_last_slice(canvas: Canvas) -> dict[str, Any]:
     Returns
     -------
     dict
-        Empty if nothing was prompted.
+        Empty if nothing was prompted, or the labels have another shape by now.
     """
     where = canvas.session.objects.last_prompted()
-    if where is None:
+    if where is None or canvas.labels.shape != canvas.about_image().mask_shape:
         return {}
     labels = where.plane.read(canvas.labels)
     step = _step(labels.shape)
