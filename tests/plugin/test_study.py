@@ -80,6 +80,7 @@ def click_case(hand, study, shift=0):
     hand.wait(count + 1)
 
 
+@pytest.mark.slow
 def test_six_cases_a_restart_and_the_report(open_study, case_list, qtbot):
     viewer, study = open_study()
     hand = begin(viewer, study, case_list, qtbot)
