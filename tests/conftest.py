@@ -36,7 +36,7 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def bundled() -> Network:
     """Give the network that is in the package; a test leaves it as it is."""
-    return load_weights("bundled")[0]
+    return load_weights("simpleclick-xtiny")[0]
 
 
 @pytest.fixture

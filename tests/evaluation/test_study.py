@@ -12,6 +12,7 @@ from PIL import Image
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.evaluation import Study, read_cases
+from napari_simpleclick.weights.catalogue import BUNDLED
 
 
 def write_list(folder, *rows, head="image,mask,label"):
@@ -142,7 +143,7 @@ def test_what_cannot_be_recorded(cases, tmp_path):
         with pytest.raises(ValueError, match="not a participant code"):
             Study(cases, code, tmp_path, "bundled")
     Study(cases, "P01", tmp_path, "bundled")
-    with pytest.raises(ValueError, match="begun with the model 'bundled'"):
+    with pytest.raises(ValueError, match=f"begun with the model '{BUNDLED}'"):
         Study(cases, "P01", tmp_path, "other")
     with pytest.raises(ValueError, match="record of other cases"):
         Study(cases[:3], "P01", tmp_path, "bundled")

@@ -1,4 +1,5 @@
 import http.server
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -13,17 +14,17 @@ from qtpy.QtWidgets import QFileDialog
 from napari_simpleclick.plugin import settings
 from napari_simpleclick.plugin.sections import model
 from napari_simpleclick.weights import catalogue, store
+from napari_simpleclick.weights.catalogue import BUNDLED
 from napari_simpleclick.weights.store import checksum
-from napari_simpleclick.workflow import model_loader
 
-BUNDLED = Path(store.__file__).parent / "simpleclick-xtiny.safetensors"
+XTINY = Path(store.__file__).parent / "simpleclick-xtiny.safetensors"
 
 
 class Slow(http.server.SimpleHTTPRequestHandler):
     """Serves the bundled weights; half of them at first, the rest when it may."""
 
     def do_GET(self):
-        content = BUNDLED.read_bytes()
+        content = XTINY.read_bytes()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -48,15 +49,17 @@ def remote(monkeypatch):
         service.may_go_on = threading.Event()
         threading.Thread(target=service.serve_forever, daemon=True).start()
         card = replace(
-            catalogue()["bundled"],
+            catalogue()["simpleclick-xtiny"],
             name="remote",
             file="remote.safetensors",
-            sha256=checksum(BUNDLED),
+            sha256=checksum(XTINY),
             url=f"http://127.0.0.1:{service.server_port}/remote.safetensors",
         )
         cards = {**catalogue(), "remote": card}
-        for module in (model_loader, store, model):
-            monkeypatch.setattr(module, "catalogue", lambda: cards)
+        monkeypatch.setattr(
+            sys.modules[catalogue.__module__], "catalogue", lambda: cards
+        )
+        monkeypatch.setattr(model, "catalogue", lambda: cards)
         yield service
         service.may_go_on.set()
         service.shutdown()
@@ -89,8 +92,11 @@ def wait_for(hand, name):
 def test_the_section_tells_size_and_licence(open_window, discs):
     hand = open_window(discs)
     section = open_section(hand)
-    assert section.model.currentText() == "bundled"
-    assert "7.7 MB, on this computer" in section.about.text()
+    assert section.model.currentText() == catalogue()[BUNDLED].title
+    assert (
+        f"{catalogue()[BUNDLED].bytes / 1e6:.1f} MB, on this computer"
+        in section.about.text()
+    )
     assert "BSD-3-Clause" in section.about.text()
     assert section.model.findText("cocolvis_vit_huge") > 0
     tips = [
@@ -131,7 +137,7 @@ def test_a_file_is_a_model_too(threads, open_window, discs, tmp_path, monkeypatc
     hand = open_window(discs)
     section = open_section(hand)
     path = tmp_path / "own.safetensors"
-    path.write_bytes(BUNDLED.read_bytes())
+    path.write_bytes(XTINY.read_bytes())
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     before = hand.controller.engine
     choose(section.model, model.OPEN_FILE)
@@ -162,7 +168,7 @@ def test_a_download_shows_its_bytes_and_ends_in_use(
     hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text(), timeout=20_000)
     assert "not on this computer" in section.about.text()
     bar = hand.panel.sections["model"].bar.bar
-    assert bar.total == BUNDLED.stat().st_size
+    assert bar.total == XTINY.stat().st_size
     assert 0 < bar.n < bar.total
     hand.click(0, 30, 30)  # the old model goes on answering
     hand.wait(1)
@@ -184,7 +190,7 @@ def test_a_cancelled_download_leaves_everything_as_it_was(
     choose(section.model, "remote")
     hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text(), timeout=20_000)
     hand.press(section.cancel)
-    assert section.model.currentText() == "bundled"
+    assert section.model.currentText() == catalogue()[BUNDLED].title
     assert not section.cancel.isVisible()
     remote.may_go_on.set()
     hand.qtbot.waitUntil(lambda: not any(Path(cache).glob("*")), timeout=5000)

@@ -86,7 +86,7 @@ def test_they_are_replayed_to_the_same_masks(name, path, expected):
 
 def test_they_are_predicted_again_to_the_same_masks(name, path, expected):
     before = path.read_bytes()
-    again = replay_session(path, FOLDER / IMAGES[name], "bundled").mask
+    again = replay_session(path, FOLDER / IMAGES[name], "simpleclick-xtiny").mask
     differ = (again != expected["predicted"]).sum()
     assert differ <= 0.005 * (expected["predicted"] > 0).sum()
     assert path.read_bytes() == before
@@ -176,7 +176,7 @@ def test_each_answer_is_given_the_options_of_its_time(path, name):
                 edits.append(edit)
         answers = [row for row in store.events() if row.kind == "answered"]
     assert len(edits) == len(answers)
-    assert {edit.settings.model for edit in edits} == {"bundled"}
+    assert {edit.settings.model for edit in edits} == {"simpleclick-xtiny"}
     thresholds = {edit.settings.options.threshold for edit in edits}
     assert thresholds == ({0.49, 0.35, 0.6} if name == "picture" else {0.49})
     windows = {edit.settings.display.shown for edit in edits}

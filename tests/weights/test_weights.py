@@ -27,6 +27,7 @@ from napari_simpleclick.weights import (
     spec_of,
     store,
 )
+from napari_simpleclick.weights.catalogue import BUNDLED
 from napari_simpleclick.weights.store import checksum, described, locate
 
 PACKAGED = [name for name, card in catalogue().items() if card.packaged]
@@ -45,7 +46,7 @@ def test_packaged_weights_are_those_of_the_catalogue(name):
 
 
 def test_packaged_weights_stay_small():
-    assert "bundled" in PACKAGED
+    assert BUNDLED in PACKAGED
     assert sum(catalogue()[name].bytes for name in PACKAGED) < 30e6
 
 
@@ -438,7 +439,9 @@ def test_weights_with_an_address_are_downloaded_when_they_are_loaded(
     assert known.url.startswith("https://github.com/saic-vul/")
     assert known.licence == "MIT"
     card = replace(known, url=f"http://127.0.0.1:{server[0].server_port}/a.pth")
-    monkeypatch.setattr(store, "catalogue", lambda: {card.name: card})
+    monkeypatch.setattr(
+        sys.modules[catalogue.__module__], "catalogue", lambda: {card.name: card}
+    )
     loaded, found = load_weights(card.name)
     assert found.network == "ritm-hrnet18s"
     assert is_local(card)

@@ -1,6 +1,7 @@
 """Models are loaded one after the other, and downloads can be given up."""
 
 import http.server
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -9,19 +10,20 @@ import pytest
 
 from napari_simpleclick.inference import Predictor
 from napari_simpleclick.weights import catalogue, store
+from napari_simpleclick.weights.catalogue import BUNDLED
 from napari_simpleclick.weights.store import checksum
-from napari_simpleclick.workflow import InlineExecutor, ModelChoice, model_loader
+from napari_simpleclick.workflow import InlineExecutor, ModelChoice
 from napari_simpleclick.workflow.model_loader import ModelLoader
 from tests.executors import HeldExecutor
 
-BUNDLED = Path(store.__file__).parent / "simpleclick-xtiny.safetensors"
+XTINY = Path(store.__file__).parent / "simpleclick-xtiny.safetensors"
 
 
 class Serve(http.server.SimpleHTTPRequestHandler):
     """Serves the bundled weights in small parts."""
 
     def do_GET(self):
-        content = BUNDLED.read_bytes()
+        content = XTINY.read_bytes()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -41,15 +43,16 @@ def remote(monkeypatch):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Serve) as service:
         threading.Thread(target=service.serve_forever, daemon=True).start()
         card = replace(
-            catalogue()["bundled"],
+            catalogue()["simpleclick-xtiny"],
             name="remote",
             file="remote.safetensors",
-            sha256=checksum(BUNDLED),
+            sha256=checksum(XTINY),
             url=f"http://127.0.0.1:{service.server_port}/remote.safetensors",
         )
         cards = {**catalogue(), "remote": card}
-        for module in (model_loader, store):
-            monkeypatch.setattr(module, "catalogue", lambda: cards)
+        monkeypatch.setattr(
+            sys.modules[catalogue.__module__], "catalogue", lambda: cards
+        )
         yield ModelChoice("remote", "cpu")
         service.shutdown()
 
@@ -81,7 +84,7 @@ def test_the_bundled_model_is_loaded_and_warm(monkeypatch):
     models, heard = make()
     models.choose(ModelChoice(device="cpu"))
     assert heard.kinds == ["loading", "loaded"]
-    assert models.engine.card.name == "bundled"
+    assert models.engine.card.name == BUNDLED
     assert "cpu" in models.devices
     assert calls == [1]
     assert models.engine.shown is None

@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="The models and their files.")
 @one_sentence
 def weights_list() -> None:
     """List the models, their size and licence."""
-    from napari_simpleclick.weights.catalogue import catalogue
+    from napari_simpleclick.weights.catalogue import BUNDLED, catalogue
     from napari_simpleclick.weights.store import described, is_local
 
     names = [Column(name, no_wrap=True) for name in ("Name", "Network", "Here", "Size")]
@@ -26,7 +26,7 @@ def weights_list() -> None:
     for card in catalogue().values():
         size = described(card).bytes
         table.add_row(
-            card.name,
+            f"{card.name} (bundled)" if card.name == BUNDLED else card.name,
             card.network,
             "yes" if is_local(card) else "no",
             f"{size / 1e6:.1f} MB" if size else "unknown",
@@ -41,10 +41,10 @@ def weights_info(name: str) -> None:
     """Show everything known about a model or a weights file."""
     from dataclasses import asdict
 
-    from napari_simpleclick.weights import catalogue, load_weights
+    from napari_simpleclick.weights import find_card, load_weights
     from napari_simpleclick.weights.store import described
 
-    known = catalogue().get(name)
+    known = find_card(name)
     card = described(known) if known else load_weights(name)[1]
     table = Table(show_header=False, box=None)
     for key, value in asdict(card).items():
@@ -61,10 +61,16 @@ def weights_get(
     ] = True,
 ) -> None:
     """Download a model, or open the page where it can be fetched by hand."""
-    from napari_simpleclick.weights import WeightsError, catalogue, download, is_local
-    from napari_simpleclick.weights.store import locate
+    from napari_simpleclick.weights import (
+        WeightsError,
+        catalogue,
+        download,
+        find_card,
+        is_local,
+        locate,
+    )
 
-    card = catalogue().get(name)
+    card = find_card(name)
     if card is None:
         raise UserError(
             f"There are no weights '{name}'; choose one of {', '.join(catalogue())}."

@@ -18,6 +18,8 @@ from skimage.io import imsave
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.evaluation.metrics import dice, summarise
 from napari_simpleclick.evaluation.result import CaseResult, Result
+from napari_simpleclick.weights import find_card
+from napari_simpleclick.weights.catalogue import BUNDLED_BEFORE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +65,8 @@ class Study:
                 f"'{participant}' is not a participant code; use up to 16 letters, "
                 "digits, - and _, and no name."
             )
-        self.participant, self.model = participant, model
+        card = find_card(model)
+        self.participant, self.model = participant, card.name if card else model
         rng = np.random.default_rng(zlib.crc32(participant.encode()))
         self.cases = [cases[index] for index in rng.permutation(len(cases))]
         self.path = folder / f"{participant}.jsonl"
@@ -74,7 +77,7 @@ class Study:
             self.masks.mkdir(parents=True, exist_ok=True)
             if self.path.exists():
                 self._load(keys)
-            self._write("open", cases=keys, model=Path(model).name)
+            self._write("open", cases=keys, model=Path(self.model).name)
         except OSError as error:
             raise UserError(
                 f"'{folder}' cannot be written to: {error.strerror}; choose another "
@@ -259,6 +262,7 @@ class Study:
                     "folder or another code."
                 )
             model = event.get("model", Path(self.model).name)
+            model = BUNDLED_BEFORE if model == "bundled" else model
             if model != Path(self.model).name:
                 raise UserError(
                     f"'{self.path}' was begun with the model '{model}'; choose that "

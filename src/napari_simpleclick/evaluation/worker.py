@@ -31,7 +31,7 @@ from napari_simpleclick.inference.devices import (
 )
 from napari_simpleclick.inference.shapes import Mask, damage
 from napari_simpleclick.networks.baselines import build_baseline
-from napari_simpleclick.weights import load_weights, spec_of
+from napari_simpleclick.weights import find_card, load_weights, spec_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -158,6 +158,8 @@ class RobotSettings(BaseModel):
             number = str(choose_precision(self.precision, device))
             told = {"device": str(device), "precision": number.removeprefix("torch.")}
             told["size"] = size
+            card = find_card(self.weights)
+            told["weights"] = card.name if card else self.weights
         return self.model_copy(update=told)
 
 

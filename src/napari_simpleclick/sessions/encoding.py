@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -20,6 +20,7 @@ from napari_simpleclick.annotation.prediction_settings import PredictionSettings
 from napari_simpleclick.annotation.propagated import PropagatedSlice
 from napari_simpleclick.annotation.requests import Request
 from napari_simpleclick.images.planes import Plane
+from napari_simpleclick.weights.catalogue import BUNDLED_BEFORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,8 +98,15 @@ def decode_edit(
         _decode_state(detail["after"], found),
         change,
         OPTIONS_CHANGE.validate_python(detail["options"]),
-        SETTINGS.validate_python(detail["settings"]),
+        _decode_settings(detail["settings"]),
     )
+
+
+def _decode_settings(detail: Any) -> PredictionSettings | None:
+    settings = SETTINGS.validate_python(detail)
+    if settings is not None and settings.model == "bundled":
+        return replace(settings, model=BUNDLED_BEFORE)
+    return settings
 
 
 def _encode_state(state: EditState, ids: Ids) -> dict[str, Any]:

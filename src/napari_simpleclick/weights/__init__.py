@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import lazy_loader
 
-from napari_simpleclick.weights.catalogue import Card, catalogue
+from napari_simpleclick.weights.catalogue import Card, catalogue, find_card
 from napari_simpleclick.weights.errors import WeightsError
 from napari_simpleclick.weights.store import (
     download,
@@ -26,6 +26,7 @@ __all__ = [
     "WeightsError",
     "catalogue",
     "download",
+    "find_card",
     "is_local",
     "load_encoder",
     "load_weights",

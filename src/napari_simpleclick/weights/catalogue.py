@@ -13,6 +13,12 @@ OFFICIAL_PAGE = (
 )
 """Folder linked from the SimpleClick README; it has no stable file addresses."""
 
+BUNDLED = "encode-once"
+"""What ``"bundled"`` stands for: the packaged weights that need the fewest clicks."""
+
+BUNDLED_BEFORE = "simpleclick-xtiny"
+"""What it stood for in records written before weights were recorded by their names."""
+
 OFFICIAL_ORIGIN = "Liu et al., SimpleClick (ICCV 2023), github.com/uncbiag/SimpleClick"
 
 
@@ -38,6 +44,8 @@ class Card:
         Address of the file; empty where only a person can fetch it.
     page : str
         Page on which a person finds the file.
+    title : str
+        What a person reads; the name where it is empty.
     """
 
     name: str
@@ -51,6 +59,7 @@ class Card:
     md5: str = ""
     url: str = ""
     page: str = ""
+    title: str = ""
 
     @property
     def packaged(self) -> Path | None:
@@ -61,7 +70,7 @@ class Card:
 
 @cache
 def catalogue() -> dict[str, Card]:
-    """All known weights by name, the bundled ones first."""
+    """All known weights by name, the packaged ones first."""
     text = files("napari_simpleclick.weights").joinpath("catalogue.toml").read_text()
     cards = {}
     for name, fields in tomllib.loads(text).items():
@@ -69,3 +78,16 @@ def catalogue() -> dict[str, Card]:
         official = card.origin == OFFICIAL_ORIGIN
         cards[name] = replace(card, page=OFFICIAL_PAGE) if official else card
     return cards
+
+
+def find_card(name_or_path: str | Path) -> Card | None:
+    """Card of known weights; None for the path of a file.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A name in the catalogue, ``"bundled"`` for the packaged weights that need the
+        fewest clicks, or anything else.
+    """
+    name = str(name_or_path)
+    return catalogue().get(BUNDLED if name == "bundled" else name)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pooch
 
-from napari_simpleclick.weights.catalogue import Card, catalogue
+from napari_simpleclick.weights.catalogue import Card, catalogue, find_card
 from napari_simpleclick.weights.errors import WeightsError
 from napari_simpleclick.weights.fetching import Fetcher, Report
 
@@ -37,7 +37,8 @@ def load_weights(name_or_path: str | Path = "bundled") -> tuple[Network, Card]:
     Parameters
     ----------
     name_or_path : str or Path
-        A name in the catalogue, or a ``.safetensors`` or official ``.pth`` file. An
+        A name in the catalogue, ``"bundled"`` for the packaged weights that need the
+        fewest clicks, or a ``.safetensors`` or official ``.pth`` file. An
         official file is recognised by its name, and found again by its catalogue
         name from then on.
 
@@ -59,11 +60,11 @@ def load_weights(name_or_path: str | Path = "bundled") -> tuple[Network, Card]:
     --------
     >>> network, card = load_weights("bundled")
     >>> card.network, card.name
-    ('simpleclick-xtiny', 'bundled')
+    ('encode-once-lite0', 'encode-once')
     """
     from napari_simpleclick.weights.checkpoints import network_from, read_checkpoint
 
-    known = catalogue().get(str(name_or_path))
+    known = find_card(name_or_path)
     path = locate_weights(name_or_path)
     state, about = read_checkpoint(path)
     network, kind = network_from(state, about, path)
@@ -94,7 +95,7 @@ def spec_of(name_or_path: str | Path) -> NetworkSpec:
     from napari_simpleclick.networks import NETWORKS
     from napari_simpleclick.weights.checkpoints import read_checkpoint, recognise
 
-    known = catalogue().get(str(name_or_path))
+    known = find_card(name_or_path)
     if known is not None:
         return NETWORKS[known.network].spec
     path = locate_weights(name_or_path)
@@ -109,12 +110,12 @@ def locate_weights(name_or_path: str | Path) -> Path:
     WeightsError
         If there are no such weights.
     """
-    known = catalogue().get(str(name_or_path))
+    known = find_card(name_or_path)
     path = locate(known) if known else Path(name_or_path).expanduser()
     if known is None and not path.exists() and path.suffix == "":
         raise WeightsError(
             f"'{name_or_path}' is neither a file nor known weights; choose one of "
-            f"{', '.join(catalogue())}, or give the path of a file."
+            f"bundled, {', '.join(catalogue())}, or give the path of a file."
         )
     return path
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from psygnal import Signal
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.weights import WeightsError, catalogue, download, is_local
+from napari_simpleclick.weights import WeightsError, download, find_card, is_local
 from napari_simpleclick.workflow.explain import explain
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class Load:
     def run(self) -> PredictionEngine | None:
         """Download if need be, load and warm up; None if it was given up."""
         try:
-            card = catalogue().get(self.choice.model)
+            card = find_card(self.choice.model)
             if card is not None and card.url and not is_local(card):
                 download(card, report=self._on_bytes)
             self._check()

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QPushBut
 from napari_simpleclick.plugin import settings
 from napari_simpleclick.plugin.download_bar import DownloadBar
 from napari_simpleclick.plugin.sections.section import Section
-from napari_simpleclick.weights import Card, catalogue, is_local
+from napari_simpleclick.weights import Card, catalogue, find_card, is_local
 from napari_simpleclick.weights.store import described
 from napari_simpleclick.workflow import ModelChoice
 
@@ -58,7 +58,7 @@ class ModelSection(Section):
 
     def _fill(self) -> None:
         for card in catalogue().values():
-            self.model.addItem(card.name, card.name)
+            self.model.addItem(card.title or card.name, card.name)
             tip = f"{card.network}\n{card.training_data}\nLicence: {card.licence}"
             row = self.model.count() - 1
             self.model.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
@@ -148,10 +148,12 @@ class ModelSection(Section):
     def _show(self) -> None:
         """Show what is in use, or being loaded."""
         choice = self.models.choice
-        if self.model.findData(choice.model) < 0:
-            self.model.insertItem(0, Path(choice.model).name, choice.model)
-            self.model.setItemData(0, choice.model, Qt.ItemDataRole.ToolTipRole)
-        self.model.setCurrentIndex(self.model.findData(choice.model))
+        card = find_card(choice.model)
+        name = card.name if card else choice.model
+        if self.model.findData(name) < 0:
+            self.model.insertItem(0, Path(name).name, name)
+            self.model.setItemData(0, name, Qt.ItemDataRole.ToolTipRole)
+        self.model.setCurrentIndex(self.model.findData(name))
         devices = list(dict.fromkeys([*(self.models.devices or ("auto", "cpu"))]))
         if choice.device not in devices:
             devices.append(choice.device)
@@ -159,7 +161,6 @@ class ModelSection(Section):
         self.device.addItems(devices)
         self.device.setCurrentText(choice.device)
         self.precision.setCurrentText(choice.precision)
-        card = catalogue().get(choice.model)
         if card is None and self.models.engine is not None:
             card = self.models.engine.card if not self.models.is_loading else None
         text, licence = _describe(card, choice.model)
