@@ -12,7 +12,7 @@ from napari_simpleclick.propagation import (
     interpolated,
     propagate_mask,
 )
-from tests.helpers import LinearNetwork
+from tests.helpers import DiskNetwork, LinearNetwork
 
 COUNT = 24
 CENTRE, RADIUS = 12, 9
@@ -71,6 +71,33 @@ def test_the_bundled_network_goes_both_ways_until_the_object_ends(bundled):
     outward = [found[index].confidence for index in range(CENTRE + 1, max(found) + 1)]
     assert outward == sorted(outward, reverse=True)
     assert 0 < min(outward) <= max(outward) <= 1
+
+
+def long_bar(end, bright=90):
+    """A bar through slices that look the same beyond its end."""
+    volume = np.random.default_rng(1).normal(60, 8, (14, 96, 96))
+    volume[:end, 30:60, 36:66] += bright
+    mask = np.zeros((96, 96), bool)
+    mask[30:60, 36:66] = True
+    return Slices(volume.clip(0, 255).astype(np.uint8).__getitem__), mask
+
+
+@pytest.mark.parametrize("bright", [90, -40, 12])
+def test_it_ends_where_nothing_looks_like_the_object_any_more(bright):
+    follows_its_prior = DiskNetwork(5, image_size=(128, 128))
+    predictor = Predictor(follows_its_prior, device="cpu", precision="float32")
+    slices, mask = long_bar(9, bright)
+    walk = Propagation(predictor, slices, 3, mask)
+    assert max(step.index for step in walk.run(3, 13)) == 8
+    assert walk.endings == [(8, Ending.GONE)]
+
+
+def test_doubts_that_only_add_up_do_not_end_it(predictor):
+    slices, mask = long_bar(14)
+    walk = Propagation(predictor, slices, 0, mask, least_confidence=0.9)
+    steps = list(walk.run(0, 13))
+    assert walk.endings == [(13, Ending.RANGE)]
+    assert steps[-1].confidence < 0.9
 
 
 def test_a_range_is_kept(predictor):

@@ -115,7 +115,7 @@ def load_stub(controller: Controller) -> BrightPredictor:
     """Let the controller have a model, without loading one."""
     predictor = BrightPredictor()
     models = controller.workflow.models
-    models.engine = PredictionEngine(predictor, catalogue()["bundled"])
+    models.engine = PredictionEngine(predictor, catalogue()["simpleclick-xtiny"])
     models.loaded.emit()
     return predictor
 

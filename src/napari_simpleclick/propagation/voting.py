@@ -39,6 +39,14 @@ ENOUGH, CLEAR_LEAD = 0.1, 0.5
 share of what it explains together with the brightness. Brightness leaks into tissue
 that looks alike, so it is not asked unless the network is at a loss."""
 
+TELLING = 0.5
+"""Nats of brightness between an object and its surroundings, below which brightness
+does not tell whether the object is still there."""
+
+RING_PX, RING_SHARE = 4.0, 0.3
+"""Width of the ring around an object: at least so many pixels, and a share of its
+depth."""
+
 BINS = 32
 MOST_PIXELS = 40_000
 """Per rehearsal; large objects are sampled."""
@@ -92,6 +100,7 @@ class Voters:
         self.reach = max(8.0, float(inside.max()))
         near = np.abs(inside) < self.reach
         self._brightness = _contrast(image, mask, (inside > -self.reach) & ~mask)
+        self._inside, self._around = self._evidence(image, mask)
         rows, truths = [], []
         for damaged in _rehearsals(inside):
             features = self._features(image, signed_distance(damaged), ask(damaged))
@@ -130,6 +139,36 @@ class Voters:
         )
         leader = network if self.network_leads else everything
         return Votes(leader, network, everything, prior)
+
+    def likeness(self, image: NDArray[np.uint8], mask: Mask) -> float:
+        """Tell how much what is under a mask looks like the annotated object.
+
+        Parameters
+        ----------
+        image : ndarray
+            (H, W) uint8, the slice around the mask.
+        mask : ndarray
+            (H, W) bool, not empty.
+
+        Returns
+        -------
+        float
+            About 1 if it is as bright as the object and stands out as much, 0 if it is
+            as the surroundings were, or stands out no more; 1 where the brightness of
+            the object never told it from its surroundings.
+        """
+        contrast = self._inside - self._around
+        if contrast < TELLING:
+            return 1.0
+        inside, around = self._evidence(image, mask)
+        return min(inside - self._around, inside - around) / contrast
+
+    def _evidence(self, image: NDArray[np.uint8], mask: Mask) -> tuple[float, float]:
+        """Mean evidence of the brightness under a mask, and in a ring around it."""
+        odds, inside = self._brightness[_smooth(image)], signed_distance(mask)
+        ring = (inside <= 0) & (inside > -max(RING_PX, RING_SHARE * inside.max()))
+        around = float(odds[ring].mean()) if ring.any() else 0.0
+        return float(odds[mask].mean()), around
 
     def _features(self, image: NDArray[np.uint8], prior: Map, logits: Map) -> Map:
         """Prior, network and brightness as (3, H, W)."""

@@ -30,7 +30,10 @@ COLLAPSE = 0.35
 """An object whose area shrinks below this share within one slice has ended."""
 
 LEAST_CONFIDENCE = 0.5
-"""Where a walk gives up, unless told otherwise."""
+"""A step with less gives up, unless told otherwise."""
+
+LEAST_LIKENESS = 0.15
+"""An object that looks less like itself than this has ended."""
 
 
 class Ending(Enum):
@@ -76,7 +79,8 @@ class ReachedSlice:
     odds : ndarray
         Log-odds in that part, (h, w) float32.
     confidence : float
-        0 to 1; how far one can trust the mask.
+        0 to 1; how far one can trust the mask. It is that of the step times that of
+        all steps before it.
     shape : tuple of int
         (H, W) of the slice.
     """
@@ -136,7 +140,7 @@ class Walk:
         stop : int
             The last slice, before or after the annotated one.
         least_confidence : float
-            Where the confidence is lower, the walk stops; 0 never.
+            Where the confidence of a step alone is lower, the walk stops; 0 never.
 
         Yields
         ------
@@ -152,16 +156,15 @@ class Walk:
             before, picture = picture, self.slices.read(index)
             step = self._step(voters, index, before, picture, mask)
             now = np.count_nonzero(step.odds > 0)
-            if now == 0:
+            if now == 0 or self._likeness(voters, picture, step) < LEAST_LIKENESS:
                 self.ending = Ending.GONE
             elif now < COLLAPSE * np.count_nonzero(mask):
                 self.ending = Ending.COLLAPSED
-            confidence *= step.confidence
-            if self.ending is Ending.RANGE and confidence < least_confidence:
+            if self.ending is Ending.RANGE and step.confidence < least_confidence:
                 self.ending = Ending.UNSURE
             if self.ending is not Ending.RANGE:
                 return
-            mask = step.mask
+            mask, confidence = step.mask, confidence * step.confidence
             yield replace(step, confidence=confidence)
 
     def _learn(self) -> Voters:
@@ -194,6 +197,12 @@ class Walk:
         votes = voters.votes(image, prior, self._ask(box, prior > 0))
         odds = _touching(votes.leader, prior > 0)
         return ReachedSlice(index, box, odds, _confidence(votes, odds), mask.shape)
+
+    def _likeness(
+        self, voters: Voters, picture: NDArray[Any], step: ReachedSlice
+    ) -> float:
+        image = self._gray(picture[step.box.slices])
+        return voters.likeness(image, step.odds > 0)
 
     def _ask(self, box: Crop, prior: Mask) -> Map:
         """Let the network correct a mask, as if someone had clicked inside it."""

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from napari_simpleclick.annotation import Mask, fingerprint
-from napari_simpleclick.propagation import Ending, Propagation, Slices, interpolated
+from napari_simpleclick.propagation import (
+    LEAST_CONFIDENCE,
+    Ending,
+    Propagation,
+    Slices,
+    interpolated,
+)
 from napari_simpleclick.workflow.mask_array import release
 from napari_simpleclick.workflow.merging import support
 from napari_simpleclick.workflow.shared_predictor import SharedPredictor, Stopped
@@ -264,4 +270,11 @@ def describe(run: PropagationRun, endings: Iterable[tuple[int, Ending, int]]) ->
             f" If it is still there on {slices}, click on it there and press Both; "
             "else it is done."
         )
+    unsure = sum(
+        patch.confidence is not None and patch.confidence < LEAST_CONFIDENCE
+        for patch in run.patches.values()
+    )
+    if unsure:
+        slices = "slice is" if unsure == 1 else "slices are"
+        advice += f" {unsure} {slices} worth a look: press Check next."
     return f"{where}: {why or 'cancelled'}.{advice}"
