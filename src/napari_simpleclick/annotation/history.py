@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.annotation.placed_prompt import PlacedPrompts
     from napari_simpleclick.annotation.prediction_settings import PredictionSettings
     from napari_simpleclick.annotation.propagated import PropagatedSlices
+    from napari_simpleclick.annotation.proposals import ProposalStates
 
 UNDO_STEPS = 200
 """How many edits can be taken back."""
@@ -52,12 +53,15 @@ class EditState:
         Object on a slice to what was propagated there; None for nothing.
     styles : dict
         Label to its style.
+    proposals : dict
+        Number to the proposal; None for none.
     """
 
     prompts: dict[ObjectSlice, PlacedPrompts] = field(default_factory=dict)
     answered: dict[ObjectSlice, bytes] = field(default_factory=dict)
     propagated: PropagatedSlices = field(default_factory=dict)
     styles: dict[int, ObjectStyle] = field(default_factory=dict)
+    proposals: ProposalStates = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from napari_simpleclick.annotation.history import Edit, EditState, ObjectStyle
 from napari_simpleclick.annotation.object_slice import Mask, ObjectSlice, fingerprint
 from napari_simpleclick.annotation.propagated import Propagated
+from napari_simpleclick.annotation.proposals import Proposals
 from napari_simpleclick.annotation.voxel_counts import VoxelCounts
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Objects:
         Label to the name and colour that the person gave it.
     propagated : Propagated
         What propagation wrote.
+    proposals : Proposals
+        What was found and may be an object.
     voxel_counts : VoxelCounts
         Voxels of each object.
     last_order : int
@@ -39,6 +42,7 @@ class Objects:
         self.prompts: dict[ObjectSlice, PlacedPrompts] = {}
         self.styles: dict[int, ObjectStyle] = {}
         self.propagated = Propagated()
+        self.proposals = Proposals()
         self.voxel_counts = VoxelCounts()
         self.last_order = 0
         self._answered: dict[ObjectSlice, bytes] = {}
@@ -105,6 +109,7 @@ class Objects:
         self.prompts |= state.prompts
         self._answered |= state.answered
         self.propagated.put(state.propagated)
+        self.proposals.put(state.proposals)
         for label, style in state.styles.items():
             self.styles.pop(label, None)
             if style != ObjectStyle():
@@ -119,6 +124,7 @@ class Objects:
             {where: self._answered.get(where, b"") for where in touched.answered},
             {where: self.propagated.find(where) for where in touched.propagated},
             {label: self.style(label) for label in touched.styles},
+            {number: self.proposals.find(number) for number in touched.proposals},
         )
 
     def without(self, label: int) -> EditState:

@@ -15,7 +15,7 @@ from napari_simpleclick.networks import channels_last, join_prompts
 from napari_simpleclick.weights.errors import enough_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari_simpleclick.networks import CropPrompts, Features, Network
 
@@ -123,6 +123,40 @@ class CropNetwork:
         if self.flip:
             logits = 0.5 * (logits[:1] + logits[1:].flip(3))
         return Answer(logits, remembered, maps)
+
+    def encode_pixels(self, pixels: Pixels) -> Features:
+        """Encode a crop of which nothing is to be remembered."""
+        return self._encode(pixels)
+
+    def answer_all(self, features: Features, prompts: Sequence[CropPrompts]) -> Tensor:
+        """Answer several prompts on one crop, each as if it were the first.
+
+        Parameters
+        ----------
+        features : tuple of Tensor
+            Of the crop.
+        prompts : sequence of CropPrompts
+            What is asked, of N objects.
+
+        Returns
+        -------
+        Tensor
+            (N,1,h,w) float32 logits; not refined.
+        """
+        encoded = [self._network.encode_prompt(one)[0] for one in prompts]
+        asked, count = join_prompts(encoded), len(encoded)
+        if self.flip:
+            asked = join_prompts([asked, self._network.flip_prompt(asked)])
+        many = tuple(part.repeat_interleave(count, dim=0) for part in features)
+        with self._autocast():
+            if self.spec.refines:
+                logits = self._network.segment(many, asked)[0]
+            else:
+                logits = self._network.decode(many, asked)
+        logits = logits.float()
+        if self.flip:
+            logits = 0.5 * (logits[:count] + logits[count:].flip(3))
+        return logits
 
     def refine(
         self,

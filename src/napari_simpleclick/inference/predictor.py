@@ -108,6 +108,11 @@ class Predictor:
         self._grid: SquareGrid | None = None
         self._window = Window(0.0, 1.0)
 
+    @property
+    def crop_network(self) -> CropNetwork:
+        """The network, to be asked about crops that are chosen elsewhere."""
+        return self._network
+
     def set_image(
         self,
         image: ArrayLike,

@@ -63,6 +63,11 @@ class Controller:
             Action.PREDICT: flow.predict,
             Action.CHECK: flow.check_next,
             Action.ACCEPT: flow.accept,
+            Action.FIND: flow.similar.find,
+            Action.NEXT: flow.similar.go_on,
+            Action.PREVIOUS: lambda: flow.similar.go_on(-1),
+            Action.ACCEPT_PROPOSAL: flow.similar.accept,
+            Action.REJECT_PROPOSAL: flow.similar.reject,
         }
         self._entering = False
         self._canvases: WeakSet[LayerCanvas] = WeakSet()

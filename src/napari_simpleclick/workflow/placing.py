@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_simpleclick.annotation import ObjectSlice, PlacedPrompt
+    from napari_simpleclick.images import Plane
     from napari_simpleclick.workflow.canvas import Canvas, ShownPoint
 
 
@@ -36,6 +37,21 @@ def take_over(canvas: Canvas) -> Iterator[tuple[ObjectSlice, PlacedPrompt]]:
     _move_clicks(canvas, orders)
     for point in fresh:
         yield _add_click(canvas, point)
+
+
+def fresh_places(canvas: Canvas) -> Iterator[tuple[Plane, float, float]]:
+    """Go through the points that are no clicks yet: slice, row and column.
+
+    Raises
+    ------
+    UserError
+        If a point is where no click can be.
+    """
+    for point in canvas.shown_points():
+        if not point.order:
+            plane = canvas.plane(point.position)
+            row, column = plane.point(point.position)
+            yield plane, row, column
 
 
 def _move_clicks(canvas: Canvas, orders: dict[int, ShownPoint]) -> None:

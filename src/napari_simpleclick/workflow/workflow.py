@@ -12,11 +12,12 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.workflow.autosave import Autosave
 from napari_simpleclick.workflow.explain import explain
 from napari_simpleclick.workflow.model_loader import ModelLoader
-from napari_simpleclick.workflow.placing import take_over
+from napari_simpleclick.workflow.placing import fresh_places, take_over
 from napari_simpleclick.workflow.prediction_queue import PredictionQueue
 from napari_simpleclick.workflow.propagator import Propagator
 from napari_simpleclick.workflow.retouch import Retouch
 from napari_simpleclick.workflow.review import Review
+from napari_simpleclick.workflow.similar import Similar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ class Workflow:
         The image that is worked on.
     positive : bool
         Whether a click with the left button adds to the object.
-    models, queue, autosave, propagator, review, retouch
+    models, queue, autosave, propagator, review, retouch, similar
         The parts.
     """
 
@@ -75,13 +76,16 @@ class Workflow:
         self.propagator = Propagator(self.models, self.queue, executor)
         self.review = Review(self.propagator)
         self.retouch = Retouch(self.queue)
+        self.similar = Similar(self.models, self.queue, executor)
         self.models.loading.connect(self._on_loading)
         self.models.loaded.connect(self._on_model)
         self.models.failed.connect(self._on_model_error)
-        for part in (self.queue, self.autosave, self.propagator):
+        for part in (self.queue, self.autosave, self.propagator, self.similar):
             part.failed.connect(self.complain)
-        self.review.status.connect(self.status.emit)
-        self.propagator.began.connect(self.began.emit)
+        for part in (self.review, self.similar):
+            part.status.connect(self.status.emit)
+        for part in (self.propagator, self.similar):
+            part.began.connect(self.began.emit)
 
     @property
     def engine(self) -> PredictionEngine | None:
@@ -94,7 +98,7 @@ class Workflow:
         """Work on an image from now on."""
         self.canvas = canvas
         canvas.session.happened.connect(self._on_event)
-        for part in (self.queue, self.autosave, self.propagator):
+        for part in (self.queue, self.autosave, self.propagator, self.similar):
             part.follow(canvas)
         self.take_over_points()
         self.changed.emit()
@@ -105,7 +109,7 @@ class Workflow:
         if canvas is None:
             return
         canvas.session.happened.disconnect(self._on_event)
-        for part in (self.queue, self.autosave, self.propagator):
+        for part in (self.queue, self.autosave, self.propagator, self.similar):
             part.follow(None)
         self.changed.emit()
 
@@ -135,6 +139,8 @@ class Workflow:
         if canvas is None:
             return
         try:
+            for plane, row, column in fresh_places(canvas):
+                self.similar.take_under(plane, row, column)
             for object_slice, step in take_over(canvas):
                 self.prompted.emit(object_slice, step)
         except UserError as error:

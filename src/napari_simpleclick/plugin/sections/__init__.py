@@ -13,6 +13,7 @@ from napari_simpleclick.plugin.sections.outline import OutlineSection
 from napari_simpleclick.plugin.sections.propagation import PropagationSection
 from napari_simpleclick.plugin.sections.reference import ReferenceSection
 from napari_simpleclick.plugin.sections.sessions import SessionSection
+from napari_simpleclick.plugin.sections.similar import SimilarSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SECTIONS: dict[str, Callable[[Controller], Section]] = {
     "propagation": PropagationSection,
+    "similar": SimilarSection,
     "outline": OutlineSection,
     "intensities": IntensitiesSection,
     "session": SessionSection,
