@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
 Map = NDArray[np.float32]
 Place = tuple[float, float]
 
-BATCH = 8
-"""Seeds decoded at once."""
+BATCH = 4
+"""Seeds decoded at once; a click waits for so many."""
 
 SURE, DOUBTFUL = 0.7, 0.3
 """Stability is the share of the pixels above the second that are above the first."""
+
+COVERED = 0.4
+"""Share of the smaller of two masks above which both are about the same thing."""
 
 TOUCHING = 8
 """Pixels that touch at a corner belong to one part."""
@@ -120,7 +124,7 @@ class Answers:
         return np.concatenate(found)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Candidate:
     """A mask that a seed gave.
 
@@ -162,44 +166,55 @@ class Candidate:
         """Pixels of the network's input."""
         return int(np.count_nonzero(self.mask))
 
-    def at_edge(self) -> tuple[bool, bool, bool, bool]:
-        """Whether the mask touches the top, bottom, left and right of the view."""
-        mask = self.mask
-        return (
-            bool(mask[0].any()),
-            bool(mask[-1].any()),
-            bool(mask[:, 0].any()),
-            bool(mask[:, -1].any()),
-        )
-
     def middle(self) -> Place:
         """Row and column of the deepest place of the mask."""
         deepest = np.unravel_index(int(depth(self.mask).argmax()), self.mask.shape)
         return float(deepest[0]), float(deepest[1])
 
-    def in_view(self, view: Crop) -> tuple[Crop, NDArray[np.bool_]]:
-        """Give the mask in px of the picture: the box around it, and what is in it."""
+    @cached_property
+    def boxed(self) -> BoxedMask:
+        """The mask in its box, px of the network's input."""
+        return boxed(self.mask)
+
+    def in_view(self, view: Crop) -> BoxedMask:
+        """Give the mask in square px of the picture."""
         part = np.where(self.mask, self.probability, 0).astype(np.float32)
         whole = Crop.whole(self.mask.shape)  # type: ignore[arg-type]
         large = resize_crop(part, whole, (view.height, view.width)) > THRESHOLD
         return boxed(large, view.row_min, view.column_min)
 
 
-def boxed(
-    mask: NDArray[np.bool_], row: int = 0, column: int = 0
-) -> tuple[Crop, NDArray[np.bool_]]:
+class BoxedMask(NamedTuple):
+    """A mask without the empty rows and columns around it.
+
+    Parameters
+    ----------
+    box : Crop
+        Its rows and columns.
+    inside : ndarray
+        (height, width) bool.
+    """
+
+    box: Crop
+    inside: NDArray[np.bool_]
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return int(np.count_nonzero(self.inside))
+
+
+def boxed(mask: NDArray[np.bool_], row: int = 0, column: int = 0) -> BoxedMask:
     """Cut a mask to the box around it, which is moved; an empty one to one pixel."""
     spans = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
     if not spans[0].size:
-        return Crop(row, row, column, column), np.zeros((1, 1), bool)
+        return BoxedMask(Crop(row, row, column, column), np.zeros((1, 1), bool))
     (top, bottom), (left, right) = ((int(s[0]), int(s[-1])) for s in spans)
     box = Crop(row + top, row + bottom, column + left, column + right)
-    return box, mask[top : bottom + 1, left : right + 1].copy()
+    return BoxedMask(box, mask[top : bottom + 1, left : right + 1].copy())
 
 
-def shared(
-    first: tuple[Crop, NDArray[np.bool_]], second: tuple[Crop, NDArray[np.bool_]]
-) -> int:
+def shared(first: BoxedMask, second: BoxedMask) -> int:
     """Count the pixels that two boxed masks share."""
     (one, mask), (other, rest) = first, second
     top, bottom = max(one.row_min, other.row_min), min(one.row_max, other.row_max)
@@ -216,3 +231,28 @@ def shared(
         left - other.column_min : right - other.column_min + 1,
     ]
     return int(np.count_nonzero(a & b))
+
+
+def iou(first: BoxedMask, second: BoxedMask) -> float:
+    """Intersection over union, 0 to 1; 0 if both are empty."""
+    both = shared(first, second)
+    return both / max(1, first.area + second.area - both)
+
+
+def suppressed(masks: Sequence[BoxedMask]) -> list[int]:
+    """Numbers of the masks that are left if each takes the place of later ones.
+
+    Parameters
+    ----------
+    masks : sequence of BoxedMask
+        The best first. One goes if a better one covers much of the smaller of both.
+    """
+    kept: list[int] = []
+    for number, mask in enumerate(masks):
+        rivals = (masks[other] for other in kept)
+        if all(
+            shared(mask, other) < COVERED * min(mask.area, other.area)
+            for other in rivals
+        ):
+            kept.append(number)
+    return kept

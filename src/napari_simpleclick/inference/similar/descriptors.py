@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
@@ -34,12 +34,9 @@ class Descriptors:
     ----------
     values : ndarray
         (D, h, w) float32.
-    groups : tuple of tuple
-        First and last (half-open) of the numbers that come from one map.
     """
 
     values: Map
-    groups: tuple[tuple[int, int], ...]
 
     @classmethod
     def of(cls, features: Features | None, pixels: Map) -> Descriptors:
@@ -55,9 +52,12 @@ class Descriptors:
         size = (pixels.shape[0] // STRIDE, pixels.shape[1] // STRIDE)
         maps = [] if features is None else _network_maps(features, pixels.shape, size)
         maps = maps or _pixel_maps(pixels, size)
-        ends = np.cumsum([0, *(len(one) for one in maps)]).tolist()
-        groups = tuple(zip(ends[:-1], ends[1:], strict=True))
-        return cls(np.concatenate(maps), groups)
+        return cls(np.concatenate(maps))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(h, w): rows and columns of places."""
+        return self.values.shape[1], self.values.shape[2]
 
     @property
     def rows(self) -> Map:
@@ -106,14 +106,16 @@ def _pixel_maps(pixels: Map, size: tuple[int, int]) -> list[Map]:
     gray = pixels.mean(2) if pixels.ndim == 3 else pixels
     gray = np.ascontiguousarray(gray, np.float32)
     blurred = [cv2.GaussianBlur(gray, (0, 0), sigma) for sigma in BLURS]
-    maps = [*blurred, *(fine - coarse for fine, coarse in zip(blurred, blurred[1:]))]
-    for sigma, image in zip(BLURS, blurred):
+    maps = [*blurred, *(fine - coarse for fine, coarse in pairwise(blurred))]
+    for sigma, image in zip(BLURS, blurred, strict=True):
         squares = cv2.GaussianBlur((gray - image) ** 2, (0, 0), sigma)
         slope = np.hypot(cv2.Sobel(image, -1, 1, 0), cv2.Sobel(image, -1, 0, 1))
         maps += [np.sqrt(np.maximum(squares, 0)), sigma * slope]
     if pixels.ndim == 3:
         maps += [
-            cv2.GaussianBlur(np.ascontiguousarray(pixels[..., channel]) - gray, (0, 0), s)
+            cv2.GaussianBlur(
+                np.ascontiguousarray(pixels[..., channel]) - gray, (0, 0), s
+            )
             for channel in range(2)
             for s in (2.0, 8.0)
         ]

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Rows = NDArray[np.float32]
 
@@ -45,7 +41,6 @@ class Logistic:
         positive: NDArray[np.bool_],
         share: NDArray[np.float32] | None = None,
         penalty: float = 1.0,
-        groups: Sequence[tuple[int, int]] = (),
     ) -> Logistic:
         """Fit by maximum likelihood with a quadratic penalty; both kinds weigh the same.
 
@@ -59,13 +54,8 @@ class Logistic:
             (N,) weight of each row within its kind; None for the same.
         penalty : float
             Of the squared weights, against the mean of the log likelihoods.
-        groups : sequence of tuple
-            First and last column (half-open) of columns that count as one together,
-            such as those of one map: they are scaled down by the root of their number.
         """
         mean, spread = rows.mean(0), rows.std(0) + 1e-4
-        for first, last in groups:
-            spread[first:last] *= np.sqrt(last - first)
         plain = ((rows - mean) / spread).astype(np.float64)
         weight = np.ones(len(rows)) if share is None else share.astype(np.float64)
         weight = weight.copy()
@@ -87,6 +77,10 @@ class Logistic:
         return cls(mean, spread, found[:-1].astype(np.float32), float(found[-1]))
 
     def probability(self, rows: Rows) -> NDArray[np.float32]:
-        """Give the probability of being positive, (N,) float32, of rows (N, D)."""
+        """Give the probability of being positive, (N,) float32, of rows (N, D).
+
+        Columns beyond those that it was fitted to are not looked at.
+        """
+        rows = rows[:, : self.weights.size]
         odds = ((rows - self.mean) / self.spread) @ self.weights + self.bias
         return np.asarray(expit(odds), np.float32)

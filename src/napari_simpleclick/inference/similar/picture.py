@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 Mask = NDArray[np.bool_]
 
-SIDES_SEEN = 6.0
+SIDES_SEEN = 5.5
 """Side of what the network sees over that of a usual object: enough to know an object
 by what is around it, and large enough to find its border."""
 
@@ -29,7 +30,7 @@ LARGEST_SIDES_SEEN = 1.8
 OVERLAP = 1.3
 """Two neighbouring views share so many sides of a large object."""
 
-NEARLY = 1.35
+NEARLY = 1.2
 """Views that differ less from the network's input are made as large as it, so that
 pixels stay what they are."""
 
@@ -108,6 +109,13 @@ class Picture:
         resampled = cv2.remap(mask.astype(np.float32), *places, cv2.INTER_LINEAR)
         return own, np.asarray(resampled > 0.5)
 
+    def place_back(self, place: tuple[float, float]) -> tuple[float, float]:
+        """Bring a row and column of square pixels to the slice's own."""
+        if self._grid is None:
+            return place
+        factors = self._grid.factors
+        return place[0] / factors[0], place[1] / factors[1]
+
 
 def usual_sides(masks: Sequence[Mask]) -> tuple[float, float]:
     """Median side, and that of the largest few, of objects in square pixels."""
@@ -174,6 +182,6 @@ class Tiling:
         count = math.ceil((length - side) / max(1, side - self.overlap)) + 1
         starts = [round(i * (length - side) / max(1, count - 1)) for i in range(count)]
         middles = [start + side / 2 for start in starts]
-        cuts = [0, *(round((a + b) / 2) for a, b in zip(middles, middles[1:])), length]
+        cuts = [0, *(round((a + b) / 2) for a, b in pairwise(middles)), length]
         for number, start in enumerate(starts):
             yield start, start + side - 1, cuts[number], cuts[number + 1] - 1
