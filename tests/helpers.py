@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from skimage.io import imsave
+from skimage.measure import label
 
 from napari_simpleclick import networks
 from napari_simpleclick.networks import (
@@ -155,6 +156,32 @@ class LinearNetwork(DiskNetwork):
         prior, positive, negative = prompt.split(1, dim=1)
         brightness = 8 * (features[0][:, :1] - self.bias)
         return brightness + 2 * (prior - 0.5) + 6 * positive - 6 * negative
+
+
+class PartNetwork(DiskNetwork):
+    """Answers with the bright part that the positive clicks are on.
+
+    Parameters
+    ----------
+    bias : float
+        Red value in [0, 1] that is neither object nor background.
+    image_size : tuple of int
+        (height, width) of the network's input, px.
+    """
+
+    def __init__(self, bias: float, image_size: tuple[int, int] = (192, 192)) -> None:
+        super().__init__(1.0, image_size)
+        self.bias = bias
+
+    def decode(self, features, prompt):
+        answers = []
+        for image, asked in zip(features[0], prompt, strict=True):
+            parts = label((image[0] > self.bias).numpy(), connectivity=1)
+            clicked = np.unique(parts[(asked[1] > 0.5).numpy()])
+            removed = np.unique(parts[(asked[2] > 0.5).numpy()])
+            inside = np.isin(parts, [c for c in clicked if c and c not in removed])
+            answers.append(torch.from_numpy(np.where(inside, 4.0, -4.0)))
+        return torch.stack(answers)[:, None].float()
 
 
 def write_official_checkpoint(path: Path) -> None:

@@ -27,13 +27,7 @@ def take_over(canvas: Canvas) -> Iterator[tuple[ObjectSlice, PlacedPrompt]]:
     UserError
         If a point is where no click can be.
     """
-    orders: dict[int, ShownPoint] = {}
-    fresh: list[ShownPoint] = []
-    for point in canvas.shown_points():
-        if point.order and point.order not in orders:
-            orders[point.order] = point
-        else:
-            fresh.append(point)
+    orders, fresh = _known_and_fresh(canvas)
     _move_clicks(canvas, orders)
     for point in fresh:
         yield _add_click(canvas, point)
@@ -47,11 +41,24 @@ def fresh_places(canvas: Canvas) -> Iterator[tuple[Plane, float, float]]:
     UserError
         If a point is where no click can be.
     """
+    for point in _known_and_fresh(canvas)[1]:
+        plane = canvas.plane(point.position)
+        row, column = plane.point(point.position)
+        yield plane, row, column
+
+
+def _known_and_fresh(
+    canvas: Canvas,
+) -> tuple[dict[int, ShownPoint], list[ShownPoint]]:
+    """Points by the order of their click, and those that are no clicks yet."""
+    orders: dict[int, ShownPoint] = {}
+    fresh: list[ShownPoint] = []
     for point in canvas.shown_points():
-        if not point.order:
-            plane = canvas.plane(point.position)
-            row, column = plane.point(point.position)
-            yield plane, row, column
+        if point.order and point.order not in orders:
+            orders[point.order] = point
+        else:
+            fresh.append(point)
+    return orders, fresh
 
 
 def _move_clicks(canvas: Canvas, orders: dict[int, ShownPoint]) -> None:

@@ -145,9 +145,9 @@ class SimilarRun:
 def search(run: SimilarRun) -> Iterator[None]:
     """Learn and search; yields after each slice."""
     try:
-        predictor = run.engine.predictor
-        finder = SimilarFinder(Answers(predictor, run.turn))
-        for _ in finder.learn(run.example_slices()):
+        examples = run.example_slices()
+        finder = SimilarFinder(Answers(run.engine.predictor, run.turn))
+        for _ in finder.learn(examples):
             yield
         for plane in run.planes:
             labels = plane.read(run.labels)

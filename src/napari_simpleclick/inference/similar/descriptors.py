@@ -88,7 +88,7 @@ class Descriptors:
 def _network_maps(
     features: Features, shape: tuple[int, ...], size: tuple[int, int]
 ) -> list[Map]:
-    """Maps that a network made, each of unit length at each place."""
+    """Give the maps that a network made, each of unit length at each place."""
     found = []
     for part in features:
         if part.ndim != 4 or not COARSEST <= part.shape[3] / shape[1] <= FINEST:
@@ -113,11 +113,9 @@ def _pixel_maps(pixels: Map, size: tuple[int, int]) -> list[Map]:
         maps += [np.sqrt(np.maximum(squares, 0)), sigma * slope]
     if pixels.ndim == 3:
         maps += [
-            cv2.GaussianBlur(
-                np.ascontiguousarray(pixels[..., channel]) - gray, (0, 0), s
-            )
+            cv2.GaussianBlur(pixels[..., channel] - gray, (0, 0), sigma)
             for channel in range(2)
-            for s in (2.0, 8.0)
+            for sigma in (2.0, 8.0)
         ]
     small = [cv2.resize(one, size[::-1], interpolation=cv2.INTER_AREA) for one in maps]
     return [np.stack(small).astype(np.float32)]

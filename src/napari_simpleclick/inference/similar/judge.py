@@ -34,9 +34,9 @@ REFUSED_WEIGHT = 5.0
 PENALTY = 0.02
 """Found on two annotated sections of neural tissue, by leaving one of them out."""
 
-DOUBTED = 30
+DOUBTED = 0.75
 """On a slice that may hold further objects, a mask that is no example is not learned
-from if its places look more like one than those of so many percent of them."""
+from if its places are likelier than so much of what those of examples usually are."""
 
 FEW = 20
 """With so many examples the penalty is twice that with very many."""
@@ -97,7 +97,7 @@ def fit_judge(lessons: Sequence[Lesson]) -> Logistic:
         return BY_PLACES
     rows = np.stack([one.row for one in lessons])
     certain = refused | np.array([one.whole for one in lessons], bool)
-    limit = np.percentile(rows[right, 0], DOUBTED)
+    limit = DOUBTED * float(np.median(rows[right, 0]))
     wrong &= certain | (rows[:, 0] < limit)
     if not wrong.any():
         return BY_PLACES

@@ -42,7 +42,7 @@ class Logistic:
         share: NDArray[np.float32] | None = None,
         penalty: float = 1.0,
     ) -> Logistic:
-        """Fit by maximum likelihood with a quadratic penalty; both kinds weigh the same.
+        """Fit by penalised maximum likelihood; both kinds weigh the same.
 
         Parameters
         ----------
