@@ -68,7 +68,9 @@ def test_the_rest_is_proposed_and_accepted_by_number(person):
     similar.accept()
     for label in (4, 5):
         mask = person.mask == label
-        truth = max((disk(*place) for place in DISKS[3:]), key=lambda t: (t & mask).sum())
+        truth = max(
+            (disk(*place) for place in DISKS[3:]), key=lambda t: (t & mask).sum()
+        )
         assert (mask & truth).sum() > 0.8 * (mask | truth).sum()
     assert similar.waiting().open == 0
     similar.find()

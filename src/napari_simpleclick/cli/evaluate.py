@@ -22,6 +22,8 @@ from napari_simpleclick.cli.common import (
 
 if TYPE_CHECKING:
     from napari_simpleclick.evaluation import Result
+    from napari_simpleclick.evaluation.datasets import Case
+    from napari_simpleclick.evaluation.worker import RobotSettings
 
 app = typer.Typer()
 
@@ -57,6 +59,10 @@ def evaluate(
     ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Folder for a web page with pictures.")
+    ] = None,
+    find: Annotated[
+        int | None,
+        typer.Option(min=3, help="Find the others with this many objects as examples."),
     ] = None,
     stop_at: Annotated[
         float | None,
@@ -187,12 +193,43 @@ def evaluate(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     _show([result])
+    if find is not None:
+        _find(result, cases, settings, find, json_)
     if report is not None:
         with Console(stderr=True).status("Pictures of the best and the worst…"):
             strips = draw_strips(
                 result, cases, settings, jobs=jobs, scheduler=scheduler
             )
         typer.echo(f"Saved {write_report([result], report, strips)}")
+
+
+def _find(
+    result: Result,
+    cases: list[Case],
+    settings: RobotSettings,
+    examples: int,
+    out: Path | None,
+) -> None:
+    """Measure *Find similar*, and say how it went."""
+    from napari_simpleclick.evaluation.finding import measure_finding
+
+    with progress_bar() as bar:
+        task = bar.add_task("Find similar", total=None)
+        found = measure_finding(
+            result,
+            cases,
+            settings,
+            examples,
+            out=out,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        ).find
+    assert found is not None
+    table = Table("Examples", "Objects", "Proposed", "Right", "Recall", "Clicks saved")
+    counts = (found.examples, found.objects, found.proposed, found.right)
+    table.add_row(
+        *map(str, counts), f"{100 * found.recall:.0f} %", str(found.clicks_saved)
+    )
+    console.print(table)
 
 
 @app.command(epilog=example("compare ours.json theirs.json --report out"))

@@ -439,4 +439,6 @@ def _filled(canvas: Canvas, planes: list[Plane]) -> list[Plane]:
         return planes
     counts = canvas.session.objects.voxel_counts
     total = sum(counts.areas(label, axes[0]) for label in counts.labels())
-    return [plane for plane in planes if counts.labels() and total[plane.index[axes[0]]]]
+    return [
+        plane for plane in planes if counts.labels() and total[plane.index[axes[0]]]
+    ]

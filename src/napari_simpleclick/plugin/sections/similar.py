@@ -49,8 +49,12 @@ class SimilarSection(LiveSection):
         self.least = QDoubleSpinBox()
         self.before = KeyButton("Previous", Action.PREVIOUS.value, Action.PREVIOUS)
         self.after = KeyButton("Next", Action.NEXT.value, Action.NEXT)
-        self.yes = KeyButton("Accept", Action.ACCEPT_PROPOSAL.value, Action.ACCEPT_PROPOSAL)
-        self.no = KeyButton("Reject", Action.REJECT_PROPOSAL.value, Action.REJECT_PROPOSAL)
+        self.yes = KeyButton(
+            "Accept", Action.ACCEPT_PROPOSAL.value, Action.ACCEPT_PROPOSAL
+        )
+        self.no = KeyButton(
+            "Reject", Action.REJECT_PROPOSAL.value, Action.REJECT_PROPOSAL
+        )
         self.cancel = QPushButton("Cancel")
         self.place, self.outcome = QLabel(), QLabel()
         self._lay_out()
