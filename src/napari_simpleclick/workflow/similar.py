@@ -370,7 +370,7 @@ class Similar:
         return self.canvas
 
     def _current(self, numbers: list[int]) -> int | None:
-        """The proposal in view, or the likeliest one if that is gone."""
+        """Find the proposal in view, or the likeliest one if that is gone."""
         if self.current not in numbers:
             self.current = numbers[0] if numbers else None
         return self.current
@@ -438,7 +438,8 @@ def _filled(canvas: Canvas, planes: list[Plane]) -> list[Plane]:
     if not axes:
         return planes
     counts = canvas.session.objects.voxel_counts
-    total = sum(counts.areas(label, axes[0]) for label in counts.labels())
-    return [
-        plane for plane in planes if counts.labels() and total[plane.index[axes[0]]]
-    ]
+    labels = counts.labels()
+    if not labels:
+        return []
+    total = sum(counts.areas(label, axes[0]) for label in labels)
+    return [plane for plane in planes if total[plane.index[axes[0]]]]

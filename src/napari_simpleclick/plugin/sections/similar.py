@@ -31,6 +31,10 @@ NEEDS = (
 )
 
 
+def _button(text: str, action: Action) -> KeyButton:
+    return KeyButton(text, action.value, action)
+
+
 class SimilarSection(LiveSection):
     """Buttons to search and to judge, and the outlines of what was found.
 
@@ -44,17 +48,13 @@ class SimilarSection(LiveSection):
         super().__init__("Find similar", controller)
         self.similar = self.workflow.similar
         self._ghosts = Ghosts(controller)
-        self.here = KeyButton("On this slice", Action.FIND.value, Action.FIND)
+        self.here = _button("On this slice", Action.FIND)
         self.everywhere = QPushButton("On all slices")
         self.least = QDoubleSpinBox()
-        self.before = KeyButton("Previous", Action.PREVIOUS.value, Action.PREVIOUS)
-        self.after = KeyButton("Next", Action.NEXT.value, Action.NEXT)
-        self.yes = KeyButton(
-            "Accept", Action.ACCEPT_PROPOSAL.value, Action.ACCEPT_PROPOSAL
-        )
-        self.no = KeyButton(
-            "Reject", Action.REJECT_PROPOSAL.value, Action.REJECT_PROPOSAL
-        )
+        self.before = _button("Previous", Action.PREVIOUS)
+        self.after = _button("Next", Action.NEXT)
+        self.yes = _button("Accept", Action.ACCEPT_PROPOSAL)
+        self.no = _button("Reject", Action.REJECT_PROPOSAL)
         self.cancel = QPushButton("Cancel")
         self.place, self.outcome = QLabel(), QLabel()
         self._lay_out()
