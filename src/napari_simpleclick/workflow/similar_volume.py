@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.images.files import ImageFile, read_image, read_mask
+from napari_simpleclick.images.files import ImageFile, read_image, read_labels
 from napari_simpleclick.images.planes import Plane
 from napari_simpleclick.inference import Predictor
 from napari_simpleclick.inference.similar import (
@@ -117,7 +117,7 @@ def find_similar(
     file = read_image(image)
     flat = file.as_volume()
     told: list[str] = []
-    marked = read_mask(examples, flat, told.append)
+    marked = read_labels(examples, flat, told.append)
     if marked.shape != flat.shape:
         raise UserError(
             f"'{examples}' has shape {marked.shape}, its image {flat.shape}; give "

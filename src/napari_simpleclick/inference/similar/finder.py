@@ -16,7 +16,11 @@ from napari_simpleclick.inference.similar.candidates import (
     iou,
     suppressed,
 )
-from napari_simpleclick.inference.similar.descriptors import Descriptors, covered
+from napari_simpleclick.inference.similar.descriptors import (
+    STRIDE,
+    Descriptors,
+    covered,
+)
 from napari_simpleclick.inference.similar.judge import (
     Lesson,
     describe,
@@ -281,10 +285,13 @@ class SimilarFinder:
         height, width = self.answers.size
         scale = height / view.crop.height * width / view.crop.width
         small = self._sized.small * scale**0.5
+        margin = (
+            STRIDE * scale**-0.5
+        )  # neighbours see a peak at other places by so much
         seeds = [
             seed
             for seed in find_seeds(likely, small)
-            if _holds(view.own, self._in_picture(seed.place, view.crop))
+            if _holds(view.own, self._in_picture(seed.place, view.crop), margin)
             and not _is_taken(taken, self._in_picture(seed.place, view.crop))
         ][:MOST_SEEDS]
         if not seeds:
@@ -355,10 +362,10 @@ def _sizes(masks: Sequence[Mask], size: tuple[int, int]) -> _Sized:
     )
 
 
-def _holds(crop: Crop, place: tuple[float, float]) -> bool:
+def _holds(crop: Crop, place: tuple[float, float], margin: float) -> bool:
     return (
-        crop.row_min <= place[0] < crop.row_max + 1
-        and crop.column_min <= place[1] < crop.column_max + 1
+        crop.row_min - margin <= place[0] <= crop.row_max + margin
+        and crop.column_min - margin <= place[1] <= crop.column_max + margin
     )
 
 
