@@ -48,7 +48,7 @@ def test_all_slices_are_searched(stack):
     told = json.loads(result.stdout.splitlines()[-1])
     assert told["examples"] == 3
     assert [one["label"] for one in told["found"]] == [4, 5, 6, 7, 8]
-    assert [one["index"] for one in told["found"]] == [0, 1, 1, 1, 1]
+    assert [one["slice_index"] for one in told["found"]] == [0, 1, 1, 1, 1]
     assert "5 objects found on 2 slices, from 3 examples" in result.stderr
     labels = tifffile.imread("all.tif")
     assert labels.shape == stack.shape
@@ -60,11 +60,11 @@ def test_all_slices_are_searched(stack):
 def test_one_slice_or_the_unmarked_ones_alone(stack):
     words = ("--examples", "some.tif", "--json")
     one = json.loads(run(*words, "--slice", "0").stdout.splitlines()[-1])
-    assert [found["index"] for found in one["found"]] == [0]
+    assert [found["slice_index"] for found in one["found"]] == [0]
     strict = json.loads(run(*words, "--least-score", "1").stdout.splitlines()[-1])
     assert strict["found"] == []
     rest = json.loads(run(*words, "--whole-slices").stdout.splitlines()[-1])
-    assert {found["index"] for found in rest["found"]} == {1}
+    assert {found["slice_index"] for found in rest["found"]} == {1}
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def _find_similar(
     if out is not None:
         source = Source.of_file(result.file)
         files.write_labels(out, source.to_layer(result.labels), source)
-        slices = len({one.index for one in result.found})
+        slices = len({one.slice_index for one in result.found})
         told = f"{len(result.found)} objects found on {slices} slices"
         saved(out, f"{told}, from {result.examples} examples", aside=as_json)
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -133,7 +133,7 @@ class _Scores:
         self.objects = self.proposed = self.right = self.clicks = 0
         self.overlaps: list[float] = []
 
-    def result(self, **rest: float) -> FindResult:
+    def result(self, **rest: Any) -> FindResult:
         """Sum up."""
         return FindResult(
             objects=self.objects,
@@ -143,7 +143,7 @@ class _Scores:
             recall=self.right / self.objects,
             miou=float(np.mean(self.overlaps)) if self.overlaps else None,
             clicks_saved=self.clicks,
-            **rest,  # type: ignore[arg-type]
+            **rest,
         )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from psygnal import Signal
 
 from napari_simpleclick.annotation import (
+    Edit,
     ObjectStack,
     ObjectStyle,
     Proposal,
@@ -294,7 +296,7 @@ class Similar:
         names = [objects.style(known).name for known in objects.labels()]
         name = name_like(kind_of(objects.style(session.label).name), names)
         styles = {label: ObjectStyle(name)} if name else {}
-        verdict = {number: replace(one, verdict=Verdict.ACCEPTED)}
+        verdict: ProposalStates = {number: replace(one, verdict=Verdict.ACCEPTED)}
         session.propose("accept proposal", verdict, change, styles)
         canvas.choose(label)
         self.status.emit(f"{objects.name(label)} accepted")
@@ -303,7 +305,7 @@ class Similar:
     def _reject(self, canvas: Canvas, number: int) -> None:
         one = canvas.session.objects.proposals.find(number)
         assert one is not None
-        verdict = {number: replace(one, verdict=Verdict.REJECTED)}
+        verdict: ProposalStates = {number: replace(one, verdict=Verdict.REJECTED)}
         canvas.session.propose("reject proposal", verdict)
         self.status.emit("Rejected; the next search learns from it")
 
@@ -349,7 +351,11 @@ class Similar:
         self.canvas, self.current, self._told = canvas, None, ""
         self.changed.emit()
 
-    def _on_event(self, kind: str) -> None:
+    def _on_event(self, kind: str, what: Any) -> None:
+        """Show what has changed, and again the proposal whose verdict is undone."""
+        if kind == "undone" and isinstance(what, Edit):
+            again = [n for n, one in what.before.proposals.items() if one is not None]
+            self.current = again[0] if len(again) == 1 else self.current
         if kind in ("done", "undone", "redone", "retracted", "answered"):
             self.changed.emit()
 
@@ -441,5 +447,5 @@ def _filled(canvas: Canvas, planes: list[Plane]) -> list[Plane]:
     labels = counts.labels()
     if not labels:
         return []
-    total = sum(counts.areas(label, axes[0]) for label in labels)
+    total = np.sum([counts.areas(label, axes[0]) for label in labels], axis=0)
     return [plane for plane in planes if total[plane.index[axes[0]]]]

@@ -155,10 +155,10 @@ def search(run: SimilarRun) -> Iterator[None]:
             taken = labels > 0
             for one in refused:
                 taken |= one.mask(taken.shape)
-            for one in finder.find(run.picture(plane), taken):
-                corner = one.box.row_min, one.box.column_min
+            for like in finder.find(run.picture(plane), taken):
+                corner = like.box.row_min, like.box.column_min
                 run.found.append(
-                    Proposal.of(plane, corner, one.mask, one.score, one.seed)
+                    Proposal.of(plane, corner, like.mask, like.score, like.seed)
                 )
             release(run.labels)
             run.searched += 1

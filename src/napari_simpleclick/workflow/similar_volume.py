@@ -39,7 +39,7 @@ class FoundObject(NamedTuple):
     ----------
     label : int
         Its number in the mask.
-    index : int
+    slice_index : int
         Its slice.
     score : float
         How sure it is, 0 to 1.
@@ -48,7 +48,7 @@ class FoundObject(NamedTuple):
     """
 
     label: int
-    index: int
+    slice_index: int
     score: float
     area_px: int
 

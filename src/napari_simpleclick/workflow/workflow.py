@@ -82,10 +82,10 @@ class Workflow:
         self.models.failed.connect(self._on_model_error)
         for part in (self.queue, self.autosave, self.propagator, self.similar):
             part.failed.connect(self.complain)
-        for part in (self.review, self.similar):
-            part.status.connect(self.status.emit)
-        for part in (self.propagator, self.similar):
-            part.began.connect(self.began.emit)
+        self.review.status.connect(self.status.emit)
+        self.similar.status.connect(self.status.emit)
+        self.propagator.began.connect(self.began.emit)
+        self.similar.began.connect(self.began.emit)
 
     @property
     def engine(self) -> PredictionEngine | None:

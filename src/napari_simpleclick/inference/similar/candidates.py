@@ -159,7 +159,8 @@ class Candidate:
         near = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
         doubtful = np.count_nonzero(near & (probability > DOUBTFUL))
         sure = np.count_nonzero(mask & (probability > SURE))
-        return cls(seed, probability, mask, sure / max(doubtful, 1))
+        stability = float(sure) / max(float(doubtful), 1.0)
+        return cls(seed, probability, mask, stability)
 
     @property
     def area(self) -> int:
@@ -179,7 +180,7 @@ class Candidate:
     def in_view(self, view: Crop) -> BoxedMask:
         """Give the mask in square px of the picture."""
         part = np.where(self.mask, self.probability, 0).astype(np.float32)
-        whole = Crop.whole(self.mask.shape)  # type: ignore[arg-type]
+        whole = Crop.whole(self.mask.shape)
         large = resize_crop(part, whole, (view.height, view.width)) > THRESHOLD
         return boxed(large, view.row_min, view.column_min)
 

@@ -380,4 +380,4 @@ def _is_taken(taken: Mask | None, place: tuple[float, float]) -> bool:
 
 def _overlaps(mask: BoxedMask, taken: Mask) -> bool:
     there = np.count_nonzero(mask.inside & taken[mask.box.slices])
-    return there > TAKEN * max(1, mask.area)
+    return bool(there > TAKEN * max(1, mask.area))

@@ -105,8 +105,9 @@ class Picture:
             - np.float32(box[2 * axis])
             for axis in (0, 1)
         )
-        places = np.meshgrid(columns, rows)
-        resampled = cv2.remap(mask.astype(np.float32), *places, cv2.INTER_LINEAR)
+        across, down = np.meshgrid(columns, rows)
+        values = mask.astype(np.float32)
+        resampled = cv2.remap(values, across, down, cv2.INTER_LINEAR)
         return own, np.asarray(resampled > 0.5)
 
     def place_back(self, place: tuple[float, float]) -> tuple[float, float]:

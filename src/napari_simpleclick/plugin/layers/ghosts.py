@@ -83,7 +83,7 @@ class Ghosts:
             ndim=image.ndim,
             name=NAME,
             vector_style="line",
-            edge_width=max(0.5, min(2.0, min(canvas.mask.data.shape[-2:]) / 300)),
+            edge_width=max(0.5, min(4.0, min(canvas.mask.data.shape[-2:]) / 150)),
             **{name: getattr(canvas.mask, name) for name in (*MOVES, "axis_labels")},
         )
         self._layer, self._image = getattr(layer, "__wrapped__", layer), image

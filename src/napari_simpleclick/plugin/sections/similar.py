@@ -72,6 +72,9 @@ class SimilarSection(LiveSection):
         self.least.setValue(self.similar.least_score)
         self.least.setToolTip("What is less sure is not proposed, 0 to 1")
         self.cancel.setToolTip("Stop; what was found is kept")
+        self.place.setToolTip(
+            "The yellow outline; a click on it, or close to it, corrects it"
+        )
         self._row(self.here, self.everywhere)
         form = QFormLayout()
         form.addRow("At least", self.least)
@@ -147,6 +150,5 @@ class SimilarSection(LiveSection):
         self.place.setVisible(waiting.open > 0)
         if waiting.place is not None:
             self.place.setText(
-                f"Proposal {waiting.place} of {waiting.open}, score "
-                f"{waiting.score:.2f}. A click on it corrects it."
+                f"Proposal {waiting.place} of {waiting.open}, score {waiting.score:.2f}"
             )
