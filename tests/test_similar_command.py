@@ -6,7 +6,7 @@ import tifffile
 from typer.testing import CliRunner
 
 from napari_simpleclick.cli import app
-from napari_simpleclick.weights import catalogue
+from napari_simpleclick.weights import find_card
 from napari_simpleclick.workflow import similar_volume
 from tests.helpers import PartNetwork
 
@@ -31,7 +31,7 @@ def stack(tmp_path, monkeypatch):
     tifffile.imwrite(tmp_path / "some.tif", marked, metadata={"axes": "ZYX"})
     network = PartNetwork(0.4, (128, 128))
     monkeypatch.setattr(
-        similar_volume, "load_weights", lambda _: (network, catalogue()["bundled"])
+        similar_volume, "load_weights", lambda _: (network, find_card("bundled"))
     )
     monkeypatch.chdir(tmp_path)
     return marked

@@ -5,7 +5,7 @@ from qtpy.QtCore import Qt
 
 from napari_simpleclick import Predictor
 from napari_simpleclick.plugin.layers.ghosts import COLOURS, NAME
-from napari_simpleclick.weights import catalogue
+from napari_simpleclick.weights import find_card
 from napari_simpleclick.workflow.engine import PredictionEngine
 from tests.helpers import PartNetwork
 
@@ -42,7 +42,7 @@ def test_the_rest_is_found_and_judged_by_key(open_window, qtbot):
     hand = open_window(scene())
     predictor = Predictor(PartNetwork(0.4, (128, 128)), threads=1)
     models = hand.workflow.models
-    models.engine = PredictionEngine(predictor, catalogue()["bundled"])
+    models.engine = PredictionEngine(predictor, find_card("bundled"))
     models.loaded.emit()
     section = hand.panel.sections["similar"]
     section.expand()

@@ -5,7 +5,7 @@ from napari_simpleclick import Predictor
 from napari_simpleclick.annotation import Proposal, Verdict
 from napari_simpleclick.images import Plane
 from napari_simpleclick.sessions import SessionDatabase, SessionReader
-from napari_simpleclick.weights import catalogue
+from napari_simpleclick.weights import find_card
 from napari_simpleclick.workflow.engine import PredictionEngine
 from napari_simpleclick.workflow.similar_run import kind_of, name_like
 from tests.executors import HeldExecutor
@@ -35,7 +35,7 @@ def learn_by_clicks(person):
     """Give it a network, and make three objects by clicking."""
     predictor = Predictor(PartNetwork(0.4, (128, 128)), threads=1)
     models = person.workflow.models
-    models.engine = PredictionEngine(predictor, catalogue()["bundled"])
+    models.engine = PredictionEngine(predictor, find_card("bundled"))
     models.loaded.emit()
     ndim = person.canvas.image.ndim
     for row, column in DISKS[:3]:
