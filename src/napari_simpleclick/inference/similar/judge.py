@@ -32,7 +32,7 @@ REFUSED_WEIGHT = 5.0
 """Of what a person has rejected, against what is merely no example."""
 
 PENALTY = 0.02
-"""Of the classifier's weights; between 0.01 and 0.1 little changes on neural tissue."""
+"""Of the weights; between 0.01 and 0.1 little changes on neural tissue."""
 
 DOUBTED = 0.75
 """On a slice that may hold further objects, a mask that is no example is not learned

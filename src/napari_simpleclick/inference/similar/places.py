@@ -31,7 +31,7 @@ PER_VIEW = 800
 """Places of each kind that are kept of a view."""
 
 PENALTY = 0.02
-"""Of the classifier's weights; between 0.01 and 0.03 little changes on neural tissue."""
+"""Of the weights; between 0.01 and 0.03 little changes on neural tissue."""
 
 DOUBTED = 20
 """On a slice that may hold further objects, a place outside is not learned from if it
