@@ -49,7 +49,7 @@ def seen_by(person):
 def disks(person):
     """Give the person a network whose disks are as large as what is seen makes them."""
     predictor = Predictor(DiskNetwork(), device="cpu", precision="float32")
-    engine = PredictionEngine(predictor, catalogue()["bundled"])
+    engine = PredictionEngine(predictor, catalogue()["simpleclick-xtiny"])
     person.workflow.models.engine = engine
     return engine
 
@@ -169,7 +169,7 @@ def job(request):
 
 def answer(request):
     predictor = Predictor(DiskNetwork(), device="cpu", precision="float32")
-    engine = PredictionEngine(predictor, catalogue()["bundled"])
+    engine = PredictionEngine(predictor, catalogue()["simpleclick-xtiny"])
     return engine.answer(job(request)).mask
 
 
