@@ -53,7 +53,12 @@ class FeatureStore:
         self, folder: Path | None = None, limit_bytes: int | None = None
     ) -> None:
         self.folder = folder or cache_folder() / "features"
-        self.limit_bytes = chosen_limit() if limit_bytes is None else limit_bytes
+        self._limit_bytes = limit_bytes
+
+    @property
+    def limit_bytes(self) -> int:
+        """Size that all files may have; who only reads need not have a valid one."""
+        return chosen_limit() if self._limit_bytes is None else self._limit_bytes
 
     @property
     def used_bytes(self) -> int:
@@ -154,14 +159,14 @@ class FeatureStore:
             )
 
     def _make_room(self, wanted: int) -> None:
-        files = sorted(self._files())
+        files, limit = sorted(self._files()), self.limit_bytes
         total = sum(file.bytes for file in files)
         now = time.time()
         for file in files:
             unfinished = file.path.endswith(UNFINISHED)
             if unfinished and now - file.used < GIVEN_UP_S:
                 continue
-            if unfinished or total + wanted > self.limit_bytes:
+            if unfinished or total + wanted > limit:
                 _delete(Path(file.path))
                 total -= file.bytes
 
