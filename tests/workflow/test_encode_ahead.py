@@ -153,7 +153,7 @@ def test_other_pixels_and_other_intensities_are_encoded_anew(person, slices):
     image.contrast_limits = 0, 200
     assert len(network.seen) == count + 5
     image.contrast_limits = 0, 200
-    person.viewer.camera.zoom = 3
+    person.viewer.dims.order = person.viewer.dims.order
     assert len(network.seen) == count + 5
     session = person.canvas.session
     session.use(replace(session.options, intensities="slice"))

@@ -20,6 +20,9 @@ FORMAT = "1"
 """Of the files. Raise it also when an encoder's maps become others for the same weights
 and pixels, as files of another format are not used."""
 
+ABOUT = "about"
+"""The one entry of the metadata; several would be written in an order by chance."""
+
 
 class DamagedFeaturesError(Exception):
     """A file does not hold the features that it is named after."""
@@ -48,7 +51,8 @@ def pack(features: Features, key: str) -> bytes:
     ]
     about = {"format": FORMAT, "key": key, "layout": layout}
     about["checksum"] = _checksum(parts, about)
-    return save({str(number): part for number, part in enumerate(parts)}, about)
+    tensors = {str(number): part for number, part in enumerate(parts)}
+    return save(tensors, {ABOUT: json.dumps(about)})
 
 
 def key_of(content: bytes) -> str:
@@ -103,7 +107,8 @@ def unpack(content: bytes, key: str) -> Features:
 def _about(content: bytes) -> dict[str, str]:
     length = int.from_bytes(content[:8], "little")
     try:
-        return dict(json.loads(content[8 : 8 + length])["__metadata__"])
+        header = json.loads(content[8 : 8 + length])
+        return dict(json.loads(header["__metadata__"][ABOUT]))
     except Exception as error:
         raise DamagedFeaturesError from error
 

@@ -153,8 +153,8 @@ class FeatureStore:
         wanted = count * each_bytes
         if wanted > self.limit_bytes:
             raise UserError(
-                f"Features of {count} slices take {wanted / 1e9:.1f} GB, but the store "
-                f"is limited to {self.limit_bytes / 1e9:.1f} GB; allow more with "
+                f"Features of {count} slices take {wanted / 1e9:.2g} GB, but the store "
+                f"is limited to {self.limit_bytes / 1e9:.2g} GB; allow more with "
                 f"--limit or {LIMIT_VARIABLE}."
             )
 
