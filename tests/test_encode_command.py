@@ -13,7 +13,6 @@ from napari_simpleclick.cli import app
 from napari_simpleclick.inference.feature_store import FeatureStore
 from napari_simpleclick.plugin.controller import Controller
 from napari_simpleclick.plugin.files import read_layers
-from napari_simpleclick.weights import catalogue
 from napari_simpleclick.workflow import InlineExecutor
 from napari_simpleclick.workflow.engine import PredictionEngine
 
@@ -151,10 +150,7 @@ def test_what_cannot_be_is_one_sentence(scan, words, told):
 
 
 def test_a_network_that_encodes_at_each_click_is_refused(scan):
-    weights = next(
-        name for name, card in catalogue().items() if "simpleclick" in card.network
-    )
-    result = encode(scan, "-w", weights)
+    result = encode(scan, "-w", "simpleclick-xtiny")
     assert result.exit_code == 2
     assert "there is nothing to encode ahead" in result.stderr
 

@@ -68,9 +68,6 @@ def test_a_full_disk_is_told_and_clicks_go_on(hand, monkeypatch):
 
 
 def test_a_model_that_has_nothing_to_encode_says_so(hand):
-    hand.workflow.use_model("bundled")
-    engine = hand.workflow.engine
-    if engine.predictor.encodes_once:
-        pytest.skip("the bundled model encodes once")
+    hand.workflow.use_model("simpleclick-xtiny")
     section = shows(hand, "looks at the image anew at each click")
     assert not section.start.isEnabled()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.workflow.prediction_queue import PredictionQueue
     from napari_simpleclick.workflow.propagator import Propagator
 
-STEPS = (1, -1, 2, -2)
+STEPS = (1, -1)
 """Neighbours that are encoded after the shown slice, in this order."""
 
 LARGEST_NEIGHBOUR_PX = 2**24
