@@ -186,7 +186,10 @@ def test_another_image_is_encoded_when_it_is_chosen(person, slices):
 def test_propagation_goes_first(held):
     network = load(held)
     held.executor.release_all()
+    done = []
+    held.workflow.encode_ahead.encoded.connect(lambda wish: done.append(wish.what))
     held.click(4, 30, 30)
+    assert done == ["next"]
     count = len(network.seen)
     held.executor.holding = True
     held.workflow.propagate()

@@ -90,7 +90,7 @@ class EncodeAhead:
         self._executor = executor
         self._wishes: deque[Wish] = deque()
         self._shown: Wish | None = None
-        self._working = False
+        self._working = self._propagating = False
         models.loaded.connect(self.renew)
         queue.rested.connect(self._pump)
         queue.answered.connect(self._on_answer)
@@ -157,7 +157,7 @@ class EncodeAhead:
         wish = self._wishes[0]
         self._executor.start(
             partial(self._encode, engine, wish),
-            partial(self._on_done, engine, wish),
+            partial(self._on_done, wish),
             partial(self._on_error, wish),
         )
 
@@ -165,30 +165,36 @@ class EncodeAhead:
         """Whether someone waits for an answer; asked from any thread."""
         return self._queue.working or self._propagator.run is not None
 
-    def _encode(self, engine: PredictionEngine, wish: Wish) -> bool:
-        """Encode, in a worker; False if someone who waits has to go first."""
+    def _encode(self, engine: PredictionEngine, wish: Wish) -> int | None:
+        """Encode, in a worker; None if someone who waits has to go first.
+
+        Returns
+        -------
+        int or None
+            How many such crops can be remembered.
+        """
         if wish.what != "neighbour":
             with engine.lock:
                 if self._gives_way():
-                    return False
+                    return None
                 engine.show(wish.plane, wish.view, wish.spacing)
                 engine.encode(wish.after)
-            return True
+                return engine.predictor.encoder.capacity
         beside = engine.predictor.beside()
         picture, window = wish.view.read(wish.plane), wish.view.window()
         beside.set_image(picture, window, wish.spacing)
         with engine.lock:
             if self._gives_way():
-                return False
+                return None
             beside.encode()
-        return True
+            return beside.encoder.capacity
 
-    def _on_done(self, engine: PredictionEngine, wish: Wish, done: bool) -> None:
+    def _on_done(self, wish: Wish, capacity: int | None) -> None:
         self._working = False
-        if done:
+        if capacity is not None:
             self._drop(wish)
             if wish is self._shown:
-                self._keep_within(engine.predictor.encoder.capacity - 1)
+                self._keep_within(capacity - 1)
             self.encoded.emit(wish)
         self._pump()
 
@@ -214,7 +220,8 @@ class EncodeAhead:
 
     def _on_propagation(self) -> None:
         """Come back to the shown slice, as others have been looked at since."""
-        if self._propagator.run is None:
+        before, self._propagating = self._propagating, self._propagator.run is not None
+        if before and not self._propagating:
             self.renew()
 
 
