@@ -22,6 +22,11 @@ from napari_simpleclick.inference.devices import (
     spare_threads,
 )
 from napari_simpleclick.inference.features import LIMIT_BYTES
+from napari_simpleclick.inference.first_look import (
+    FirstLook,
+    crop_of_view,
+    moved_to,
+)
 from napari_simpleclick.inference.focus import (
     ANSWER_ABOVE,
     PRIOR_ABOVE,
@@ -38,6 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from napari_simpleclick.images.viewport import Viewport
 
 
 SETTLED_AFTER = 10
@@ -71,6 +78,11 @@ class Predictor:
     features_bytes : int
         Memory for features of crops that were shown before, for networks that encode
         once; the others keep those of the last crop alone.
+    first_look : {"published", "magnifications"}
+        What the network is shown of an object without a mask and without a view (see
+        :class:`ObjectState`): the whole image, as published, or several squares around
+        the click, of whose answers the best is taken. See
+        :mod:`napari_simpleclick.inference.first_look`.
 
     Raises
     ------
@@ -88,11 +100,13 @@ class Predictor:
         zoom: ZoomIn | None = None,
         threads: int | None = None,
         features_bytes: int = LIMIT_BYTES,
+        first_look: FirstLook = "published",
     ) -> None:
         self.device = choose_device(device)
         self.dtype = choose_precision(precision, self.device)
         self.flip = flip
         self.zoom = zoom or ZoomIn.of(network.spec)
+        self.first_look = first_look
         multiple = network.spec.multiple_of
         if self.zoom.longest_side is not None and multiple > 1:
             raise UserError(
@@ -164,6 +178,54 @@ class Predictor:
             return state.crop
         return self._grid.extent(state.crop)
 
+    def first_crop(
+        self, viewport: Viewport | None = None
+    ) -> tuple[Crop, tuple[int, int]]:
+        """Tell what a first click in a view will be answered with.
+
+        It depends on nothing else, so that this crop can be encoded ahead; a click
+        outside the view has another one.
+
+        Parameters
+        ----------
+        viewport : Viewport or None
+            What is seen, px of the image; None for the whole image, as published.
+
+        Returns
+        -------
+        Crop
+            The part of the image, px of the network's view of it: square pixels.
+        tuple of int
+            (height, width) in px that it is resized to.
+
+        Raises
+        ------
+        ValueError
+            If there is no image yet.
+        """
+        image = self._shown()
+        shape = (image.shape[0], image.shape[1])
+        crop = self._first(viewport, shape)
+        size = self.zoom.network_size(crop, shape)
+        return crop or Crop.whole(shape), size
+
+    def _first(self, viewport: Viewport | None, shape: tuple[int, int]) -> Crop | None:
+        """Crop of a view among square pixels; None for the whole image."""
+        if viewport is None:
+            return None
+        seen = viewport if self._grid is None else self._grid.view(viewport)
+        return crop_of_view(seen, shape, self._input_side)
+
+    @property
+    def _input_side(self) -> int:
+        """Longer side of the network's input, px."""
+        return self.zoom.longest_side or max(self.zoom.size)
+
+    def _shown(self) -> NDArray[Any]:
+        if self._image is None:
+            raise ValueError("There is no image yet; call set_image first.")
+        return self._image
+
     @overload
     def predict(
         self,
@@ -233,8 +295,7 @@ class Predictor:
         >>> predictor.predict([Click(20, 20)]).shape
         (64, 64)
         """
-        if self._image is None:
-            raise ValueError("There is no image yet; call set_image first.")
+        self._shown()
         check_prompts(prompts, self._shape)
         before = None if prior is None else self._check_prior(prior)
         if state is not None:
@@ -256,7 +317,10 @@ class Predictor:
         height, width = self._image.shape[:2]
         if self._grid is not None:
             clicks = [self._grid.click(click) for click in clicks]
-        crop = self.zoom.choose(focus, clicks, (height, width), state.crop)
+        first = moved_to(
+            self._first(state.viewport, (height, width)), clicks, (height, width)
+        )
+        crop = self.zoom.choose(focus, clicks, (height, width), state.crop, first)
         view = crop or Crop.whole((height, width))
         size = self.zoom.network_size(crop, (height, width))
         result = np.zeros((height, width), np.float32)
@@ -272,7 +336,7 @@ class Predictor:
                 self._refine(result, clicks, prior, view, answer)
         if self._grid is not None:
             result = self._grid.back(result)
-        return result, ObjectState(crop, answer.memory)
+        return result, ObjectState(crop, answer.memory, state.viewport)
 
     def replay(
         self, clicks: Sequence[Click], prior: ArrayLike | None = None
