@@ -1,8 +1,8 @@
 """The first look at an object: what the network is shown before there is a mask.
 
 The published evaluation shows it the whole image. In a large image an object is then a
-few pixels wide; what a person looks at, or several magnifications around the click, tell
-better how large it may be.
+few pixels wide; what a person looks at, or several magnifications around the click,
+tell better how large it may be.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FirstLook = Literal["published", "magnifications"]
 """What a predictor does about an object that nobody has said a view of: show the whole
-image, as published, or several squares around the click, of which the best answer wins."""
+image, as published, or several squares around the click, and take the best answer."""
 
 MOST_ENLARGED = 2.0
 """What a person sees is enlarged no further; a closer view shows more around it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from torch.nn import functional
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.intensity import Window, check_image, default_window
+from napari_simpleclick.inference.answer_features import CropAnswer
+from napari_simpleclick.inference.chooser import Chooser
 from napari_simpleclick.inference.crop_network import Answer, CropNetwork
 from napari_simpleclick.inference.crops import Crop, ZoomIn, map_click, resize_crop
 from napari_simpleclick.inference.devices import (
@@ -25,6 +27,7 @@ from napari_simpleclick.inference.features import LIMIT_BYTES
 from napari_simpleclick.inference.first_look import (
     FirstLook,
     crop_of_view,
+    magnifications,
     moved_to,
 )
 from napari_simpleclick.inference.focus import (
@@ -52,6 +55,22 @@ SETTLED_AFTER = 10
 
 THRESHOLD = 0.49
 """Probability above which the published evaluation counts a pixel as object."""
+
+
+class _Asked(NamedTuple):
+    """What a network says about a crop, and what was asked."""
+
+    answer: Answer
+    crop: Crop
+    clicks: Sequence[Click]
+
+    @property
+    def seen(self) -> CropAnswer:
+        """The answer as a chooser looks at it."""
+        probability = self.answer.logits.sigmoid()[0, 0].cpu().numpy()
+        click = next((one for one in self.clicks if one.positive), self.clicks[0])
+        place = map_click(click, self.crop, probability.shape)
+        return CropAnswer(self.crop, probability, place)
 
 
 class Predictor:
@@ -114,6 +133,7 @@ class Predictor:
                 f"have sides of multiples of {multiple} px; choose another zoom."
             )
         self.threads = threads or spare_threads()
+        self._chooser = Chooser.of(network)
         self._state = ObjectState()
         self._network = CropNetwork(
             network, self.device, self.dtype, flip, features_bytes
@@ -203,8 +223,7 @@ class Predictor:
         ValueError
             If there is no image yet.
         """
-        image = self._shown()
-        shape = (image.shape[0], image.shape[1])
+        shape = self._network_shape
         crop = self._first(viewport, shape)
         size = self.zoom.network_size(crop, shape)
         return crop or Crop.whole(shape), size
@@ -303,8 +322,39 @@ class Predictor:
         else:
             now = ObjectState() if before is None else self._state
         seen = before if focus is None else self._check_prior(focus)
-        answer, self._state = self._answer(prompts, before, seen, now)
+        looks = self.first_look == "magnifications" and focus is None
+        answer, self._state = self._answer(prompts, before, seen, now, looks)
         return answer if state is None else (answer, self._state)
+
+    def magnified(self, clicks: Sequence[Click]) -> list[CropAnswer]:
+        """Answer first clicks at each magnification, none of them chosen.
+
+        Parameters
+        ----------
+        clicks : sequence of Click
+            On an object without a mask, px of the image.
+
+        Returns
+        -------
+        list of CropAnswer
+            The smallest crop first, the whole image last; see
+            :func:`napari_simpleclick.inference.first_look.magnifications`.
+
+        Raises
+        ------
+        UserError
+            If there is no click, or one outside the image.
+        ValueError
+            If there is no image yet.
+        """
+        shape = self._network_shape
+        check_prompts(clicks, self._shape)
+        clicks = self._on_grid(clicks)
+        with torch.inference_mode(), limited_threads(self.threads):
+            return [
+                self._ask(clicks, None, crop, None).seen
+                for crop in magnifications(clicks, shape, self._input_side)
+            ]
 
     def _answer(
         self,
@@ -312,31 +362,55 @@ class Predictor:
         prior: NDArray[np.float32] | None,
         focus: NDArray[np.float32] | None,
         state: ObjectState,
+        looks: bool,
     ) -> tuple[NDArray[np.float32], ObjectState]:
-        assert self._image is not None
-        height, width = self._image.shape[:2]
-        if self._grid is not None:
-            clicks = [self._grid.click(click) for click in clicks]
-        first = moved_to(
-            self._first(state.viewport, (height, width)), clicks, (height, width)
-        )
-        crop = self.zoom.choose(focus, clicks, (height, width), state.crop, first)
-        view = crop or Crop.whole((height, width))
-        size = self.zoom.network_size(crop, (height, width))
-        result = np.zeros((height, width), np.float32)
+        shape = self._network_shape
+        clicks = self._on_grid(clicks)
+        first = moved_to(self._first(state.viewport, shape), clicks, shape)
+        crops = [self.zoom.choose(focus, clicks, shape, state.crop, first)]
+        found = focus is not None and bool((focus > self.zoom.threshold).any())
+        if looks and not found and state.viewport is None:
+            crops = magnifications(clicks, shape, self._input_side)
+        result = np.zeros(shape, np.float32)
         memory = enough_memory("a prediction")
         with memory, torch.inference_mode(), limited_threads(self.threads):
-            features = self._network.encode(
-                (view, size), lambda: self._pixels(view, size)
-            )
-            asked = self._crop_prompts(clicks, prior, view, size)
-            answer = self._network.answer(features, asked, state.memory)
+            asked = [self._ask(clicks, prior, crop, state.memory) for crop in crops]
+            best = 0
+            if len(asked) > 1:
+                best = self._chooser.choose([one.seen for one in asked], shape)
+            crop, (answer, view, _) = crops[best], asked[best]
             result[view.slices] = _resized(answer.logits.sigmoid(), view)
             if answer.maps is not None:
                 self._refine(result, clicks, prior, view, answer)
         if self._grid is not None:
             result = self._grid.back(result)
         return result, ObjectState(crop, answer.memory, state.viewport)
+
+    def _ask(
+        self,
+        clicks: Sequence[Click],
+        prior: NDArray[np.float32] | None,
+        crop: Crop | None,
+        memory: Any,
+    ) -> _Asked:
+        """Ask the network about a crop; None for the whole image."""
+        shape = self._network_shape
+        view, size = crop or Crop.whole(shape), self.zoom.network_size(crop, shape)
+        features = self._network.encode((view, size), lambda: self._pixels(view, size))
+        prompts = self._crop_prompts(clicks, prior, view, size)
+        answer = self._network.answer(features, prompts, memory)
+        return _Asked(answer, view, clicks)
+
+    @property
+    def _network_shape(self) -> tuple[int, int]:
+        """(H, W) of the image as it is shown to the network: with square pixels."""
+        height, width = self._shown().shape[:2]
+        return height, width
+
+    def _on_grid(self, clicks: Sequence[Click]) -> Sequence[Click]:
+        """Find the places of clicks among square pixels."""
+        grid = self._grid
+        return clicks if grid is None else [grid.click(click) for click in clicks]
 
     def replay(
         self, clicks: Sequence[Click], prior: ArrayLike | None = None

@@ -205,7 +205,9 @@ class PredictionEngine:
         for count in range(first, len(steps)):
             base = steps[count].base
             if base is not None:
-                probability, state = base.astype(np.float32), ObjectState()
+                probability = base.astype(np.float32)
+            if base is not None or count == 0:
+                state = ObjectState(viewport=steps[count].viewport)
             answer, state = self.predictor.predict(
                 clicks[: count + 1], probability, state=state
             )
