@@ -52,7 +52,9 @@ def test_a_click_is_answered_with_what_is_seen(predictor):
     for click in (Click(160, 240), Click(101, 151), Click(219, 329)):
         probability, state = asked(predictor, [click], seen)
         assert state.crop == crop
-        assert not np.delete(probability, np.s_[crop.row_min : crop.row_max + 1], 0).any()
+        assert not np.delete(
+            probability, np.s_[crop.row_min : crop.row_max + 1], 0
+        ).any()
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,13 @@ def test_a_view_of_everything_or_nothing_is_the_published_first_look(predictor, 
     assert predictor.first_crop(seen)[0] == Crop.whole(SHAPE)
     probability, _ = asked(predictor, [Click(200, 250)], seen)
     assert (probability == published).all()
+
+
+def test_an_image_no_larger_than_the_input_is_shown_as_a_whole():
+    predictor = Predictor(DiskNetwork(), device="cpu", precision="float32")
+    predictor.set_image(np.zeros((INPUT - 4, INPUT)))
+    crop, _ = predictor.first_crop(Viewport(10, 30, 10, 30))
+    assert crop == Crop.whole((INPUT - 4, INPUT))
 
 
 def test_a_long_image_is_not_shown_beyond_its_edge(predictor):

@@ -26,15 +26,10 @@ CERTAIN, POSSIBLE = 0.7, 0.3
 
 NAMES = (
     "stability",
-    "confidence",
     "log_area",
     "log_area_squared",
-    "at_edge",
-    "one_piece",
     "smaller_agrees",
     "larger_agrees",
-    "clicked",
-    "whole",
 )
 """What :func:`describe` tells of an answer, in this order."""
 
@@ -60,33 +55,25 @@ class CropAnswer(NamedTuple):
     place: Place
 
 
-def describe(
-    answers: Sequence[CropAnswer], shape: tuple[int, int]
-) -> NDArray[np.float64]:
+def describe(answers: Sequence[CropAnswer]) -> NDArray[np.float64]:
     """Describe answers at several magnifications to the same click.
 
     Parameters
     ----------
     answers : sequence of CropAnswer
         The smallest crop first.
-    shape : tuple of int
-        (H, W) of the image.
 
     Returns
     -------
     ndarray
         (answers, features): *stability*, the share of the possible pixels (above 0.3)
-        that are certain (above 0.7); *confidence*, the mean probability inside; the
-        logarithm of the share of the crop that the clicked part takes, and its square;
-        how much of that part's bounding box lies *at an edge* of the crop that is none
-        of the image; the share of the mask that is the clicked part (*one piece*); the
-        IoU with the answers at the next smaller and larger magnification, 0 where
-        there is none; the probability at the click; whether it is the whole image.
+        that are certain (above 0.7); the natural logarithm of the share of the crop
+        that the clicked part takes, and its square; the IoU with the answers at the
+        next smaller and larger magnification, 0 where there is none.
     """
     parts = [clicked_part(one) for one in answers]
     rows = [
-        [*_alone(one, part, shape), 0.0, 0.0, _at(one), float(_is_whole(one, shape))]
-        for one, part in zip(answers, parts, strict=True)
+        [*_alone(one, part), 0.0, 0.0] for one, part in zip(answers, parts, strict=True)
     ]
     for index in range(len(answers) - 1):
         agreement = _agreement(answers, parts, index)
@@ -99,54 +86,20 @@ def clicked_part(answer: CropAnswer) -> Mask:
     """Give the connected part that holds the click; all of the mask if none does."""
     mask = answer.probability > OBJECT_ABOVE
     _, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    number = parts[_pixel(answer)]
+    row, column = (
+        min(max(int(at), 0), side - 1)
+        for at, side in zip(answer.place, mask.shape, strict=True)
+    )
+    number = parts[row, column]
     return np.asarray(parts == number) if number else mask
 
 
-def _pixel(answer: CropAnswer) -> tuple[int, int]:
-    row, column = (
-        min(max(int(at), 0), side - 1)
-        for at, side in zip(answer.place, answer.probability.shape, strict=True)
-    )
-    return row, column
-
-
-def _at(answer: CropAnswer) -> float:
-    return float(answer.probability[_pixel(answer)])
-
-
-def _is_whole(answer: CropAnswer, shape: tuple[int, int]) -> bool:
-    return (answer.crop.height, answer.crop.width) == shape
-
-
-def _alone(answer: CropAnswer, part: Mask, shape: tuple[int, int]) -> list[float]:
+def _alone(answer: CropAnswer, part: Mask) -> list[float]:
     """Features of an answer that need no other one."""
-    probability = answer.probability
-    possible = np.count_nonzero(probability > POSSIBLE)
-    stability = np.count_nonzero(probability > CERTAIN) / max(possible, 1)
-    area = np.count_nonzero(part)
-    inside = float(probability[part].mean()) if area else 0.0
-    log_area = float(np.log(max(area, 1) / part.size))
-    mask_area = np.count_nonzero(probability > OBJECT_ABOVE)
-    edge = _at_edge(answer, part, shape)
-    return [stability, inside, log_area, log_area**2, edge, area / max(mask_area, 1)]
-
-
-def _at_edge(answer: CropAnswer, part: Mask, shape: tuple[int, int]) -> float:
-    """Share of the four sides' pixels that the part covers, of its own extent.
-
-    Sides of the crop where the image ends do not count.
-    """
-    crop = answer.crop
-    sides = (
-        (crop.row_min > 0, part[0]),
-        (crop.row_max < shape[0] - 1, part[-1]),
-        (crop.column_min > 0, part[:, 0]),
-        (crop.column_max < shape[1] - 1, part[:, -1]),
-    )
-    touching = sum(np.count_nonzero(line) for inner, line in sides if inner)
-    extent = np.count_nonzero(part.any(axis=0)) + np.count_nonzero(part.any(axis=1))
-    return float(touching / max(extent, 1))
+    possible = np.count_nonzero(answer.probability > POSSIBLE)
+    stability = np.count_nonzero(answer.probability > CERTAIN) / max(possible, 1)
+    log_area = float(np.log(max(np.count_nonzero(part), 1) / part.size))
+    return [stability, log_area, log_area**2]
 
 
 def _agreement(

@@ -16,6 +16,8 @@ from napari_simpleclick.networks import NETWORKS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from napari_simpleclick.inference.answer_features import CropAnswer
     from napari_simpleclick.networks import Network
 
@@ -47,15 +49,13 @@ class Chooser:
                 return cls(learned["weights"])
         return MOST_STABLE
 
-    def scores(self, answers: Sequence[CropAnswer], shape: tuple[int, int]) -> Any:
+    def scores(self, answers: Sequence[CropAnswer]) -> NDArray[np.float64]:
         """Score answers; the highest is the best.
 
         Parameters
         ----------
         answers : sequence of CropAnswer
             To the same click, the smallest crop first.
-        shape : tuple of int
-            (H, W) of the image.
 
         Returns
         -------
@@ -63,11 +63,11 @@ class Chooser:
             (answers,) float64.
         """
         row = [self.weights.get(name, 0.0) for name in NAMES]
-        return describe(answers, shape) @ np.array(row)
+        return np.asarray(describe(answers) @ np.array(row))
 
-    def choose(self, answers: Sequence[CropAnswer], shape: tuple[int, int]) -> int:
+    def choose(self, answers: Sequence[CropAnswer]) -> int:
         """Tell the number of the best answer; the larger crop of two as good."""
-        scores = self.scores(answers, shape)
+        scores = self.scores(answers)
         return len(scores) - 1 - int(np.argmax(scores[::-1]))
 
 

@@ -42,7 +42,8 @@ def crop_of_view(
 
     It depends on the view alone, so that it can be encoded before anyone clicks: a
     square as long as the longer side of what is seen of the image, at least half as
-    long as the network's input and no longer than the image.
+    long as the network's input and no longer than the image. An image that is no larger
+    than that input is enlarged already, and shown as a whole.
 
     Parameters
     ----------
@@ -58,6 +59,8 @@ def crop_of_view(
     Crop or None
         None for the whole image, also if nothing of it is seen.
     """
+    if max(shape) <= input_side:
+        return None
     edges = ((view.row_min, view.row_max), (view.column_min, view.column_max))
     seen = [
         (max(low, -0.5), min(high, length - 0.5))

@@ -377,7 +377,7 @@ class Predictor:
             asked = [self._ask(clicks, prior, crop, state.memory) for crop in crops]
             best = 0
             if len(asked) > 1:
-                best = self._chooser.choose([one.seen for one in asked], shape)
+                best = self._chooser.choose([one.seen for one in asked])
             crop, (answer, view, _) = crops[best], asked[best]
             result[view.slices] = _resized(answer.logits.sigmoid(), view)
             if answer.maps is not None:

@@ -113,8 +113,8 @@ def gather(
             answers = predictor.magnified([click])
             if len(answers) < 2:
                 continue
-            ious = np.array([_iou(one, truth) for one in answers])
-            example = FirstAnswers(name, describe(answers, truth.shape), ious)
+            ious = np.array([iou_of(one, truth) for one in answers])
+            example = FirstAnswers(name, describe(answers), ious)
             if keep is not None:
                 keep(example, answers)
             yield example
@@ -153,7 +153,7 @@ def draw_object(
 
 
 def fit(
-    examples: Sequence[FirstAnswers], names: Sequence[str], decay: float = 0.02
+    examples: Sequence[FirstAnswers], names: Sequence[str], decay: float = 0.01
 ) -> dict[str, float]:
     """Find the weights of features that make the expected IoU highest.
 
@@ -176,19 +176,23 @@ def fit(
     columns = [NAMES.index(name) for name in names]
     spread = np.concatenate([one.features for one in examples])[:, columns].std(axis=0)
     spread = np.where(spread > 0, spread, 1.0)
-    tables = [one.features[:, columns] / spread for one in examples]
+    most = max(len(one.ious) for one in examples)
+    tables = np.zeros((len(examples), most, len(columns)))
+    ious, absent = np.zeros(tables.shape[:2]), np.full(tables.shape[:2], -np.inf)
+    for number, one in enumerate(examples):
+        count = len(one.ious)
+        tables[number, :count] = one.features[:, columns] / spread
+        ious[number, :count], absent[number, :count] = one.ious, 0.0
     groups = [one.group for one in examples]
     shares = np.array([1 / groups.count(group) for group in groups])
     shares /= shares.sum()
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        value, slope = decay * float(weights @ weights), 2 * decay * weights
-        for share, table, one in zip(shares, tables, examples, strict=True):
-            chance = softmax(table @ weights)
-            expected = float(chance @ one.ious)
-            value -= share * expected
-            slope = slope - share * ((chance * (one.ious - expected)) @ table)
-        return value, slope
+        chance = softmax(tables @ weights + absent, axis=1)
+        expected = (chance * ious).sum(axis=1)
+        pull = shares[:, None] * chance * (ious - expected[:, None])
+        slope = 2 * decay * weights - np.tensordot(pull, tables, 2)
+        return decay * float(weights @ weights) - float(shares @ expected), slope
 
     start = np.zeros(len(columns))
     found = minimize(loss, start, jac=True, method="L-BFGS-B").x / spread
@@ -204,7 +208,7 @@ def chosen(
 
 
 def cross_validate(
-    examples: Sequence[FirstAnswers], names: Sequence[str], decay: float = 0.02
+    examples: Sequence[FirstAnswers], names: Sequence[str], decay: float = 0.01
 ) -> NDArray[np.float64]:
     """Give the IoU that is chosen of each example by weights learned on other sets."""
     groups = np.array([one.group for one in examples])
@@ -245,7 +249,8 @@ def _draw_click(truth: Mask, rng: np.random.Generator) -> Click:
     return Click(int(row), int(column))
 
 
-def _iou(answer: CropAnswer, truth: Mask) -> float:
+def iou_of(answer: CropAnswer, truth: Mask) -> float:
+    """Give the IoU of an answer, alone on its crop, with a mask of the image."""
     crop = answer.crop
     size = (crop.width, crop.height)
     mask = cv2.resize(answer.probability, size) > OBJECT_ABOVE
