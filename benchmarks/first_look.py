@@ -104,7 +104,7 @@ def tiled(
     large = np.zeros((times * height, times * width), truth.dtype)
     row, column = times // 2 * height, times // 2 * width
     large[row : row + height, column : column + width] = truth
-    return np.tile(image, (times, times)), large
+    return np.tile(image, (times, times, *(1,) * (image.ndim - 2))), large
 
 
 def measure(data: Path, weights: str, objects: int, seed: int) -> dict[str, list[Look]]:
