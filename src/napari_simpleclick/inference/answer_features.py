@@ -96,10 +96,16 @@ def clicked_part(answer: CropAnswer) -> Mask:
 
 def _alone(answer: CropAnswer, part: Mask) -> list[float]:
     """Features of an answer that need no other one."""
-    possible = np.count_nonzero(answer.probability > POSSIBLE)
-    stability = np.count_nonzero(answer.probability > CERTAIN) / max(possible, 1)
-    log_area = float(np.log(max(np.count_nonzero(part), 1) / part.size))
-    return [stability, log_area, log_area**2]
+    certain, possible, inside = (
+        int(np.count_nonzero(mask))
+        for mask in (
+            answer.probability > CERTAIN,
+            answer.probability > POSSIBLE,
+            part,
+        )
+    )
+    log_area = float(np.log(max(inside, 1) / part.size))
+    return [certain / max(possible, 1), log_area, log_area**2]
 
 
 def _agreement(
