@@ -47,7 +47,7 @@ SETS = {
     "lgg_mri": ("folder", CaseOptions()),
     "brats2013": ("volume", CaseOptions(whole=True, every=5, min_area=200)),
 }
-TILES = 1, 2, 4
+TILES = 2, 4
 """How often a section is repeated along both axes."""
 
 MARKS = ("<!-- table -->", "<!-- end -->")
@@ -121,7 +121,7 @@ def measure(data: Path, weights: str, objects: int, seed: int) -> dict[str, list
     sections = find_cases("sstem", data / "ssTEM", CaseOptions())
     for case in choose_cases(sections, objects, seed):
         image, truth = case.load()
-        for times in TILES[1:]:
+        for times in TILES:
             name = f"ssTEM, {times * truth.shape[0]} px"
             place = tiled(image, truth, times)
             found[name].append(look(predictor, chooser, name, *place))
