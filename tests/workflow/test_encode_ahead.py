@@ -76,6 +76,22 @@ def test_the_first_click_is_a_decode_only(person):
     assert person.mask[6, 30, 30] == 1
 
 
+def test_what_is_seen_of_a_slice_is_encoded_when_the_view_changes(open_image):
+    image = np.add.outer(np.zeros(400), np.linspace(0, 250, 400)).astype(np.uint8)
+    person = open_image(image)
+    network = load(person)
+    assert network.seen == [(0, 250)]
+    camera = getattr(person.viewer, "scene", person.viewer).camera
+    camera.center = 0, 100, 100
+    camera.zoom = 8
+    low, high = network.seen[-1]
+    assert high - low < 100
+    count, found = len(network.seen), []
+    person.workflow.queue.answered.connect(lambda _: found.append(len(network.seen)))
+    person.click(105, 98)
+    assert found == [count]
+
+
 def test_the_newest_slice_comes_first_and_what_was_passed_by_is_dropped(held):
     network = load(held)
     for index in (0, 2, 7):

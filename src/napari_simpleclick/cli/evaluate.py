@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.box import SIMPLE
@@ -87,6 +87,14 @@ def evaluate(
             rich_help_panel=PROTOCOL,
         ),
     ] = False,
+    first_look: Annotated[
+        Literal["published", "view", "magnifications"],
+        typer.Option(
+            help="What is shown before there is a mask: all of the image as published, "
+            "8 times the object's side, or the best of several squares.",
+            rich_help_panel=PROTOCOL,
+        ),
+    ] = "published",
     ignore: Annotated[
         int | None,
         typer.Option(help="Label to leave out, such as 255.", rich_help_panel=DATA),
@@ -167,6 +175,7 @@ def evaluate(
             precision=precision,
             initial=initial_masks,
             seed=seed,
+            first_look=first_look,
         )
     except ValidationError as error:
         raise option_error(error) from error

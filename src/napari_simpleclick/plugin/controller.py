@@ -266,9 +266,10 @@ class Controller:
         self.workflow.encode_ahead.renew()
 
     def _view_events(self) -> tuple[Any, ...]:
-        """Events of the viewer after which another slice may be shown."""
-        events = self.viewer.dims.events
-        return events.point, events.order, events.ndisplay
+        """Events of the viewer after which another part of a slice may be seen."""
+        dims = self.viewer.dims.events
+        camera = getattr(self.viewer, "scene", self.viewer).camera.events  # since 0.9
+        return dims.point, dims.order, dims.ndisplay, camera.center, camera.zoom
 
     def _on_view(self) -> None:
         """Have what is shown now encoded before it is clicked on."""

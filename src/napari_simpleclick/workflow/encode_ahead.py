@@ -11,7 +11,7 @@ from psygnal import Signal
 from napari_simpleclick.annotation import ObjectSlice, ObjectStack
 
 if TYPE_CHECKING:
-    from napari_simpleclick.images import Plane
+    from napari_simpleclick.images import Plane, Viewport
     from napari_simpleclick.images.view import View
     from napari_simpleclick.workflow.canvas import Canvas
     from napari_simpleclick.workflow.engine import Answer, PredictionEngine
@@ -38,6 +38,8 @@ class Wish(NamedTuple):
         The slice.
     spacing : tuple of float
         Height and width of a pixel.
+    viewport : Viewport or None
+        What is seen of the slice; None for all of it.
     what : str
         The shown slice, a neighbour, or what the next click on an answer looks at.
     after : ObjectSlice or None
@@ -47,6 +49,7 @@ class Wish(NamedTuple):
     view: View
     plane: Plane
     spacing: tuple[float, float]
+    viewport: Viewport | None = None
     what: Literal["shown", "neighbour", "next"] = "shown"
     after: ObjectSlice | None = None
 
@@ -128,7 +131,8 @@ class EncodeAhead:
             return None
         try:
             plane = canvas.current_plane()
-            return Wish(canvas.view(), plane, canvas.spacing(plane))
+            seen = canvas.viewport(plane)
+            return Wish(canvas.view(), plane, canvas.spacing(plane), seen)
         except ValueError:  # no slice is shown, or the layer is on its way out
             return None
 
@@ -173,12 +177,14 @@ class EncodeAhead:
         int or None
             How many such crops can be remembered.
         """
+        from napari_simpleclick.inference import ObjectState
+
         if wish.what != "neighbour":
             with engine.lock:
                 if self._gives_way():
                     return None
                 engine.show(wish.plane, wish.view, wish.spacing)
-                engine.encode(wish.after)
+                engine.encode(wish.viewport, wish.after)
                 return engine.predictor.encoder.capacity
         beside = engine.predictor.beside()
         picture, window = wish.view.read(wish.plane), wish.view.window()
@@ -186,7 +192,7 @@ class EncodeAhead:
         with engine.lock:
             if self._gives_way():
                 return None
-            beside.encode()
+            beside.encode(state=ObjectState(viewport=wish.viewport))
             return beside.encoder.capacity
 
     def _on_done(self, wish: Wish, capacity: int | None) -> None:
@@ -227,8 +233,9 @@ class EncodeAhead:
 
 def _same(one: Wish, other: Wish) -> bool:
     """Whether two snapshots are of the same pixels."""
+    places = [(wish.plane, wish.spacing, wish.viewport) for wish in (one, other)]
     return (
         one.view.source is other.view.source
         and one.view.look == other.view.look
-        and (one.plane, one.spacing) == (other.plane, other.spacing)
+        and places[0] == places[1]
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.annotation import Mask, ObjectSlice, PlacedPrompts, Request
-    from napari_simpleclick.images import Plane
+    from napari_simpleclick.images import Plane, Viewport
     from napari_simpleclick.images.view import DisplaySettings, View
     from napari_simpleclick.inference import Predictor
     from napari_simpleclick.weights import Card
@@ -206,7 +206,9 @@ class PredictionEngine:
         for count in range(first, len(steps)):
             base = steps[count].base
             if base is not None:
-                probability, state = base.astype(np.float32), ObjectState()
+                probability = base.astype(np.float32)
+            if base is not None or count == 0:
+                state = ObjectState(viewport=steps[count].viewport)
             answer, state = self.predictor.predict(
                 clicks[: count + 1], probability, state=state
             )
@@ -263,17 +265,21 @@ class PredictionEngine:
             self._size = picture.shape[0], picture.shape[1]
         return self._size
 
-    def encode(self, after: ObjectSlice | None = None) -> None:
+    def encode(
+        self, viewport: Viewport | None = None, after: ObjectSlice | None = None
+    ) -> None:
         """Encode what the next click on the shown slice looks at; under the lock.
 
         Parameters
         ----------
+        viewport : Viewport or None
+            What is seen of the slice; None for all of it.
         after : ObjectSlice or None
             Whose answer the click is to correct; None for the first click on an object.
         """
         known = None if after is None else self._latest.get(after)
         if known is None:
-            self.predictor.encode()
+            self.predictor.encode(state=ObjectState(viewport=viewport))
         else:
             clicks = [step.click for step in known.steps]
             self.predictor.encode(clicks, known.probability(), known.state)
