@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import types
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,10 +93,11 @@ class StubConfig(NetworkConfig):
     """Stands where a network has its configuration; any input size will do."""
 
     image_size: tuple[int, int] = field(default=(64, 64), kw_only=True)
+    encodes_once: bool = False
 
     @property
     def spec(self) -> NetworkSpec:
-        return NetworkSpec(self.image_size)
+        return NetworkSpec(self.image_size, encodes_once=self.encodes_once)
 
 
 class DiskNetwork(Network):
@@ -130,6 +131,32 @@ class DiskNetwork(Network):
     def decode(self, features, prompt):
         prior, positive, negative = prompt.split(1, dim=1)
         return 8 * (2 * prior - 1 + 2 * positive).clamp(max=1) - 16 * negative
+
+
+class EncodeOnceDisks(DiskNetwork):
+    """Disks of a network that is said to do its work before the prompts come.
+
+    Parameters
+    ----------
+    radius_px : float
+        As of :class:`DiskNetwork`.
+
+    Attributes
+    ----------
+    seen : list of tuple of int
+        Least and largest value of each image that was encoded, in 0 to 255.
+    """
+
+    def __init__(self, radius_px: float = 8.0) -> None:
+        super().__init__(radius_px)
+        self.config = replace(self.config, encodes_once=True)
+        self.seen: list[tuple[int, int]] = []
+
+    def encode(self, image):
+        self.seen.append(
+            (round(255 * image.min().item()), round(255 * image.max().item()))
+        )
+        return (image.mean(1, keepdim=True),)
 
 
 class LinearNetwork(DiskNetwork):

@@ -17,6 +17,7 @@ from napari_simpleclick.evaluation import (
     find_cases,
     robot,
 )
+from napari_simpleclick.evaluation.annotator import view_of
 from napari_simpleclick.evaluation.run import choose_cases
 from napari_simpleclick.evaluation.worker import published_size
 from napari_simpleclick.networks import NETWORKS
@@ -262,3 +263,32 @@ def test_masks_have_their_true_size_when_the_image_is_cropped(discs):
             assert 0 <= row < 80
             assert 0 <= column < 100
     assert np.isfinite(result.miou).all()
+
+
+def test_a_first_look_is_as_published_unless_asked(discs, tmp_path):
+    cases = find_cases("folder", discs)
+    assert QUICK.first_look == "published"
+    results = {}
+    for look in ("published", "view", "magnifications"):
+        settings = QUICK.model_copy(update={"first_look": look, "clicks": 1})
+        path = tmp_path / f"{look}.json"
+        results[look] = robot("folder", cases, settings, out=path)
+        assert json.loads(path.read_text())["settings"]["first_look"] == look
+    plain = robot("folder", cases, QUICK.model_copy(update={"clicks": 1}))
+    assert without_times(plain) == without_times(results["published"])
+    assert results["magnifications"].miou != results["published"].miou
+
+
+def test_the_robot_looks_at_eight_times_the_object():
+    truth = np.zeros((500, 600), np.int32)
+    truth[200:220, 300:340] = 1
+    truth[0] = -1
+    seen = view_of(truth)
+    assert (seen.row_min, seen.row_max) == (209.5 - 160, 209.5 + 160)
+    assert (seen.column_min, seen.column_max) == (319.5 - 160, 319.5 + 160)
+
+
+def test_a_first_look_at_a_mask_is_refused(discs):
+    settings = QUICK.model_copy(update={"first_look": "view", "initial": "damaged"})
+    with pytest.raises(ValueError, match="leave out either"):
+        robot("folder", find_cases("folder", discs), settings)

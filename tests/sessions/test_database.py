@@ -70,7 +70,7 @@ def test_a_newer_file_is_refused_in_one_sentence_and_left(tmp_path):
     path = tmp_path / "a.simpleclick"
     begun(path).close()
     with closing(sqlite3.connect(path)) as file:
-        file.execute("PRAGMA user_version = 3")
+        file.execute("PRAGMA user_version = 4")
     before = path.read_bytes()
     with pytest.raises(UserError) as caught:
         SessionDatabase(path)

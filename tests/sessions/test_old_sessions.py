@@ -122,7 +122,7 @@ def test_they_are_gone_on_with_in_the_present_format(path, expected):
             reading.session.requests.drop(request.number)
         writer.session.give_style(7, ObjectStyle("new"))
         writer.close()
-    assert version(path) == 2
+    assert version(path) == 3
     with SessionDatabase(path) as store:
         reading, mask = read(store)
         assert store.prompt_count() == count

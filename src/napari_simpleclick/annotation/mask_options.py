@@ -14,6 +14,10 @@ Intensities = Literal[
 """Which intensities become black and white; see :class:`MaskOptions`."""
 
 
+FirstLook = Literal["view", "slice"]
+"""What the network is shown before there is a mask; see :class:`MaskOptions`."""
+
+
 @dataclass(frozen=True)
 class MaskOptions:
     """What a mask depends on besides its clicks, the image and the model.
@@ -49,6 +53,9 @@ class MaskOptions:
     channels : tuple of int
         Channels that are shown to the network as red, green and blue, -1 for none;
         empty for the displayed channel alone.
+    first_look : {"view", "slice"}
+        What the network is shown of a new object: the part of the slice that is in
+        sight at the click, or all of the slice. It is noted with each click.
     """
 
     threshold: float = 0.49
@@ -61,6 +68,7 @@ class MaskOptions:
     intensities: Intensities = "displayed"
     channel_axis: int | None = None
     channels: tuple[int, ...] = ()
+    first_look: FirstLook = "view"
 
     def changed(self, before: MaskOptions, after: MaskOptions) -> MaskOptions:
         """Make the change that once led from some options to others."""

@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_simpleclick.annotation.object_slice import Mask
+    from napari_simpleclick.images.viewport import Viewport
     from napari_simpleclick.prompts import Prompt
 
 
 @dataclass(frozen=True, eq=False)
 class PlacedPrompt:
-    """A prompt, and the mask that was there when it was made.
+    """A prompt, and the mask and the view that were there when it was made.
 
     Parameters
     ----------
@@ -27,11 +28,15 @@ class PlacedPrompt:
     base : ndarray or None
         (H, W) bool mask to start from, where the person had painted or an earlier
         mask was there; None to go on from the answer to the prompt before.
+    viewport : Viewport or None
+        What was seen of the slice, which the network is shown while there is no mask;
+        None for the whole slice.
     """
 
     order: int
     prompt: Prompt
     base: Mask | None = None
+    viewport: Viewport | None = None
 
     @property
     def click(self) -> Click:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.annotation.mask_options import MaskOptions
     from napari_simpleclick.annotation.objects import Objects
+    from napari_simpleclick.images.viewport import Viewport
     from napari_simpleclick.prompts import Click, Prompt
 
 
@@ -81,7 +82,11 @@ class Requests:
     # -- asking ----------------------------------------------------------------------
 
     def add(
-        self, object_slice: ObjectSlice, prompt: Prompt, mask: Mask
+        self,
+        object_slice: ObjectSlice,
+        prompt: Prompt,
+        mask: Mask,
+        viewport: Viewport | None = None,
     ) -> PlacedPrompt:
         """Add a prompt and queue its request.
 
@@ -94,9 +99,11 @@ class Requests:
         mask : ndarray
             (H, W) bool, the object's present mask on the slice. The prompt starts from
             it if it is not what the prompt before was answered with.
+        viewport : Viewport or None
+            What is seen of the slice; None for all of it.
         """
         base = mask if self._is_new(object_slice, mask) else None
-        placed = PlacedPrompt(self._objects.last_order + 1, prompt, base)
+        placed = PlacedPrompt(self._objects.last_order + 1, prompt, base, viewport)
         self._queue(object_slice, (*self._objects.placed(object_slice), placed))
         return placed
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.box import SIMPLE
@@ -18,6 +17,7 @@ from napari_simpleclick.cli.common import (
     one_sentence,
     option_error,
     progress_bar,
+    usual_jobs,
 )
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ app = typer.Typer()
 DATA = "Data sets 'folder' and 'volume'"
 PROTOCOL = "Protocol"
 WORKERS = "Workers"
-MOST_JOBS = 8
-"""Processes started unless told otherwise; each holds a model of its own."""
 
 
 @app.command(epilog=example("evaluate --dataset sstem --root stack1 --report out"))
@@ -95,6 +93,14 @@ def evaluate(
             rich_help_panel=PROTOCOL,
         ),
     ] = False,
+    first_look: Annotated[
+        Literal["published", "view", "magnifications"],
+        typer.Option(
+            help="What is shown before there is a mask: all of the image as published, "
+            "8 times the object's side, or the best of several squares.",
+            rich_help_panel=PROTOCOL,
+        ),
+    ] = "published",
     ignore: Annotated[
         int | None,
         typer.Option(help="Label to leave out, such as 255.", rich_help_panel=DATA),
@@ -175,11 +181,12 @@ def evaluate(
             precision=precision,
             initial=initial_masks,
             seed=seed,
+            first_look=first_look,
         )
     except ValidationError as error:
         raise option_error(error) from error
     settings = chosen.resolved(dataset)
-    jobs = jobs or _jobs(settings.device)
+    jobs = jobs or usual_jobs(settings.device)
     with progress_bar() as bar:
         task = bar.add_task(dataset, total=len(cases))
         result = robot(
@@ -260,17 +267,6 @@ def compare(
         console.print(table)
     if report is not None:
         typer.echo(f"Saved {write_report(found, report)}")
-
-
-def _jobs(device: str) -> int:
-    """One process per core, or one alone where a GPU does the work."""
-    if not device.startswith("cpu"):
-        return 1
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:
-        cores = os.cpu_count() or 1
-    return min(cores, MOST_JOBS)
 
 
 def _show(results: list[Result]) -> None:

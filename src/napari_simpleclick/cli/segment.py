@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -49,6 +49,13 @@ def segment(
         Path | None, typer.Option(help="Mask to start from, of the slice or volume.")
     ] = None,
     weights: WeightsOption = "bundled",
+    first_look: Annotated[
+        Literal["magnifications", "published"],
+        typer.Option(
+            help="Of an image over about 500 px: the best of several squares around "
+            "the click, or all of it as published."
+        ),
+    ] = "magnifications",
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Where to write the mask.")
     ] = None,
@@ -115,7 +122,7 @@ def segment(
         raise UserError("There is nothing to do; give -o FILE or --json.")
     if out is not None:
         files.check_writable(out)
-    result = segment_slice(image, clicks, axis, slice_, prior, weights)
+    result = segment_slice(image, clicks, axis, slice_, prior, weights, first_look)
     warn(result.file.warnings)
     if out is not None:
         if files.suffix_of(out) == ".png":
@@ -129,6 +136,7 @@ def segment(
             "milliseconds_per_click": [round(t, 1) for t in result.milliseconds],
             "area_px": int(result.mask.sum()),
             "weights": weights,
+            "first_look": first_look,
             "output": None if out is None else str(out),
         }
         typer.echo(json.dumps(report))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_simpleclick.evaluation.metrics import iou
+from napari_simpleclick.images import Viewport
 from napari_simpleclick.inference import (
     THRESHOLD,
     Crop,
@@ -23,6 +24,9 @@ from napari_simpleclick.inference.shapes import depth
 from napari_simpleclick.prompts import Click
 
 Mask = NDArray[np.bool_]
+
+SIDES_SEEN = 8
+"""Side of what is seen of an image over the side of the object in it."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,26 @@ def next_click(truth: NDArray[np.signedinteger], mask: Mask, fresh: Mask) -> Cli
     return Click(row, column, positive)
 
 
+def view_of(truth: NDArray[np.signedinteger]) -> Viewport:
+    """Look at an object as a person may who is about to click on it.
+
+    Parameters
+    ----------
+    truth : ndarray
+        (H, W) integer: 1 object.
+
+    Returns
+    -------
+    Viewport
+        A square around the middle of the object's box, :data:`SIDES_SEEN` times as long
+        as the longer side of that.
+    """
+    spans = [np.flatnonzero((truth == 1).any(axis=axis))[[0, -1]] for axis in (1, 0)]
+    side = max(int(last - first) + 1 for first, last in spans)
+    row, column = (float(first + last) / 2 for first, last in spans)
+    return Viewport.around(row, column, SIDES_SEEN * side)
+
+
 def annotate(
     predictor: Predictor,
     truth: NDArray[np.signedinteger],
@@ -86,6 +110,7 @@ def annotate(
     target: float = 1.01,
     threshold: float = THRESHOLD,
     initial: Mask | None = None,
+    viewport: Viewport | None = None,
 ) -> list[Turn]:
     """Click on one object of the predictor's image until it is good enough.
 
@@ -105,6 +130,9 @@ def annotate(
         (H, W) bool, a mask to be corrected. As in the DAVIS-585 protocol, every answer
         is merged progressively into the mask before it, and the network is shown the
         whole image first and its own answers as prior.
+    viewport : Viewport or None
+        What a person would see of the image, px; None leaves the first look to the
+        predictor.
 
     Returns
     -------
@@ -117,7 +145,7 @@ def annotate(
     focus: Mask | None = None
     if initial is not None:
         prior, focus = initial.astype(np.float32), np.zeros(truth.shape, bool)
-    state = ObjectState()
+    state = ObjectState(viewport=viewport)
     made: list[Click] = []
     turns: list[Turn] = []
     while len(turns) < clicks and not (turns and turns[-1].iou >= target):

@@ -10,14 +10,14 @@ import zlib
 from functools import lru_cache
 from multiprocessing import parent_process
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.evaluation import readers
-from napari_simpleclick.evaluation.annotator import Turn, annotate
+from napari_simpleclick.evaluation.annotator import Turn, annotate, view_of
 from napari_simpleclick.evaluation.datasets import INITIAL_KINDS
 from napari_simpleclick.evaluation.report import Strip
 from napari_simpleclick.evaluation.result import CaseResult
@@ -91,6 +91,10 @@ class RobotSettings(BaseModel):
         images or volumes named as the images.
     seed : int
         Of damaged masks.
+    first_look : {"published", "view", "magnifications"}
+        What the network is shown before there is a mask: the whole image, as published;
+        a view around the object (:func:`.annotator.view_of`), as a person may have it;
+        or several magnifications around the click, of which the best answer is taken.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -107,6 +111,7 @@ class RobotSettings(BaseModel):
     precision: Precision = "auto"
     initial: str = ""
     seed: int = 0
+    first_look: Literal["published", "view", "magnifications"] = "published"
 
     @classmethod
     def checked(cls, **values: Any) -> RobotSettings:
@@ -136,6 +141,11 @@ class RobotSettings(BaseModel):
         UserError
             If the device, the weights, the size or the baseline cannot be used.
         """
+        if self.initial and self.first_look != "published":
+            raise UserError(
+                "A first look is at objects without a mask; leave out either the "
+                "initial masks or the first look."
+            )
         if self.baseline:
             size = build_baseline(self.baseline).spec.image_size
             told: dict[str, Any] = {"flip": False, "size": size}
@@ -207,6 +217,7 @@ def _annotate(case: Case, settings: RobotSettings) -> tuple[CaseResult, list[Tur
             1.01 if settings.stop_at is None else settings.stop_at,
             settings.threshold,
             _initial(case, truth, settings),
+            view_of(truth) if settings.first_look == "view" else None,
         )
     clicks = [turn.click for turn in turns]
     found = CaseResult(
@@ -233,8 +244,15 @@ def predictor_of(settings: RobotSettings) -> Predictor:
         if settings.keep_aspect
         else ZoomIn.of(network.spec, settings.size)
     )
+    several = settings.first_look == "magnifications"
     return Predictor(
-        network, settings.device, settings.precision, settings.flip, zoom, threads=1
+        network,
+        settings.device,
+        settings.precision,
+        settings.flip,
+        zoom,
+        threads=1,
+        first_look="magnifications" if several else "published",
     )
 
 

@@ -2,5 +2,6 @@
 
 from napari_simpleclick.images.intensity import Window, check_image, default_window
 from napari_simpleclick.images.planes import Plane
+from napari_simpleclick.images.viewport import Viewport
 
-__all__ = ["Plane", "Window", "check_image", "default_window"]
+__all__ = ["Plane", "Viewport", "Window", "check_image", "default_window"]

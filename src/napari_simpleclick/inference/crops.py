@@ -141,6 +141,7 @@ class ZoomIn:
         clicks: Sequence[Click],
         shape: tuple[int, int],
         current: Crop | None,
+        first: Crop | None = None,
     ) -> Crop | None:
         """Choose the crop for the next prediction.
 
@@ -154,19 +155,22 @@ class ZoomIn:
             (H, W) of the image.
         current : Crop or None
             The crop of the last prediction.
+        first : Crop or None
+            What to look at while there is no object; None for the whole image, as
+            published.
 
         Returns
         -------
         Crop or None
-            The whole image while there is no object; then the current crop, until a
+            The first look while there is no object; then the current crop, until a
             positive click falls outside it or the object has outgrown it. None for the
             whole image where crops are skipped.
         """
         found = None
         if prior is not None and len(clicks) > self.skip:
             found = self.around(prior > self.threshold, clicks)
-        if found is None and self.skip:
-            return None
+        if found is None and (self.skip or first is not None):
+            return first
         wanted = found or Crop.whole(shape)
         if (
             current is None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, overload
+from copy import copy
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from torch.nn import functional
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.intensity import Window, check_image, default_window
+from napari_simpleclick.inference.answer_features import CropAnswer
+from napari_simpleclick.inference.chooser import Chooser
 from napari_simpleclick.inference.crop_network import Answer, CropNetwork
 from napari_simpleclick.inference.crops import Crop, ZoomIn, map_click, resize_crop
 from napari_simpleclick.inference.devices import (
@@ -22,6 +25,12 @@ from napari_simpleclick.inference.devices import (
     spare_threads,
 )
 from napari_simpleclick.inference.features import LIMIT_BYTES
+from napari_simpleclick.inference.first_look import (
+    FirstLook,
+    crop_of_view,
+    magnifications,
+    moved_to,
+)
 from napari_simpleclick.inference.focus import (
     ANSWER_ABOVE,
     PRIOR_ABOVE,
@@ -39,12 +48,32 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_simpleclick.images.viewport import Viewport
+    from napari_simpleclick.inference.feature_store import FeatureStore
+    from napari_simpleclick.networks import Features
+
 
 SETTLED_AFTER = 10
 """With more clicks, a network that refines changes nothing but the focus crop."""
 
 THRESHOLD = 0.49
 """Probability above which the published evaluation counts a pixel as object."""
+
+
+class _Asked(NamedTuple):
+    """What a network says about a crop, and what was asked."""
+
+    answer: Answer
+    crop: Crop
+    clicks: Sequence[Click]
+
+    @property
+    def seen(self) -> CropAnswer:
+        """The answer as a chooser looks at it."""
+        probability = self.answer.logits.sigmoid()[0, 0].cpu().numpy()
+        click = next((one for one in self.clicks if one.positive), self.clicks[0])
+        place = map_click(click, self.crop, probability.shape)
+        return CropAnswer(self.crop, probability, place)
 
 
 class Predictor:
@@ -71,6 +100,14 @@ class Predictor:
     features_bytes : int
         Memory for features of crops that were shown before, for networks that encode
         once; the others keep those of the last crop alone.
+    store : FeatureStore or None
+        Where such a network looks for features that were worked out before; nothing is
+        written to it.
+    first_look : {"published", "magnifications"}
+        What the network is shown of an object without a mask and without a view (see
+        :class:`ObjectState`): the whole image, as published, or several squares around
+        the click, of whose answers the best is taken. See
+        :mod:`napari_simpleclick.inference.first_look`.
 
     Raises
     ------
@@ -88,11 +125,14 @@ class Predictor:
         zoom: ZoomIn | None = None,
         threads: int | None = None,
         features_bytes: int = LIMIT_BYTES,
+        store: FeatureStore | None = None,
+        first_look: FirstLook = "published",
     ) -> None:
         self.device = choose_device(device)
         self.dtype = choose_precision(precision, self.device)
         self.flip = flip
         self.zoom = zoom or ZoomIn.of(network.spec)
+        self.first_look = first_look
         multiple = network.spec.multiple_of
         if self.zoom.longest_side is not None and multiple > 1:
             raise UserError(
@@ -100,10 +140,12 @@ class Predictor:
                 f"have sides of multiples of {multiple} px; choose another zoom."
             )
         self.threads = threads or spare_threads()
+        self._chooser = Chooser.of(network)
         self._state = ObjectState()
         self._network = CropNetwork(
-            network, self.device, self.dtype, flip, features_bytes
+            network, self.device, self.dtype, flip, features_bytes, store
         )
+        self._keys: dict[tuple[Crop, tuple[int, int]], bytes] = {}
         self._image: NDArray[Any] | None = None
         self._grid: SquareGrid | None = None
         self._window = Window(0.0, 1.0)
@@ -150,7 +192,70 @@ class Predictor:
             self._image = self._grid.there(array, self._window.apply)
             self._window = Window(0.0, 1.0)
         self._state = ObjectState()
-        self._network.forget()
+        self._keys = {}
+
+    @property
+    def encoder(self) -> CropNetwork:
+        """What encodes crops and remembers them."""
+        return self._network
+
+    @property
+    def encodes_once(self) -> bool:
+        """Whether it is worth while to encode before there is a prompt."""
+        return self._network.spec.encodes_once
+
+    def beside(self) -> Predictor:
+        """Give a predictor of the same network and memory that is shown other images.
+
+        The two must not predict at the same time.
+        """
+        other = copy(self)
+        other._image, other._state, other._keys = None, ObjectState(), {}
+        return other
+
+    def encode(
+        self,
+        prompts: Sequence[Click] = (),
+        prior: ArrayLike | None = None,
+        state: ObjectState | None = None,
+    ) -> None:
+        """Encode what the next prompt looks at, so that its answer is a decode.
+
+        Parameters
+        ----------
+        prompts, prior, state
+            What was asked and answered before, as :meth:`predict` takes it; by default
+            the next prompt is the first. Where the next one will be is not known: if it
+            makes the crop another one, that is encoded when it comes.
+        """
+        view, size = self._next_look(prompts, prior, state)
+        memory = enough_memory("a prediction")
+        with memory, torch.inference_mode(), limited_threads(self.threads):
+            self._features(view, size)
+
+    def first_pixels(self) -> NDArray[np.float32]:
+        """Give what the network is shown at the first prompt.
+
+        Returns
+        -------
+        ndarray
+            (h, w) or (h, w, 3) float32 in [0, 1].
+        """
+        return self._pixels(*self._next_look((), None, None))
+
+    def _next_look(
+        self,
+        prompts: Sequence[Click],
+        prior: ArrayLike | None,
+        state: ObjectState | None,
+    ) -> tuple[Crop, tuple[int, int]]:
+        """Choose crop and size for the next prompt, as if it lay on the last one."""
+        shape, now = self._network_shape, state or ObjectState()
+        clicks = self._on_grid([*prompts, *prompts[-1:]])
+        seen = None if prior is None else self._check_prior(prior)
+        first = moved_to(self._first(now.viewport, shape), clicks, shape)
+        crop = self.zoom.choose(seen, clicks, shape, now.crop, first)
+        return crop or Crop.whole(shape), self.zoom.network_size(crop, shape)
 
     def extent(self, state: ObjectState) -> Crop | None:
         """Tell outside which part of the image an answer is 0, in px of the image.
@@ -168,6 +273,53 @@ class Predictor:
         if self._grid is None or state.crop is None:
             return state.crop
         return self._grid.extent(state.crop)
+
+    def first_crop(
+        self, viewport: Viewport | None = None
+    ) -> tuple[Crop, tuple[int, int]]:
+        """Tell what a first click in a view will be answered with.
+
+        It depends on nothing else, so that this crop can be encoded ahead; a click
+        outside the view has another one.
+
+        Parameters
+        ----------
+        viewport : Viewport or None
+            What is seen, px of the image; None for the whole image, as published.
+
+        Returns
+        -------
+        Crop
+            The part of the image, px of the network's view of it: square pixels.
+        tuple of int
+            (height, width) in px that it is resized to.
+
+        Raises
+        ------
+        ValueError
+            If there is no image yet.
+        """
+        shape = self._network_shape
+        crop = self._first(viewport, shape)
+        size = self.zoom.network_size(crop, shape)
+        return crop or Crop.whole(shape), size
+
+    def _first(self, viewport: Viewport | None, shape: tuple[int, int]) -> Crop | None:
+        """Crop of a view among square pixels; None for the whole image."""
+        if viewport is None:
+            return None
+        seen = viewport if self._grid is None else self._grid.view(viewport)
+        return crop_of_view(seen, shape, self._input_side)
+
+    @property
+    def _input_side(self) -> int:
+        """Longer side of the network's input, px."""
+        return self.zoom.longest_side or max(self.zoom.size)
+
+    def _shown(self) -> NDArray[Any]:
+        if self._image is None:
+            raise ValueError("There is no image yet; call set_image first.")
+        return self._image
 
     @overload
     def predict(
@@ -238,8 +390,7 @@ class Predictor:
         >>> predictor.predict([Click(20, 20)]).shape
         (64, 64)
         """
-        if self._image is None:
-            raise ValueError("There is no image yet; call set_image first.")
+        self._shown()
         check_prompts(prompts, self._shape)
         before = None if prior is None else self._check_prior(prior)
         if state is not None:
@@ -247,8 +398,39 @@ class Predictor:
         else:
             now = ObjectState() if before is None else self._state
         seen = before if focus is None else self._check_prior(focus)
-        answer, self._state = self._answer(prompts, before, seen, now)
+        looks = self.first_look == "magnifications" and focus is None
+        answer, self._state = self._answer(prompts, before, seen, now, looks)
         return answer if state is None else (answer, self._state)
+
+    def magnified(self, clicks: Sequence[Click]) -> list[CropAnswer]:
+        """Answer first clicks at each magnification, none of them chosen.
+
+        Parameters
+        ----------
+        clicks : sequence of Click
+            On an object without a mask, px of the image.
+
+        Returns
+        -------
+        list of CropAnswer
+            The smallest crop first, the whole image last; see
+            :func:`napari_simpleclick.inference.first_look.magnifications`.
+
+        Raises
+        ------
+        UserError
+            If there is no click, or one outside the image.
+        ValueError
+            If there is no image yet.
+        """
+        shape = self._network_shape
+        check_prompts(clicks, self._shape)
+        clicks = self._on_grid(clicks)
+        with torch.inference_mode(), limited_threads(self.threads):
+            return [
+                self._ask(clicks, None, crop, None).seen
+                for crop in magnifications(clicks, shape, self._input_side)
+            ]
 
     def _answer(
         self,
@@ -256,28 +438,55 @@ class Predictor:
         prior: NDArray[np.float32] | None,
         focus: NDArray[np.float32] | None,
         state: ObjectState,
+        looks: bool,
     ) -> tuple[NDArray[np.float32], ObjectState]:
-        assert self._image is not None
-        height, width = self._image.shape[:2]
-        if self._grid is not None:
-            clicks = [self._grid.click(click) for click in clicks]
-        crop = self.zoom.choose(focus, clicks, (height, width), state.crop)
-        view = crop or Crop.whole((height, width))
-        size = self.zoom.network_size(crop, (height, width))
-        result = np.zeros((height, width), np.float32)
+        shape = self._network_shape
+        clicks = self._on_grid(clicks)
+        first = moved_to(self._first(state.viewport, shape), clicks, shape)
+        crops = [self.zoom.choose(focus, clicks, shape, state.crop, first)]
+        found = focus is not None and bool((focus > self.zoom.threshold).any())
+        if looks and not found and state.viewport is None:
+            crops = magnifications(clicks, shape, self._input_side)
+        result = np.zeros(shape, np.float32)
         memory = enough_memory("a prediction")
         with memory, torch.inference_mode(), limited_threads(self.threads):
-            features = self._network.encode(
-                (view, size), lambda: self._pixels(view, size)
-            )
-            asked = self._crop_prompts(clicks, prior, view, size)
-            answer = self._network.answer(features, asked, state.memory)
+            asked = [self._ask(clicks, prior, crop, state.memory) for crop in crops]
+            best = 0
+            if len(asked) > 1:
+                best = self._chooser.choose([one.seen for one in asked])
+            crop, (answer, view, _) = crops[best], asked[best]
             result[view.slices] = _resized(answer.logits.sigmoid(), view)
             if answer.maps is not None:
                 self._refine(result, clicks, prior, view, answer)
         if self._grid is not None:
             result = self._grid.back(result)
-        return result, ObjectState(crop, answer.memory)
+        return result, ObjectState(crop, answer.memory, state.viewport)
+
+    def _ask(
+        self,
+        clicks: Sequence[Click],
+        prior: NDArray[np.float32] | None,
+        crop: Crop | None,
+        memory: Any,
+    ) -> _Asked:
+        """Ask the network about a crop; None for the whole image."""
+        shape = self._network_shape
+        view, size = crop or Crop.whole(shape), self.zoom.network_size(crop, shape)
+        features = self._features(view, size)
+        prompts = self._crop_prompts(clicks, prior, view, size)
+        answer = self._network.answer(features, prompts, memory)
+        return _Asked(answer, view, clicks)
+
+    @property
+    def _network_shape(self) -> tuple[int, int]:
+        """(H, W) of the image as it is shown to the network: with square pixels."""
+        height, width = self._shown().shape[:2]
+        return height, width
+
+    def _on_grid(self, clicks: Sequence[Click]) -> Sequence[Click]:
+        """Find the places of clicks among square pixels."""
+        grid = self._grid
+        return clicks if grid is None else [grid.click(click) for click in clicks]
 
     def replay(
         self, clicks: Sequence[Click], prior: ArrayLike | None = None
@@ -342,6 +551,15 @@ class Predictor:
         if prior is not None and len(clicks) > SETTLED_AFTER:
             result[view.slices] = before[view.slices]
         result[crop.slices] = expit(_resized(fine, crop))
+
+    def _features(self, crop: Crop, size: tuple[int, int]) -> Features:
+        """Features of a crop; neither read nor encoded anew while they are kept."""
+        key = self._keys.get((crop, size))
+        found = None if key is None else self._network.remembered(key)
+        if found is None:
+            key, found = self._network.encode(self._pixels(crop, size))
+            self._keys[crop, size] = key
+        return found
 
     def _pixels(self, crop: Crop, size: tuple[int, int]) -> NDArray[np.float32]:
         """Pixels (h, w) or (h, w, 3) of a crop, in [0, 1]."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.viewport import Viewport
 from napari_simpleclick.inference.crops import Crop, resize_crop
 from napari_simpleclick.prompts import Click
 
@@ -90,6 +91,16 @@ class SquareGrid:
             )
         )
         return Click(row, column, click.positive)
+
+    def view(self, view: Viewport) -> Viewport:
+        """Find what is seen of the slice among the square pixels."""
+        down, across = self.factors
+        return Viewport(
+            view.row_min * down,
+            view.row_max * down,
+            view.column_min * across,
+            view.column_max * across,
+        )
 
     def there(
         self,

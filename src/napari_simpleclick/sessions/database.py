@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.sessions.migration import migrate_1_to_2
+from napari_simpleclick.sessions.migration import migrate_1_to_2, migrate_2_to_3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ SUFFIX = ".simpleclick"
 APPLICATION = 0x53434C4B
 """Written into the header of the file: ``SCLK``."""
 
-VERSION = 2
+VERSION = 3
 """Of the format; a newer one is refused."""
 
 UNFINISHED = ("-wal", "-journal")
@@ -34,7 +34,8 @@ UNFINISHED = ("-wal", "-journal")
 TABLES = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE prompt (
-    id INTEGER PRIMARY KEY, number INTEGER NOT NULL, prompt TEXT NOT NULL, base BLOB);
+    id INTEGER PRIMARY KEY, number INTEGER NOT NULL, prompt TEXT NOT NULL, base BLOB,
+    viewport TEXT);
 CREATE TABLE event (
     id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL,
     detail TEXT NOT NULL, change BLOB);
@@ -175,7 +176,9 @@ class SessionDatabase:
             return
         try:
             with self._transaction():
-                migrate_1_to_2(self._run)
+                if self.version == 1:
+                    migrate_1_to_2(self._run)
+                migrate_2_to_3(self._run)
                 self._run(f"PRAGMA user_version = {VERSION}")
         except (KeyError, TypeError, IndexError, json.JSONDecodeError) as error:
             raise UserError(
@@ -194,7 +197,9 @@ class SessionDatabase:
             raise
         self._run("COMMIT")
 
-    def add_prompt(self, number: int, prompt: Any, base: bytes | None) -> int:
+    def add_prompt(
+        self, number: int, prompt: Any, base: bytes | None, viewport: Any = None
+    ) -> int:
         """Write a prompt; returns its id.
 
         Parameters
@@ -205,16 +210,21 @@ class SessionDatabase:
             JSON value.
         base : bytes or None
             The packed mask that it starts from.
+        viewport : object
+            JSON value of what was seen; None for nothing.
         """
-        statement = "INSERT INTO prompt VALUES (NULL, ?, ?, ?)"
-        values = (number, json.dumps(prompt), base)
+        statement = "INSERT INTO prompt VALUES (NULL, ?, ?, ?, ?)"
+        seen = None if viewport is None else json.dumps(viewport)
+        values = (number, json.dumps(prompt), base, seen)
         return int(self._run(statement, values).lastrowid or 0)
 
-    def prompts(self) -> list[tuple[int, int, Any, bytes | None]]:
-        """Read all prompts: id, order, JSON value, packed mask."""
-        rows = self._run("SELECT id, number, prompt, base FROM prompt").fetchall()
+    def prompts(self) -> list[tuple[int, int, Any, bytes | None, Any]]:
+        """Read all prompts: id, order, JSON value, packed mask, what was seen."""
+        columns = "id, number, prompt, base, viewport"
+        rows = self._run(f"SELECT {columns} FROM prompt").fetchall()
         return [
-            (id_, number, json.loads(text), base) for id_, number, text, base in rows
+            (id_, number, json.loads(text), base, seen and json.loads(seen))
+            for id_, number, text, base, seen in rows
         ]
 
     def append(self, kind: str, detail: Any, change: bytes | None = None) -> None:

@@ -21,6 +21,7 @@ from napari_simpleclick.annotation.propagated import PropagatedSlice
 from napari_simpleclick.annotation.proposals import Proposal, Verdict
 from napari_simpleclick.annotation.requests import Request
 from napari_simpleclick.images.planes import Plane
+from napari_simpleclick.images.viewport import Viewport
 from napari_simpleclick.weights.catalogue import BUNDLED_BEFORE
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ OPTIONS_CHANGE: TypeAdapter[OptionsChange | None] = TypeAdapter(OptionsChange | 
 SETTINGS: TypeAdapter[PredictionSettings | None] = TypeAdapter(
     PredictionSettings | None
 )
+
+VIEWPORT: TypeAdapter[Viewport | None] = TypeAdapter(Viewport | None)
+"""To and from ``row_min``, ``row_max``, ``column_min`` and ``column_max``."""
 
 
 def encode_request(request: Request, ids: Ids) -> dict[str, Any]:

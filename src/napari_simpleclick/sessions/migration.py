@@ -69,6 +69,17 @@ def migrate_1_to_2(run: Run) -> None:
     run("DELETE FROM event WHERE kind IN ('look', 'model')")
 
 
+def migrate_2_to_3(run: Run) -> None:
+    """Keep with each prompt what was seen of its slice; before, all of it was.
+
+    Parameters
+    ----------
+    run : callable
+        As of :func:`migrate_1_to_2`.
+    """
+    run("ALTER TABLE prompt ADD COLUMN viewport TEXT")
+
+
 class _Guess:
     """What the pending request's answer is likely to have depended on.
 

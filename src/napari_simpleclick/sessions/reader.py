@@ -13,7 +13,12 @@ from napari_simpleclick.annotation.placed_prompt import PlacedPrompt
 from napari_simpleclick.annotation.session import Session
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.prompts import prompt_from_json
-from napari_simpleclick.sessions.encoding import OPTIONS, decode_edit, decode_request
+from napari_simpleclick.sessions.encoding import (
+    OPTIONS,
+    VIEWPORT,
+    decode_edit,
+    decode_request,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,6 +118,9 @@ class SessionReader:
         return None
 
 
-def _read_prompt(order: int, prompt: Any, base: bytes | None) -> PlacedPrompt:
+def _read_prompt(
+    order: int, prompt: Any, base: bytes | None, viewport: Any
+) -> PlacedPrompt:
     mask = None if base is None else unpack_mask(base)
-    return PlacedPrompt(order, prompt_from_json(prompt), mask)
+    seen = VIEWPORT.validate_python(viewport)
+    return PlacedPrompt(order, prompt_from_json(prompt), mask, seen)

@@ -12,7 +12,12 @@ from napari_simpleclick.annotation.mask_options import MaskOptions
 from napari_simpleclick.annotation.packing import pack_mask
 from napari_simpleclick.annotation.requests import Request
 from napari_simpleclick.prompts import prompt_to_json
-from napari_simpleclick.sessions.encoding import OPTIONS, encode_edit, encode_request
+from napari_simpleclick.sessions.encoding import (
+    OPTIONS,
+    VIEWPORT,
+    encode_edit,
+    encode_request,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,7 +176,9 @@ class SessionWriter:
                 if placed not in self._ids:
                     base = None if placed.base is None else pack_mask(placed.base)
                     value = prompt_to_json(placed.prompt)
-                    self._ids[placed] = store.add_prompt(placed.order, value, base)
+                    seen = VIEWPORT.dump_python(placed.viewport, mode="json")
+                    id_ = store.add_prompt(placed.order, value, base, seen)
+                    self._ids[placed] = id_
             return [self._ids[placed] for placed in prompts]
 
         if isinstance(what, Edit):

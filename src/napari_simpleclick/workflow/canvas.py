@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         ObjectStack,
         Session,
     )
-    from napari_simpleclick.images import Plane
+    from napari_simpleclick.images import Plane, Viewport
     from napari_simpleclick.images.view import View
     from napari_simpleclick.sessions import SessionWriter
     from napari_simpleclick.workflow.session_file import SessionImage
@@ -83,6 +83,13 @@ class Canvas(Protocol):
 
     def spacing(self, plane: Plane) -> tuple[float, float]:
         """Height and width of a pixel on a slice."""
+
+    def viewport(self, plane: Plane) -> Viewport | None:
+        """Tell what the person sees of a slice that is shown, in its px.
+
+        None where the first look is to be at the whole slice, by choice or because
+        nothing of the slice is in sight.
+        """
 
     def plane(self, position: tuple[float, ...]) -> Plane:
         """Find the displayed slice through a position in image coordinates.

@@ -87,6 +87,7 @@ def _add_click(canvas: Canvas, point: ShownPoint) -> tuple[ObjectSlice, PlacedPr
     check_prompts([click], plane.size(canvas.labels.shape))
     object_slice = canvas.session.object_slice(plane)
     mask = canvas.object_mask(plane, object_slice.label)
-    step = canvas.session.requests.add(object_slice, click, mask)
+    seen = canvas.viewport(plane)
+    step = canvas.session.requests.add(object_slice, click, mask, seen)
     canvas.tag(point.sign, point.row, object_slice, step.order)
     return object_slice, step

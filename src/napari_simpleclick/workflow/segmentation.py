@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_simpleclick.inference.first_look import FirstLook
+
 
 @dataclass(frozen=True)
 class SliceMask:
@@ -52,6 +54,7 @@ def segment_slice(
     index: int | None = None,
     prior: Path | None = None,
     weights: str = "bundled",
+    first_look: FirstLook = "magnifications",
 ) -> SliceMask:
     """Segment one slice of an image file from clicks, one after the other.
 
@@ -68,6 +71,8 @@ def segment_slice(
         Mask to start from, of the slice's or the volume's shape.
     weights : str
         Name in the catalogue, or a file.
+    first_look : {"magnifications", "published"}
+        As of :class:`napari_simpleclick.Predictor`.
 
     Returns
     -------
@@ -86,7 +91,7 @@ def segment_slice(
     check_prompts(clicks, picture.shape[:2])
     told: list[str] = []
     start = None if prior is None else _read_prior(prior, plane, flat, told)
-    predictor = Predictor(load_weights(weights)[0])
+    predictor = Predictor(load_weights(weights)[0], first_look=first_look)
     rows, columns = plane.axes
     predictor.set_image(picture, None, file.pixel_size(rows, columns))
     times = [time.perf_counter()]

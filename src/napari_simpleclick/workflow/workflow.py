@@ -10,6 +10,7 @@ from psygnal import Signal
 from napari_simpleclick.annotation import ObjectStack
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.workflow.autosave import Autosave
+from napari_simpleclick.workflow.encode_ahead import EncodeAhead
 from napari_simpleclick.workflow.explain import explain
 from napari_simpleclick.workflow.model_loader import ModelLoader
 from napari_simpleclick.workflow.placing import fresh_places, take_over
@@ -18,6 +19,7 @@ from napari_simpleclick.workflow.propagator import Propagator
 from napari_simpleclick.workflow.retouch import Retouch
 from napari_simpleclick.workflow.review import Review
 from napari_simpleclick.workflow.similar import Similar
+from napari_simpleclick.workflow.volume_encoder import VolumeEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +48,8 @@ class Workflow:
         The image that is worked on.
     positive : bool
         Whether a click with the left button adds to the object.
-    models, queue, autosave, propagator, review, retouch, similar
+    models, queue, autosave, propagator, review, retouch, similar, encode_ahead,
+    encode_all
         The parts.
     """
 
@@ -77,10 +80,28 @@ class Workflow:
         self.review = Review(self.propagator)
         self.retouch = Retouch(self.queue)
         self.similar = Similar(self.models, self.queue, executor)
+        self.encode_ahead = EncodeAhead(
+            self.models, self.queue, self.propagator, executor
+        )
+        self.encode_all = VolumeEncoder(self.models, executor)
+        self._followers = (
+            self.queue,
+            self.autosave,
+            self.propagator,
+            self.encode_ahead,
+            self.encode_all,
+            self.similar,
+        )
         self.models.loading.connect(self._on_loading)
         self.models.loaded.connect(self._on_model)
         self.models.failed.connect(self._on_model_error)
-        for part in (self.queue, self.autosave, self.propagator, self.similar):
+        for part in (
+            self.queue,
+            self.autosave,
+            self.propagator,
+            self.encode_all,
+            self.similar,
+        ):
             part.failed.connect(self.complain)
         self.review.status.connect(self.status.emit)
         self.similar.status.connect(self.status.emit)
@@ -98,7 +119,7 @@ class Workflow:
         """Work on an image from now on."""
         self.canvas = canvas
         canvas.session.happened.connect(self._on_event)
-        for part in (self.queue, self.autosave, self.propagator, self.similar):
+        for part in self._followers:
             part.follow(canvas)
         self.take_over_points()
         self.changed.emit()
@@ -109,7 +130,7 @@ class Workflow:
         if canvas is None:
             return
         canvas.session.happened.disconnect(self._on_event)
-        for part in (self.queue, self.autosave, self.propagator, self.similar):
+        for part in self._followers:
             part.follow(None)
         self.changed.emit()
 

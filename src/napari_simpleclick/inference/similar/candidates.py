@@ -84,7 +84,7 @@ class Answers:
         """Encode a view, (h, w) or (h, w, 3) in [0, 1]."""
         self.encoded += 1
         with self._computing():
-            return self._network.encode_pixels(pixels)
+            return self._network.compute(pixels)
 
     def decode(
         self,

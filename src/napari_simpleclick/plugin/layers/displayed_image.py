@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.images import Plane, Window
+from napari_simpleclick.images import Plane, Viewport, Window
 from napari_simpleclick.images.source import SOURCE_KEY, Source
 from napari_simpleclick.images.view import DisplaySettings, View, VolumeWindows
 from napari_simpleclick.plugin.layers.placement import (
@@ -16,6 +16,7 @@ from napari_simpleclick.plugin.layers.placement import (
     mask_shape,
     pixel_sizes,
 )
+from napari_simpleclick.plugin.layers.visible_part import visible_part
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -102,6 +103,15 @@ class DisplayedImage:
                 "planes; show two other axes."
             ) from error
         return data
+
+    def viewport(self, plane: Plane) -> Viewport | None:
+        """Tell what is in sight of a slice that is displayed, unless it does not count.
+
+        See :class:`napari_simpleclick.annotation.MaskOptions`, ``first_look``.
+        """
+        if self.options.first_look == "slice":
+            return None
+        return visible_part(self.viewer, plane, plane.size(self._shape), self.place)
 
     def plane(self, position: tuple[float, ...]) -> Plane:
         """Find the displayed slice through a position in image coordinates.

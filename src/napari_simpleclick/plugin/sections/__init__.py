@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_simpleclick.plugin.sections.encoding import EncodingSection
 from napari_simpleclick.plugin.sections.intensities import IntensitiesSection
 from napari_simpleclick.plugin.sections.model import ModelSection
 from napari_simpleclick.plugin.sections.outline import OutlineSection
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 SECTIONS: dict[str, Callable[[Controller], Section]] = {
     "propagation": PropagationSection,
     "similar": SimilarSection,
+    "encoding": EncodingSection,
     "outline": OutlineSection,
     "intensities": IntensitiesSection,
     "session": SessionSection,

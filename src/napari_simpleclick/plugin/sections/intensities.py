@@ -42,6 +42,16 @@ CHOICES = {
 }
 """Intensities: text and tip."""
 
+FIRST_LOOKS = {
+    "view": (
+        "What I see",
+        "The part of the slice that is in sight: zoom in on a small object before you "
+        "click on it",
+    ),
+    "slice": ("The whole slice", "As in published evaluations"),
+}
+"""First looks: text and tip."""
+
 COLOURS = ("Red", "Green", "Blue")
 
 NONE = -1
@@ -66,6 +76,7 @@ class IntensitiesSection(LiveSection):
         super().__init__("What the network sees", controller)
         self._canvas: LayerCanvas | None = None
         self.choice, self.axis = QComboBox(), QComboBox()
+        self.first_look = QComboBox()
         self.colours = [QComboBox() for _ in COLOURS]
         self.hint = QLabel()
         self.display = QPushButton("Display it like this")
@@ -77,16 +88,21 @@ class IntensitiesSection(LiveSection):
     # -- building ------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        for number, (name, (text, tip)) in enumerate(CHOICES.items()):
-            self.choice.addItem(text, name)
-            self.choice.setItemData(number, tip, Qt.ItemDataRole.ToolTipRole)
+        for box, choices in ((self.choice, CHOICES), (self.first_look, FIRST_LOOKS)):
+            for number, (name, (text, tip)) in enumerate(choices.items()):
+                box.addItem(text, name)
+                box.setItemData(number, tip, Qt.ItemDataRole.ToolTipRole)
         self.choice.setToolTip("Which intensities are black and white to the network")
+        self.first_look.setToolTip(
+            "What the network is shown of a new object, before there is a mask"
+        )
         self.display.setToolTip("Set the layer's contrast limits to what is seen")
         self.axis.setToolTip(
             "The axis whose entries are channels of one picture; all of them share "
             "clicks and mask"
         )
         form = QFormLayout()
+        form.addRow("First look", self.first_look)
         form.addRow("Intensities", self.choice)
         self.inside.addLayout(form)
         self.hint.setWordWrap(True)
@@ -106,6 +122,7 @@ class IntensitiesSection(LiveSection):
     def _connect(self) -> None:
         dims = self.controller.viewer.dims
         self.choice.activated.connect(self._on_choice)
+        self.first_look.activated.connect(self._on_first_look)
         self.display.clicked.connect(self._on_display)
         self.axis.activated.connect(self._on_axis)
         for box in self.colours:
@@ -131,6 +148,11 @@ class IntensitiesSection(LiveSection):
             self.workflow.executor.start(
                 canvas.view().window, failed=self.workflow.complain
             )
+
+    def _on_first_look(self) -> None:
+        if self._canvas is not None:
+            chosen = self.first_look.currentData()
+            self._canvas.session.use(replace(self._canvas.options, first_look=chosen))
 
     def _on_display(self) -> None:
         """Show the layer as the network sees the displayed slice."""
@@ -210,6 +232,10 @@ class IntensitiesSection(LiveSection):
         canvas = self._canvas
         colour = canvas is not None and bool(canvas.image.rgb)
         self.choice.setEnabled(canvas is not None and not colour)
+        self.first_look.setEnabled(canvas is not None)
+        if canvas is not None:
+            look = self.first_look.findData(canvas.options.first_look)
+            self.first_look.setCurrentIndex(look)
         self.channels.setVisible(self.axis.count() > 1)
         self.display.setVisible(False)
         if canvas is None or colour:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,6 +78,9 @@ class CaseView:
                 **RING,
             )
         self._enter()
+        if self.canvas is not None:  # as the robot looks at it, too
+            session = self.canvas.session
+            session.use(replace(session.options, first_look="slice"))
         viewer.reset_view()
         study.begin()
 

@@ -1,0 +1,251 @@
+"""What the network is shown of an object before there is a mask."""
+
+import numpy as np
+import pytest
+
+from napari_simpleclick import Click, Predictor, networks
+from napari_simpleclick.images import Viewport
+from napari_simpleclick.inference import Crop, ObjectState, ZoomIn
+from napari_simpleclick.inference.answer_features import NAMES, CropAnswer
+from napari_simpleclick.inference.chooser import MOST_STABLE, Chooser
+from napari_simpleclick.inference.first_look import magnifications
+from tests.helpers import DiskNetwork
+
+INPUT = 64
+SHAPE = (400, 500)
+
+
+class AtOneScale(DiskNetwork):
+    """Is only sure of an answer where the crop is as wide as it likes.
+
+    It tells the width from an image that is a ramp along its columns.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__(8.0, (INPUT, INPUT))
+        self.share = share
+
+    def decode(self, features, prompt):
+        red = features[0][:, :1]
+        seen = float(red.max() - red.min())
+        sure = abs(seen - self.share) < 0.2 * self.share
+        _, positive, _ = prompt.split(1, dim=1)
+        return (8.0 if sure else 0.5) * (2 * positive - 1)
+
+
+@pytest.fixture
+def predictor():
+    found = Predictor(DiskNetwork(), device="cpu", precision="float32")
+    found.set_image(np.zeros(SHAPE))
+    return found
+
+
+def asked(predictor, clicks, viewport, prior=None):
+    return predictor.predict(clicks, prior, state=ObjectState(viewport=viewport))
+
+
+def test_a_click_is_answered_with_what_is_seen(predictor):
+    seen = Viewport(100, 220, 150, 330)
+    crop, size = predictor.first_crop(seen)
+    assert size == (INPUT, INPUT)
+    assert crop.height == crop.width == 180
+    assert crop.row_min <= 100 and crop.row_max >= 219
+    assert crop.column_min <= 150 and crop.column_max >= 329
+    for click in (Click(160, 240), Click(101, 151), Click(219, 329)):
+        probability, state = asked(predictor, [click], seen)
+        assert state.crop == crop
+        assert not np.delete(
+            probability, np.s_[crop.row_min : crop.row_max + 1], 0
+        ).any()
+
+
+@pytest.mark.parametrize(
+    ("seen", "side"),
+    [
+        (Viewport(200, 210, 250, 260), 32),
+        (Viewport(200, 250, 250, 310), 60),
+        (Viewport(-300, 100, -100, 40), 100),
+    ],
+)
+def test_a_view_is_clamped_to_sensible_magnifications(predictor, seen, side):
+    crop, _ = predictor.first_crop(seen)
+    assert (crop.height, crop.width) == (side, side)
+    assert Crop.whole(SHAPE).row_min <= crop.row_min <= crop.row_max < SHAPE[0]
+    assert 0 <= crop.column_min <= crop.column_max < SHAPE[1]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        None,
+        Viewport(-0.5, 399.5, -0.5, 499.5),
+        Viewport(-900, 900, -900, 900),
+        Viewport(-90, -10, 0, 100),
+    ],
+)
+def test_a_view_of_everything_or_nothing_is_the_published_first_look(predictor, seen):
+    published = predictor.predict([Click(200, 250)])
+    assert predictor.first_crop(seen)[0] == Crop.whole(SHAPE)
+    probability, _ = asked(predictor, [Click(200, 250)], seen)
+    assert (probability == published).all()
+
+
+def test_an_image_no_larger_than_the_input_is_shown_as_a_whole():
+    predictor = Predictor(DiskNetwork(), device="cpu", precision="float32")
+    predictor.set_image(np.zeros((INPUT - 4, INPUT)))
+    crop, _ = predictor.first_crop(Viewport(10, 30, 10, 30))
+    assert crop == Crop.whole((INPUT - 4, INPUT))
+
+
+def test_a_long_image_is_not_shown_beyond_its_edge(predictor):
+    crop, _ = predictor.first_crop(Viewport(0, 400, 100, 560))
+    assert crop == (0, 399, 90, 489) or (crop.height, crop.width) == (400, 400)
+
+
+def test_a_click_outside_the_view_moves_it(predictor):
+    seen = Viewport(100, 200, 100, 200)
+    _, state = asked(predictor, [Click(350, 450)], seen)
+    assert (state.crop.height, state.crop.width) == (100, 100)
+    assert state.crop.holds(Click(350, 450))
+    clicks = [Click(20, 20), Click(390, 300)]
+    _, state = asked(predictor, clicks, seen)
+    assert all(state.crop.holds(click) for click in clicks)
+
+
+def test_later_clicks_zoom_in_around_the_mask_as_ever(predictor):
+    seen = Viewport(0, 300, 0, 300)
+    clicks = [Click(100, 100)]
+    probability, state = asked(predictor, clicks, seen)
+    clicks.append(Click(110, 100))
+    _, state = predictor.predict(clicks, probability, state=state)
+    zoom = ZoomIn((INPUT, INPUT))
+    assert state.crop == zoom.around(probability > 0.5, clicks)
+
+
+def test_the_view_counts_as_long_as_there_is_no_object(predictor):
+    seen = Viewport(0, 200, 0, 200)
+    nothing = np.zeros(SHAPE, np.float32)
+    clicks = [Click(50, 50), Click(60, 60)]
+    _, state = asked(predictor, clicks, seen, nothing)
+    assert state.crop == predictor.first_crop(seen)[0]
+
+
+def test_oblong_pixels_are_seen_as_square_ones():
+    predictor = Predictor(DiskNetwork(), device="cpu", precision="float32")
+    predictor.set_image(np.zeros((100, 400)), spacing=(4.0, 1.0))
+    seen = Viewport(10, 60, 100, 300)
+    crop, _ = predictor.first_crop(seen)
+    assert (crop.height, crop.width) == (200, 200)
+    _, state = asked(predictor, [Click(35, 200)], seen)
+    assert state.crop == crop
+
+
+def test_nothing_is_seen_between_two_edges_the_wrong_way_round():
+    with pytest.raises(ValueError, match="no part"):
+        Viewport(10, 10, 0, 5)
+    with pytest.raises(ValueError, match="no part"):
+        Viewport(0, float("nan"), 0, 5)
+
+
+def test_magnifications_double_up_to_the_whole_image():
+    crops = magnifications([Click(512, 512)], (1024, 1024), 448)
+    assert [crop and crop.height for crop in crops] == [112, 224, 448, None]
+    crops = magnifications([Click(0, 4095)], (4096, 4096), 448)
+    sides = [112, 224, 448, 896, 1792, None]
+    assert [crop and crop.height for crop in crops] == sides
+    assert crops[0] == (0, 111, 3984, 4095)
+
+
+def test_magnifications_hold_all_positive_clicks():
+    clicks = [Click(500, 500), Click(700, 300), Click(5, 5, positive=False)]
+    for crop in magnifications(clicks, (1000, 1000), 448):
+        assert crop is None or all(crop.holds(click) for click in clicks[:2])
+
+
+@pytest.mark.parametrize(("share", "side"), [(0.125, 64), (0.25, 128), (1.0, 512)])
+def test_the_best_of_several_magnifications_wins(share, side):
+    predictor = Predictor(
+        AtOneScale(share),
+        device="cpu",
+        precision="float32",
+        first_look="magnifications",
+    )
+    ramp = np.tile(np.linspace(0, 255, 512), (512, 1))
+    predictor.set_image(ramp)
+    probability, state = predictor.predict([Click(256, 256)], state=ObjectState())
+    crop = state.crop or Crop.whole((512, 512))
+    assert crop.height == side
+    assert probability.max() > 0.9
+    _, later = predictor.predict(
+        [Click(256, 256), Click(256, 260)], probability, state=state
+    )
+    assert later.crop != state.crop or side == 128
+
+
+def test_a_view_is_stronger_than_magnifications():
+    predictor = Predictor(
+        AtOneScale(0.125),
+        device="cpu",
+        precision="float32",
+        first_look="magnifications",
+    )
+    predictor.set_image(np.tile(np.linspace(0, 255, 512), (512, 1)))
+    seen = Viewport(100, 400, 100, 400)
+    _, state = asked(predictor, [Click(256, 256)], seen)
+    assert state.crop == predictor.first_crop(seen)[0]
+
+
+def test_a_small_image_is_shown_as_a_whole_and_as_published():
+    image = np.tile(np.linspace(0, 255, 70), (60, 1))
+    answers = []
+    for look in ("published", "magnifications"):
+        predictor = Predictor(
+            DiskNetwork(), device="cpu", precision="float32", first_look=look
+        )
+        predictor.set_image(image)
+        answers.append(predictor.predict([Click(30, 30)]))
+        assert len(predictor.magnified([Click(30, 30)])) == 1
+    assert (answers[0] == answers[1]).all()
+
+
+def test_an_empty_focus_still_shows_the_whole_image():
+    predictor = Predictor(
+        AtOneScale(0.125),
+        device="cpu",
+        precision="float32",
+        first_look="magnifications",
+    )
+    predictor.set_image(np.tile(np.linspace(0, 255, 512), (512, 1)))
+    empty = np.zeros((512, 512), bool)
+    _, state = predictor.predict([Click(9, 9)], state=ObjectState(), focus=empty)
+    assert state.crop == Crop.whole((512, 512))
+
+
+def blob(side, radius, sure):
+    """An answer that is a disc of so many px of the image around (512, 512)."""
+    crop = Crop(*(512 - side // 2, 511 + side // 2) * 2)
+    rows, columns = np.mgrid[:INPUT, :INPUT] - INPUT / 2 + 0.5
+    inside = np.hypot(rows, columns) * side / INPUT < radius
+    probability = np.where(inside, sure, 0.05).astype(np.float32)
+    return CropAnswer(crop, probability, (INPUT / 2, INPUT / 2))
+
+
+@pytest.mark.parametrize("chooser", [MOST_STABLE, "learned"])
+def test_an_answer_that_is_sure_and_agrees_with_its_neighbours_is_chosen(chooser):
+    if chooser == "learned":
+        chooser = Chooser.of(networks.build("encode-once-lite0"))
+        assert chooser is not MOST_STABLE
+        assert set(chooser.weights) <= set(NAMES)
+    answers = [blob(128, 6, 0.6), blob(256, 40, 0.9), blob(512, 40, 0.65)]
+    assert chooser.choose(answers) == 1
+    assert chooser.choose(answers[:1] + answers[2:] + answers[1:2]) == 2
+
+
+def test_of_two_answers_as_good_the_larger_square_wins():
+    assert MOST_STABLE.choose([blob(256, 40, 0.9), blob(512, 40, 0.9)]) == 1
+
+
+def test_nothing_found_is_no_reason_to_fail():
+    answers = [blob(256, 40, 0.1), blob(512, 40, 0.9)]
+    assert MOST_STABLE.choose(answers) == 1
+    assert MOST_STABLE.choose([answers[0]] * 2) == 1
