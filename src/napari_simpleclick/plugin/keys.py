@@ -36,6 +36,10 @@ class Action(Enum):
     PREDICT = "Predict the clicks that wait"
     CHECK = "Go to the slice that is worth a look most"
     ACCEPT = "Take this slice for annotated as it is"
+    BOX = "Draw boxes, or no more"
+    SCRIBBLE = "Draw scribbles, or no more"
+    LASSO = "Draw lassos, or no more"
+    CANCEL = "Forget what is being drawn; click again"
     HELP = "Show this table"
 
 
@@ -46,6 +50,10 @@ KEYS = {
     "T": Action.PROPAGATE,
     "U": Action.CHECK,
     "K": Action.ACCEPT,
+    "R": Action.BOX,
+    "D": Action.SCRIBBLE,
+    "G": Action.LASSO,
+    "Escape": Action.CANCEL,
     "Enter": Action.PREDICT,
     "Ctrl+Z": Action.UNDO,
     "Ctrl+Shift+Z": Action.REDO,
