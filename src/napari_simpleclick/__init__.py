@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.images.files import read_image, write_labels
     from napari_simpleclick.inference import Predictor
     from napari_simpleclick.measurement import measure
-    from napari_simpleclick.prompts import Box, Click, Scribble
+    from napari_simpleclick.prompts import Box, Click, Lasso, Scribble
     from napari_simpleclick.propagation import propagate_mask
     from napari_simpleclick.training import train
     from napari_simpleclick.weights import load_weights
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Box",
     "Click",
+    "Lasso",
     "Predictor",
     "Scribble",
     "UserError",
@@ -52,7 +53,7 @@ _lazy, _, _ = lazy_loader.attach(
         "images.files": ["read_image", "write_labels"],
         "inference": ["Predictor"],
         "measurement": ["measure"],
-        "prompts": ["Box", "Click", "Scribble"],
+        "prompts": ["Box", "Click", "Lasso", "Scribble"],
         "propagation": ["propagate_mask"],
         "weights": ["load_weights"],
     },

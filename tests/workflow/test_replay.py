@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from napari_simpleclick import Click, Predictor, load_weights
+from napari_simpleclick import Box, Click, Lasso, Predictor, Scribble, load_weights
 from napari_simpleclick.annotation import MaskChange, MaskOptions, ObjectSlice, Session
 from napari_simpleclick.cli import app
 from napari_simpleclick.errors import UserError
@@ -50,8 +50,11 @@ class Person:
         return store
 
     def click(self, z, row, column, positive=True):
+        return self.show(z, Click(row, column, positive))
+
+    def show(self, z, prompt):
         where = self.session.object_slice(Plane((1, 2), (z, 0, 0)))
-        self.session.requests.add(where, Click(row, column, positive), self.here(where))
+        self.session.requests.add(where, prompt, self.here(where))
         return where
 
     def here(self, where):
@@ -105,6 +108,25 @@ def test_answers_are_given_again_with_what_they_depended_on(person, image):
     assert (again.mask == person.mask).all()
     assert again.agreement == {1: 1.0}
     assert (replay_session(person.path, image).mask == person.mask).all()
+
+
+def test_boxes_scribbles_and_lassos_are_predicted_anew(person, image):
+    prompts = (
+        Box(25, 35, 50, 65),
+        Scribble(((37, 45), (37, 58))),
+        Scribble(((10, 10), (20, 10)), positive=False),
+        Click(30, 44),
+        Lasso(((20, 40), (40, 60), (50, 40))),
+    )
+    for prompt in prompts:
+        person.show(6, prompt)
+        person.answer(person.job(person.session.requests.pending))
+    person.writer.close()
+    assert (person.mask[6, 37, 45:59] == 1).all()
+    again = replay_session(person.path, image, "bundled")
+    assert (again.mask == person.mask).all()
+    (placed,) = again.session.objects.prompts.values()
+    assert tuple(one.prompt for one in placed) == prompts
 
 
 def test_an_answer_is_found_behind_one_that_waits(person, image):

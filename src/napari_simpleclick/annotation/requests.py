@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.annotation.mask_options import MaskOptions
     from napari_simpleclick.annotation.objects import Objects
     from napari_simpleclick.images.viewport import Viewport
-    from napari_simpleclick.prompts import Click, Prompt
+    from napari_simpleclick.prompts import Prompt
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ class Requests:
         ----------
         object_slice : ObjectSlice
             Where.
-        prompt : Click, Box or Scribble
+        prompt : Click, Box, Scribble or Lasso
             The prompt.
         mask : ndarray
             (H, W) bool, the object's present mask on the slice. The prompt starts from
@@ -112,27 +112,29 @@ class Requests:
         self._queue(object_slice, ())
         self.changed.emit()
 
-    def is_moved(self, object_slice: ObjectSlice, clicks: Mapping[int, Click]) -> bool:
-        """Whether points, by the order of their click, differ from the clicks."""
-        return are_moved(self._objects.placed(object_slice), clicks)
+    def is_moved(
+        self, object_slice: ObjectSlice, prompts: Mapping[int, Prompt]
+    ) -> bool:
+        """Whether what is shown, by its order, differs from the prompts."""
+        return are_moved(self._objects.placed(object_slice), prompts)
 
     def move(
-        self, object_slice: ObjectSlice, clicks: Mapping[int, Click], mask: Mask
+        self, object_slice: ObjectSlice, prompts: Mapping[int, Prompt], mask: Mask
     ) -> None:
-        """Match the clicks on a slice to points that were moved or deleted by hand.
+        """Match the prompts on a slice to what was moved or deleted by hand.
 
         Parameters
         ----------
         object_slice : ObjectSlice
             Where.
-        clicks : dict
-            Order to click of the points that are there now.
+        prompts : dict
+            Order to prompt of what is there now.
         mask : ndarray
             (H, W) bool, the object's present mask on the slice.
         """
-        if not self.is_moved(object_slice, clicks):
+        if not self.is_moved(object_slice, prompts):
             return
-        kept, base = matched(self._objects.placed(object_slice), clicks)
+        kept, base = matched(self._objects.placed(object_slice), prompts)
         if self._is_new(object_slice, mask):
             base = mask
             kept = (*kept[:-1], *(replace(one, base=mask) for one in kept[-1:]))

@@ -48,6 +48,12 @@ def evaluate(
             help="Start from masks: 'damaged', 'sp' or 'stm' (DAVIS-585), or a folder."
         ),
     ] = "",
+    user: Annotated[
+        str,
+        typer.Option(
+            help="clicks, as published; box: one, then clicks; scribble: strokes."
+        ),
+    ] = "clicks",
     baseline: Annotated[
         str,
         typer.Option(help="random-walker, grabcut or geodesic instead of weights."),
@@ -182,6 +188,7 @@ def evaluate(
             initial=initial_masks,
             seed=seed,
             first_look=first_look,
+            user=user,
         )
     except ValidationError as error:
         raise option_error(error) from error

@@ -18,11 +18,13 @@ from napari_simpleclick.cli.common import (
     warn,
 )
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.prompts import Click
+from napari_simpleclick.prompts import Box, Click, Lasso, Scribble
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from napari_simpleclick.prompts import Prompt
 
 app = typer.Typer()
 
@@ -38,6 +40,17 @@ def segment(
     click: Annotated[
         list[str] | None,
         typer.Option(help="ROW,COL in pixels; --click=-ROW,COL is a negative click."),
+    ] = None,
+    box: Annotated[
+        str | None,
+        typer.Option(help="ROW,COL,ROW,COL: two corners of a box around it."),
+    ] = None,
+    lasso: Annotated[
+        str | None, typer.Option(help="ROW,COL;ROW,COL;...: a line around it.")
+    ] = None,
+    scribble: Annotated[
+        list[str] | None,
+        typer.Option(help="ROW,COL;ROW,COL;...: a stroke in it, - before beside it."),
     ] = None,
     axis: Annotated[
         int | None, typer.Option(help="Axis of a volume that the slices follow.")
@@ -95,9 +108,11 @@ def segment(
 ) -> None:
     """Segment one object of an image, or of a slice of a volume, from clicks.
 
-    A volume gives a mask of the volume's size in which the other slices are empty; a
-    PNG target gets the slice alone. With --find-similar it needs no clicks but labels
-    of some objects, and numbers what looks like them, on --slice or on all slices.
+    A box, a lasso or scribbles come before the clicks, in this order. What lies on a
+    scribble is in the mask, or out of it, whatever the model says. A volume gives a
+    mask of the volume's size in which the other slices are empty; a PNG target gets the
+    slice alone. With --find-similar it needs no clicks but labels of some objects, and
+    numbers what looks like them, on --slice or on all slices.
     """
     if similar or examples is not None:
         if not similar or examples is None or click or prior is not None:
@@ -112,8 +127,12 @@ def segment(
     from napari_simpleclick.images.source import Source
     from napari_simpleclick.workflow.segmentation import segment_slice
 
-    clicks = [Click.parse(text) for text in click or []]
-    if clicks and prior is None and not any(click.positive for click in clicks):
+    prompts: list[Prompt] = [] if box is None else [Box.parse(box)]
+    prompts += [] if lasso is None else [Lasso.parse(lasso)]
+    prompts += [Scribble.parse(text) for text in scribble or []]
+    prompts += [Click.parse(text) for text in click or []]
+    adds = any(getattr(prompt, "positive", True) for prompt in prompts)
+    if prompts and prior is None and not adds:
         raise UserError(
             "There are only negative clicks; add a positive one on the object, or give "
             "a mask to correct with --prior."
@@ -122,7 +141,7 @@ def segment(
         raise UserError("There is nothing to do; give -o FILE or --json.")
     if out is not None:
         files.check_writable(out)
-    result = segment_slice(image, clicks, axis, slice_, prior, weights, first_look)
+    result = segment_slice(image, prompts, axis, slice_, prior, weights, first_look)
     warn(result.file.warnings)
     if out is not None:
         if files.suffix_of(out) == ".png":

@@ -27,7 +27,8 @@ class CaseResult(BaseModel):
     instance : int
         Label of the object in its mask.
     clicks : tuple
-        (row, column, positive) of each click, px.
+        (row, column, positive) of each click, px; of a box and a scribble, of the
+        click in its middle.
     ious : tuple of float
         IoU of the mask after each click, 0 to 1, of float32 precision.
     seconds : float
@@ -37,6 +38,8 @@ class CaseResult(BaseModel):
         pauses.
     final_iou : float or None
         For a person: of the mask they were content with, painting included.
+    prompts : tuple of dict
+        What was shown, as sessions write it, where it was not clicks alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +51,7 @@ class CaseResult(BaseModel):
     seconds: float
     times: tuple[float, ...] = ()
     final_iou: float | None = None
+    prompts: tuple[dict[str, Any], ...] = ()
 
 
 class FindResult(BaseModel):

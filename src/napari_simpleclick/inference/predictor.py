@@ -38,9 +38,16 @@ from napari_simpleclick.inference.focus import (
     focus_crop,
 )
 from napari_simpleclick.inference.object_state import ObjectState
+from napari_simpleclick.inference.prompt_pixels import (
+    as_clicks,
+    corners_of,
+    settle,
+    start_of,
+)
 from napari_simpleclick.inference.square_grid import SquareGrid
 from napari_simpleclick.networks import CropPrompts, Network
-from napari_simpleclick.prompts import Click, check_prompts
+from napari_simpleclick.networks.disks import DISK_RADIUS_PX
+from napari_simpleclick.prompts import check_prompts
 from napari_simpleclick.weights.errors import enough_memory
 
 if TYPE_CHECKING:
@@ -51,10 +58,11 @@ if TYPE_CHECKING:
     from napari_simpleclick.images.viewport import Viewport
     from napari_simpleclick.inference.feature_store import FeatureStore
     from napari_simpleclick.networks import Features
+    from napari_simpleclick.prompts import Click, Prompt
 
 
 SETTLED_AFTER = 10
-"""With more clicks, a network that refines changes nothing but the focus crop."""
+"""With more prompts, a network that refines changes nothing but the focus crop."""
 
 THRESHOLD = 0.49
 """Probability above which the published evaluation counts a pixel as object."""
@@ -77,7 +85,7 @@ class _Asked(NamedTuple):
 
 
 class Predictor:
-    """A network that is shown an image once and then answers clicks.
+    """A network that is shown an image once and then answers prompts.
 
     Parameters
     ----------
@@ -215,7 +223,7 @@ class Predictor:
 
     def encode(
         self,
-        prompts: Sequence[Click] = (),
+        prompts: Sequence[Prompt] = (),
         prior: ArrayLike | None = None,
         state: ObjectState | None = None,
     ) -> None:
@@ -245,13 +253,13 @@ class Predictor:
 
     def _next_look(
         self,
-        prompts: Sequence[Click],
+        prompts: Sequence[Prompt],
         prior: ArrayLike | None,
         state: ObjectState | None,
     ) -> tuple[Crop, tuple[int, int]]:
         """Choose crop and size for the next prompt, as if it lay on the last one."""
         shape, now = self._network_shape, state or ObjectState()
-        clicks = self._on_grid([*prompts, *prompts[-1:]])
+        clicks = self._corners(self._on_grid([*prompts, *prompts[-1:]]))
         seen = None if prior is None else self._check_prior(prior)
         first = moved_to(self._first(now.viewport, shape), clicks, shape)
         crop = self.zoom.choose(seen, clicks, shape, now.crop, first)
@@ -324,7 +332,7 @@ class Predictor:
     @overload
     def predict(
         self,
-        prompts: Sequence[Click],
+        prompts: Sequence[Prompt],
         prior: ArrayLike | None = ...,
         *,
         focus: ArrayLike | None = ...,
@@ -333,7 +341,7 @@ class Predictor:
     @overload
     def predict(
         self,
-        prompts: Sequence[Click],
+        prompts: Sequence[Prompt],
         prior: ArrayLike | None = ...,
         *,
         state: ObjectState,
@@ -342,7 +350,7 @@ class Predictor:
 
     def predict(
         self,
-        prompts: Sequence[Click],
+        prompts: Sequence[Prompt],
         prior: ArrayLike | None = None,
         *,
         state: ObjectState | None = None,
@@ -352,8 +360,11 @@ class Predictor:
 
         Parameters
         ----------
-        prompts : sequence of Click
-            All clicks on this object, oldest first.
+        prompts : sequence of Click, Box, Scribble or Lasso
+            All prompts on this object, oldest first. Every network takes all kinds: a
+            box becomes a half certain prior and a click in its middle, a lasso a prior
+            and a click at its deepest place, a scribble some clicks. What lies on a
+            scribble is inside the answer, or outside of it, whatever the network says.
         prior : array_like or None
             (H, W) probability or mask to start from: what the click before returned,
             or any mask to be corrected. None starts a new object.
@@ -369,15 +380,16 @@ class Predictor:
         Returns
         -------
         ndarray
-            (H, W) float32 probability in [0, 1], 0 outside the crop.
+            (H, W) float32 probability in [0, 1], 0 outside the crop, and 1 or 0 on
+            scribbles.
         ObjectState
             Only if a state was given.
 
         Raises
         ------
         UserError
-            If there is no click, a click outside the image, or a prior of another
-            shape.
+            If there is no prompt, one outside the image, a box without an area, or a
+            prior of another shape.
         ValueError
             If there is no image yet.
 
@@ -425,46 +437,52 @@ class Predictor:
         """
         shape = self._network_shape
         check_prompts(clicks, self._shape)
-        clicks = self._on_grid(clicks)
+        corners = self._corners(self._on_grid(clicks))
         with torch.inference_mode(), limited_threads(self.threads):
             return [
-                self._ask(clicks, None, crop, None).seen
-                for crop in magnifications(clicks, shape, self._input_side)
+                self._ask(corners, None, crop, None).seen
+                for crop in magnifications(corners, shape, self._input_side)
             ]
 
     def _answer(
         self,
-        clicks: Sequence[Click],
+        prompts: Sequence[Prompt],
         prior: NDArray[np.float32] | None,
         focus: NDArray[np.float32] | None,
         state: ObjectState,
         looks: bool,
     ) -> tuple[NDArray[np.float32], ObjectState]:
         shape = self._network_shape
-        clicks = self._on_grid(clicks)
-        first = moved_to(self._first(state.viewport, shape), clicks, shape)
-        crops = [self.zoom.choose(focus, clicks, shape, state.crop, first)]
+        asked = self._on_grid(prompts)
+        start = start_of(asked, prior, shape)
+        if start is not None and start is not prior:
+            focus = (start > 0).astype(np.float32)
+        corners = self._corners(asked)
+        first = moved_to(self._first(state.viewport, shape), corners, shape)
+        crops = [self.zoom.choose(focus, corners, shape, state.crop, first)]
         found = focus is not None and bool((focus > self.zoom.threshold).any())
         if looks and not found and state.viewport is None:
-            crops = magnifications(clicks, shape, self._input_side)
+            crops = magnifications(corners, shape, self._input_side)
         result = np.zeros(shape, np.float32)
         memory = enough_memory("a prediction")
         with memory, torch.inference_mode(), limited_threads(self.threads):
-            asked = [self._ask(clicks, prior, crop, state.memory) for crop in crops]
+            answers = [self._ask(asked, start, crop, state.memory) for crop in crops]
             best = 0
-            if len(asked) > 1:
-                best = self._chooser.choose([one.seen for one in asked])
-            crop, (answer, view, _) = crops[best], asked[best]
+            if len(answers) > 1:
+                best = self._chooser.choose([one.seen for one in answers])
+            crop, (answer, view, clicks) = crops[best], answers[best]
             result[view.slices] = _resized(answer.logits.sigmoid(), view)
             if answer.maps is not None:
-                self._refine(result, clicks, prior, view, answer)
+                late = prior is not None and len(prompts) > SETTLED_AFTER
+                self._refine(result, clicks, start, view, answer, late)
         if self._grid is not None:
             result = self._grid.back(result)
+        settle(result, prompts)
         return result, ObjectState(crop, answer.memory, state.viewport)
 
     def _ask(
         self,
-        clicks: Sequence[Click],
+        asked: Sequence[Prompt],
         prior: NDArray[np.float32] | None,
         crop: Crop | None,
         memory: Any,
@@ -472,6 +490,8 @@ class Predictor:
         """Ask the network about a crop; None for the whole image."""
         shape = self._network_shape
         view, size = crop or Crop.whole(shape), self.zoom.network_size(crop, shape)
+        spacing = DISK_RADIUS_PX * max(view.height / size[0], view.width / size[1])
+        clicks = [click for one in asked for click in as_clicks(one, shape, spacing)]
         features = self._features(view, size)
         prompts = self._crop_prompts(clicks, prior, view, size)
         answer = self._network.answer(features, prompts, memory)
@@ -483,27 +503,33 @@ class Predictor:
         height, width = self._shown().shape[:2]
         return height, width
 
-    def _on_grid(self, clicks: Sequence[Click]) -> Sequence[Click]:
-        """Find the places of clicks among square pixels."""
-        grid = self._grid
-        return clicks if grid is None else [grid.click(click) for click in clicks]
+    def _on_grid(self, prompts: Sequence[Prompt]) -> Sequence[Prompt]:
+        """Prompts as they lie among the network's pixels."""
+        if self._grid is None:
+            return prompts
+        return [self._grid.prompt(one) for one in prompts]
+
+    def _corners(self, asked: Sequence[Prompt]) -> list[Click]:
+        """Give clicks that a crop has to hold."""
+        shape = self._network_shape
+        return [click for one in asked for click in corners_of(one, shape)]
 
     def replay(
-        self, clicks: Sequence[Click], prior: ArrayLike | None = None
+        self, prompts: Sequence[Prompt], prior: ArrayLike | None = None
     ) -> Iterator[NDArray[np.float32]]:
-        """Predict after each of several clicks, each answer the prior of the next.
+        """Predict after each of several prompts, each answer the prior of the next.
 
         Parameters
         ----------
-        clicks : sequence of Click
-            Clicks on one object, oldest first.
+        prompts : sequence of Click, Box, Scribble or Lasso
+            Prompts on one object, oldest first.
         prior : array_like or None
             (H, W) probability or mask to start from.
 
         Yields
         ------
         ndarray
-            (H, W) float32 probability after each click.
+            (H, W) float32 probability after each prompt.
 
         Raises
         ------
@@ -511,10 +537,10 @@ class Predictor:
             As :meth:`predict` does, before the first prediction.
         """
         if self._image is not None:
-            check_prompts(clicks, self._shape)
+            check_prompts(prompts, self._shape)
         state = ObjectState()
-        for count in range(1, len(clicks) + 1):
-            answer, state = self.predict(clicks[:count], prior, state=state)
+        for count in range(1, len(prompts) + 1):
+            answer, state = self.predict(prompts[:count], prior, state=state)
             prior = answer
             yield answer
 
@@ -538,6 +564,7 @@ class Predictor:
         prior: NDArray[np.float32] | None,
         view: Crop,
         answer: Answer,
+        late: bool,
     ) -> None:
         """Look again at what the last click changed, and write it into a result."""
         before = np.zeros_like(result) if prior is None else prior.astype(np.float32)
@@ -548,7 +575,7 @@ class Predictor:
         box = box_in(crop, view, (answer.logits.shape[2], answer.logits.shape[3]))
         asked = self._crop_prompts(clicks, prior, crop, size)
         fine = self._network.refine(self._pixels(crop, size), asked, answer, box)
-        if prior is not None and len(clicks) > SETTLED_AFTER:
+        if late:
             result[view.slices] = before[view.slices]
         result[crop.slices] = expit(_resized(fine, crop))
 

@@ -10,12 +10,13 @@ from napari.layers import Image
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin import keys
+from napari_simpleclick.plugin.drawing import Drawing
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.layers.canvas import KEY, LayerCanvas
 from napari_simpleclick.plugin.layers.mouse import Mouse
 from napari_simpleclick.plugin.layers.placement import OURS
 from napari_simpleclick.plugin.workers import make_executor
-from napari_simpleclick.workflow import Workflow
+from napari_simpleclick.workflow import Tool, Workflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,10 +69,17 @@ class Controller:
             Action.PREVIOUS: lambda: flow.similar.go_on(-1),
             Action.ACCEPT_PROPOSAL: flow.similar.accept,
             Action.REJECT_PROPOSAL: flow.similar.reject,
+            Action.BOX: lambda: flow.use_tool(Tool.BOX),
+            Action.SCRIBBLE: lambda: flow.use_tool(Tool.SCRIBBLE),
+            Action.LASSO: lambda: flow.use_tool(Tool.LASSO),
+            Action.CANCEL: self.cancel,
         }
         self._entering = False
         self._canvases: WeakSet[LayerCanvas] = WeakSet()
-        self.mouse = Mouse(viewer, self._wants_clicks, self._on_click, self.pick)
+        self.drawing = Drawing(flow, self._ready)
+        self.mouse = Mouse(
+            viewer, self._wants_clicks, self._on_click, self.pick, self.drawing
+        )
         viewer.layers.events.removed.connect(self._on_layer_removed)
         for event in self._view_events():
             event.connect(self._on_view)
@@ -133,17 +141,29 @@ class Controller:
 
     def click(self, position: tuple[float, ...], positive: bool) -> None:
         """Click at a position in world coordinates."""
+        try:
+            canvas = self._ready()
+        except UserError as error:
+            self.workflow.complain(error)
+        else:
+            canvas.points[positive].add([canvas.place(position)])
+
+    def cancel(self) -> None:
+        """Forget what is being drawn; or draw no more, but click."""
+        if not self.drawing.cancel():
+            self.workflow.use_tool(Tool.CLICK)
+
+    def _ready(self) -> LayerCanvas:
+        """Give the canvas, if it is one that can be clicked on now."""
         if self.canvas is None:
-            self._complain("Choose an image to click on first.")
-            return
+            raise UserError("Choose an image to click on first.")
         hidden = [one for one in self.canvas.layers[:2] if not one.visible]
         if hidden:
-            self._complain(
+            raise UserError(
                 f"'{hidden[0].name}' is hidden, so it is not clicked on; show it with "
                 "the eye in the layer list, or choose another image."
             )
-            return
-        self.canvas.points[positive].add([self.canvas.place(position)])
+        return self.canvas
 
     def abandon(self) -> None:
         """Stop because the window is gone; its layers must not be touched any more."""
@@ -186,6 +206,8 @@ class Controller:
         self._canvases.add(canvas)
         for layer in canvas.points.values():
             layer.events.data.connect(self._on_points)
+        canvas.shapes.changed.connect(self._on_shapes)
+        canvas.shapes.made.connect(self._on_shapes_made)
         canvas.image.events.data.connect(self._on_image_data)
         for event in _look_events(canvas):
             event.connect(self._on_view)
@@ -212,6 +234,9 @@ class Controller:
             return
         for layer in canvas.points.values():
             layer.events.data.disconnect(self._on_points)
+        self.drawing.cancel()
+        canvas.shapes.changed.disconnect(self._on_shapes)
+        canvas.shapes.made.disconnect(self._on_shapes_made)
         canvas.image.events.data.disconnect(self._on_image_data)
         for event in _look_events(canvas):
             event.disconnect(self._on_view)
@@ -301,6 +326,13 @@ class Controller:
             return
         if str(event.action) in ("added", "removed", "changed"):
             self.workflow.take_over_points()
+
+    def _on_shapes(self, event: Any) -> None:
+        if self.canvas is not None and not self.canvas.quiet:
+            self.workflow.take_over_points()
+
+    def _on_shapes_made(self, layer: Any) -> None:
+        keys.bind((layer,), self.act)
 
     # -- what is said --------------------------------------------------------------
 

@@ -41,6 +41,10 @@ class Action(Enum):
     PREVIOUS = "Show the proposal before"
     ACCEPT_PROPOSAL = "Make this proposal an object"
     REJECT_PROPOSAL = "Reject this proposal"
+    BOX = "Draw boxes, or no more"
+    SCRIBBLE = "Draw scribbles, or no more"
+    LASSO = "Draw lassos, or no more"
+    CANCEL = "Forget what is being drawn; click again"
     HELP = "Show this table"
 
 
@@ -54,8 +58,12 @@ KEYS = {
     "Shift+F": Action.FIND,
     "H": Action.NEXT,
     "Shift+H": Action.PREVIOUS,
-    "G": Action.ACCEPT_PROPOSAL,
-    "Shift+G": Action.REJECT_PROPOSAL,
+    "Y": Action.ACCEPT_PROPOSAL,
+    "Shift+Y": Action.REJECT_PROPOSAL,
+    "R": Action.BOX,
+    "D": Action.SCRIBBLE,
+    "G": Action.LASSO,
+    "Escape": Action.CANCEL,
     "Enter": Action.PREDICT,
     "Ctrl+Z": Action.UNDO,
     "Ctrl+Shift+Z": Action.REDO,

@@ -29,6 +29,7 @@ from napari_simpleclick.plugin.layers.placement import OURS
 from napari_simpleclick.plugin.links import link
 from napari_simpleclick.plugin.scroll import Scroll
 from napari_simpleclick.plugin.sections import SECTIONS
+from napari_simpleclick.plugin.sections.drawing import DrawingButtons
 from napari_simpleclick.plugin.sections.help import Help
 from napari_simpleclick.plugin.sections.objects import ObjectsSection
 from napari_simpleclick.plugin.sections.samples import SampleButtons
@@ -70,6 +71,7 @@ class Panel(Docked):
         )
         self.workflow = controller.workflow
         self.positive, self.negative = self._make_signs()
+        self.drawing = DrawingButtons(controller)
         self.undo = self._button("Undo", "Take back the last click", Action.UNDO)
         self.clear = QPushButton("Clear slice")
         self.clear.setToolTip("Remove this object's clicks and mask on this slice")
@@ -219,7 +221,11 @@ class Panel(Docked):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.views)
         layout.addWidget(self.objects)
-        for row in ((self.positive, self.negative), (self.undo, self.clear)):
+        for row in (
+            (self.positive, self.negative),
+            self.drawing.buttons,
+            (self.undo, self.clear),
+        ):
             line = QHBoxLayout()
             for button in row:
                 line.addWidget(button)

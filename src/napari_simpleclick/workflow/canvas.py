@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from napari_simpleclick.prompts import Box, Lasso, Scribble
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -44,6 +46,44 @@ class ShownPoint(NamedTuple):
     row: int
     position: tuple[float, ...]
     order: int
+
+
+class ShownShape(NamedTuple):
+    """A shape that is shown, which is or is to become a box, a scribble or a lasso.
+
+    Parameters
+    ----------
+    kind : str
+        ``path`` or ``line`` for a scribble, ``polygon`` for a lasso; what else there is
+        counts as the box around it.
+    sign : bool
+        Whether it adds to the object.
+    row : int
+        Its number among the shapes.
+    vertices : tuple
+        Positions in image coordinates, px.
+    order : int
+        Number of its prompt; 0 if it has none yet.
+    moved : bool
+        Whether it differs from how the prompt was shown.
+    """
+
+    kind: str
+    sign: bool
+    row: int
+    vertices: tuple[tuple[float, ...], ...]
+    order: int
+    moved: bool = True
+
+    def prompt_on(self, plane: Plane) -> Box | Scribble | Lasso:
+        """Tell which prompt it is on a slice."""
+        places = tuple(plane.point(vertex) for vertex in self.vertices)
+        if self.kind in ("path", "line"):
+            return Scribble(places, self.sign)
+        if self.kind == "polygon":
+            return Lasso(places)
+        rows, columns = zip(*places, strict=True)
+        return Box(min(rows), min(columns), max(rows), max(columns))
 
 
 class Canvas(Protocol):
@@ -114,11 +154,17 @@ class Canvas(Protocol):
     def shown_points(self) -> list[ShownPoint]:
         """All points that are shown now."""
 
+    def shown_shapes(self) -> list[ShownShape]:
+        """All shapes that are shown now."""
+
+    def tag_shape(self, row: int, object_slice: ObjectSlice, order: int) -> None:
+        """Note which prompt a shape that was just added has become."""
+
     def tag(self, sign: bool, row: int, object_slice: ObjectSlice, order: int) -> None:
         """Note which click a point that was just added has become."""
 
     def show_steps(self) -> None:
-        """Show the session's clicks, and no others."""
+        """Show the session's prompts, and no others."""
 
     def choose(self, label: int) -> None:
         """Go on with an object."""

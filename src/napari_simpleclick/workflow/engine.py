@@ -57,12 +57,12 @@ class Job:
 
     def finish(self, probability: NDArray[np.float32]) -> Mask:
         """Make a mask of a probability."""
-        clicks = [step.click for step in self.request.prompts]
+        prompts = [step.prompt for step in self.request.prompts]
         bases = [s.base for s in self.request.prompts if s.base is not None]
         options = self.options
         return finish(
             probability > options.threshold,
-            clicks,
+            prompts,
             smooth=options.smooth,
             fill_holes=options.fill_holes,
             only_clicked=options.only_clicked,
@@ -195,7 +195,7 @@ class PredictionEngine:
     def _predict(self, job: Job, shape: tuple[int, int]) -> NDArray[np.float32]:
         """Go through the clicks from the first that has no answer yet."""
         steps, known = job.request.prompts, self._latest.get(job.request.object_slice)
-        clicks = [step.click for step in steps]
+        prompts = [step.prompt for step in steps]
         probability: NDArray[np.float32] | None = None
         first, state = 0, ObjectState()
         if known is not None:
@@ -210,10 +210,10 @@ class PredictionEngine:
             if base is not None or count == 0:
                 state = ObjectState(viewport=steps[count].viewport)
             answer, state = self.predictor.predict(
-                clicks[: count + 1], probability, state=state
+                prompts[: count + 1], probability, state=state
             )
             if probability is not None and holding and holding.steps[count]:
-                answer = merged(answer, probability, clicks[count], holding.threshold)
+                answer = merged(answer, probability, prompts[count], holding.threshold)
             probability = answer
         assert probability is not None
         self._remember(job, probability, state)
@@ -281,10 +281,10 @@ class PredictionEngine:
         if known is None:
             self.predictor.encode(state=ObjectState(viewport=viewport))
         else:
-            clicks = [step.click for step in known.steps]
-            self.predictor.encode(clicks, known.probability(), known.state)
+            prompts = [step.prompt for step in known.steps]
+            self.predictor.encode(prompts, known.probability(), known.state)
 
 
 def _ends(steps: PlacedPrompts) -> tuple[int, int]:
-    """How many clicks an answer to go on from can be to: all, or all but the last."""
+    """How many prompts an answer to go on from can be to: all, or all but the last."""
     return len(steps), len(steps) - 1

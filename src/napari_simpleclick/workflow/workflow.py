@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
@@ -34,6 +35,15 @@ if TYPE_CHECKING:
 STILL_REMOVING = "Clicks still remove from the object; + Add lets them add again."
 
 
+class Tool(Enum):
+    """What a drag on the image draws; a click stays a click."""
+
+    CLICK = "nothing"
+    BOX = "a box"
+    SCRIBBLE = "a scribble"
+    LASSO = "a lasso"
+
+
 class Workflow:
     """Joins the session of an image, the model, and who does the work.
 
@@ -48,6 +58,10 @@ class Workflow:
         The image that is worked on.
     positive : bool
         Whether a click with the left button adds to the object.
+    tool : Tool
+        What a drag draws.
+    only_clicks : bool
+        Whether nothing can be drawn, as in a study.
     models, queue, autosave, propagator, review, retouch, similar, encode_ahead,
     encode_all
         The parts.
@@ -72,6 +86,8 @@ class Workflow:
         self.executor = executor
         self.canvas: Canvas | None = None
         self.positive = True
+        self.tool = Tool.CLICK
+        self.only_clicks = False
         self.closed = False
         self.models = ModelLoader(executor)
         self.queue = PredictionQueue(self.models, executor)
@@ -149,13 +165,21 @@ class Workflow:
 
     # -- prompts -------------------------------------------------------------------
 
+    def use_tool(self, tool: Tool) -> None:
+        """Let a drag draw something, or move the view again; the same tool ends it."""
+        if self.only_clicks and tool is not Tool.CLICK:
+            self.complain(UserError("Here clicks are counted; nothing is drawn."))
+            return
+        self.tool = Tool.CLICK if tool is self.tool else tool
+        self.changed.emit()
+
     def use_sign(self, positive: bool) -> None:
         """Let the left button make positive or negative clicks."""
         self.positive = positive
         self.changed.emit()
 
     def take_over_points(self) -> None:
-        """Make the session's clicks those of the points that are shown."""
+        """Make the session's prompts those of the points and shapes that are shown."""
         canvas = self.canvas
         if canvas is None:
             return

@@ -21,6 +21,7 @@ from napari_simpleclick.annotation import (
 from napari_simpleclick.images.label_names import NAMES_KEY
 from napari_simpleclick.images.source import SOURCE_KEY
 from napari_simpleclick.plugin.keys import Action
+from napari_simpleclick.plugin.layers import prompt_shapes
 from napari_simpleclick.plugin.layers.click_markers import (
     COLOURS,
     SYMBOLS,
@@ -40,10 +41,12 @@ from napari_simpleclick.plugin.layers.placement import (
     session_image,
     transform,
 )
+from napari_simpleclick.plugin.layers.prompt_shapes import Drawn, PromptShapes
 from napari_simpleclick.plugin.layers.strokes import is_painting, painted, replaced
+from napari_simpleclick.prompts import Click
 from napari_simpleclick.sessions import SessionWriter
 from napari_simpleclick.sessions.reader import TAKEN_BACK
-from napari_simpleclick.workflow.canvas import ShownPoint
+from napari_simpleclick.workflow.canvas import ShownPoint, ShownShape
 from napari_simpleclick.workflow.mask_array import empty_mask
 from napari_simpleclick.workflow.session_file import new_store
 
@@ -51,7 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from napari.components import ViewerModel
-    from napari.layers import Image, Labels, Points
+    from napari.layers import Image, Labels, Points, Shapes
     from numpy.typing import NDArray
 
     from napari_simpleclick.images import Plane
@@ -145,6 +148,9 @@ class LayerCanvas(DisplayedImage):
             for sign in (False, True)
         }
 
+        self.shapes = PromptShapes(
+            viewer, partial(self._make_shapes, viewer), self.session
+        )
         self._markers = ClickMarkers(
             viewer, self.points, self.current_plane, self.session
         )
@@ -166,8 +172,19 @@ class LayerCanvas(DisplayedImage):
 
     @property
     def layers(self) -> tuple[Any, ...]:
-        """The image and the three layers that belong to it."""
-        return self.image, self.mask, self.points[True], self.points[False]
+        """The image and the layers that belong to it."""
+        shapes = () if self.shapes.layer is None else (self.shapes.layer,)
+        return self.image, self.mask, self.points[True], self.points[False], *shapes
+
+    def _make_shapes(self, viewer: ViewerModel) -> Shapes:
+        """Add the layer of boxes, scribbles and lassos."""
+        return viewer.add_shapes(
+            ndim=self.image.ndim,
+            name=f"{self.image.name} boxes and strokes",
+            features=prompt_shapes.features(),
+            feature_defaults=prompt_shapes.defaults(),
+            **transform(self.image, self.options.channel_axis),
+        )
 
     def is_whole(self) -> bool:
         """Whether all layers are still in the viewer."""
@@ -344,6 +361,14 @@ class LayerCanvas(DisplayedImage):
             )
         ]
 
+    def shown_shapes(self) -> list[ShownShape]:
+        """All shapes that are shown now."""
+        return self.shapes.shown()
+
+    def tag_shape(self, row: int, object_slice: ObjectSlice, order: int) -> None:
+        """Write object and order of a shape that the person just added."""
+        self.shapes.tag(row, object_slice.label, order)
+
     def _slice_number(self, object_slice: ObjectSlice) -> int:
         stack = ObjectStack.containing(object_slice, self.options.channel_axis)
         return 0 if stack is None else object_slice.plane.index[stack.axis]
@@ -362,16 +387,22 @@ class LayerCanvas(DisplayedImage):
             layer.features = table.astype(int)
 
     def show_steps(self) -> None:
-        """Make the Points layers show the session's clicks."""
+        """Make the layers show the session's prompts."""
+        drawn: list[Drawn] = []
         rows: dict[bool, list[tuple[tuple[float, ...], PlacedPrompt, int, int]]]
         rows = {True: [], False: []}
         for object_slice, steps in self.session.objects.prompts.items():
             depth = self._slice_number(object_slice)
             for step in steps:
-                place = object_slice.plane.position(step.click.row, step.click.column)
-                rows[step.click.positive].append(
-                    (place, step, object_slice.label, depth)
-                )
+                prompt, plane = step.prompt, object_slice.plane
+                if isinstance(prompt, Click):
+                    place = plane.position(prompt.row, prompt.column)
+                    rows[prompt.positive].append(
+                        (place, step, object_slice.label, depth)
+                    )
+                else:
+                    drawn.append(Drawn(prompt, plane, object_slice.label, step.order))
+        self.shapes.show(drawn)
         with self.silence():
             for sign, layer in self.points.items():
                 layer.selected_data = set()
