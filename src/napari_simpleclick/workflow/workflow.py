@@ -18,6 +18,7 @@ from napari_simpleclick.workflow.prediction_queue import PredictionQueue
 from napari_simpleclick.workflow.propagator import Propagator
 from napari_simpleclick.workflow.retouch import Retouch
 from napari_simpleclick.workflow.review import Review
+from napari_simpleclick.workflow.teaching import Teaching
 from napari_simpleclick.workflow.volume_encoder import VolumeEncoder
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class Workflow:
         The image that is worked on.
     positive : bool
         Whether a click with the left button adds to the object.
-    models, queue, autosave, propagator, review, retouch, encode_ahead, encode_all
+    models, queue, autosave, propagator, review, retouch, encode_ahead, encode_all,
+    teaching
         The parts.
     """
 
@@ -81,17 +83,21 @@ class Workflow:
             self.models, self.queue, self.propagator, executor
         )
         self.encode_all = VolumeEncoder(self.models, executor)
+        self.teaching = Teaching(self.models, executor)
+        self.autosave.restored.connect(self.teaching.on_restored)
         self._followers = (
             self.queue,
             self.autosave,
             self.propagator,
             self.encode_ahead,
             self.encode_all,
+            self.teaching,
         )
         self.models.loading.connect(self._on_loading)
         self.models.loaded.connect(self._on_model)
         self.models.failed.connect(self._on_model_error)
-        for part in (self.queue, self.autosave, self.propagator, self.encode_all):
+        complaining = (self.queue, self.autosave, self.propagator)
+        for part in (*complaining, self.encode_all, self.teaching):
             part.failed.connect(self.complain)
         self.review.status.connect(self.status.emit)
         self.propagator.began.connect(self.began.emit)
@@ -133,6 +139,7 @@ class Workflow:
     def close(self) -> None:
         """Do nothing any more, and let go of the model."""
         self.closed = True
+        self.teaching.close()
         self.models.close()
 
     # -- prompts -------------------------------------------------------------------

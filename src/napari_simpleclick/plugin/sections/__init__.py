@@ -14,6 +14,7 @@ from napari_simpleclick.plugin.sections.outline import OutlineSection
 from napari_simpleclick.plugin.sections.propagation import PropagationSection
 from napari_simpleclick.plugin.sections.reference import ReferenceSection
 from napari_simpleclick.plugin.sections.sessions import SessionSection
+from napari_simpleclick.plugin.sections.teaching import TeachingSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 SECTIONS: dict[str, Callable[[Controller], Section]] = {
     "propagation": PropagationSection,
     "encoding": EncodingSection,
+    "teaching": TeachingSection,
     "outline": OutlineSection,
     "intensities": IntensitiesSection,
     "session": SessionSection,

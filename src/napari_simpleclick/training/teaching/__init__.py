@@ -7,7 +7,8 @@ from napari_simpleclick.training.teaching.examples import (
     examples_of,
     sort_out,
 )
-from napari_simpleclick.training.teaching.teach import (
+from napari_simpleclick.training.teaching.reading import ReadExamples, read_examples
+from napari_simpleclick.training.teaching.teacher import (
     TaughtModel,
     TeachProgress,
     teach,
@@ -16,10 +17,12 @@ from napari_simpleclick.training.teaching.teach import (
 __all__ = [
     "Example",
     "Origin",
+    "ReadExamples",
     "Sorted",
     "TaughtModel",
     "TeachProgress",
     "examples_of",
+    "read_examples",
     "sort_out",
     "teach",
 ]

@@ -166,12 +166,6 @@ def sort_out(examples: Iterable[Example]) -> Sorted:
     return Sorted(tuple(one for one in usable if id(one) not in gone), tuple(told))
 
 
-def touches_border(mask: NDArray[np.bool_]) -> bool:
-    """Whether an object is cut by the border of its image."""
-    sides = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
-    return any(bool(side.any()) for side in sides)
-
-
 def bounds(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """First and last row, first and last column of a mask that is not empty."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))

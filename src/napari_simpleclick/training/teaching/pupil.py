@@ -179,7 +179,7 @@ class Pupil:
         return np.zeros(target.shape, np.float32), points
 
     def _next(self) -> int:
-        """Number of an example; all come before any comes again."""
+        """Draw an example; all come before any comes again."""
         if not self._order:
             self._order = self._rng.permutation(self._count).tolist()
         return self._order.pop()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,7 +23,6 @@ from napari_simpleclick.training.teaching.check import (
 from napari_simpleclick.training.teaching.examples import (
     Example,
     sort_out,
-    touches_border,
 )
 from napari_simpleclick.training.teaching.pupil import Pupil, Weights, put
 from napari_simpleclick.weights import Card, load_weights
@@ -32,6 +30,8 @@ from napari_simpleclick.weights.store import base_of, read_base
 from napari_simpleclick.weights.taught import Base, Lesson, save_taught
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from napari_simpleclick.networks import Network
 
 LEAST_OBJECTS = 3
@@ -128,11 +128,13 @@ class TaughtModel:
                 f"first mask {100 * after.overlaps[0]:.0f} % right instead of "
                 f"{100 * before.overlaps[0]:.0f} %"
             )
-        lost = self.elsewhere[0].overlap - self.elsewhere[1].overlap
-        price = "" if lost <= TOLERATED else (
-            f" Other kinds of objects are found less well ({100 * lost:.0f} points of "
-            "overlap)."
-        )
+        lost = 100 * (self.elsewhere[0].overlap - self.elsewhere[1].overlap)
+        price = ""
+        if lost > 100 * TOLERATED:
+            price = (
+                " Other kinds of objects are found less well, by "
+                f"{lost:.0f} points of overlap."
+            )
         return f"Learned from {count} objects: {better}.{price}"
 
     def lesson(self) -> Lesson:
