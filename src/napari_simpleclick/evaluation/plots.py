@@ -194,8 +194,9 @@ def teaching_curve(taught: TaughtResult, series: int) -> str:
     figure, (axes,) = canvas(1)
     objects = [point.objects for point in taught.curve]
     for target, line in (("85", "o-"), ("90", "o--")):
-        counts = [point.noc[target] for point in taught.curve]
-        if None not in counts:
+        found = [point.noc[target] for point in taught.curve]
+        counts = [count for count in found if count is not None]
+        if len(counts) == len(objects):
             axes.plot(objects, counts, line, ms=3, lw=1.5, color=colour(series))
             axes.annotate(f"IoU 0.{target}", (objects[-1], counts[-1]), va="bottom")
     axes.set(xlabel="objects learned from", ylabel="clicks an object")

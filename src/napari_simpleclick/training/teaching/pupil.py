@@ -138,7 +138,7 @@ class Pupil:
         loss = normalized_focal_loss(logits, target).mean()
         loss = loss + JACCARD * soft_jaccard_loss(logits, target).mean()
         self._optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self._taught.values(), 1.0)
         self._optimizer.step()
         return loss.item()
