@@ -30,6 +30,9 @@ OVERLAPS = 3
 MOST_HELD_OUT = 6
 """Objects that are held out, at most."""
 
+LEAST_GAIN = 0.01
+"""Overlap, 0 to 1, by which masks have to be better for as many clicks."""
+
 TOLERATED = 0.02
 """Overlap on other kinds of objects that may get lost without a word, 0 to 1."""
 
@@ -61,7 +64,7 @@ class Score:
         """Whether objects need fewer clicks, or as many for better masks."""
         if abs(self.clicks - other.clicks) > 1e-6:
             return self.clicks < other.clicks
-        return self.overlap > other.overlap
+        return self.overlap > other.overlap + LEAST_GAIN
 
     def as_dict(self) -> dict[str, float]:
         """Give the numbers by name."""
