@@ -4,11 +4,9 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from napari_simpleclick import UserError, load_weights
@@ -24,59 +22,18 @@ from napari_simpleclick.sessions.taught_files import (
 from napari_simpleclick.training.teaching import Example, Origin
 from napari_simpleclick.training.teaching.job import TeachReport
 from napari_simpleclick.weights import catalogue
-from napari_simpleclick.weights.store import base_of, read_base
-from napari_simpleclick.weights.taught import Lesson, save_taught
 from napari_simpleclick.workflow.engine import PredictionEngine
 from napari_simpleclick.workflow.replay import replay_session
 from napari_simpleclick.workflow.teaching import AGAIN_AFTER, OFFERED_AT
 from napari_simpleclick.workflow.teaching_process import TeachingProcess
 from tests.executors import HeldExecutor
+from tests.fake_teaching import FakeProcess, write_taught_file
 from tests.workflow.test_replay import GOLDEN, Person
 
 
 @pytest.fixture(scope="module")
 def taught_file(tmp_path_factory):
-    """The bundled weights, taught to see objects everywhere."""
-    path = tmp_path_factory.mktemp("taught") / "taught.safetensors"
-    network, card = load_weights("bundled")
-    with torch.no_grad():
-        network.head.conv_seg.bias += 0.6
-    base, score = base_of("bundled"), {"noc85": 3.0}
-    names = tuple(f"object {number}" for number in range(5))
-    lesson = Lesson(base, names, 1.0, 1, score, score, {}, "2026-01-01", "test")
-    save_taught(network, read_base(base, path)[0], path, card, lesson)
-    return path
-
-
-class FakeProcess:
-    """Stands where a process would teach; it ends as a test says."""
-
-    ending = TeachReport("done", 1.0, 9, "Learned from 5 objects: better.", objects=5)
-    result_file: Path | None = None
-    made: ClassVar[list["FakeProcess"]] = []
-
-    def __init__(self, gather, weights, name, seconds):
-        self.settings = weights, name, seconds
-        self.latest, self.result, self.stopped, self.cleared = None, None, False, False
-        self._gather = gather
-        self.examples = []
-        self.made.append(self)
-
-    def run(self):
-        self.examples = self._gather()
-        for share in (0.2, 0.6):
-            self.latest = TeachReport("progress", share, 3)
-            yield self.latest
-            if self.stopped:
-                return
-        self.latest, self.result = self.ending, self.result_file
-        yield self.latest
-
-    def stop(self):
-        self.stopped = True
-
-    def clear(self):
-        self.cleared, self.result = True, None
+    return write_taught_file(tmp_path_factory.mktemp("taught") / "taught.safetensors")
 
 
 @pytest.fixture

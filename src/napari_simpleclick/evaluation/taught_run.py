@@ -165,7 +165,8 @@ def robot_taught(
         "scheduler": scheduler,
         "progress": progress,
     }
-    told = {**(about or {}), "teach": asdict(teaching)}
+    plain = {**asdict(teaching), "objects": list(teaching.objects)}  # as JSON has it
+    told = {**(about or {}), "teach": plain}
     before = robot(dataset, measured, settings, out=out, about=told, **work)
     if before.taught is not None:
         return before, measured  # finished before
