@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def write_taught_file(path: Path) -> Path:
-    """Write the bundled weights, taught to see objects everywhere."""
-    network, card = load_weights("bundled")
+    """Write weights of SimpleClick, taught to see objects everywhere."""
+    network, card = load_weights("simpleclick-xtiny")
     with torch.no_grad():
         network.head.conv_seg.bias += 0.6
-    base, score = base_of("bundled"), {"noc85": 3.0}
+    base, score = base_of("simpleclick-xtiny"), {"noc85": 3.0}
     names = tuple(f"object {number}" for number in range(5))
     lesson = Lesson(base, names, 1.0, 1, score, score, {}, "2026-01-01", "test")
     save_taught(network, read_base(base, path)[0], path, card, lesson)

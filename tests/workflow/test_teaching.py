@@ -222,7 +222,7 @@ def test_another_model_of_the_person_replaces_it(person):
     annotate(person, 0, 5)
     teaching = person.workflow.teaching
     teaching.start()
-    chosen = PredictionEngine(person.predictor, catalogue()["encode-once"])
+    chosen = PredictionEngine(person.predictor, catalogue()["simpleclick-xtiny"])
     person.workflow.models.exchange(chosen)
     assert teaching.learned is None
     assert person.workflow.models.engine is chosen

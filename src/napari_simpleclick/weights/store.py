@@ -120,7 +120,7 @@ def base_of(name_or_path: str | Path) -> Base:
     lesson = lesson_of(read_checkpoint(path, shapes_only=True)[1], path)
     if lesson is not None:
         return lesson.base
-    known = catalogue().get(str(name_or_path))
+    known = find_card(name_or_path)
     name = path.stem if known is None else known.name
     return Base(name, str(path.resolve()), checksum(path))
 

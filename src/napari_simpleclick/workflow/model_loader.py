@@ -232,7 +232,7 @@ class Load:
             network, self.choice.device, precision, store=FeatureStore()
         )
         _warm_up(predictor)
-        known = card.name in catalogue()
+        known = find_card(card.name) is not None
         return PredictionEngine(predictor, card, "" if known else self.choice.model)
 
     def _on_bytes(self, done: int, total: int) -> None:
