@@ -115,17 +115,17 @@ def test_what_was_taught_can_be_taught_again(taught, tmp_path):
 
 
 def test_other_weights_before_are_refused(taught, tmp_path):
-    path = tmp_path / "mine.safetensors"
+    path, before = tmp_path / "mine.safetensors", tmp_path / "bright.safetensors"
     taught.save(path)
-    save_bright(tmp_path / "bright.safetensors", 0.7)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(before, elsewhere)
+    save_bright(before, 0.7)
     with pytest.raises(UserError, match="'bright', which are others now"):
         load_weights(path)
     with pytest.raises(UserError, match="others now"):
         spec_of(path)
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    save_bright(elsewhere / "bright.safetensors")
-    shutil.move(path, elsewhere / "mine.safetensors")
+    shutil.move(path, elsewhere)
     assert load_weights(elsewhere / "mine.safetensors")[1].name == "mine"
 
 
