@@ -35,6 +35,7 @@ from napari_simpleclick.plugin.sections.objects import ObjectsSection
 from napari_simpleclick.plugin.sections.samples import SampleButtons
 from napari_simpleclick.plugin.sections.save_mask import SaveMask
 from napari_simpleclick.plugin.sections.sessions import OfferBanner
+from napari_simpleclick.plugin.sections.teaching import TeachOffer
 from napari_simpleclick.plugin.sections.tour import Tour
 from napari_simpleclick.plugin.sections.views import ViewButtons
 from napari_simpleclick.workflow import ModelChoice
@@ -86,6 +87,7 @@ class Panel(Docked):
         self.samples = SampleButtons(napari_viewer)
         self.views, self.save_mask = ViewButtons(controller), SaveMask(controller)
         self.tour, self.help = Tour(controller), Help()
+        self.teach_offer = TeachOffer(controller)
         self.sections = {name: make(controller) for name, make in SECTIONS.items()}
         self._details = ""
         self._offered: Image | None = None
@@ -196,6 +198,7 @@ class Panel(Docked):
         layout.addWidget(self._make_tools())
         layout.addWidget(self.status)
         layout.addWidget(self.advice)
+        layout.addWidget(self.teach_offer)
         layout.addWidget(self.trouble)
         layout.addWidget(self.copy_details)
         for section in self.sections.values():

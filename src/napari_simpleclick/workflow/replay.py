@@ -22,7 +22,8 @@ from napari_simpleclick.inference import Predictor
 from napari_simpleclick.sessions import ImageIdentity, SessionDatabase, SessionReader
 from napari_simpleclick.sessions.database import import_copy
 from napari_simpleclick.sessions.reader import TAKEN_BACK
-from napari_simpleclick.weights import load_weights
+from napari_simpleclick.sessions.taught_files import PREFIX, find_taught
+from napari_simpleclick.weights import catalogue, load_weights
 from napari_simpleclick.workflow.engine import Job, PredictionEngine
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.images.source import Source
+
+RECORDED = "recorded"
+"""In the place of a model's name: each answer anew by the model that it was of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +80,8 @@ def replay_session(
     image : Path, optional
         Its image; by default where the session says, if it is there.
     weights : str, optional
-        Catalogue name or path of a model that predicts every click anew. What was
+        Catalogue name or path of a model that predicts every click anew; ``recorded``
+        takes for each answer the model that it was of, taught ones included. What was
         painted, propagated and deleted stays as it was recorded.
     report : callable, optional
         Called with the number of events that were read, and of all.
@@ -91,7 +96,7 @@ def replay_session(
     with tempfile.TemporaryDirectory() as place:
         copy = Path(place) / path.name
         import_copy(path, copy)
-        return _replay(copy, image, weights, report)
+        return _replay(copy, image, weights, report, path)
 
 
 def _replay(
@@ -99,6 +104,7 @@ def _replay(
     image: Path | None,
     weights: str | None,
     report: Callable[[int, int], None] | None,
+    original: Path,
 ) -> Replay:
     with SessionDatabase(path) as store:
         store.upgrade()
@@ -112,10 +118,8 @@ def _replay(
         reading = SessionReader(store)
         again = None
         if weights is not None and opened is not None:
-            network, card = load_weights(weights)
-            again = _PredictedAgain(
-                PredictionEngine(Predictor(network), card), reading, opened, about
-            )
+            engines = _Engines(weights, original)
+            again = _PredictedAgain(engines, reading, opened, about)
         for number, (kind, edit) in enumerate(reading.play(mask), start=1):
             if again is not None and edit is not None:
                 again.follow(kind, edit)
@@ -132,11 +136,41 @@ def _replay(
     return Replay(session, about, final, source, clicks, agreement)
 
 
+class _Engines:
+    """What predicts anew: one model for all, or the one that each answer had."""
+
+    def __init__(self, weights: str, session: Path) -> None:
+        self._weights, self._session = weights, session
+        self._known: dict[str, PredictionEngine] = {}
+        if weights != RECORDED:
+            self.find(weights)
+
+    def find(self, recorded: str) -> PredictionEngine:
+        """Give what is to answer where the session says that ``recorded`` did."""
+        name = recorded if self._weights == RECORDED else self._weights
+        if name not in self._known:
+            network, card = load_weights(self._locate(name))
+            self._known[name] = PredictionEngine(Predictor(network), card, name)
+        return self._known[name]
+
+    def _locate(self, name: str) -> str | Path:
+        if not name.startswith(PREFIX) or name in catalogue():
+            return name
+        path = find_taught(self._session, name)
+        if path is None:
+            raise UserError(
+                f"Some answers are of weights that were taught in this session, "
+                f"'{name}', which do not lie beside '{self._session.name}' or are "
+                "damaged; put their file there, or choose a model with --weights."
+            )
+        return path
+
+
 @dataclass
 class _PredictedAgain:
     """Predicts anew what was answered, and makes everything else as recorded."""
 
-    engine: PredictionEngine
+    engines: _Engines
     reading: SessionReader
     opened: Opened
     about: dict[str, Any]
@@ -207,7 +241,7 @@ class _PredictedAgain:
         job = Job(requests[0], view, settings.spacing, settings.options)
         overwrite = self.reading.session.options.overwrite  # as it was when written
         plane, label = object_slice.plane, object_slice.label
-        mask = self.engine.answer(job).mask
+        mask = self.engines.find(settings.model).answer(job).mask
         return MaskChange.of_object(self.labels, plane, label, mask, overwrite)
 
 

@@ -20,6 +20,7 @@ from napari_simpleclick.workflow.propagator import Propagator
 from napari_simpleclick.workflow.retouch import Retouch
 from napari_simpleclick.workflow.review import Review
 from napari_simpleclick.workflow.similar import Similar
+from napari_simpleclick.workflow.teaching import Teaching
 from napari_simpleclick.workflow.volume_encoder import VolumeEncoder
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Workflow:
     only_clicks : bool
         Whether nothing can be drawn, as in a study.
     models, queue, autosave, propagator, review, retouch, similar, encode_ahead,
-    encode_all
+    encode_all, teaching
         The parts.
     """
 
@@ -100,6 +101,8 @@ class Workflow:
             self.models, self.queue, self.propagator, executor
         )
         self.encode_all = VolumeEncoder(self.models, executor)
+        self.teaching = Teaching(self.models, executor)
+        self.autosave.restored.connect(self.teaching.on_restored)
         self._followers = (
             self.queue,
             self.autosave,
@@ -107,17 +110,13 @@ class Workflow:
             self.encode_ahead,
             self.encode_all,
             self.similar,
+            self.teaching,
         )
         self.models.loading.connect(self._on_loading)
         self.models.loaded.connect(self._on_model)
         self.models.failed.connect(self._on_model_error)
-        for part in (
-            self.queue,
-            self.autosave,
-            self.propagator,
-            self.encode_all,
-            self.similar,
-        ):
+        complaining = (self.queue, self.autosave, self.propagator, self.similar)
+        for part in (*complaining, self.encode_all, self.teaching):
             part.failed.connect(self.complain)
         self.review.status.connect(self.status.emit)
         self.similar.status.connect(self.status.emit)
@@ -161,6 +160,7 @@ class Workflow:
     def close(self) -> None:
         """Do nothing any more, and let go of the model."""
         self.closed = True
+        self.teaching.close()
         self.models.close()
 
     # -- prompts -------------------------------------------------------------------
