@@ -63,11 +63,14 @@ class LabelName:
         Its name; line breaks and runs of spaces count as one space.
     colour : str
         As ``#rrggbb``.
+    category : str
+        What kind of thing it is; empty for none. JSON alone has a place for it.
     """
 
     label: int
     name: str
     colour: str = PLAIN_COLOUR
+    category: str = ""
 
     def __post_init__(self) -> None:
         """Bring the name onto one line."""
@@ -141,11 +144,16 @@ def write_beside(path: Path, names: Sequence[LabelName]) -> None:
         The labels.
     """
     if path.suffix == JSON:
-        content = {"labels": [asdict(one) for one in names]}
+        content = {"labels": [_as_json(one) for one in names]}
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     else:
         text = HEAD + "".join(map(_row, names))
     path.write_text(text, encoding="utf-8")
+
+
+def _as_json(one: LabelName) -> dict[str, Any]:
+    """Give the JSON value of a label; without a category there is no word of one."""
+    return {k: value for k, value in asdict(one).items() if value or k != "category"}
 
 
 def _row(one: LabelName) -> str:

@@ -179,6 +179,7 @@ class Controller:
             layer.events.data.connect(self._on_points)
         canvas.image.events.data.connect(self._on_image_data)
         canvas.mask.events.data.connect(self._check_shape)
+        canvas.refused.connect(self._complain)
         canvas.choose(canvas.session.label)
         keys.bind(canvas.layers, self.act)
         keys.bind((self.viewer,), self.act)  # for all other layers
@@ -203,6 +204,7 @@ class Controller:
             layer.events.data.disconnect(self._on_points)
         canvas.image.events.data.disconnect(self._on_image_data)
         canvas.mask.events.data.disconnect(self._check_shape)
+        canvas.refused.disconnect(self._complain)
         if canvas.is_whole():
             canvas.session.requests.withdraw()
         keys.unbind((*canvas.layers, self.viewer))

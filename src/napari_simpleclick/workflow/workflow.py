@@ -11,7 +11,10 @@ from napari_simpleclick.annotation import ObjectStack
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.workflow.autosave import Autosave
 from napari_simpleclick.workflow.explain import explain
+from napari_simpleclick.workflow.mask_array import FULL, MOST_LABEL
 from napari_simpleclick.workflow.model_loader import ModelLoader
+from napari_simpleclick.workflow.object_actions import ObjectActions
+from napari_simpleclick.workflow.object_list import ObjectList
 from napari_simpleclick.workflow.placing import take_over
 from napari_simpleclick.workflow.prediction_queue import PredictionQueue
 from napari_simpleclick.workflow.propagator import Propagator
@@ -45,7 +48,7 @@ class Workflow:
         The image that is worked on.
     positive : bool
         Whether a click with the left button adds to the object.
-    models, queue, autosave, propagator, review, retouch
+    models, queue, autosave, propagator, review, retouch, object_actions, object_list
         The parts.
     """
 
@@ -75,12 +78,16 @@ class Workflow:
         self.propagator = Propagator(self.models, self.queue, executor)
         self.review = Review(self.propagator)
         self.retouch = Retouch(self.queue)
+        self.object_actions = ObjectActions(self.queue, self.attempt)
+        self.object_list = ObjectList(self.queue)
         self.models.loading.connect(self._on_loading)
         self.models.loaded.connect(self._on_model)
         self.models.failed.connect(self._on_model_error)
         for part in (self.queue, self.autosave, self.propagator):
             part.failed.connect(self.complain)
-        self.review.status.connect(self.status.emit)
+        for teller in (self.review, self.object_actions, self.object_list):
+            teller.status.connect(self.status.emit)
+        self.object_actions.changed.connect(self.propagator.look_again)
         self.propagator.began.connect(self.began.emit)
 
     @property
@@ -173,7 +180,11 @@ class Workflow:
     def new_object(self) -> None:
         """Go on with the next free label."""
         if self.canvas is not None:
-            self.canvas.choose(self.canvas.session.objects.free_label())
+            label = self.canvas.session.objects.free_label()
+            if label > MOST_LABEL:
+                self.complain(UserError(FULL))
+            else:
+                self.canvas.choose(label)
 
     def choose(self, label: int) -> None:
         """Go on with an object."""
@@ -196,10 +207,7 @@ class Workflow:
 
     def delete_object(self, label: int) -> None:
         """Delete an object; requests that still wait are withdrawn."""
-        if self.canvas is not None:
-            self.canvas.session.requests.withdraw(label)
-            self.canvas.delete(label)
-            self.status.emit("Deleted; Undo brings it back")
+        self.object_actions.delete((label,))
 
     def pick(self, position: tuple[float, ...]) -> None:
         """Go on with the object at a position in image coordinates, if one is there."""
