@@ -35,7 +35,11 @@ class ArrayCanvas:
     """The slice and the labels of a session, without a viewer."""
 
     def __init__(self, session, labels):
-        self.session, self.labels, self.plane = session, labels, Plane((1, 2), (0, 0, 0))
+        self.session, self.labels, self.plane = (
+            session,
+            labels,
+            Plane((1, 2), (0, 0, 0)),
+        )
 
     @property
     def options(self):

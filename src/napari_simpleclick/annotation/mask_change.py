@@ -176,9 +176,7 @@ class MaskChange:
         return MaskChange.of(self.shape, places, before[kept], after[kept])
 
     @classmethod
-    def between(
-        cls, old: NDArray[Any], new: Any
-    ) -> MaskChange | None:
+    def between(cls, old: NDArray[Any], new: Any) -> MaskChange | None:
         """Tell in what new labels differ from old ones; None if in nothing.
 
         Parameters

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.images import Plane, Viewport
     from napari_simpleclick.images.view import View
     from napari_simpleclick.sessions import SessionWriter
+    from napari_simpleclick.workflow.found_mask import Grid
     from napari_simpleclick.workflow.session_file import SessionImage
 
 
@@ -168,6 +169,12 @@ class Canvas(Protocol):
 
     def delete(self, *labels: int) -> None:
         """Delete objects, their clicks and their pixels, as one undo step."""
+
+    def grid(self) -> Grid:
+        """Tell where the voxels of the labels are."""
+
+    def set_aside(self) -> None:
+        """Keep a copy of the labels as they are, if there is something in them."""
 
     def areas(self, stack: ObjectStack) -> NDArray[np.int64]:
         """Count the pixels of an object on every slice of a stack."""

@@ -151,9 +151,7 @@ class ObjectActions:
         amount_px : float
             How far it grows or shrinks, px of the slice's finer axis.
         """
-        self._soon(
-            partial(self._act, kind, (label,), all_slices, amount_px=amount_px)
-        )
+        self._soon(partial(self._act, kind, (label,), all_slices, amount_px=amount_px))
 
     def renumber(self, label: int, new: int) -> None:
         """Give an object another number, which is free."""
@@ -277,9 +275,7 @@ class ObjectActions:
         return None if latest is None else latest.probability()
 
 
-def _marks(
-    canvas: Canvas, label: int, all_slices: bool
-) -> tuple[tuple[int, ...], ...]:
+def _marks(canvas: Canvas, label: int, all_slices: bool) -> tuple[tuple[int, ...], ...]:
     """Find the positive clicks of an object, the oldest first."""
     here = canvas.current_plane()
     found = [

@@ -232,9 +232,7 @@ class _PredictedAgain:
         plane, label = object_slice.plane, object_slice.label
         mask = self.engine.answer(job).mask
         locked = self.reading.session.objects.locked()
-        return MaskChange.of_object(
-            self.labels, plane, label, mask, overwrite, locked
-        )
+        return MaskChange.of_object(self.labels, plane, label, mask, overwrite, locked)
 
 
 def _find_image(about: dict[str, Any], image: Path | None) -> Opened | None:

@@ -12,6 +12,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.workflow.autosave import Autosave
 from napari_simpleclick.workflow.explain import explain
 from napari_simpleclick.workflow.mask_array import FULL, MOST_LABEL
+from napari_simpleclick.workflow.mask_choice import MaskChoice
 from napari_simpleclick.workflow.model_loader import ModelLoader
 from napari_simpleclick.workflow.object_actions import ObjectActions
 from napari_simpleclick.workflow.object_list import ObjectList
@@ -48,7 +49,8 @@ class Workflow:
         The image that is worked on.
     positive : bool
         Whether a click with the left button adds to the object.
-    models, queue, autosave, propagator, review, retouch, object_actions, object_list
+    models, queue, autosave, propagator, review, retouch
+    object_actions, object_list, masks
         The parts.
     """
 
@@ -80,14 +82,17 @@ class Workflow:
         self.retouch = Retouch(self.queue)
         self.object_actions = ObjectActions(self.queue, self.attempt)
         self.object_list = ObjectList(self.queue)
+        self.masks = MaskChoice(self.queue, executor)
         self.models.loading.connect(self._on_loading)
         self.models.loaded.connect(self._on_model)
         self.models.failed.connect(self._on_model_error)
-        for part in (self.queue, self.autosave, self.propagator):
+        for part in (self.queue, self.autosave, self.propagator, self.masks):
             part.failed.connect(self.complain)
-        for teller in (self.review, self.object_actions, self.object_list):
+        lists = (self.object_actions, self.object_list)
+        for teller in (self.review, self.masks, *lists):
             teller.status.connect(self.status.emit)
         self.object_actions.changed.connect(self.propagator.look_again)
+        self.masks.taken.connect(self.propagator.look_again)
         self.propagator.began.connect(self.began.emit)
 
     @property

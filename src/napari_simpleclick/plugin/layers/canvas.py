@@ -37,6 +37,7 @@ from napari_simpleclick.plugin.layers.placement import (
     MOVES,
     NOT_RECORDED,
     default_options,
+    layer_grid,
     mask_source,
     session_image,
     transform,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.images import Plane
+    from napari_simpleclick.workflow.found_mask import Grid
     from napari_simpleclick.workflow.session_file import RestoredSession, SessionImage
 
 NAMES = {True: "positive clicks", False: "negative clicks"}
@@ -358,6 +360,27 @@ class LayerCanvas(DisplayedImage):
         inside = np.nonzero(labels[box] == label)
         indices = tuple(i + a[0] for i, a in zip(inside, filled, strict=True))
         return MaskChange.of(labels.shape, indices, label, 0)
+
+    def grid(self) -> Grid:
+        """Tell where the voxels of the labels are."""
+        return layer_grid(self.mask)
+
+    def set_aside(self) -> None:
+        """Keep a copy of the labels as a layer of its own, if there is one to keep."""
+        if not self.session.objects.voxel_counts.labels():
+            return
+        look = transform(self.image, self.options.channel_axis)
+        copy = self.viewer.add_labels(
+            self.mask.data.copy(),
+            name=f"{self.mask.name} before",
+            opacity=self.mask.opacity,
+            colormap=colormap_of(self.session),
+            visible=False,
+            **look,
+        )
+        copy.metadata[SOURCE_KEY] = self.mask.metadata[SOURCE_KEY]
+        copy.metadata[NAMES_KEY] = partial(tuple, label_names(self.session))
+        self.viewer.layers.selection.active = self.points[True]
 
     def areas(self, stack: ObjectStack) -> NDArray[np.int64]:
         """Count the pixels of an object on every slice of a stack."""

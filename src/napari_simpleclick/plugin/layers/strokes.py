@@ -12,7 +12,6 @@ from napari_simpleclick.annotation import MaskChange
 
 if TYPE_CHECKING:
     from napari.layers import Labels
-    from numpy.typing import NDArray
 
 
 def is_painting(mask: Labels) -> bool:
