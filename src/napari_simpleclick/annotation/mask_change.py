@@ -205,6 +205,11 @@ class MaskChange:
         after, limits = self.voxels().after, np.iinfo(dtype)
         return bool((after >= limits.min).all() and (after <= limits.max).all())
 
+    def is_made(self, mask: NDArray[Any]) -> bool:
+        """Whether a mask is as it is after the change."""
+        indices, _, after = self.voxels()
+        return bool((mask[np.unravel_index(indices, self.shape)] == after).all())
+
     def apply(self, mask: NDArray[Any], undo: bool = False) -> None:
         """Make the change in a mask, or take it back."""
         indices, before, after = self.voxels()

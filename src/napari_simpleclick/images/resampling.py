@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def resampled(
-    labels: NDArray[Any], way: NDArray[np.float64], shape: tuple[int, ...]
+    labels: NDArray[Any], way: NDArray[np.floating], shape: tuple[int, ...]
 ) -> NDArray[Any]:
     """Give every voxel of a grid the nearest label of another one.
 

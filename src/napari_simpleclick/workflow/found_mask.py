@@ -45,6 +45,12 @@ class Grid:
     affine: NDArray[np.float64] | None
     world: NDArray[np.float64]
 
+    def spatial(self) -> Grid:
+        """Give the same grid without axes of length 1 before the last three."""
+        if len(self.shape) <= 3 or set(self.shape[:-3]) != {1}:
+            return self
+        return Grid(self.shape[-3:], self.affine, self.world[-4:, -4:])
+
     def way_to(self, other: Grid) -> NDArray[np.float64] | None:
         """Find the way from these voxels to those of another grid.
 
@@ -118,6 +124,8 @@ class FoundMask:
     def without_single_axes(self, shape: tuple[int, ...]) -> FoundMask:
         """Give the same mask with the axes of a shape, if it differs by single ones.
 
+        Else it has no single axes before the last three.
+
         A mask has one entry for all channels, for which others have no axis.
         """
         own = self.grid.shape
@@ -126,9 +134,11 @@ class FoundMask:
             return [side for side in lengths if side > 1]
 
         if own == shape or longer(own) != longer(shape):
-            return self
-        grid = Grid(shape, self.grid.affine, np.eye(len(shape) + 1))
-        return FoundMask(self.name, np.reshape(self.labels, shape), grid, self.names)
+            grid = self.grid.spatial()
+        else:
+            grid = Grid(shape, self.grid.affine, np.eye(len(shape) + 1))
+        labels = np.reshape(self.labels, grid.shape)
+        return FoundMask(self.name, labels, grid, self.names)
 
     def question(self, target: Grid) -> str:
         """Tell what has to be asked before the mask can lie on an image.

@@ -80,7 +80,7 @@ class MaskChoice:
         canvas = self._queue.canvas
         if canvas is None:
             return
-        target = canvas.grid()
+        target = canvas.grid().spatial()
         found = found.without_single_axes(target.shape)
         try:
             text = found.question(target)
@@ -108,7 +108,7 @@ class MaskChoice:
 
     def _place(self, canvas: Canvas, found: FoundMask) -> None:
         self._executor.start(
-            partial(found.on, canvas.grid()),
+            partial(found.on, canvas.grid().spatial()),
             partial(self._on_placed, canvas, found),
             self.failed.emit,
             "Putting a mask onto the image",
@@ -143,6 +143,7 @@ class MaskChoice:
     def _take(
         self, canvas: Canvas, found: FoundMask, labels: NDArray[np.uint16]
     ) -> None:
+        labels = labels.reshape(canvas.labels.shape)
         change = MaskChange.between(canvas.labels, labels)
         canvas.set_aside()
         self._put(canvas, change, found)

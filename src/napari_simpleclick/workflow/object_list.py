@@ -72,6 +72,10 @@ class ObjectList:
         """Draw objects more or less opaque, 0 to 1."""
         self._give(labels, "opacity", opacity=opacity)
 
+    def colour(self, labels: Iterable[int], colour: str) -> None:
+        """Draw objects in a colour, as ``#rrggbb``."""
+        self._give(labels, "colour", colour=colour)
+
     def classify(self, labels: Iterable[int], category: str) -> None:
         """Say what kind of thing objects are; empty for none."""
         self._give(labels, "class", category=" ".join(category.split()))

@@ -161,7 +161,7 @@ def _renumber(part: Labels, action: ObjectAction) -> Labels:
 
 
 def _parts(mask: Mask) -> tuple[NDArray[np.int32], list[int]]:
-    """Number the connected parts of a mask; and the numbers, the largest part first.
+    """Give the connected parts of a mask numbers, and rank these by size.
 
     Voxels that touch at a corner are connected.
     """

@@ -214,6 +214,11 @@ class Workflow:
         """Delete an object; requests that still wait are withdrawn."""
         self.object_actions.delete((label,))
 
+    def isolate(self) -> None:
+        """Show the current object alone, or all again."""
+        if self.canvas is not None:
+            self.object_list.isolate([self.canvas.session.label])
+
     def pick(self, position: tuple[float, ...]) -> None:
         """Go on with the object at a position in image coordinates, if one is there."""
         if self.canvas is None:

@@ -66,6 +66,9 @@ KEY = "napari-simpleclick"
 """Key under which a mask layer's metadata hold its canvas."""
 LOCKED = "A locked object keeps its pixels; unlock it in the list to paint on it."
 
+OUTLINE_PX = 2
+"""Width of outlines, screen pixels."""
+
 STROKE_MS = 30
 """How often to see whether a brush stroke has ended."""
 
@@ -132,6 +135,7 @@ class LayerCanvas(DisplayedImage):
             **look,
         )
         self._labels = self.mask.data
+        self._forbidden: list[MaskChange] = []
         self.mask.metadata[KEY] = self
         self.mask.metadata[SOURCE_KEY] = mask_source(image, axis)
         self.mask.metadata[NAMES_KEY] = partial(label_names, self.session)
@@ -156,6 +160,7 @@ class LayerCanvas(DisplayedImage):
         )
         self.session.happened.connect(self._on_happened)
         self.mask.events.paint.connect(self._on_paint)
+        self.mask.events.labels_update.connect(self._restore)
         self.mask.events.data.connect(self._on_labels)
         self.mask.events.selected_label.connect(self._on_label)
         for name in MOVES:
@@ -233,10 +238,21 @@ class LayerCanvas(DisplayedImage):
         forbidden = change.of_any(locked) if locked else None
         if forbidden is None:
             return change
-        forbidden.apply(self.mask.data, undo=True)
-        self.refresh()
+        self._forbidden.append(forbidden)
+        if forbidden.is_made(self.mask.data):
+            self._restore()
+        else:  # napari tells of some strokes just before it makes them
+            QTimer.singleShot(0, self._restore)
         self.refused.emit(LOCKED)
         return change.without(locked)
+
+    def _restore(self) -> None:
+        """Take back what was painted on locked objects."""
+        forbidden, self._forbidden = self._forbidden, []
+        for change in forbidden:
+            change.apply(self.mask.data, undo=True)
+        if forbidden:
+            self.refresh()
 
     def _on_labels(self) -> None:
         """Put labels that someone has set as a whole on the undo stack, too.
@@ -329,6 +345,15 @@ class LayerCanvas(DisplayedImage):
             self.mask.refresh()
         elif show:  # said of a visible layer, napari would take its tool away
             self.mask.visible = True
+
+    @property
+    def is_outlined(self) -> bool:
+        """Whether outlines are drawn only."""
+        return bool(self.mask.contour)
+
+    def outline(self, only: bool) -> None:
+        """Draw outlines only, or areas."""
+        self.mask.contour = OUTLINE_PX if only else 0
 
     def show_colours(self) -> None:
         """Give the mask layer the colours of the objects."""
