@@ -144,7 +144,9 @@ class Controller:
                 "the eye in the layer list, or choose another image."
             )
             return
-        self.canvas.points[positive].add([self.canvas.place(position)])
+        place = self.canvas.place(position)
+        self.workflow.meet(place)
+        self.canvas.points[positive].add([place])
 
     def abandon(self) -> None:
         """Stop because the window is gone; its layers must not be touched any more."""

@@ -229,6 +229,22 @@ class Workflow:
             if label:
                 self.choose(label)
 
+    def meet(self, position: tuple[float, ...]) -> None:
+        """Go on with what is there, where a new object would begin on it.
+
+        That is an object which nobody has clicked on, as in a mask from elsewhere. It
+        would keep its pixels, so that the click would have no effect.
+        """
+        if self.canvas is None or self.canvas.options.overwrite:
+            return
+        session, before = self.canvas.session, self.canvas.session.label
+        prompts = session.objects.prompts.items()
+        if before not in session.objects.labels():
+            clicked = {where.label for where, placed in prompts if placed}
+            self.pick(position)
+            if session.label in clicked:
+                self.choose(before)
+
     # -- slices --------------------------------------------------------------------
 
     def propagate(self, down: bool = True, up: bool = True) -> None:

@@ -117,5 +117,8 @@ class MaskLayerChoice(QComboBox):  # type: ignore[misc]
     def _on_taken(self) -> None:
         """Hide the layer that was copied, so that one mask is seen and not two."""
         layer, self._layer = self._layer, None
+        canvas = self.controller.canvas
         if layer is not None:
             layer.visible = False
+        if canvas is not None:
+            self.controller.viewer.layers.selection.active = canvas.points[True]

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from qtpy.QtGui import QAction
-    from qtpy.QtWidgets import QMenu, QWidget
+    from qtpy.QtWidgets import QMenu
 
     from napari_simpleclick.annotation.object_action import Kind
     from napari_simpleclick.plugin.controller import Controller
+    from napari_simpleclick.plugin.sections.objects import ObjectsSection
 
 OPACITIES = (1.0, 0.75, 0.5, 0.25)
 SHAPES: tuple[tuple[str, Kind], ...] = (
@@ -40,16 +41,13 @@ class Chosen(NamedTuple):
         Whose objects they are.
     labels : tuple of int
         The objects, the current one first if it is among them.
-    all_slices : bool
-        Whether splits and outlines are about all slices.
-    parent : QWidget
-        Over which is asked.
+    table : ObjectsSection
+        The list, which knows whether splits and outlines are about all slices.
     """
 
     controller: Controller
     labels: tuple[int, ...]
-    all_slices: bool
-    parent: QWidget
+    table: ObjectsSection
 
     @property
     def first(self) -> int:
@@ -60,7 +58,8 @@ class Chosen(NamedTuple):
 def add_splits(menu: QMenu, chosen: Chosen) -> None:
     """Add the ways to split an object."""
     actions = chosen.controller.workflow.object_actions
-    first, many = chosen.first, chosen.all_slices
+    first, many = chosen.first, chosen.table.all_slices
+    _add_reach(menu, chosen)
     cut = partial(chosen.controller.begin_cut, first, many)
     _add(menu, "Along a stroke…", cut)
     _add(menu, "Into its separate parts", partial(actions.split_parts, first, many))
@@ -70,10 +69,11 @@ def add_splits(menu: QMenu, chosen: Chosen) -> None:
 def add_shapes(menu: QMenu, chosen: Chosen) -> None:
     """Add the ways to change the outline of objects."""
     actions = chosen.controller.workflow.object_actions
+    _add_reach(menu, chosen)
 
     def reshape(kind: Kind) -> None:
         for label in chosen.labels:
-            actions.reshape(kind, label, chosen.all_slices)
+            actions.reshape(kind, label, chosen.table.all_slices)
 
     for title, kind in SHAPES:
         _add(menu, title, partial(reshape, kind))
@@ -135,6 +135,18 @@ def add_all(menu: QMenu, chosen: Chosen, rename: Callable[[], None]) -> None:
     _add(menu, title, partial(flow.object_actions.delete, labels))
 
 
+def _add_reach(menu: QMenu, chosen: Chosen) -> None:
+    """Add the choice between the slice in view and all slices, where there are more."""
+    canvas = chosen.controller.canvas
+    if canvas is None or canvas.mask.ndim < 3:
+        return
+    reach = menu.addAction("In all slices")
+    reach.setCheckable(True)
+    reach.setChecked(chosen.table.all_slices)
+    reach.toggled.connect(chosen.table.use_all_slices)
+    menu.addSeparator()
+
+
 def _add(menu: QMenu, title: str, act: Callable[[], None]) -> QAction:
     action: QAction = menu.addAction(title)
     action.triggered.connect(lambda: act())
@@ -146,7 +158,7 @@ def _ask_colour(chosen: Chosen) -> None:
     if canvas is None:
         return
     now = QColor(object_colour(canvas.session, chosen.first))
-    colour = QColorDialog.getColor(now, chosen.parent)
+    colour = QColorDialog.getColor(now, chosen.table)
     if colour.isValid():
         listing = chosen.controller.workflow.object_list
         listing.colour(chosen.labels, colour.name())
@@ -154,7 +166,7 @@ def _ask_colour(chosen: Chosen) -> None:
 
 def _ask_number(chosen: Chosen) -> None:
     new, given = QInputDialog.getInt(
-        chosen.parent, "Number", "Number in the mask:", chosen.first, 1, MOST_LABEL
+        chosen.table, "Number", "Number in the mask:", chosen.first, 1, MOST_LABEL
     )
     if given:
         chosen.controller.workflow.object_actions.renumber(chosen.first, new)
@@ -170,7 +182,7 @@ def _ask_class(chosen: Chosen) -> None:
     choices: Sequence[str] = known if now or not known else ["", *known]
     place = choices.index(now) if now in choices else 0
     name, given = QInputDialog.getItem(
-        chosen.parent,
+        chosen.table,
         "Class",
         "What kind of thing it is, which objects can share (empty for none):",
         choices,

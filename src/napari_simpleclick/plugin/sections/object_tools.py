@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import (
-    QCheckBox,
     QHBoxLayout,
     QMenu,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -47,22 +45,13 @@ class ObjectTools(QWidget):  # type: ignore[misc]
         self.split = self._menu("Split", "Make two or more of an object", add_splits)
         self.shape = self._menu("Shape", "Holes, outline, parts", add_shapes)
         self.show_ = self._menu("Show", "Show and hide objects", add_looks)
-        self.all_slices = QCheckBox("Split and shape in all slices")
-        self.all_slices.setToolTip("If not, they are about the slice in view alone")
-        self.all_slices.toggled.connect(table.use_all_slices)
-        grid = QHBoxLayout()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
         for button in (self.merge, self.split, self.shape, self.show_):
-            grid.addWidget(button)
-        self._lay_out(grid)
+            row.addWidget(button)
         table.itemSelectionChanged.connect(self._follow)
         controller.workflow.changed.connect(self._follow)
         self._follow()
-
-    def _lay_out(self, row: QHBoxLayout) -> None:
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(row)
-        layout.addWidget(self.all_slices)
 
     def _menu(
         self, title: str, tip: str, fill: Callable[[QMenu, Chosen], None]
@@ -88,5 +77,3 @@ class ObjectTools(QWidget):  # type: ignore[misc]
     def _follow(self) -> None:
         chosen = self.table.chosen()
         self.merge.setEnabled(chosen is not None and len(chosen.labels) > 1)
-        canvas = self.controller.canvas
-        self.all_slices.setVisible(canvas is not None and canvas.mask.ndim > 2)

@@ -43,6 +43,11 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
     ----------
     controller : Controller
         Whose objects are listed.
+
+    Attributes
+    ----------
+    all_slices : bool
+        Whether splits and outlines are about all slices, or the one in view.
     """
 
     def __init__(self, controller: Controller) -> None:
@@ -50,7 +55,7 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
         self.controller = controller
         self._session: Session | None = None
         self._filling = False
-        self._all_slices = False
+        self.all_slices = False
         self._selected: set[int] = set()
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -180,7 +185,7 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
 
     def use_all_slices(self, wanted: bool) -> None:
         """Let splits and outlines from the menu be about all slices, or one."""
-        self._all_slices = wanted
+        self.all_slices = wanted
 
     def chosen(self) -> Chosen | None:
         """Tell which objects are selected, the current one first; None for none."""
@@ -190,7 +195,7 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
         order = [self._label(row) for row in range(self.rowCount())]
         selected = [k for k in order if k in self._selected and k != current]
         labels = (current, *selected)
-        return Chosen(self.controller, labels, self._all_slices, self)
+        return Chosen(self.controller, labels, self)
 
     def keyPressEvent(self, event: Any) -> None:
         """Delete what is selected by the Delete key."""
@@ -240,7 +245,7 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
             self._selected = {label}
         rest = sorted(self._selected - {label})
         labels = (label, *rest)
-        chosen = Chosen(self.controller, labels, self._all_slices, self)
+        chosen = Chosen(self.controller, labels, self)
         menu = QMenu(self)
         add_all(menu, chosen, lambda: self.editItem(self.item(item.row(), 0)))
         menu.popup(self.viewport().mapToGlobal(place))
