@@ -28,6 +28,7 @@ SHAPE = (6, 8, 8)
 ACTS = """click click answer answer undo redo paint choose move clear propagate
 delete style withdraw restart use retract merge split cut reshape renumber lock isolate
 order classify take"""
+WHOLE = ["merge", "split", "cut", "reshape", "renumber", "lock", "take"]
 SHAPED = "fill holes", "smooth", "grow", "shrink", "largest part"
 
 
@@ -112,7 +113,14 @@ class Person:
     def act(self):
         self.name = self.chance.choice(ACTS.split())
         self.canvas.plane = self.plane()
+        if self.name in WHOLE:
+            self.settle()
         self.attempt(getattr(self, self.name))
+
+    def settle(self):
+        """Answer all that waits, most of the time."""
+        while self.session.requests.pending is not None and self.chance.random() < 0.9:
+            self.answer()
 
     @staticmethod
     def attempt(act):
