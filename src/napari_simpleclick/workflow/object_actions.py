@@ -84,7 +84,7 @@ class ObjectActions:
 
     def merge(self, labels: Sequence[int]) -> None:
         """Make several objects one, which is the first of them."""
-        self._soon(partial(self._merge, tuple(dict.fromkeys(labels))))
+        self._soon(partial(self._merge, tuple(dict.fromkeys(map(int, labels)))))
 
     def split_parts(self, label: int, all_slices: bool) -> None:
         """Make an object of each connected part; the largest one stays as it is.

@@ -74,7 +74,7 @@ class CutStroke:
         if event.button != LEFT:
             return
         places = [tuple(event.position)]
-        camera = getattr(viewer, "scene", viewer).camera  # since napari 0.9
+        camera = _camera(viewer)
         pans, camera.mouse_pan = camera.mouse_pan, False
         yield
         while event.type == "mouse_move":
@@ -95,9 +95,13 @@ class CutStroke:
                 shape_type="path",
                 name=NAME,
                 edge_color=COLOUR,
-                edge_width=WIDTH_PX / self._viewer.camera.zoom,
+                edge_width=WIDTH_PX / _camera(self._viewer).zoom,
                 metadata={OURS: True},
             )
             self._viewer.layers.selection.active = active
         else:
             self._line.data = [path]
+
+
+def _camera(viewer: ViewerModel) -> Any:
+    return getattr(viewer, "scene", viewer).camera  # a scene has it since napari 0.9
