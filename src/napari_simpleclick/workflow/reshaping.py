@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
-from skimage.draw import line
-from skimage.segmentation import watershed
 
 from napari_simpleclick.annotation import MaskChange
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.workflow.mask_array import FULL, MOST_LABEL
+from napari_simpleclick.workflow.splitting import (
+    ONE_PIECE,
+    cut,
+    parts_of,
+    split_at_clicks,
+    split_parts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -24,24 +27,12 @@ if TYPE_CHECKING:
     Labels = NDArray[Any]
     Box = tuple[slice, ...]
 
-MOST_PARTS = 100
-"""Into so many objects one is split at most; more are noise."""
-
 MARGIN_PX = 8
 """How far around an object its outline can be smoothed."""
 
 NOTHING_HERE = (
     "The object has no pixels on this slice; go to a slice with it, or choose all "
     "slices."
-)
-ONE_PIECE = "The object is in one piece here, so it stays as it is."
-NO_CUT = (
-    "The stroke does not cut the object in two; draw it from one side of the object to "
-    "the other, a little beyond both edges."
-)
-TOO_FEW_CLICKS = (
-    "Make a positive click in each part of the object first; there are fewer than two "
-    "on it here."
 )
 NOTHING_LEFT = "That would leave nothing of the object here; delete it instead."
 
@@ -82,16 +73,17 @@ def reshape(
     if action.kind in _SLICEWISE or action.kind in _GROWING:
         new = _outlined(part, action, locked)
     elif action.kind == "split at clicks":
-        new = _split_at_clicks(part, action, box, probability)
+        new = split_at_clicks(part, action, box, probability)
     elif action.kind == "cut":
-        new = _cut(part, action, box)
+        new = cut(part, action, box)
     else:
         new = _WHOLE[action.kind](part, action)
     differ = np.nonzero(new != part)
     if not differ[0].size:
         return None
     places = tuple(at + side.start for at, side in zip(differ, box, strict=True))
-    return MaskChange.of(labels.shape, places, part[differ], new[differ])
+    after = new[differ].astype(part.dtype)
+    return MaskChange.of(labels.shape, places, part[differ], after)
 
 
 def _box(labels: Labels, action: ObjectAction) -> Box | None:
@@ -160,126 +152,19 @@ def _renumber(part: Labels, action: ObjectAction) -> Labels:
     return np.where(part == old, new, part)
 
 
-def _parts(mask: Mask) -> tuple[NDArray[np.int32], list[int]]:
-    """Give the connected parts of a mask numbers, and rank these by size.
-
-    Voxels that touch at a corner are connected.
-    """
-    numbers, count = ndimage.label(mask, np.ones((3,) * mask.ndim))
-    sizes = np.bincount(numbers.ravel(), minlength=count + 1)[1:]
-    return numbers, (np.argsort(-sizes, kind="stable") + 1).tolist()
-
-
-def _split_parts(part: Labels, action: ObjectAction) -> Labels:
-    numbers, ranked = _parts(part == action.labels[0])
-    if len(ranked) < 2:
-        raise UserError(ONE_PIECE)
-    if len(ranked) > MOST_PARTS:
-        raise UserError(
-            f"The object falls into {len(ranked)} parts, and {MOST_PARTS} can become "
-            "objects; keep its largest part, or smooth it first."
-        )
-    new = np.full(len(ranked) + 1, action.labels[0], np.int64)
-    new[ranked[1:]] = _numbers(action, len(ranked) - 1)
-    return np.where(numbers > 0, new[numbers], part)
-
-
 def _largest(part: Labels, action: ObjectAction) -> Labels:
-    numbers, ranked = _parts(part == action.labels[0])
+    numbers, ranked = parts_of(part == action.labels[0])
     if len(ranked) < 2:
         raise UserError(ONE_PIECE)
     return np.where((numbers > 0) & (numbers != ranked[0]), 0, part)
 
 
-def _numbers(action: ObjectAction, count: int) -> list[int]:
-    """Give the numbers of so many new objects."""
-    first = action.labels[1]
-    if first + count - 1 > MOST_LABEL:
-        raise UserError(FULL)
-    return list(range(first, first + count))
-
-
 _WHOLE: dict[str, Callable[[Labels, ObjectAction], Labels]] = {
     "merge": _merge,
     "renumber": _renumber,
-    "split parts": _split_parts,
+    "split parts": split_parts,
     "largest part": _largest,
 }
-
-
-# -- splits ----------------------------------------------------------------------------
-
-
-def _cut(part: Labels, action: ObjectAction, box: Box) -> Labels:
-    """Give what a stroke cuts off to a new object; the largest piece stays."""
-    mask = part == action.labels[0]
-    whole, _ = _parts(mask)
-    pieces, ranked = _parts(mask & ~_barrier(action, box, part.shape))
-    first = np.zeros(len(ranked) + 1, np.int64)  # the part that a piece was in
-    first[pieces.ravel()] = whole.ravel()
-    seen: set[int] = set()
-    loose = np.zeros(len(ranked) + 1, bool)
-    for piece in ranked:
-        loose[piece] = first[piece] in seen
-        seen.add(int(first[piece]))
-    if not loose.any():
-        raise UserError(NO_CUT)
-    flat = np.zeros(part.shape, np.uint8)
-    pieces = watershed(flat, pieces, connectivity=part.ndim, mask=mask)
-    return np.where(loose[pieces], _numbers(action, 1)[0], part)
-
-
-def _barrier(action: ObjectAction, box: Box, shape: tuple[int, ...]) -> Mask:
-    """Draw a stroke so wide that nothing touches across it, through all slices."""
-    rows, columns = action.plane.axes
-    top, left = box[rows].start, box[columns].start
-    height, width = shape[rows], shape[columns]
-    drawn = np.zeros((height + 2, width + 2), bool)
-    for one, other in pairwise(action.points):
-        ends = (round(one[0]), round(one[1]), round(other[0]), round(other[1]))
-        down, right = line(*ends)
-        down, right = down - top + 1, right - left + 1
-        seen = (down >= 0) & (down < height + 2) & (right >= 0) & (right < width + 2)
-        drawn[down[seen], right[seen]] = True
-    wide = ndimage.binary_dilation(drawn)[1:-1, 1:-1]
-    others = tuple(a for a in range(len(shape)) if a not in action.plane.axes)
-    return np.broadcast_to(np.expand_dims(wide, others), shape)
-
-
-def _split_at_clicks(
-    part: Labels,
-    action: ObjectAction,
-    box: Box,
-    probability: NDArray[np.float32] | None,
-) -> Labels:
-    """Split by a watershed from clicks; the part of the first one stays.
-
-    It floods minus the distance to the outline times the probability, where that is
-    known: parts meet at necks, and where the network was less sure.
-    """
-    mask = part == action.labels[0]
-    marks = np.zeros(part.shape, np.int32)
-    count = 0
-    for mark in action.marks:
-        place = tuple(at - side.start for at, side in zip(mark, box, strict=True))
-        inside = all(0 <= at < side for at, side in zip(place, part.shape, strict=True))
-        if inside and mask[place] and not marks[place]:
-            count += 1
-            marks[place] = count
-    if count < 2:
-        raise UserError(TOO_FEW_CLICKS)
-    height = ndimage.distance_transform_edt(
-        np.pad(mask, [(int(side > 1),) * 2 for side in mask.shape]),
-        [side or 1.0 for side in action.spacing] or None,
-    )
-    height = height[tuple(slice(int(n > 1), int(n > 1) + n) for n in mask.shape)]
-    if probability is not None and action.axis is None:
-        height *= probability[tuple(box[axis] for axis in action.plane.axes)].reshape(
-            part.shape
-        )
-    parts = watershed(-height, marks, connectivity=part.ndim, mask=mask)
-    new = np.array([0, action.labels[0], *_numbers(action, count - 1)])
-    return np.where(parts > 0, new[parts], part)
 
 
 # -- outlines --------------------------------------------------------------------------

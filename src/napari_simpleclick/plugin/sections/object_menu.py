@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from qtpy.QtGui import QAction
-    from qtpy.QtWidgets import QMenu
+    from qtpy.QtWidgets import QMenu, QWidget
 
     from napari_simpleclick.annotation.object_action import Kind
     from napari_simpleclick.plugin.controller import Controller
-    from napari_simpleclick.plugin.sections.objects import ObjectsSection
 
 OPACITIES = (1.0, 0.75, 0.5, 0.25)
 SHAPES: tuple[tuple[str, Kind], ...] = (
@@ -32,6 +31,17 @@ SHAPES: tuple[tuple[str, Kind], ...] = (
 """Word and action."""
 
 
+class Reach:
+    """Whether splits and outlines are about all slices, or the one in view."""
+
+    def __init__(self) -> None:
+        self.all_slices = False
+
+    def use(self, all_slices: bool) -> None:
+        """Let them be about all slices, or about one."""
+        self.all_slices = all_slices
+
+
 class Chosen(NamedTuple):
     """Which objects a menu is about.
 
@@ -41,13 +51,16 @@ class Chosen(NamedTuple):
         Whose objects they are.
     labels : tuple of int
         The objects, the current one first if it is among them.
-    table : ObjectsSection
-        The list, which knows whether splits and outlines are about all slices.
+    reach : Reach
+        Whether splits and outlines are about all slices.
+    parent : QWidget
+        Over which is asked.
     """
 
     controller: Controller
     labels: tuple[int, ...]
-    table: ObjectsSection
+    reach: Reach
+    parent: QWidget
 
     @property
     def first(self) -> int:
@@ -58,7 +71,7 @@ class Chosen(NamedTuple):
 def add_splits(menu: QMenu, chosen: Chosen) -> None:
     """Add the ways to split an object."""
     actions = chosen.controller.workflow.object_actions
-    first, many = chosen.first, chosen.table.all_slices
+    first, many = chosen.first, chosen.reach.all_slices
     _add_reach(menu, chosen)
     cut = partial(chosen.controller.begin_cut, first, many)
     _add(menu, "Along a stroke…", cut)
@@ -73,7 +86,7 @@ def add_shapes(menu: QMenu, chosen: Chosen) -> None:
 
     def reshape(kind: Kind) -> None:
         for label in chosen.labels:
-            actions.reshape(kind, label, chosen.table.all_slices)
+            actions.reshape(kind, label, chosen.reach.all_slices)
 
     for title, kind in SHAPES:
         _add(menu, title, partial(reshape, kind))
@@ -142,8 +155,8 @@ def _add_reach(menu: QMenu, chosen: Chosen) -> None:
         return
     reach = menu.addAction("In all slices")
     reach.setCheckable(True)
-    reach.setChecked(chosen.table.all_slices)
-    reach.toggled.connect(chosen.table.use_all_slices)
+    reach.setChecked(chosen.reach.all_slices)
+    reach.toggled.connect(chosen.reach.use)
     menu.addSeparator()
 
 
@@ -158,7 +171,7 @@ def _ask_colour(chosen: Chosen) -> None:
     if canvas is None:
         return
     now = QColor(object_colour(canvas.session, chosen.first))
-    colour = QColorDialog.getColor(now, chosen.table)
+    colour = QColorDialog.getColor(now, chosen.parent)
     if colour.isValid():
         listing = chosen.controller.workflow.object_list
         listing.colour(chosen.labels, colour.name())
@@ -166,7 +179,7 @@ def _ask_colour(chosen: Chosen) -> None:
 
 def _ask_number(chosen: Chosen) -> None:
     new, given = QInputDialog.getInt(
-        chosen.table, "Number", "Number in the mask:", chosen.first, 1, MOST_LABEL
+        chosen.parent, "Number", "Number in the mask:", chosen.first, 1, MOST_LABEL
     )
     if given:
         chosen.controller.workflow.object_actions.renumber(chosen.first, new)
@@ -182,7 +195,7 @@ def _ask_class(chosen: Chosen) -> None:
     choices: Sequence[str] = known if now or not known else ["", *known]
     place = choices.index(now) if now in choices else 0
     name, given = QInputDialog.getItem(
-        chosen.table,
+        chosen.parent,
         "Class",
         "What kind of thing it is, which objects can share (empty for none):",
         choices,

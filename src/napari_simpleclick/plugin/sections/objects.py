@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_simpleclick.annotation import plain_name
 from napari_simpleclick.plugin.layers.colours import object_colour
-from napari_simpleclick.plugin.sections.object_menu import Chosen, add_all
+from napari_simpleclick.plugin.sections.object_menu import Chosen, Reach, add_all
 
 if TYPE_CHECKING:
     from qtpy.QtCore import QPoint
@@ -46,7 +46,7 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
 
     Attributes
     ----------
-    all_slices : bool
+    reach : Reach
         Whether splits and outlines are about all slices, or the one in view.
     """
 
@@ -55,7 +55,7 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
         self.controller = controller
         self._session: Session | None = None
         self._filling = False
-        self.all_slices = False
+        self.reach = Reach()
         self._selected: set[int] = set()
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -183,10 +183,6 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
     def _label(self, row: int) -> int:
         return int(self.item(row, 0).data(Qt.ItemDataRole.UserRole))
 
-    def use_all_slices(self, wanted: bool) -> None:
-        """Let splits and outlines from the menu be about all slices, or one."""
-        self.all_slices = wanted
-
     def chosen(self) -> Chosen | None:
         """Tell which objects are selected, the current one first; None for none."""
         if self._session is None or self.controller.canvas is None:
@@ -195,7 +191,7 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
         order = [self._label(row) for row in range(self.rowCount())]
         selected = [k for k in order if k in self._selected and k != current]
         labels = (current, *selected)
-        return Chosen(self.controller, labels, self)
+        return Chosen(self.controller, labels, self.reach, self)
 
     def keyPressEvent(self, event: Any) -> None:
         """Delete what is selected by the Delete key."""
@@ -245,7 +241,7 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
             self._selected = {label}
         rest = sorted(self._selected - {label})
         labels = (label, *rest)
-        chosen = Chosen(self.controller, labels, self)
+        chosen = Chosen(self.controller, labels, self.reach, self)
         menu = QMenu(self)
         add_all(menu, chosen, lambda: self.editItem(self.item(item.row(), 0)))
         menu.popup(self.viewport().mapToGlobal(place))
