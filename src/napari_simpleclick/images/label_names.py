@@ -229,7 +229,8 @@ def _read_nifti(path: Path) -> tuple[LabelName, ...]:
         if b"<LabelTable" in text:
             with suppress(ElementTree.ParseError, ValueError, KeyError):
                 root = ElementTree.fromstring(text.strip(b"\0 \n"))
-                return tuple(map(_of_element, root.iter("Label")))
+                found = map(_of_element, root.iter("Label"))
+                return tuple(one for one in found if one.label)
     return ()
 
 
