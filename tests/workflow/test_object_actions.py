@@ -316,6 +316,9 @@ def test_hidden_objects_are_not_drawn_and_not_clicked_on(person):
     person.canvas.choose(2)
     person.click(*SECOND)
     assert "Object 2 is hidden" in told(person)[0]
+    person.canvas.choose(1)
+    person.workflow.pick(SECOND)
+    assert person.canvas.session.label == 1
     listing.isolate([1])
     assert colour(2)[3] == 1
     listing.set_opacity([2], 0.25)

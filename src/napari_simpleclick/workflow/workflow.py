@@ -220,13 +220,13 @@ class Workflow:
             self.object_list.isolate([self.canvas.session.label])
 
     def pick(self, position: tuple[float, ...]) -> None:
-        """Go on with the object at a position in image coordinates, if one is there."""
+        """Go on with the object seen at a position in image coordinates, if any is."""
         if self.canvas is None:
             return
         labels, place = self.canvas.labels, tuple(round(value) for value in position)
         if all(0 <= at < side for at, side in zip(place, labels.shape, strict=True)):
             label = int(labels[place])
-            if label:
+            if label and not self.canvas.session.objects.style(label).hidden:
                 self.choose(label)
 
     def meet(self, position: tuple[float, ...]) -> None:
