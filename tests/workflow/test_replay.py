@@ -140,7 +140,7 @@ def test_what_was_done_with_objects_is_done_again(person, image):
     models = SimpleNamespace(engine=person.engine)
     queue = SimpleNamespace(canvas=canvas, models=models, when_answered=None)
     actions = ObjectActions(queue, lambda act: act())
-    person.mask[2, 5:9, 5:9] = 9
+    person.mask[2, 5:25, 5:25] = 9
     there = np.zeros_like(person.mask)
     session.take_mask(
         {9: ObjectStyle("island")}, MaskChange.between(there, person.mask)
@@ -154,9 +154,8 @@ def test_what_was_done_with_objects_is_done_again(person, image):
     made = set(np.unique(person.mask)) - {0, 1, 2, 9}
     actions.reshape("grow", 2, True, 3)
     actions.merge((2, made.pop()))
-    rows, columns = np.nonzero(person.mask[6] == 1)
-    stroke = [(rows.min() - 1, columns.mean()), (rows.max() + 1, columns.mean())]
-    actions.cut(1, canvas.plane, stroke, True)
+    stroke = [(3, 15), (15, 15), (27, 15)]
+    actions.cut(9, Plane((1, 2), (2, 0, 0)), stroke, True)
     actions.renumber(9, 30)
     person.writer.close()
     assert person.writer.trouble() is None
