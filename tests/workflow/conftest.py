@@ -31,6 +31,8 @@ class BrightPredictor:
         Raised one after the other, instead of the next answers.
     """
 
+    encodes_once = False
+
     def __init__(self) -> None:
         self.calls = 0
         self.errors: list[Exception] = []

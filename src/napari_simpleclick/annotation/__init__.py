@@ -18,6 +18,12 @@ from napari_simpleclick.annotation.propagated import (
     PropagatedSlice,
     PropagatedSlices,
 )
+from napari_simpleclick.annotation.proposals import (
+    Proposal,
+    Proposals,
+    ProposalStates,
+    Verdict,
+)
 from napari_simpleclick.annotation.requests import Request, Requests
 from napari_simpleclick.annotation.session import Session
 from napari_simpleclick.annotation.voxel_counts import VoxelCounts
@@ -39,9 +45,13 @@ __all__ = [
     "Propagated",
     "PropagatedSlice",
     "PropagatedSlices",
+    "Proposal",
+    "ProposalStates",
+    "Proposals",
     "Request",
     "Requests",
     "Session",
+    "Verdict",
     "VoxelCounts",
     "fingerprint",
     "plain_name",

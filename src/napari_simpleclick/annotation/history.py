@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.annotation.placed_prompt import PlacedPrompts
     from napari_simpleclick.annotation.prediction_settings import PredictionSettings
     from napari_simpleclick.annotation.propagated import PropagatedSlices
+    from napari_simpleclick.annotation.proposals import ProposalStates
 
 UNDO_STEPS = 200
 """How many edits can be taken back."""
@@ -65,6 +66,8 @@ class EditState:
         Object on a slice to what was propagated there; None for nothing.
     styles : dict
         Label to its style.
+    proposals : dict
+        Number to the proposal; None for none.
     order : tuple of int or None
         Labels in the order of the list; None if the edit does not touch it.
     """
@@ -73,6 +76,7 @@ class EditState:
     answered: dict[ObjectSlice, bytes] = field(default_factory=dict)
     propagated: PropagatedSlices = field(default_factory=dict)
     styles: dict[int, ObjectStyle] = field(default_factory=dict)
+    proposals: ProposalStates = field(default_factory=dict)
     order: tuple[int, ...] | None = None
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from napari_simpleclick.annotation.history import Edit, EditState, ObjectStyle
 from napari_simpleclick.annotation.object_slice import Mask, ObjectSlice, fingerprint
 from napari_simpleclick.annotation.propagated import Propagated
+from napari_simpleclick.annotation.proposals import Proposals
 from napari_simpleclick.annotation.voxel_counts import VoxelCounts
 from napari_simpleclick.errors import UserError
 
@@ -31,6 +32,8 @@ class Objects:
         Label to the name and colour that the person gave it.
     propagated : Propagated
         What propagation wrote.
+    proposals : Proposals
+        What was found and may be an object.
     voxel_counts : VoxelCounts
         Voxels of each object.
     last_order : int
@@ -43,6 +46,7 @@ class Objects:
         self.prompts: dict[ObjectSlice, PlacedPrompts] = {}
         self.styles: dict[int, ObjectStyle] = {}
         self.propagated = Propagated()
+        self.proposals = Proposals()
         self.voxel_counts = VoxelCounts()
         self.last_order = 0
         self.order: tuple[int, ...] = ()
@@ -149,6 +153,7 @@ class Objects:
         self.prompts |= state.prompts
         self._answered |= state.answered
         self.propagated.put(state.propagated)
+        self.proposals.put(state.proposals)
         for label, style in state.styles.items():
             self.styles.pop(label, None)
             if style != ObjectStyle():
@@ -164,6 +169,7 @@ class Objects:
             {where: self._answered.get(where, b"") for where in touched.answered},
             {where: self.propagated.find(where) for where in touched.propagated},
             {label: self.style(label) for label in touched.styles},
+            {number: self.proposals.find(number) for number in touched.proposals},
             None if touched.order is None else self.order,
         )
 
@@ -193,5 +199,5 @@ class Objects:
             gone.propagated
             | {moved(one): self.propagated.find(one) for one in gone.propagated},
             gone.styles | {new: self.style(label)},
-            tuple(new if one == label else one for one in self.order),
+            order=tuple(new if one == label else one for one in self.order),
         )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.annotation.object_action import ObjectAction
     from napari_simpleclick.annotation.prediction_settings import PredictionSettings
     from napari_simpleclick.annotation.propagated import PropagatedSlices
+    from napari_simpleclick.annotation.proposals import ProposalStates
     from napari_simpleclick.images.planes import Plane
 
 
@@ -214,6 +215,28 @@ class Session:
             Of the mask.
         """
         self._edit("propagation", EditState(propagated=slices), change)
+
+    def propose(
+        self,
+        name: str,
+        states: ProposalStates,
+        change: MaskChange | None = None,
+        styles: dict[int, ObjectStyle] | None = None,
+    ) -> None:
+        """Record what was found, or what a person said of it, as one undo step.
+
+        Parameters
+        ----------
+        name : str
+            What was done: ``find``, ``accept proposal`` or ``reject proposal``.
+        states : dict
+            Number to what the proposal is now; None where it is gone.
+        change : MaskChange or None
+            Of the mask, if one has become an object.
+        styles : dict or None
+            Label to the name that the object gets.
+        """
+        self._edit(name, EditState(styles=styles or {}, proposals=states), change)
 
     def end(
         self,

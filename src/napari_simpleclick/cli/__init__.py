@@ -8,6 +8,7 @@ import typer
 
 import napari_simpleclick
 from napari_simpleclick.cli import (
+    encode,
     evaluate,
     measure,
     models,
@@ -23,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for commands in (segment, propagate, measure, replay, evaluate, models):
+for commands in (segment, propagate, encode, measure, replay, evaluate, models):
     app.add_typer(commands.app)
 app.add_typer(weights.app, name="weights")
 

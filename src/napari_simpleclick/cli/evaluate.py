@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,18 +17,19 @@ from napari_simpleclick.cli.common import (
     one_sentence,
     option_error,
     progress_bar,
+    usual_jobs,
 )
 
 if TYPE_CHECKING:
     from napari_simpleclick.evaluation import Result
+    from napari_simpleclick.evaluation.datasets import Case
+    from napari_simpleclick.evaluation.worker import RobotSettings
 
 app = typer.Typer()
 
 DATA = "Data sets 'folder' and 'volume'"
 PROTOCOL = "Protocol"
 WORKERS = "Workers"
-MOST_JOBS = 8
-"""Processes started unless told otherwise; each holds a model of its own."""
 
 
 @app.command(epilog=example("evaluate --dataset sstem --root stack1 --report out"))
@@ -57,6 +57,10 @@ def evaluate(
     ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Folder for a web page with pictures.")
+    ] = None,
+    find: Annotated[
+        int | None,
+        typer.Option(min=3, help="Find the others with this many objects as examples."),
     ] = None,
     stop_at: Annotated[
         float | None,
@@ -182,7 +186,7 @@ def evaluate(
     except ValidationError as error:
         raise option_error(error) from error
     settings = chosen.resolved(dataset)
-    jobs = jobs or _jobs(settings.device)
+    jobs = jobs or usual_jobs(settings.device)
     with progress_bar() as bar:
         task = bar.add_task(dataset, total=len(cases))
         result = robot(
@@ -196,12 +200,43 @@ def evaluate(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     _show([result])
+    if find is not None:
+        _find(result, cases, settings, find, json_)
     if report is not None:
         with Console(stderr=True).status("Pictures of the best and the worst…"):
             strips = draw_strips(
                 result, cases, settings, jobs=jobs, scheduler=scheduler
             )
         typer.echo(f"Saved {write_report([result], report, strips)}")
+
+
+def _find(
+    result: Result,
+    cases: list[Case],
+    settings: RobotSettings,
+    examples: int,
+    out: Path | None,
+) -> None:
+    """Measure *Find similar*, and say how it went."""
+    from napari_simpleclick.evaluation.finding import measure_finding
+
+    with progress_bar() as bar:
+        task = bar.add_task("Find similar", total=None)
+        found = measure_finding(
+            result,
+            cases,
+            settings,
+            examples,
+            out=out,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        ).find
+    assert found is not None
+    table = Table("Examples", "Objects", "Proposed", "Right", "Recall", "Clicks saved")
+    counts = (found.examples, found.objects, found.proposed, found.right)
+    table.add_row(
+        *map(str, counts), f"{100 * found.recall:.0f} %", str(found.clicks_saved)
+    )
+    console.print(table)
 
 
 @app.command(epilog=example("compare ours.json theirs.json --report out"))
@@ -232,17 +267,6 @@ def compare(
         console.print(table)
     if report is not None:
         typer.echo(f"Saved {write_report(found, report)}")
-
-
-def _jobs(device: str) -> int:
-    """One process per core, or one alone where a GPU does the work."""
-    if not device.startswith("cpu"):
-        return 1
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:
-        cores = os.cpu_count() or 1
-    return min(cores, MOST_JOBS)
 
 
 def _show(results: list[Result]) -> None:

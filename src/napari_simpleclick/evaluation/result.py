@@ -50,6 +50,48 @@ class CaseResult(BaseModel):
     final_iou: float | None = None
 
 
+class FindResult(BaseModel):
+    """What *Find similar* found on images that nobody clicked on.
+
+    Parameters
+    ----------
+    examples : int
+        Objects that were learned from, on images of their own.
+    images, objects : int
+        What was searched, and how many objects there are.
+    proposed, right : int
+        How much was proposed, and how much of that is an object (IoU above 0.5).
+    precision, recall : float or None
+        Share of what was proposed that is right, and of the objects that were found.
+    miou : float or None
+        Mean IoU of what is right.
+    clicks_saved : int
+        Clicks that the robot needs to bring the found objects as far as they were
+        proposed. Every proposal costs a key instead: ``proposed`` of them.
+    seconds : float
+        Wall time of an image.
+    seconds_learning : float
+        Wall time of what comes before the first image.
+    decoded : int
+        How often the network answered a click, learning included.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    examples: int
+    images: int
+    objects: int
+    proposed: int
+    right: int
+    precision: float | None
+    recall: float
+    miou: float | None
+    clicks_saved: int
+    seconds: float
+    seconds_learning: float
+    decoded: int
+
+
 class Result(BaseModel):
     """An evaluation: the summary first, then every case.
 
@@ -86,6 +128,8 @@ class Result(BaseModel):
         Everything else that the numbers depend on.
     cases : tuple of CaseResult
         Every object, in the order of the data set.
+    find : FindResult or None
+        What *Find similar* found, if that was measured.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -104,6 +148,7 @@ class Result(BaseModel):
     weights: str
     settings: dict[str, Any]
     cases: tuple[CaseResult, ...]
+    find: FindResult | None = None
 
     def save(self, path: Path) -> None:
         """Write the JSON, a line per case; an old file stays whole until then."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_simpleclick.images.viewport import Viewport
+    from napari_simpleclick.inference.feature_store import FeatureStore
+    from napari_simpleclick.networks import Features
 
 
 SETTLED_AFTER = 10
@@ -97,6 +100,9 @@ class Predictor:
     features_bytes : int
         Memory for features of crops that were shown before, for networks that encode
         once; the others keep those of the last crop alone.
+    store : FeatureStore or None
+        Where such a network looks for features that were worked out before; nothing is
+        written to it.
     first_look : {"published", "magnifications"}
         What the network is shown of an object without a mask and without a view (see
         :class:`ObjectState`): the whole image, as published, or several squares around
@@ -119,6 +125,7 @@ class Predictor:
         zoom: ZoomIn | None = None,
         threads: int | None = None,
         features_bytes: int = LIMIT_BYTES,
+        store: FeatureStore | None = None,
         first_look: FirstLook = "published",
     ) -> None:
         self.device = choose_device(device)
@@ -136,11 +143,17 @@ class Predictor:
         self._chooser = Chooser.of(network)
         self._state = ObjectState()
         self._network = CropNetwork(
-            network, self.device, self.dtype, flip, features_bytes
+            network, self.device, self.dtype, flip, features_bytes, store
         )
+        self._keys: dict[tuple[Crop, tuple[int, int]], bytes] = {}
         self._image: NDArray[Any] | None = None
         self._grid: SquareGrid | None = None
         self._window = Window(0.0, 1.0)
+
+    @property
+    def crop_network(self) -> CropNetwork:
+        """The network, to be asked about crops that are chosen elsewhere."""
+        return self._network
 
     def set_image(
         self,
@@ -179,7 +192,70 @@ class Predictor:
             self._image = self._grid.there(array, self._window.apply)
             self._window = Window(0.0, 1.0)
         self._state = ObjectState()
-        self._network.forget()
+        self._keys = {}
+
+    @property
+    def encoder(self) -> CropNetwork:
+        """What encodes crops and remembers them."""
+        return self._network
+
+    @property
+    def encodes_once(self) -> bool:
+        """Whether it is worth while to encode before there is a prompt."""
+        return self._network.spec.encodes_once
+
+    def beside(self) -> Predictor:
+        """Give a predictor of the same network and memory that is shown other images.
+
+        The two must not predict at the same time.
+        """
+        other = copy(self)
+        other._image, other._state, other._keys = None, ObjectState(), {}
+        return other
+
+    def encode(
+        self,
+        prompts: Sequence[Click] = (),
+        prior: ArrayLike | None = None,
+        state: ObjectState | None = None,
+    ) -> None:
+        """Encode what the next prompt looks at, so that its answer is a decode.
+
+        Parameters
+        ----------
+        prompts, prior, state
+            What was asked and answered before, as :meth:`predict` takes it; by default
+            the next prompt is the first. Where the next one will be is not known: if it
+            makes the crop another one, that is encoded when it comes.
+        """
+        view, size = self._next_look(prompts, prior, state)
+        memory = enough_memory("a prediction")
+        with memory, torch.inference_mode(), limited_threads(self.threads):
+            self._features(view, size)
+
+    def first_pixels(self) -> NDArray[np.float32]:
+        """Give what the network is shown at the first prompt.
+
+        Returns
+        -------
+        ndarray
+            (h, w) or (h, w, 3) float32 in [0, 1].
+        """
+        return self._pixels(*self._next_look((), None, None))
+
+    def _next_look(
+        self,
+        prompts: Sequence[Click],
+        prior: ArrayLike | None,
+        state: ObjectState | None,
+    ) -> tuple[Crop, tuple[int, int]]:
+        """Choose crop and size for the next prompt, as if it lay on the last one."""
+        shape, now = self._network_shape, state or ObjectState()
+        clicks = self._on_grid([*prompts, *prompts[-1:]])
+        seen = None if prior is None else self._check_prior(prior)
+        first = moved_to(self._first(now.viewport, shape), clicks, shape)
+        crop = self.zoom.choose(seen, clicks, shape, now.crop, first)
+        return crop or Crop.whole(shape), self.zoom.network_size(crop, shape)
 
     def extent(self, state: ObjectState) -> Crop | None:
         """Tell outside which part of the image an answer is 0, in px of the image.
@@ -396,7 +472,7 @@ class Predictor:
         """Ask the network about a crop; None for the whole image."""
         shape = self._network_shape
         view, size = crop or Crop.whole(shape), self.zoom.network_size(crop, shape)
-        features = self._network.encode((view, size), lambda: self._pixels(view, size))
+        features = self._features(view, size)
         prompts = self._crop_prompts(clicks, prior, view, size)
         answer = self._network.answer(features, prompts, memory)
         return _Asked(answer, view, clicks)
@@ -475,6 +551,15 @@ class Predictor:
         if prior is not None and len(clicks) > SETTLED_AFTER:
             result[view.slices] = before[view.slices]
         result[crop.slices] = expit(_resized(fine, crop))
+
+    def _features(self, crop: Crop, size: tuple[int, int]) -> Features:
+        """Features of a crop; neither read nor encoded anew while they are kept."""
+        key = self._keys.get((crop, size))
+        found = None if key is None else self._network.remembered(key)
+        if found is None:
+            key, found = self._network.encode(self._pixels(crop, size))
+            self._keys[crop, size] = key
+        return found
 
     def _pixels(self, crop: Crop, size: tuple[int, int]) -> NDArray[np.float32]:
         """Pixels (h, w) or (h, w, 3) of a crop, in [0, 1]."""

@@ -157,6 +157,10 @@ class Network(nn.Module):
         """Whether a parameter belongs to a transformer block, for Muon."""
         return False
 
+    def shapes_features(self, name: str) -> bool:
+        """Whether what :meth:`encode` gives depends on a parameter or buffer."""
+        return True
+
     def decays(self, name: str) -> bool:
         """Whether weight decay acts on a parameter: on matrices and kernels alone."""
         return self.get_parameter(name).ndim >= 2

@@ -69,6 +69,11 @@ class Controller:
             Action.PREDICT: flow.predict,
             Action.CHECK: flow.check_next,
             Action.ACCEPT: flow.accept,
+            Action.FIND: flow.similar.find,
+            Action.NEXT: flow.similar.go_on,
+            Action.PREVIOUS: lambda: flow.similar.go_on(-1),
+            Action.ACCEPT_PROPOSAL: flow.similar.accept,
+            Action.REJECT_PROPOSAL: flow.similar.reject,
         }
         self._entering = False
         self._cutting = 0, False
@@ -76,6 +81,8 @@ class Controller:
         self.mouse = Mouse(viewer, self._wants_clicks, self._on_click, self.pick)
         self.cut = CutStroke(viewer, self._on_cut)
         viewer.layers.events.removed.connect(self._on_layer_removed)
+        for event in self._view_events():
+            event.connect(self._on_view)
         flow.autosave.restored.connect(self._on_restored)
         flow.queue.held.connect(self._on_held)
 
@@ -165,6 +172,8 @@ class Controller:
         self.workflow.close()
         self._leave_canvas()
         self.viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        for event in self._view_events():
+            event.disconnect(self._on_view)
         self.mouse.close()
 
     # -- the canvas ----------------------------------------------------------------
@@ -188,6 +197,8 @@ class Controller:
         for layer in canvas.points.values():
             layer.events.data.connect(self._on_points)
         canvas.image.events.data.connect(self._on_image_data)
+        for event in _look_events(canvas):
+            event.connect(self._on_view)
         canvas.mask.events.data.connect(self._check_shape)
         canvas.refused.connect(self._complain)
         canvas.choose(canvas.session.label)
@@ -214,6 +225,8 @@ class Controller:
         for layer in canvas.points.values():
             layer.events.data.disconnect(self._on_points)
         canvas.image.events.data.disconnect(self._on_image_data)
+        for event in _look_events(canvas):
+            event.disconnect(self._on_view)
         canvas.mask.events.data.disconnect(self._check_shape)
         canvas.refused.disconnect(self._complain)
         if canvas.is_whole():
@@ -268,6 +281,17 @@ class Controller:
         if self.engine is not None:
             self.engine.forget()
         self._check_shape()
+        self.workflow.encode_ahead.renew()
+
+    def _view_events(self) -> tuple[Any, ...]:
+        """Events of the viewer after which another part of a slice may be seen."""
+        dims = self.viewer.dims.events
+        camera = getattr(self.viewer, "scene", self.viewer).camera.events  # since 0.9
+        return dims.point, dims.order, dims.ndisplay, camera.center, camera.zoom
+
+    def _on_view(self) -> None:
+        """Have what is shown now encoded before it is clicked on."""
+        self.workflow.encode_ahead.update()
 
     def _check_shape(self) -> None:
         """Work no more on an image whose mask does not fit it."""
@@ -321,3 +345,9 @@ class Controller:
 
     def _complain(self, sentence: str) -> None:
         self.workflow.complain(UserError(sentence))
+
+
+def _look_events(canvas: LayerCanvas) -> tuple[Any, ...]:
+    """Events of an image after which its slices may be looked at in another way."""
+    events = canvas.image.events
+    return events.contrast_limits, events.gamma

@@ -90,10 +90,11 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
     for image in opened:
         for sentence in image.warnings:
             show_warning(sentence)
-    return [_layer_data(image) for image in opened]
+    return [layer_data(image) for image in opened]
 
 
-def _layer_data(image: Opened) -> LayerData:
+def layer_data(image: Opened) -> LayerData:
+    """Give what napari makes a layer of."""
     source = image.source
     extra = image.array.ndim - image.rgb - len(source.order)
     look: dict[str, Any] = {

@@ -39,6 +39,11 @@ class Action(Enum):
     PREDICT = "Predict the clicks that wait"
     CHECK = "Go to the slice that is worth a look most"
     ACCEPT = "Take this slice for annotated as it is"
+    FIND = "Find what looks like the objects, on this slice"
+    NEXT = "Show the next proposal"
+    PREVIOUS = "Show the proposal before"
+    ACCEPT_PROPOSAL = "Make this proposal an object"
+    REJECT_PROPOSAL = "Reject this proposal"
     HELP = "Show this table"
 
 
@@ -52,6 +57,11 @@ KEYS = {
     "T": Action.PROPAGATE,
     "U": Action.CHECK,
     "K": Action.ACCEPT,
+    "Shift+F": Action.FIND,
+    "H": Action.NEXT,
+    "Shift+H": Action.PREVIOUS,
+    "G": Action.ACCEPT_PROPOSAL,
+    "Shift+G": Action.REJECT_PROPOSAL,
     "Enter": Action.PREDICT,
     "Ctrl+Z": Action.UNDO,
     "Ctrl+Shift+Z": Action.REDO,

@@ -19,6 +19,7 @@ from napari_simpleclick.annotation.object_slice import ObjectSlice
 from napari_simpleclick.annotation.packing import pack_mask, unpack_mask
 from napari_simpleclick.annotation.prediction_settings import PredictionSettings
 from napari_simpleclick.annotation.propagated import PropagatedSlice
+from napari_simpleclick.annotation.proposals import Proposal, Verdict
 from napari_simpleclick.annotation.requests import Request
 from napari_simpleclick.images.planes import Plane
 from napari_simpleclick.images.viewport import Viewport
@@ -138,6 +139,10 @@ def _encode_state(state: EditState, ids: Ids) -> dict[str, Any]:
             for where, one in state.propagated.items()
         ],
         "styles": [[k, _encode_style(style)] for k, style in state.styles.items()],
+        "proposals": [
+            [number, None if one is None else _encode_proposal(one)]
+            for number, one in state.proposals.items()
+        ],
     }
     if state.order is not None:
         value["order"] = state.order
@@ -168,7 +173,35 @@ def _decode_state(detail: dict[str, Any], found: Found) -> EditState:
             for where, one in detail["propagated"]
         },
         {label: ObjectStyle(**style) for label, style in detail["styles"]},
+        {
+            number: None if one is None else _decode_proposal(one)
+            for number, one in detail.get("proposals", ())  # older files lack them
+        },
         tuple(detail["order"]) if "order" in detail else None,
+    )
+
+
+def _encode_proposal(one: Proposal) -> dict[str, Any]:
+    return {
+        "plane": [one.plane.axes, one.plane.index],
+        "corner": one.corner,
+        "mask": one.packed.hex(),
+        "score": one.score,
+        "seed": one.seed,
+        "verdict": one.verdict.value,
+    }
+
+
+def _decode_proposal(detail: dict[str, Any]) -> Proposal:
+    (first, second), index = detail["plane"]
+    (row, column), (seed_row, seed_column) = detail["corner"], detail["seed"]
+    return Proposal(
+        Plane((first, second), tuple(index)),
+        (row, column),
+        bytes.fromhex(detail["mask"]),
+        detail["score"],
+        (seed_row, seed_column),
+        Verdict(detail["verdict"]),
     )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.annotation import Mask, ObjectSlice, PlacedPrompts, Request
+    from napari_simpleclick.images import Plane, Viewport
     from napari_simpleclick.images.view import DisplaySettings, View
     from napari_simpleclick.inference import Predictor
     from napari_simpleclick.weights import Card
@@ -180,7 +181,7 @@ class PredictionEngine:
     def _answer(self, job: Job) -> Answer:
         start = time.perf_counter()
         request = job.request
-        shape = self._show(job)
+        shape = self.show(request.object_slice.plane, job.view, job.spacing)
         if request.prompts:
             mask = job.finish(self._predict(job, shape))
         else:
@@ -235,18 +236,53 @@ class PredictionEngine:
         )
         self._latest.move_to_end(object_slice)
 
-    def _show(self, job: Job) -> tuple[int, int]:
-        """Show the predictor the job's slice, unless it has seen it."""
-        plane, view = job.request.object_slice.plane, job.view
+    def show(
+        self, plane: Plane, view: View, spacing: tuple[float, float]
+    ) -> tuple[int, int]:
+        """Show the predictor a slice, unless it has seen it; under the lock.
+
+        Parameters
+        ----------
+        plane : Plane
+            The slice.
+        view : View
+            How the image is looked at.
+        spacing : tuple of float
+            Height and width of a pixel.
+
+        Returns
+        -------
+        tuple of int
+            (height, width) of the slice.
+        """
         if self._outdated or view.source is not self._source:
             self._latest.clear()
             self.shown, self._source, self._outdated = None, view.source, False
-        if self.shown != (plane, view.look, job.spacing):
+        if self.shown != (plane, view.look, spacing):
             picture = view.read(plane)
-            self.predictor.set_image(picture, view.window(), job.spacing)
-            self.shown = plane, view.look, job.spacing
+            self.predictor.set_image(picture, view.window(), spacing)
+            self.shown = plane, view.look, spacing
             self._size = picture.shape[0], picture.shape[1]
         return self._size
+
+    def encode(
+        self, viewport: Viewport | None = None, after: ObjectSlice | None = None
+    ) -> None:
+        """Encode what the next click on the shown slice looks at; under the lock.
+
+        Parameters
+        ----------
+        viewport : Viewport or None
+            What is seen of the slice; None for all of it.
+        after : ObjectSlice or None
+            Whose answer the click is to correct; None for the first click on an object.
+        """
+        known = None if after is None else self._latest.get(after)
+        if known is None:
+            self.predictor.encode(state=ObjectState(viewport=viewport))
+        else:
+            clicks = [step.click for step in known.steps]
+            self.predictor.encode(clicks, known.probability(), known.state)
 
 
 def _ends(steps: PlacedPrompts) -> tuple[int, int]:

@@ -214,6 +214,7 @@ class Load:
             available_devices,
             choose_device,
         )
+        from napari_simpleclick.inference.feature_store import FeatureStore
         from napari_simpleclick.weights import load_weights
         from napari_simpleclick.workflow.engine import PredictionEngine
 
@@ -222,7 +223,9 @@ class Load:
         network, card = load_weights(self.choice.model)
         self._check()
         precision = cast("Precision", self.choice.precision)
-        predictor = Predictor(network, self.choice.device, precision)
+        predictor = Predictor(
+            network, self.choice.device, precision, store=FeatureStore()
+        )
         _warm_up(predictor)
         return PredictionEngine(predictor, card)
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_simpleclick.annotation import ObjectSlice, PlacedPrompt
+    from napari_simpleclick.images import Plane
     from napari_simpleclick.workflow.canvas import Canvas, ShownPoint
 
 
@@ -26,6 +27,30 @@ def take_over(canvas: Canvas) -> Iterator[tuple[ObjectSlice, PlacedPrompt]]:
     UserError
         If a point is where no click can be.
     """
+    orders, fresh = _known_and_fresh(canvas)
+    _move_clicks(canvas, orders)
+    for point in fresh:
+        yield _add_click(canvas, point)
+
+
+def fresh_places(canvas: Canvas) -> Iterator[tuple[Plane, float, float]]:
+    """Go through the points that are no clicks yet: slice, row and column.
+
+    Raises
+    ------
+    UserError
+        If a point is where no click can be.
+    """
+    for point in _known_and_fresh(canvas)[1]:
+        plane = canvas.plane(point.position)
+        row, column = plane.point(point.position)
+        yield plane, row, column
+
+
+def _known_and_fresh(
+    canvas: Canvas,
+) -> tuple[dict[int, ShownPoint], list[ShownPoint]]:
+    """Points by the order of their click, and those that are no clicks yet."""
     orders: dict[int, ShownPoint] = {}
     fresh: list[ShownPoint] = []
     for point in canvas.shown_points():
@@ -33,9 +58,7 @@ def take_over(canvas: Canvas) -> Iterator[tuple[ObjectSlice, PlacedPrompt]]:
             orders[point.order] = point
         else:
             fresh.append(point)
-    _move_clicks(canvas, orders)
-    for point in fresh:
-        yield _add_click(canvas, point)
+    return orders, fresh
 
 
 def _move_clicks(canvas: Canvas, orders: dict[int, ShownPoint]) -> None:

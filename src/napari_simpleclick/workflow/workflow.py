@@ -10,17 +10,20 @@ from psygnal import Signal
 from napari_simpleclick.annotation import ObjectStack
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.workflow.autosave import Autosave
+from napari_simpleclick.workflow.encode_ahead import EncodeAhead
 from napari_simpleclick.workflow.explain import explain
 from napari_simpleclick.workflow.mask_array import FULL, MOST_LABEL
 from napari_simpleclick.workflow.mask_choice import MaskChoice
 from napari_simpleclick.workflow.model_loader import ModelLoader
 from napari_simpleclick.workflow.object_actions import ObjectActions
 from napari_simpleclick.workflow.object_list import ObjectList
-from napari_simpleclick.workflow.placing import take_over
+from napari_simpleclick.workflow.placing import fresh_places, take_over
 from napari_simpleclick.workflow.prediction_queue import PredictionQueue
 from napari_simpleclick.workflow.propagator import Propagator
 from napari_simpleclick.workflow.retouch import Retouch
 from napari_simpleclick.workflow.review import Review
+from napari_simpleclick.workflow.similar import Similar
+from napari_simpleclick.workflow.volume_encoder import VolumeEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +52,8 @@ class Workflow:
         The image that is worked on.
     positive : bool
         Whether a click with the left button adds to the object.
-    models, queue, autosave, propagator, review, retouch
-    object_actions, object_list, masks
+    models, queue, autosave, propagator, review, retouch, similar, encode_ahead,
+    encode_all, object_actions, object_list, masks
         The parts.
     """
 
@@ -83,17 +86,38 @@ class Workflow:
         self.object_actions = ObjectActions(self.queue, self.attempt)
         self.object_list = ObjectList(self.queue)
         self.masks = MaskChoice(self.queue, executor)
+        self.similar = Similar(self.models, self.queue, executor)
+        self.encode_ahead = EncodeAhead(
+            self.models, self.queue, self.propagator, executor
+        )
+        self.encode_all = VolumeEncoder(self.models, executor)
+        self._followers = (
+            self.queue,
+            self.autosave,
+            self.propagator,
+            self.encode_ahead,
+            self.encode_all,
+            self.similar,
+        )
         self.models.loading.connect(self._on_loading)
         self.models.loaded.connect(self._on_model)
         self.models.failed.connect(self._on_model_error)
-        for part in (self.queue, self.autosave, self.propagator, self.masks):
+        for part in (
+            self.queue,
+            self.autosave,
+            self.propagator,
+            self.encode_all,
+            self.similar,
+            self.masks,
+        ):
             part.failed.connect(self.complain)
         lists = (self.object_actions, self.object_list)
-        for teller in (self.review, self.masks, *lists):
+        for teller in (self.review, self.similar, self.masks, *lists):
             teller.status.connect(self.status.emit)
         self.object_actions.changed.connect(self.propagator.look_again)
         self.masks.taken.connect(self.propagator.look_again)
         self.propagator.began.connect(self.began.emit)
+        self.similar.began.connect(self.began.emit)
 
     @property
     def engine(self) -> PredictionEngine | None:
@@ -106,7 +130,7 @@ class Workflow:
         """Work on an image from now on."""
         self.canvas = canvas
         canvas.session.happened.connect(self._on_event)
-        for part in (self.queue, self.autosave, self.propagator):
+        for part in self._followers:
             part.follow(canvas)
         self.take_over_points()
         self.changed.emit()
@@ -117,7 +141,7 @@ class Workflow:
         if canvas is None:
             return
         canvas.session.happened.disconnect(self._on_event)
-        for part in (self.queue, self.autosave, self.propagator):
+        for part in self._followers:
             part.follow(None)
         self.changed.emit()
 
@@ -147,6 +171,8 @@ class Workflow:
         if canvas is None:
             return
         try:
+            for plane, row, column in fresh_places(canvas):
+                self.similar.take_under(plane, row, column)
             for object_slice, step in take_over(canvas):
                 self.prompted.emit(object_slice, step)
         except UserError as error:
