@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,12 @@ import numpy as np
 from napari_simpleclick.annotation import (
     Edit,
     MaskChange,
+    ObjectAction,
+    ObjectSlice,
     PredictionSettings,
     Session,
 )
+from napari_simpleclick.annotation.session import TAKEN
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.view import View, VolumeWindows
 from napari_simpleclick.images.viewer_images import Opened, open_layers
@@ -25,6 +29,7 @@ from napari_simpleclick.sessions.reader import TAKEN_BACK
 from napari_simpleclick.sessions.taught_files import PREFIX, find_taught
 from napari_simpleclick.weights import catalogue, load_weights
 from napari_simpleclick.workflow.engine import Job, PredictionEngine
+from napari_simpleclick.workflow.reshaping import reshape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,7 +124,7 @@ def _replay(
         again = None
         if weights is not None and opened is not None:
             engines = _Engines(weights, original)
-            again = _PredictedAgain(engines, reading, opened, about)
+            again = _PredictedAgain(engines, reading, opened, about, mask)
         for number, (kind, edit) in enumerate(reading.play(mask), start=1):
             if again is not None and edit is not None:
                 again.follow(kind, edit)
@@ -174,10 +179,12 @@ class _PredictedAgain:
     reading: SessionReader
     opened: Opened
     about: dict[str, Any]
+    recorded: NDArray[Any]
     labels: NDArray[Any] = field(init=False)
     _done: list[MaskChange | None] = field(default_factory=list)
     _undone: list[MaskChange | None] = field(default_factory=list)
     _windows: VolumeWindows = field(default_factory=VolumeWindows)
+    _engine: PredictionEngine | None = None
 
     def __post_init__(self) -> None:
         """Start with an empty mask."""
@@ -204,9 +211,12 @@ class _PredictedAgain:
         if edit.settings is not None:
             return self._predict(edit, edit.settings)
         if edit.name == "delete object":
-            (label,) = edit.after.styles
-            there = np.nonzero(self.labels == label)
-            return MaskChange.of(self.labels.shape, there, label, 0)
+            there = np.nonzero(np.isin(self.labels, list(edit.after.styles)))
+            return MaskChange.of(self.labels.shape, there, self.labels[there], 0)
+        if edit.name == TAKEN:
+            return MaskChange.between(self.labels, self.recorded)
+        if edit.action is not None:
+            return self._act(edit.action)
         if edit.name == "end":
             return MaskChange.joined(list(self._cleared(edit)))
         if edit.change is None:
@@ -214,6 +224,17 @@ class _PredictedAgain:
         indices, _, after = edit.change.voxels()
         places = np.unravel_index(indices, edit.change.shape)
         return MaskChange.of(self.labels.shape, places, self.labels[places], after)
+
+    def _act(self, action: ObjectAction) -> MaskChange | None:
+        """Do with objects what was done with them; nothing where it cannot be done."""
+        where = ObjectSlice(action.labels[0], action.plane)
+        engine = self._engine
+        latest = None if engine is None else engine.latest(self.opened.array, where)
+        probability = None if latest is None else latest.probability()
+        locked = self.reading.session.objects.locked()
+        with suppress(UserError):
+            return reshape(self.labels, action, locked, probability)
+        return None
 
     def _cleared(self, edit: Edit) -> Iterator[MaskChange]:
         """Clear the slices beyond the end of an object."""
@@ -241,8 +262,10 @@ class _PredictedAgain:
         job = Job(requests[0], view, settings.spacing, settings.options)
         overwrite = self.reading.session.options.overwrite  # as it was when written
         plane, label = object_slice.plane, object_slice.label
-        mask = self.engines.find(settings.model).answer(job).mask
-        return MaskChange.of_object(self.labels, plane, label, mask, overwrite)
+        self._engine = self.engines.find(settings.model)
+        mask = self._engine.answer(job).mask
+        locked = self.reading.session.objects.locked()
+        return MaskChange.of_object(self.labels, plane, label, mask, overwrite, locked)
 
 
 def _find_image(about: dict[str, Any], image: Path | None) -> Opened | None:
