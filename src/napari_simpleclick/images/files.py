@@ -72,6 +72,11 @@ def suffix_of(path: Path) -> str:
     return ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
 
 
+def stem_of(path: Path) -> str:
+    """Name of a file without its extension, see :func:`suffix_of`."""
+    return path.name[: len(path.name) - len(suffix_of(path))]
+
+
 def read_image(path: Path) -> ImageFile:
     """Read an image file, or a folder that is one image.
 

@@ -9,11 +9,8 @@ from psygnal import Signal
 
 from napari_simpleclick.annotation import Edit, Proposal, ProposalStates, Verdict
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.workflow.similar_planes import (
-    around,
-    example_planes,
-    examples_of,
-)
+from napari_simpleclick.workflow.nearest_slices import nearest_first
+from napari_simpleclick.workflow.similar_examples import example_planes, examples_of
 from napari_simpleclick.workflow.verdicts import accept, proposal_under, reject
 
 if TYPE_CHECKING:
@@ -135,7 +132,7 @@ class Similar:
             return  # the clicks before it took so long that all is different now
         session = canvas.session
         try:
-            planes = around(canvas, here) if everywhere else [here]
+            planes = nearest_first(canvas, here) if everywhere else [here]
             kind = kind_of(session.objects.style(session.label).name)
             examples = example_planes(canvas, here)
             self.run = run = SimilarRun(canvas, engine, planes, examples, kind)

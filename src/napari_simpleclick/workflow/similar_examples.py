@@ -1,4 +1,4 @@
-"""Where a search for similar objects looks, and what it learns from."""
+"""What a search for similar objects learns from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_simpleclick.annotation import ObjectStack, Verdict
+from napari_simpleclick.annotation import Verdict
+from napari_simpleclick.workflow.nearest_slices import nearest_first
 
 if TYPE_CHECKING:
     from napari_simpleclick.images import Plane
@@ -21,19 +22,6 @@ def examples_of(canvas: Canvas) -> int:
     return len(prompted) + len(painted)
 
 
-def around(canvas: Canvas, here: Plane) -> list[Plane]:
-    """All slices of the stack in view, the nearest to the displayed one first."""
-    stack = ObjectStack.containing(
-        canvas.session.object_slice(here), canvas.options.channel_axis
-    )
-    if stack is None:
-        return [here]
-    length = canvas.labels.shape[stack.axis]
-    middle = here.index[stack.axis]
-    order = sorted(range(length), key=lambda index: (abs(index - middle), index))
-    return [stack.object_slice(index).plane for index in order]
-
-
 def example_planes(canvas: Canvas, here: Plane) -> list[Plane]:
     """Slices in view that hold objects: clicked ones and verdicts, then the nearest."""
     objects = canvas.session.objects
@@ -44,7 +32,7 @@ def example_planes(canvas: Canvas, here: Plane) -> list[Plane]:
     for _, one in objects.proposals:
         if one.verdict is not Verdict.OPEN:
             holding[one.plane] = holding.get(one.plane, 0) + 1
-    planes = around(canvas, here)
+    planes = nearest_first(canvas, here)
     order = {plane: number for number, plane in enumerate(planes)}
     certain = sorted(
         (plane for plane in holding if plane in order),
