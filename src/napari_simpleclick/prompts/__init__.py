@@ -8,13 +8,13 @@ from napari_simpleclick.prompts.kinds import (
     Box,
     Click,
     Lasso,
-    Point,
     Prompt,
     Scribble,
     moved,
     prompt_from_json,
     prompt_to_json,
 )
+from napari_simpleclick.prompts.lines import Point
 from napari_simpleclick.prompts.parsing import parse_prompt
 
 __all__ = [
