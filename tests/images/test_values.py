@@ -141,7 +141,9 @@ def test_samples_that_are_no_colours(tmp_path):
     pair = np.stack([NOISE, NOISE[::-1]], -1)
     options = {"photometric": "minisblack", "planarconfig": "contig"}
     tifffile.imwrite(tmp_path / "a.tif", pair, extrasamples=["unspecified"], **options)
-    np.testing.assert_array_equal(only(tmp_path / "a.tif").array, pair)
+    opened = only(tmp_path / "a.tif")
+    assert opened.source.axis_labels[0] == "channel"
+    np.testing.assert_array_equal(opened.array, np.moveaxis(pair, -1, 0))
     four = np.stack([NOISE] * 4, -1)
     tifffile.imwrite(
         tmp_path / "b.tif", four, photometric="rgb", extrasamples=["unspecified"]
@@ -215,7 +217,7 @@ def test_the_largest_series_is_the_image(tmp_path, monkeypatch, large, ome):
     assert "holds 2 images; the one of 5 x 20 x 24" in opened.warnings[0]
     assert "left out are 10 x 10" in opened.warnings[0]
     if ome:
-        assert opened.source.scale == (1, 1, 0.5)
+        assert opened.source.scale == (0.5,) * 3
 
 
 def test_smaller_copies_are_no_images(tmp_path):

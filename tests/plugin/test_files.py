@@ -106,6 +106,48 @@ def test_layers_without_a_source_are_saved_where_they_are(viewer, tmp_path):
         np.testing.assert_allclose(look["scale"], np.array([4, 5, 6]) * factor)
 
 
+LENGTHS = {"T": 2, "Z": 5, "C": 3, "Y": 20, "X": 24}
+PLACES = {"time": 1, "z": 3, "channel": 0, "y": 10, "x": 13}
+
+
+def in_view(viewer, layer, index):
+    """Place of a voxel in napari's world, as the viewer's units have it."""
+    units = viewer.layers.extent.units
+    assert units is not None  # else lengths of different units are mixed up
+    place = layer.data_to_world(index)
+    factors = [
+        (1 * own).to(shown).magnitude
+        for own, shown in zip(layer.units, units[-layer.ndim :], strict=True)
+    ]
+    return np.array(place) * factors
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha", ".tif"])
+@pytest.mark.parametrize(
+    ("axes", "sizes"),
+    [(axes, "XYZ") for axes in ("ZCYX", "TZCYX", "ZTCYX", "ZTYX", "CYX", "ZYXC")]
+    + [("ZCYX", "XY")],
+)
+def test_masks_lie_on_images_of_every_order(viewer, tmp_path, axes, suffix, sizes):
+    meta = {"axes": axes}
+    for size, axis in enumerate(sizes, start=2):
+        meta |= {f"PhysicalSize{axis}": size / 10, f"PhysicalSize{axis}Unit": "um"}
+    stack = np.zeros([LENGTHS[axis] for axis in axes], np.uint16)
+    options = {"ome": axes.endswith("YX"), "photometric": "minisblack"}
+    tifffile.imwrite(tmp_path / "a.tif", stack, metadata=meta, **options)
+    (image,) = viewer.open(tmp_path / "a.tif", plugin=PLUGIN)
+    mask = LayerCanvas(viewer, image).mask
+    place = tuple(PLACES[name] for name in image.axis_labels)
+    mask.data[place] = 1
+    mask.save(str(tmp_path / f"m_seg{suffix}"), plugin=PLUGIN)
+    (again,) = viewer.open(tmp_path / f"m_seg{suffix}", plugin=PLUGIN)
+    (there,) = np.argwhere(again.data)
+    # napari puts layers of fewer axes onto the last axes of the others
+    found, expected = in_view(viewer, again, there), in_view(viewer, image, place)
+    np.testing.assert_allclose(found, expected[-again.ndim :], rtol=1e-6)
+    assert "channel" not in image.axis_labels[-again.ndim :]
+
+
 def test_napari_keeps_the_formats_that_it_had(viewer, tmp_path):
     labels = viewer.add_labels(np.arange(30).reshape(2, 3, 5))
     # by whoever is registered first, which differs from installation to installation

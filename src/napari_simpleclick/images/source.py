@@ -111,9 +111,12 @@ class Source:
 
         Files with an affine are turned, by whole axes only, so that the last three axes
         point towards inferior, posterior and left; axes beyond them come first. Oblique
-        ones stand along their own axes (see `along_own_axes`). Others stay as they are.
+        ones stand along their own axes (see `along_own_axes`). Others keep directions
+        and places, but axes of channels and times, by their names, come before those of
+        space: a viewer puts layers of fewer axes onto the last ones, and a mask has no
+        channels.
         """
-        axes = _as_they_are(file) if file.affine is None else _upright(file)
+        axes = _space_last(file) if file.affine is None else _upright(file)
         return cls(
             file.path,
             file.shape,
@@ -308,12 +311,7 @@ class Source:
         if self.affine is not None:
             return self
         count = len(self.order)
-        space = _space(self.axis_labels, count)
-        rest = [axis for axis in range(count)[::-1] if axis not in space]
-        order = ("time", "", "channel") if len(space) == 3 else ("", "time", "channel")
-        ranks = {name: rank for rank, name in enumerate(order)}
-        rest.sort(key=lambda axis: ranks.get(self._name(axis), ranks[""]))
-        axes = [*space, *rest]
+        axes = _space_first(self.axis_labels, count)
         sizes = [self._millimetres(axis, axes[:3]) for axis in axes[:3]]
         affine = np.diag([-1.0, -1.0, -1.0, 1.0])
         for place, (axis, size) in enumerate(zip(axes[:3], sizes, strict=True)):
@@ -344,6 +342,36 @@ def _space(names: tuple[str, ...], count: int) -> list[int]:
     if None in found[:2]:
         return list(range(count))[::-1][:3]
     return [axis for axis in found if axis is not None]
+
+
+def _space_first(names: tuple[str, ...], count: int) -> list[int]:
+    """Axes in the order x, y, z, time, channel; others behind space and time.
+
+    Without z, the first of the others takes its place.
+    """
+    space = _space(names, count)
+    rest = [axis for axis in range(count)[::-1] if axis not in space]
+    order = ("time", "", "channel") if len(space) == 3 else ("", "time", "channel")
+    ranks = {name: rank for rank, name in enumerate(order)}
+    rest.sort(key=lambda a: ranks.get(names[a] if names else "", ranks[""]))
+    return [*space, *rest]
+
+
+def _space_last(file: ImageFile) -> list[_Axis]:
+    """Axes of a file without orientation, in the order that is fit to be seen.
+
+    Lengths without a unit are counted in pixels, so beside others with one they become
+    as long as the others: a viewer cannot compare pixels with lengths.
+    """
+    own = _as_they_are(file)
+    space = [own[axis] for axis in _space(file.axis_labels, len(own))]
+    known = next((axis for axis in space if axis.unit in MM), None)
+    if known is not None:
+        for axis in space:
+            if axis.unit not in MM:
+                scale = axis.scale * known.scale
+                own[axis.number] = axis._replace(scale=scale, unit=known.unit)
+    return [own[axis] for axis in _space_first(file.axis_labels, len(own))[::-1]]
 
 
 def _as_they_are(file: ImageFile) -> list[_Axis]:
