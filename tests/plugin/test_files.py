@@ -106,6 +106,56 @@ def test_layers_without_a_source_are_saved_where_they_are(viewer, tmp_path):
         np.testing.assert_allclose(look["scale"], np.array([4, 5, 6]) * factor)
 
 
+def ball(path, angle, size):
+    """A scan of a ball at (3, 5, -2) mm, tilted about the axis from right to left."""
+    cos, sin = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+    turn = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = turn * size, turn @ (-20, -18, -21)
+    grid = np.indices((40, 44, 22)).reshape(3, -1)
+    away = affine[:3, :3] @ grid + affine[:3, 3:] - [[3], [5], [-2]]
+    volume = (np.linalg.norm(away, axis=0) < 9).reshape(40, 44, 22)
+    nibabel.save(nibabel.Nifti1Image(volume.astype(np.uint8), affine), path)
+    return path
+
+
+def centre(layer):
+    return layer.data_to_world(np.argwhere(layer.data).mean(axis=0))
+
+
+@pytest.mark.parametrize("first", ["straight.nii", "tilted.nii"])
+def test_scans_of_different_tilts_lie_on_each_other(viewer, tmp_path, first):
+    ball(tmp_path / "straight.nii", 0, (1, 1, 2))
+    ball(tmp_path / "tilted.nii", 20, (1, 0.9, 2))
+    other = ({"straight.nii", "tilted.nii"} - {first}).pop()
+    (one,) = viewer.open(tmp_path / first, plugin=PLUGIN)
+    np.testing.assert_array_equal(one.affine.affine_matrix, np.eye(4))
+    notification_manager.records.clear()
+    (two,) = viewer.open(tmp_path / other, plugin=PLUGIN)
+    told = str(notification_manager.records[-1].message)
+    assert "is tilted by 20 degrees against the scan that is open" in told
+    np.testing.assert_allclose(centre(two), centre(one), atol=0.1)
+    mask = LayerCanvas(viewer, two).mask
+    mask.data = np.asarray(two.data)
+    mask.save(str(tmp_path / "mask.nii.gz"), plugin=PLUGIN)
+    before, after = (nibabel.load(tmp_path / name) for name in (other, "mask.nii.gz"))
+    np.testing.assert_array_equal(after.affine, before.affine)
+    np.testing.assert_array_equal(after.dataobj, before.dataobj)
+    (again,) = viewer.open(tmp_path / "mask.nii.gz", plugin=PLUGIN)
+    np.testing.assert_allclose(centre(again), centre(one), atol=0.1)
+    (third,) = viewer.open(tmp_path / first, plugin=PLUGIN)
+    np.testing.assert_array_equal(third.affine.affine_matrix, np.eye(4))
+
+
+def test_a_scan_that_is_alone_stands_along_its_own_axes(viewer, tmp_path):
+    ball(tmp_path / "straight.nii", 0, (1, 1, 2))
+    ball(tmp_path / "tilted.nii", 20, (1, 0.9, 2))
+    viewer.open(tmp_path / "straight.nii", plugin=PLUGIN)
+    viewer.layers.clear()
+    (two,) = viewer.open(tmp_path / "tilted.nii", plugin=PLUGIN)
+    np.testing.assert_array_equal(two.affine.affine_matrix, np.eye(4))
+
+
 LENGTHS = {"T": 2, "Z": 5, "C": 3, "Y": 20, "X": 24}
 PLACES = {"time": 1, "z": 3, "channel": 0, "y": 10, "x": 13}
 

@@ -16,6 +16,7 @@ from napari_simpleclick.images.channels import CHANNEL_NAMES_KEY
 from napari_simpleclick.images.label_names import NAMES_KEY
 from napari_simpleclick.images.source import SOURCE_KEY, Source
 from napari_simpleclick.images.units import known_unit
+from napari_simpleclick.plugin.frames import FRAME_KEY, place_in_viewer
 from napari_simpleclick.plugin.saving import (
     DICOM_KIND,
     META_KIND,
@@ -83,7 +84,20 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
     for image in opened:
         for sentence in image.warnings:
             show_warning(sentence)
-    return [_layer_data(image) for image in opened]
+    return [_in_viewer(_layer_data(image), image) for image in opened]
+
+
+def _in_viewer(layer: LayerData, image: Opened) -> LayerData:
+    """Turn a layer to those that are open, where it lies in another direction."""
+    data, look, kind = layer
+    frame, turn, told = place_in_viewer(image)
+    for sentence in told:
+        show_warning(sentence)
+    if frame is None:
+        return layer
+    metadata = {**look["metadata"], FRAME_KEY: frame}
+    turned = {} if turn is None else {"affine": turn}
+    return data, {**look, **turned, "metadata": metadata}, kind
 
 
 def _layer_data(image: Opened) -> LayerData:
