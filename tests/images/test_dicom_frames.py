@@ -198,3 +198,28 @@ def test_enhanced_files_of_one_frame_are_a_series(tmp_path):
     expected = VOLUME + np.arange(5).reshape(5, 1, 1)
     np.testing.assert_array_equal(opened.array, expected[::-1])
     np.testing.assert_allclose(opened.source.scale, (2, 0.6, 0.5))
+
+
+@pytest.mark.parametrize("order", [(3, 0, 4, 1, 2), (0, 1, 2, 4)])
+def test_masks_of_enhanced_images_are_segmentations(tmp_path, order):
+    pytest.importorskip("highdicom")
+    own = [at(2 * place) for place in order]
+    frames = [VOLUME[place] for place in order]
+    changes = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2.1", "StudyDate": "nonsense"}
+    data = enhanced(tmp_path / "a.dcm", frames, own, **changes)
+    opened = only(tmp_path / "a.dcm")
+    labels = np.zeros(opened.array.shape, np.uint8)
+    labels[1, 2, 3], labels[0, 4, 1] = 1, 2
+    write_labels(tmp_path / "mask.dcm", labels, opened.source)
+    mask = only(tmp_path / "mask.dcm")
+    for label, place in ((1, (1, 2, 3)), (2, (0, 4, 1))):
+        (found,) = np.argwhere(mask.array == label)
+        own_place = found * mask.source.scale + mask.source.translate
+        scan_place = np.array(place) * opened.source.scale + opened.source.translate
+        np.testing.assert_allclose(own_place, scan_place, atol=1e-4)
+    written = pydicom.dcmread(tmp_path / "mask.dcm")
+    segment = written.PerFrameFunctionalGroupsSequence[0]
+    referred = segment.DerivationImageSequence[0].SourceImageSequence[0]
+    assert referred.ReferencedSOPInstanceUID == data.SOPInstanceUID
+    position = segment.PlanePositionSequence[0].ImagePositionPatient
+    assert position[2] == 2 * order[referred.ReferencedFrameNumber - 1]

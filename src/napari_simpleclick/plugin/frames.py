@@ -1,8 +1,8 @@
-"""Scans of different directions in one viewer: which of them stands along its own axes.
+"""Scans of different directions in one viewer: which stands along its own axes.
 
-A viewer shows the slices of a volume as they are, so the first oblique scan stands along
-its own axes. A scan of another direction is turned against it, so that both lie on each
-other.
+A viewer shows the slices of a volume as they are, so the first oblique scan stands
+along its own axes. A scan of another direction is turned against it, so that both lie
+on each other.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ def place_in_viewer(
     matrix[-4:-1, -4:-1] = turn
     angle = np.rad2deg(np.arccos(min(np.abs(np.diag(turn)).min(), 1.0)))
     told = (
-        f"'{image.name}' is tilted by {angle:.0f} degrees against the scan that is open "
-        "already. They lie on each other in 3-D and in files; its slices are shown "
-        "without the tilt, so in 2-D they fit only near the middle. Open it alone, or "
-        "resample one of the two, to see both slice by slice."
+        f"'{image.name}' is tilted by {angle:.0f} degrees against the scan that is "
+        "open already. They lie on each other in 3-D and in files; its slices are "
+        "shown without the tilt, so in 2-D they fit only near the middle. Open it "
+        "alone, or resample one of the two, to see both slice by slice."
     )
     return frame, matrix, (told,)
 
