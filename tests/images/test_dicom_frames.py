@@ -9,6 +9,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.files import read_image, write_labels
 from napari_simpleclick.images.viewer_images import open_layers
 from tests.images.dicom_files import VOLUME, at, enhanced, save
@@ -200,9 +201,9 @@ def test_enhanced_files_of_one_frame_are_a_series(tmp_path):
     np.testing.assert_allclose(opened.source.scale, (2, 0.6, 0.5))
 
 
-@pytest.mark.parametrize("order", [(3, 0, 4, 1, 2), (0, 1, 2, 4)])
-def test_masks_of_enhanced_images_are_segmentations(tmp_path, order):
+def test_masks_of_enhanced_images_are_segmentations(tmp_path):
     pytest.importorskip("highdicom")
+    order = (3, 0, 4, 1, 2)
     own = [at(2 * place) for place in order]
     frames = [VOLUME[place] for place in order]
     changes = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2.1", "StudyDate": "nonsense"}
@@ -223,3 +224,16 @@ def test_masks_of_enhanced_images_are_segmentations(tmp_path, order):
     assert referred.ReferencedSOPInstanceUID == data.SOPInstanceUID
     position = segment.PlanePositionSequence[0].ImagePositionPatient
     assert position[2] == 2 * order[referred.ReferencedFrameNumber - 1]
+
+
+def test_masks_of_enhanced_images_that_lack_a_slice(tmp_path):
+    pytest.importorskip("highdicom")
+    own = [at(2 * place) for place in (0, 1, 2, 4)]
+    changes = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2.1"}
+    enhanced(tmp_path / "a.dcm", VOLUME[:4], own, **changes)
+    opened = only(tmp_path / "a.dcm")
+    labels = np.ones(opened.array.shape, np.uint8)
+    with pytest.raises(UserError, match=r"not evenly spaced.* save the mask as \.nii"):
+        write_labels(tmp_path / "m.dcm", labels, opened.source)
+    write_labels(tmp_path / "m.nii.gz", labels, opened.source)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.dcm", "m.nii.gz"]

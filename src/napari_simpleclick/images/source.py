@@ -68,8 +68,8 @@ class Source:
     affine : ndarray or None
         (4, 4) matrix from the file's voxels to mm (right, anterior, superior).
     files : tuple of Path
-        The slices of a DICOM series, in the order of the file's last axis; of an enhanced
-        image its file.
+        The slices of a DICOM series, in the order of the file's last axis; of an
+        enhanced image its file.
     header : nibabel header or None
         Of a NIfTI file.
     """

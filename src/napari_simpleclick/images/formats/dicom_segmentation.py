@@ -192,7 +192,7 @@ def _in_frames(
     Raises
     ------
     UserError
-        If there is no frame at the place of a slice that has labels.
+        If there is no frame where a slice with labels lies, because one is missing.
     """
     assert source.affine is not None
     affine = FLIP @ source.affine
@@ -206,18 +206,14 @@ def _in_frames(
         and abs(np.cross(*one.directions) @ across) > ALONG
     }
     near = ON_PLACE * float(upright_sizes(source.affine)[2])
-    wanted = [(affine @ [0, 0, i, 1])[:3] @ across for i in range(len(labels))]
-    places = np.sort(list(alike.values()))
-    distinct = places[np.diff(places, prepend=-np.inf) > near]
-    if len(distinct) == len(labels):  # also where a slice is missing, and has no gap
-        wanted = list(distinct)
     out = np.zeros((len(slices), *labels.shape[1:]), labels.dtype)
-    for place, drawn in zip(wanted, labels, strict=True):
+    for number, drawn in enumerate(labels):
+        place = (affine @ [0, 0, number, 1])[:3] @ across
         there = [one for one in alike if abs(alike[one] - place) <= near]
         if not there and drawn.any():
             raise UserError(
-                f"'{source.path}' has no frame for a slice of the mask, {place:.4g} mm "
-                "along its slices; save the mask as .nii.gz."
+                f"The slices of '{source.path}' are not evenly spaced, so a DICOM "
+                "segmentation cannot lie on them; save the mask as .nii.gz."
             )
         out[there[:1]] = drawn
     return out
