@@ -8,7 +8,8 @@ import pytest
 import tifffile
 from napari.layers import Image
 from napari.plugins import _npe2
-from qtpy.QtWidgets import QFileDialog, QMessageBox
+from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QProgressDialog
 
 from napari_simpleclick import UserError
 from napari_simpleclick.annotation import ObjectStyle
@@ -24,6 +25,7 @@ from napari_simpleclick.plugin.saving import (
     suggested,
 )
 from napari_simpleclick.samples import sample_path
+from tests.executors import HeldExecutor
 from tests.images.dicom_files import series
 
 PLUGIN = "napari-simpleclick"
@@ -202,6 +204,86 @@ def test_what_cannot_be_saved_is_said_and_the_old_file_stays(window, choose, tmp
     assert "needs a DICOM series" in said
     assert (tmp_path / "m.dcm").read_bytes() == b"old"
     assert "Saved" not in window.panel.status.text()
+
+
+@pytest.fixture
+def held(window):
+    """What the window does in the background, done when a test says so."""
+    executor = HeldExecutor()
+    window.panel.workflow.executor = executor
+    return executor
+
+
+@pytest.mark.slow
+def test_the_person_goes_on_while_a_mask_is_saved(window, held, choose, tmp_path):
+    choose(tmp_path / "mine.nii.gz")
+    canvas, button = window.canvas, window.panel.save_mask
+    before = np.array(canvas.mask.data)
+    window.press(button)
+    assert not button.isEnabled()
+    assert button.text() == "Saving…"
+    assert "Saving '" in window.panel.status.text()
+    canvas.mask.data[:] = 7
+    canvas.session.give_style(1, ObjectStyle("fibula", "#102030"))
+    held.release_all()
+    found = np.asarray(nibabel.load(tmp_path / "mine.nii.gz").dataobj)
+    assert set(np.unique(found)) == {0, 1}
+    assert np.count_nonzero(found) == np.count_nonzero(before)
+    assert read_label_names(tmp_path / "mine.nii.gz")[0].name == "tibia"
+    assert button.isEnabled()
+    assert button.text() == "Save mask…"
+
+
+class Closings(QObject):
+    """Counts how often a window would have been closed, and keeps it open."""
+
+    def __init__(self, window):
+        super().__init__(window)
+        self.count = 0
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched, event):
+        closing = event.type() == QEvent.Type.Close
+        self.count += closing
+        return closing
+
+
+@pytest.mark.slow
+def test_a_window_that_is_closed_waits_until_the_mask_is_saved(
+    window, held, choose, tmp_path
+):
+    choose(tmp_path / "mine.nii.gz")
+    main = window.panel.save_mask.window()
+    closings = Closings(main)
+    window.press(window.panel.save_mask)
+    said = []
+
+    def look():
+        (dialog,) = main.findChildren(QProgressDialog)
+        said.append(dialog.labelText())
+        assert closings.count == 0
+        held.release_all()
+
+    QTimer.singleShot(0, look)
+    main.close()
+    assert "The window closes when it is written." in said[0]
+    assert (tmp_path / "mine.nii.gz").exists()
+    assert closings.count == 1
+
+
+@pytest.mark.slow
+def test_a_window_stays_open_if_its_mask_cannot_be_saved(
+    window, held, choose, tmp_path
+):
+    choose(tmp_path / "m.dcm", DICOM_KIND)
+    main = window.panel.save_mask.window()
+    closings = Closings(main)
+    window.press(window.panel.save_mask)
+    QTimer.singleShot(0, held.release_all)
+    main.close()
+    assert closings.count == 0
+    assert "needs a DICOM series" in window.troubles[0]
+    assert window.panel.save_mask.isEnabled()
 
 
 def test_the_dialog_of_napari_writes_every_format_of_ours(window, tmp_path):

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from napari.utils.history import update_save_history
+from napari.utils.notifications import show_info, show_warning
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton
 
-from napari_simpleclick.images.label_names import path_beside
+from napari_simpleclick.images.label_names import NAMES_KEY, path_beside
 from napari_simpleclick.plugin import files
 from napari_simpleclick.plugin.saving import KINDS, completed, suggested
+from napari_simpleclick.plugin.waiting import WaitForSaving
+from napari_simpleclick.workflow.explain import explain
 
 if TYPE_CHECKING:
+    from qtpy.QtWidgets import QWidget
+
     from napari_simpleclick.plugin.controller import Controller
     from napari_simpleclick.plugin.layers.canvas import LayerCanvas
     from napari_simpleclick.plugin.saving import MaskKind
+
+
+TEXT = "Save mask…"
 
 
 class SaveMask(QPushButton):  # type: ignore[misc]
@@ -30,7 +39,7 @@ class SaveMask(QPushButton):  # type: ignore[misc]
     """
 
     def __init__(self, controller: Controller) -> None:
-        super().__init__("Save mask…")
+        super().__init__(TEXT)
         self.controller = controller
         self._saved: WeakKeyDictionary[LayerCanvas, tuple[Path, MaskKind]]
         self._saved = WeakKeyDictionary()
@@ -54,8 +63,7 @@ class SaveMask(QPushButton):  # type: ignore[misc]
         path = completed(Path(name), kind, first if kind != usual else None)
         if path != Path(name) and path.exists() and not self._may_replace(path):
             return
-        self._write(canvas, path)
-        self._saved[canvas] = path, kind
+        self._write(canvas, path, kind)
 
     def _may_replace(self, path: Path) -> bool:
         """Ask about a file that the dialog did not know, without its extension."""
@@ -64,16 +72,70 @@ class SaveMask(QPushButton):  # type: ignore[misc]
         )
         return bool(answer == QMessageBox.StandardButton.Yes)
 
-    def _write(self, canvas: LayerCanvas, path: Path) -> None:
+    def _write(self, canvas: LayerCanvas, path: Path, kind: MaskKind) -> None:
+        """Write the mask as it is now, while the person goes on with it."""
         data, meta, _ = canvas.mask.as_layer_data_tuple()
-        files.write_labels(str(path), data, meta)
-        update_save_history(str(path))
+        labels = np.array(data)
+        names = meta["metadata"].get(NAMES_KEY, tuple)()
+        meta["metadata"] = {**meta["metadata"], NAMES_KEY: lambda: names}
         count = len(canvas.session.objects.voxel_counts.labels())
-        voxels = int(np.count_nonzero(data))
-        objects = "1 object" if count == 1 else f"{count} objects"
         unit = "voxel" if canvas.is_volume else "pixel"
-        told = f"Saved '{path}': {objects}, {voxels:,} {unit}{'s' * (voxels != 1)}."
-        beside = path_beside(path)
-        if beside is not None and beside.exists():
-            told += f" Names and colours are in '{beside.name}'."
+
+        def work() -> str:
+            files.write_labels(str(path), labels, meta)
+            return _told(path, count, int(np.count_nonzero(labels)), unit)
+
+        def done(told: str) -> None:
+            self._saved[canvas] = path, kind
+            update_save_history(str(path))
+            self._end(waiting, told)
+
+        self._show(path)
+        waiting = WaitForSaving(path, self._window())
+        self.controller.workflow.executor.start(
+            work,
+            done,
+            partial(self._fail, waiting),
+            title=f"Saving {path.name}",
+        )
+
+    def _window(self) -> QWidget:
+        """Find what is closed when the person leaves napari."""
+        widget: QWidget = self
+        while widget.parentWidget() is not None:
+            widget = widget.parentWidget()
+        return widget
+
+    def _show(self, path: Path | None) -> None:
+        """Say that a file is being written; None when that is over."""
+        self.setEnabled(path is None)
+        self.setText(TEXT if path is None else "Saving…")
+        if path is not None:
+            self.controller.workflow.status.emit(f"Saving '{path}'…")
+
+    def _end(self, waiting: WaitForSaving, told: str) -> None:
+        waiting.end(True)
+        if self.controller.closed:
+            show_info(told)
+            return
+        self._show(None)
         self.controller.workflow.status.emit(told)
+
+    def _fail(self, waiting: WaitForSaving, error: Exception) -> None:
+        waiting.end(False)
+        if self.controller.closed:
+            show_warning(explain(error))
+            return
+        self._show(None)
+        self.controller.workflow.status.emit("")
+        self.controller.workflow.complain(error)
+
+
+def _told(path: Path, count: int, voxels: int, unit: str) -> str:
+    """Say what was written."""
+    objects = "1 object" if count == 1 else f"{count} objects"
+    told = f"Saved '{path}': {objects}, {voxels:,} {unit}{'s' * (voxels != 1)}."
+    beside = path_beside(path)
+    if beside is not None and beside.exists():
+        told += f" Names and colours are in '{beside.name}'."
+    return told
