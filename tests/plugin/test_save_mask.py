@@ -244,7 +244,9 @@ class Closings(QObject):
 
     def eventFilter(self, watched, event):
         closing = event.type() == QEvent.Type.Close
-        self.count += closing
+        if closing:
+            self.count += 1
+            event.ignore()
         return closing
 
 
