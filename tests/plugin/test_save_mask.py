@@ -8,8 +8,7 @@ import pytest
 import tifffile
 from napari.layers import Image
 from napari.plugins import _npe2
-from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QProgressDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_simpleclick import UserError
 from napari_simpleclick.annotation import ObjectStyle
@@ -232,60 +231,6 @@ def test_the_person_goes_on_while_a_mask_is_saved(window, held, choose, tmp_path
     assert read_label_names(tmp_path / "mine.nii.gz")[0].name == "tibia"
     assert button.isEnabled()
     assert button.text() == "Save mask…"
-
-
-class Closings(QObject):
-    """Counts how often a window would have been closed, and keeps it open."""
-
-    def __init__(self, window):
-        super().__init__(window)
-        self.count = 0
-        window.installEventFilter(self)
-
-    def eventFilter(self, watched, event):
-        closing = event.type() == QEvent.Type.Close
-        if closing:
-            self.count += 1
-            event.ignore()
-        return closing
-
-
-@pytest.mark.slow
-def test_a_window_that_is_closed_waits_until_the_mask_is_saved(
-    window, held, choose, tmp_path
-):
-    choose(tmp_path / "mine.nii.gz")
-    main = window.panel.save_mask.window()
-    closings = Closings(main)
-    window.press(window.panel.save_mask)
-    said = []
-
-    def look():
-        (dialog,) = main.findChildren(QProgressDialog)
-        said.append(dialog.labelText())
-        assert closings.count == 0
-        held.release_all()
-
-    QTimer.singleShot(0, look)
-    main.close()
-    assert "The window closes when it is written." in said[0]
-    assert (tmp_path / "mine.nii.gz").exists()
-    assert closings.count == 1
-
-
-@pytest.mark.slow
-def test_a_window_stays_open_if_its_mask_cannot_be_saved(
-    window, held, choose, tmp_path
-):
-    choose(tmp_path / "m.dcm", DICOM_KIND)
-    main = window.panel.save_mask.window()
-    closings = Closings(main)
-    window.press(window.panel.save_mask)
-    QTimer.singleShot(0, held.release_all)
-    main.close()
-    assert closings.count == 0
-    assert "needs a DICOM series" in window.troubles[0]
-    assert window.panel.save_mask.isEnabled()
 
 
 def test_the_dialog_of_napari_writes_every_format_of_ours(window, tmp_path):

@@ -28,7 +28,7 @@ class WaitForSaving(QObject):  # type: ignore[misc]
 
     def __init__(self, path: Path, window: QWidget) -> None:
         super().__init__(window)
-        self.path, self.window = path, window
+        self.path = path
         self._running = True
         self._written = False
         window.installEventFilter(self)
@@ -36,7 +36,7 @@ class WaitForSaving(QObject):  # type: ignore[misc]
     def end(self, written: bool) -> None:
         """Hold the window no longer; it stays open if the file was not written."""
         self._running, self._written = False, written
-        self.window.removeEventFilter(self)
+        self.parent().removeEventFilter(self)
         self.ended.emit()
         self.deleteLater()
 
@@ -52,7 +52,7 @@ class WaitForSaving(QObject):  # type: ignore[misc]
 
     def _wait(self) -> None:
         text = f"Saving '{self.path}'. The window closes when it is written."
-        dialog = QProgressDialog(text, "", 0, 0, self.window)
+        dialog = QProgressDialog(text, "", 0, 0, self.parent())
         dialog.setCancelButton(None)
         dialog.setWindowTitle("Save mask")
         dialog.setMinimumDuration(0)
