@@ -71,7 +71,7 @@ def along_own_axes(
         (3,) sizes of the voxels along the file's axes.
     """
     place = np.linalg.solve(own_directions(affine), (affine @ voxel)[:3])
-    return place, upright_sizes(affine)
+    return np.asarray(place, np.float64), upright_sizes(affine)
 
 
 def own_directions(affine: NDArray[np.float64]) -> NDArray[np.float64]:

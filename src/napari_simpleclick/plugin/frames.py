@@ -53,7 +53,7 @@ def place_in_viewer(
         return None, None, ()
     own = own_directions(affine)
     frame = _frame(own)
-    turn = np.linalg.solve(frame, own)[::-1, ::-1]  # z, y, x
+    turn = np.asarray(np.linalg.solve(frame, own), np.float64)[::-1, ::-1]  # z, y, x
     if _is_still(turn, image):
         return frame, None, ()
     matrix = np.eye(count + 1)
