@@ -52,9 +52,9 @@ def test_sizes_of_ome(tmp_path):
     stack = NOISE[:, None].repeat(2, axis=1)
     tifffile.imwrite(tmp_path / "a.ome.tif", stack, metadata={"axes": "ZCYX", **sizes})
     source = only(tmp_path / "a.ome.tif").source
-    assert source.scale == (1, 0.04, 5, 4)
-    assert source.units == ("pixel", "um", "nm", "nm")
-    assert source.axis_labels == ("channel", "z", "y", "x")
+    assert source.scale == (0.04, 1, 5, 4)
+    assert source.units == ("um", "pixel", "nm", "nm")
+    assert source.axis_labels == ("z", "channel", "y", "x")
 
 
 def test_sizes_that_say_nothing(tmp_path):

@@ -142,9 +142,7 @@ def test_samples_that_are_no_colours(tmp_path):
     pair = np.stack([NOISE, NOISE[::-1]], -1)
     options = {"photometric": "minisblack", "planarconfig": "contig"}
     tifffile.imwrite(tmp_path / "a.tif", pair, extrasamples=["unspecified"], **options)
-    opened = only(tmp_path / "a.tif")
-    assert opened.source.axis_labels[0] == "channel"
-    np.testing.assert_array_equal(opened.array, np.moveaxis(pair, -1, 0))
+    np.testing.assert_array_equal(only(tmp_path / "a.tif").array, pair)
     four = np.stack([NOISE] * 4, -1)
     tifffile.imwrite(
         tmp_path / "b.tif", four, photometric="rgb", extrasamples=["unspecified"]

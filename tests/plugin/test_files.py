@@ -5,6 +5,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import tifffile
 from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
@@ -172,30 +173,124 @@ def in_view(viewer, layer, index):
     return np.array(place) * factors
 
 
-@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha", ".tif"])
-@pytest.mark.parametrize(
-    ("axes", "sizes"),
-    [(axes, "XYZ") for axes in ("ZCYX", "TZCYX", "ZTCYX", "ZTYX", "CYX", "ZYXC")]
-    + [("ZCYX", "XY")],
-)
-def test_masks_lie_on_images_of_every_order(viewer, tmp_path, axes, suffix, sizes):
+def stack(path, axes, sizes="XYZ"):
+    """Save an empty stack, with sizes along these axes."""
     meta = {"axes": axes}
     for size, axis in enumerate(sizes, start=2):
         meta |= {f"PhysicalSize{axis}": size / 10, f"PhysicalSize{axis}Unit": "um"}
-    stack = np.zeros([LENGTHS[axis] for axis in axes], np.uint16)
+    data = np.zeros([LENGTHS[axis] for axis in axes], np.uint16)
     options = {"ome": axes.endswith("YX"), "photometric": "minisblack"}
-    tifffile.imwrite(tmp_path / "a.tif", stack, metadata=meta, **options)
-    (image,) = viewer.open(tmp_path / "a.tif", plugin=PLUGIN)
+    tifffile.imwrite(path, data, metadata=meta, **options)
+    return path
+
+
+def assert_lies_on(viewer, mask, image):
+    """The first voxel of a mask is that of PLACES, for all entries of other axes."""
+    index = np.argwhere(mask.data)[0]
+    for axis, name in enumerate(image.axis_labels[-mask.ndim :], -mask.ndim):
+        single, length = mask.data.shape[axis] == 1, LENGTHS[name[0].upper()]
+        middle, half = PLACES[name], 0.5
+        if single:
+            middle, half = (length - 1) / 2, length / 2
+        for side in (-1, 1):
+            own, of_image = index.astype(float), np.zeros(image.ndim)
+            own[axis] += side / 2
+            of_image[axis] = middle + side * half
+            found = in_view(viewer, mask, own)[axis]
+            expected = in_view(viewer, image, of_image)[axis]
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-9)
+
+
+ORDERS = ("ZCYX", "CZYX", "TZCYX", "ZTCYX", "TCZYX", "ZTYX", "CYX", "YXC", "ZYXC")
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".seg.nrrd", ".mha", ".tif"])
+@pytest.mark.parametrize(
+    ("axes", "sizes"),
+    [
+        *((axes, "XYZ") for axes in (*ORDERS, "YXZ", "TCYX")),
+        ("ZCYX", "XY"),
+        ("ZCYX", ""),
+    ],
+)
+def test_masks_lie_on_images_of_every_order(viewer, tmp_path, axes, suffix, sizes):
+    (image,) = viewer.open(stack(tmp_path / "a.tif", axes, sizes), plugin=PLUGIN)
+    assert image.data.shape == tuple(LENGTHS[axis] for axis in axes)
     mask = LayerCanvas(viewer, image).mask
-    place = tuple(PLACES[name] for name in image.axis_labels)
-    mask.data[place] = 1
-    mask.save(str(tmp_path / f"m_seg{suffix}"), plugin=PLUGIN)
-    (again,) = viewer.open(tmp_path / f"m_seg{suffix}", plugin=PLUGIN)
-    (there,) = np.argwhere(again.data)
-    # napari puts layers of fewer axes onto the last axes of the others
-    found, expected = in_view(viewer, again, there), in_view(viewer, image, place)
-    np.testing.assert_allclose(found, expected[-again.ndim :], rtol=1e-6)
-    assert "channel" not in image.axis_labels[-again.ndim :]
+    mask.data[tuple(PLACES[name] for name in image.axis_labels)] = 1
+    saved, twice = (tmp_path / f"{name}_seg{suffix}" for name in "mn")
+    mask.save(str(saved), plugin=PLUGIN)
+    (again,) = viewer.open(saved, plugin=PLUGIN)
+    assert_lies_on(viewer, again, image)
+    assert again.data.shape == mask.data.shape[-again.ndim :]
+    again.save(str(twice), plugin=PLUGIN)
+    before, after = read_image(saved), read_image(twice)
+    np.testing.assert_array_equal(after.array, before.array)
+    np.testing.assert_array_equal(after.affine, before.affine)
+    assert after.units == before.units
+    np.testing.assert_allclose(after.spacing, before.spacing, rtol=1e-6)
+
+
+def of_another_program(path):
+    """A mask of z, y and x without sizes, its axes along those of ITK."""
+    volume = np.zeros((5, 20, 24), np.uint8)
+    volume[3, 10, 13] = 1
+    if path.suffix == ".tif":
+        tifffile.imwrite(path, volume, photometric="minisblack")
+    else:
+        sitk.WriteImage(sitk.GetImageFromArray(volume), str(path))
+    return path
+
+
+@pytest.mark.parametrize("name", ["m_seg.nii.gz", "m_seg.nrrd", "m_seg.tif"])
+@pytest.mark.parametrize("axes", ["ZCYX", "ZTCYX", "ZYXC", "TZCYX"])
+def test_masks_of_other_programs_lie_on_images(viewer, tmp_path, axes, name):
+    (image,) = viewer.open(stack(tmp_path / "a.tif", axes), plugin=PLUGIN)
+    path = of_another_program(tmp_path / name)
+    (mask,) = viewer.open(path, plugin=PLUGIN)
+    assert_lies_on(viewer, mask, image)
+    mask.save(str(tmp_path / f"n_{name}"), plugin=PLUGIN)
+    before, after = read_image(path), read_image(tmp_path / f"n_{name}")
+    np.testing.assert_array_equal(after.array, before.array)
+    np.testing.assert_array_equal(after.affine, before.affine)
+
+
+def test_a_mask_lies_on_the_image_that_it_is_of(viewer, tmp_path):
+    for name, sizes in (("a", "XYZ"), ("b", "ZYX")):
+        viewer.open(stack(tmp_path / f"{name}.tif", "ZCYX", sizes), plugin=PLUGIN)
+    first, second = viewer.layers
+    mask = LayerCanvas(viewer, first).mask
+    mask.data[3, 0, 10, 13] = 1
+    mask.save(str(tmp_path / "m_seg.nii"), plugin=PLUGIN)
+    viewer.layers.selection.active = second
+    (again,) = viewer.open(tmp_path / "m_seg.nii", plugin=PLUGIN)
+    assert_lies_on(viewer, again, first)
+    path = of_another_program(tmp_path / "o_seg.nii")  # of a place that none has
+    viewer.layers.selection.active = first
+    assert_lies_on(viewer, viewer.open(path, plugin=PLUGIN)[0], first)
+    viewer.layers.selection.active = second
+    assert_lies_on(viewer, viewer.open(path, plugin=PLUGIN)[0], second)
+
+
+def test_masks_of_other_shapes_are_left_to_napari(viewer, tmp_path):
+    viewer.open(stack(tmp_path / "a.tif", "ZCYX"), plugin=PLUGIN)
+    path = of_another_program(tmp_path / "m_seg.tif")
+    tifffile.imwrite(path, np.zeros((4, 20, 24), np.uint8), photometric="minisblack")
+    assert viewer.open(path, plugin=PLUGIN)[0].data.shape == (4, 20, 24)
+    viewer.layers.clear()
+    path = of_another_program(tmp_path / "n_seg.tif")
+    assert viewer.open(path, plugin=PLUGIN)[0].data.shape == (5, 20, 24)
+
+
+def test_a_fitted_mask_is_the_mask_of_the_panel(viewer, tmp_path):
+    (image,) = viewer.open(stack(tmp_path / "a.tif", "ZCYX"), plugin=PLUGIN)
+    path = of_another_program(tmp_path / "m_seg.nii")
+    (opened,) = viewer.open(path, plugin=PLUGIN)
+    canvas = LayerCanvas(viewer, image)
+    canvas.mask.data = opened.data
+    assert canvas.fits()
+    assert canvas.session.objects.labels() == [1]
+    assert_lies_on(viewer, canvas.mask, image)
 
 
 def test_napari_keeps_the_formats_that_it_had(viewer, tmp_path):

@@ -112,12 +112,9 @@ class Source:
 
         Files with an affine are turned, by whole axes only, so that the last three axes
         point towards inferior, posterior and left; axes beyond them come first. Oblique
-        ones stand along their own axes (see `along_own_axes`). Others keep directions
-        and places, but axes of channels and times, by their names, come before those of
-        space: a viewer puts layers of fewer axes onto the last ones, and a mask has no
-        channels.
+        ones stand along their own axes (see `along_own_axes`). Others stay as they are.
         """
-        axes = _space_last(file) if file.affine is None else _upright(file)
+        axes = _as_they_are(file) if file.affine is None else _upright(file)
         return cls(
             file.path,
             file.shape,
@@ -358,24 +355,25 @@ def _space_first(names: tuple[str, ...], count: int) -> list[int]:
     return [*space, *rest]
 
 
-def _space_last(file: ImageFile) -> list[_Axis]:
-    """Axes of a file without orientation, in the order that is fit to be seen.
+def _as_they_are(file: ImageFile) -> list[_Axis]:
+    """Axes of a file without orientation, in its own order and direction.
 
     Lengths without a unit are counted in pixels, so beside others with one they become
     as long as the others: a viewer cannot compare pixels with lengths.
     """
-    own = _as_they_are(file)
-    space = [own[axis] for axis in _space(file.axis_labels, len(own))]
+    own, names = _own(file), file.axis_labels
+    others = [axis for axis, name in enumerate(names) if name in ("time", "channel")]
+    space = [own[a] for a in _space_first(names, len(own))[:3] if a not in others]
     known = next((axis for axis in space if axis.unit in MM), None)
     if known is not None:
         for axis in space:
             if axis.unit not in MM:
                 scale = axis.scale * known.scale
                 own[axis.number] = axis._replace(scale=scale, unit=known.unit)
-    return [own[axis] for axis in _space_first(file.axis_labels, len(own))[::-1]]
+    return own
 
 
-def _as_they_are(file: ImageFile) -> list[_Axis]:
+def _own(file: ImageFile) -> list[_Axis]:
     """Axes of a file, all of them and in its own order and direction."""
     return [
         _Axis(
@@ -392,7 +390,7 @@ def _as_they_are(file: ImageFile) -> list[_Axis]:
 
 def _upright(file: ImageFile) -> list[_Axis]:
     """Axes of a file with an orientation, in the order that is fit to be seen."""
-    own, count = _as_they_are(file), len(file.shape)
+    own, count = _own(file), len(file.shape)
     axes = [own[axis] for axis in range(count - 1, 2, -1) if file.shape[axis] > 1]
     turns = nibabel.io_orientation(file.affine)
     number = {int(world): axis for axis, (world, _) in enumerate(turns)}

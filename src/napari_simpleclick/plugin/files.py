@@ -16,7 +16,8 @@ from napari_simpleclick.images.channels import CHANNEL_NAMES_KEY
 from napari_simpleclick.images.label_names import NAMES_KEY
 from napari_simpleclick.images.source import SOURCE_KEY, Source
 from napari_simpleclick.images.units import known_unit
-from napari_simpleclick.plugin.frames import FRAME_KEY, place_in_viewer
+from napari_simpleclick.plugin.fitting import fit_to_image, undo_fit
+from napari_simpleclick.plugin.frames import FRAME_KEY, asking_viewer, place_in_viewer
 from napari_simpleclick.plugin.saving import (
     DICOM_KIND,
     META_KIND,
@@ -88,8 +89,13 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
 
 
 def _in_viewer(layer: LayerData, image: Opened) -> LayerData:
-    """Turn a layer to those that are open, where it lies in another direction."""
+    """Fit a layer to those that are open, where its axes or directions are others."""
     data, look, kind = layer
+    fitted = fit_to_image(image, asking_viewer()) if image.labels else None
+    if fitted is not None:
+        labels, placed = fitted
+        metadata = {**look["metadata"], **placed["metadata"]}
+        return labels, {**look, **placed, "metadata": metadata}, kind
     frame, turn, told = place_in_viewer(image)
     for sentence in told:
         show_warning(sentence)
@@ -147,6 +153,7 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """
     labels = np.asarray(data[0] if meta.get("multiscale") else data)
     names = meta.get("metadata", {}).get(NAMES_KEY, tuple)()
+    labels, meta = undo_fit(labels, meta)
     try:
         files.write_labels(Path(path), labels, _source(labels, meta), names)
     except ValueError as error:  # napari takes it for a missing writer, and hides it

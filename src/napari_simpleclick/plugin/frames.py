@@ -81,13 +81,13 @@ def _is_still(turn: NDArray[np.float64], image: Opened) -> bool:
 
 def _frame(own: NDArray[np.float64]) -> NDArray[np.float64]:
     """Directions in which the layers of the viewer stand; its own for the first one."""
-    viewer = _asking_viewer()
+    viewer = asking_viewer()
     layers = [] if viewer is None else viewer.layers
     known = [layer.metadata.get(FRAME_KEY) for layer in layers]
     return next((one for one in known if one is not None), own)
 
 
-def _asking_viewer() -> ViewerModel | None:
+def asking_viewer() -> ViewerModel | None:
     """Find the viewer that is opening a file; napari does not tell its readers."""
     call = inspect.currentframe()
     while call is not None:
