@@ -58,6 +58,15 @@ def test_axes_are_told_apart_by_their_names(tmp_path, axes, suffix):
     np.testing.assert_array_equal(back, np.broadcast_to(mask > 0, back.shape))
 
 
+def test_masks_of_other_programs_lie_on_images_without_orientation(tmp_path):
+    stack_of(tmp_path / "a.tif", "ZYX")
+    volume = np.zeros((12, 20, 24), np.uint8)
+    volume[6, 10, 13] = 1
+    sitk.WriteImage(sitk.GetImageFromArray(volume), str(tmp_path / "m.nrrd"))
+    back = read_mask(tmp_path / "m.nrrd", read_image(tmp_path / "a.tif"))
+    np.testing.assert_array_equal(back, volume > 0)
+
+
 def test_a_layer_with_names_of_axes(tmp_path):
     shape, names = (12, 3, 20, 24), ("z", "channel", "y", "x")
     source = Source.of_layer(shape, (2.0,) * 4, (0.0,) * 4, ("um",) * 4, names)

@@ -243,7 +243,7 @@ def of_another_program(path):
 
 
 @pytest.mark.parametrize("name", ["m_seg.nii.gz", "m_seg.nrrd", "m_seg.tif"])
-@pytest.mark.parametrize("axes", ["ZCYX", "ZTCYX", "ZYXC", "TZCYX"])
+@pytest.mark.parametrize("axes", ["ZYX", "ZCYX", "ZTCYX", "ZYXC", "TZCYX"])
 def test_masks_of_other_programs_lie_on_images(viewer, tmp_path, axes, name):
     (image,) = viewer.open(stack(tmp_path / "a.tif", axes), plugin=PLUGIN)
     path = of_another_program(tmp_path / name)

@@ -106,7 +106,7 @@ def fit_to_image(
         if (fit := _find_fit(mask, image)) is not None
     ]
     found.sort(key=lambda pair: not _lies_there(mask, *pair))
-    if not found or _is_plain(found[0][1]):
+    if not found or _lies_by_itself(mask, *found[0]):
         return None
     image, fit = found[0]
     return fit.apply(np.asarray(mask.array)), _look(image, fit)
@@ -189,26 +189,41 @@ def _fit(source: Source, order: list[int | None]) -> Fit:
     return Fit(tuple(order), tuple(flips))
 
 
-def _is_plain(fit: Fit) -> bool:
-    """Whether a mask lies on its image as it is."""
-    return fit.order == tuple(range(len(fit.order))) and not any(fit.flipped)
+def _lies_by_itself(mask: Opened, image: Image, fit: Fit) -> bool:
+    """Whether napari compares a mask and an image axis by axis, unit by unit."""
+    units = _lengths(mask, image, fit)
+    return (
+        fit.order == tuple(range(len(fit.order)))
+        and not any(fit.flipped)
+        and all((here is None) == (there is None) for here, there in units)
+    )
+
+
+def _lengths(
+    mask: Opened, image: Image, fit: Fit
+) -> list[tuple[float | None, float | None]]:
+    """Per axis of a mask: the image's unit and its own in mm; None if not of length."""
+    skipped, own = image.ndim - len(fit.order), mask.source.units
+    units = fit.chosen(tuple(image.units)[skipped:])
+    return [
+        (MM.get(known_unit(unit) or ""), MM.get(own[axis]) if own else None)
+        for axis, unit in enumerate(units)
+    ]
 
 
 def _lies_there(mask: Opened, image: Image, fit: Fit) -> bool:
     """Whether a mask is where an image is, as the viewer has both."""
     source, skipped = mask.source, image.ndim - len(fit.order)
-    scale, start, units = (
-        fit.chosen(tuple(values)[skipped:])
-        for values in (image.scale, image.translate, image.units)
+    scale, start = (
+        fit.chosen(values[skipped:]) for values in (image.scale, image.translate)
     )
-    for axis, length in enumerate(mask.array.shape):
-        here = MM.get(known_unit(units[axis]) or "")
-        there = MM.get(source.units[axis]) if source.units else None
+    for axis, (here, there) in enumerate(_lengths(mask, image, fit)):
         if (here is None) != (there is None):
             return False
         size, other = scale[axis] * (here or 1), source.scale[axis] * (there or 1)
         off = start[axis] * (here or 1) - source.translate[axis] * (there or 1)
-        if max(abs(off), abs(size - other) * length) > ON_GRID * abs(size):
+        whole = abs(size - other) * mask.array.shape[axis]
+        if max(abs(off), whole) > ON_GRID * abs(size):
             return False
     return True
 
