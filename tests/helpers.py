@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import types
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from skimage.io import imsave
+from skimage.measure import label
 
 from napari_simpleclick import networks
 from napari_simpleclick.networks import (
@@ -92,10 +93,11 @@ class StubConfig(NetworkConfig):
     """Stands where a network has its configuration; any input size will do."""
 
     image_size: tuple[int, int] = field(default=(64, 64), kw_only=True)
+    encodes_once: bool = False
 
     @property
     def spec(self) -> NetworkSpec:
-        return NetworkSpec(self.image_size)
+        return NetworkSpec(self.image_size, encodes_once=self.encodes_once)
 
 
 class DiskNetwork(Network):
@@ -131,6 +133,32 @@ class DiskNetwork(Network):
         return 8 * (2 * prior - 1 + 2 * positive).clamp(max=1) - 16 * negative
 
 
+class EncodeOnceDisks(DiskNetwork):
+    """Disks of a network that is said to do its work before the prompts come.
+
+    Parameters
+    ----------
+    radius_px : float
+        As of :class:`DiskNetwork`.
+
+    Attributes
+    ----------
+    seen : list of tuple of int
+        Least and largest value of each image that was encoded, in 0 to 255.
+    """
+
+    def __init__(self, radius_px: float = 8.0) -> None:
+        super().__init__(radius_px)
+        self.config = replace(self.config, encodes_once=True)
+        self.seen: list[tuple[int, int]] = []
+
+    def encode(self, image):
+        self.seen.append(
+            (round(255 * image.min().item()), round(255 * image.max().item()))
+        )
+        return (image.mean(1, keepdim=True),)
+
+
 class LinearNetwork(DiskNetwork):
     """The image's red, the prior and the disks added up: bright things near a click.
 
@@ -155,6 +183,32 @@ class LinearNetwork(DiskNetwork):
         prior, positive, negative = prompt.split(1, dim=1)
         brightness = 8 * (features[0][:, :1] - self.bias)
         return brightness + 2 * (prior - 0.5) + 6 * positive - 6 * negative
+
+
+class PartNetwork(DiskNetwork):
+    """Answers with the bright part that the positive clicks are on.
+
+    Parameters
+    ----------
+    bias : float
+        Red value in [0, 1] that is neither object nor background.
+    image_size : tuple of int
+        (height, width) of the network's input, px.
+    """
+
+    def __init__(self, bias: float, image_size: tuple[int, int] = (192, 192)) -> None:
+        super().__init__(1.0, image_size)
+        self.bias = bias
+
+    def decode(self, features, prompt):
+        answers = []
+        for image, asked in zip(features[0], prompt, strict=True):
+            parts = label((image[0] > self.bias).numpy(), connectivity=1)
+            clicked = np.unique(parts[(asked[1] > 0.5).numpy()])
+            removed = np.unique(parts[(asked[2] > 0.5).numpy()])
+            inside = np.isin(parts, [c for c in clicked if c and c not in removed])
+            answers.append(torch.from_numpy(np.where(inside, 4.0, -4.0)))
+        return torch.stack(answers)[:, None].float()
 
 
 def write_official_checkpoint(path: Path) -> None:

@@ -40,6 +40,37 @@ def test_segment_a_stack(tmp_path):
     np.testing.assert_array_equal(imread(picture) > 0, mask[2] > 0)
 
 
+def test_segment_from_a_box_and_scribbles(tmp_path):
+    out = tmp_path / "mask.tif"
+    result = run(
+        *("segment", EM, "--axis", "0", "--slice", "2", "-o", out, "--json"),
+        *("--box", "120,125,185,190", "--scribble", "150,145;150,165"),
+        *("--scribble=-60,20;60,60", "--lasso", "120,120;120,190;190,190;190,120"),
+    )
+    assert result.exit_code == 0, result.output
+    mask = tifffile.imread(out)
+    assert (mask[2, 150, 145:166] == 1).all() and (mask[2, 60, 20:61] == 0).all()
+    assert len(json.loads(result.stdout)["milliseconds_per_click"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--box", "1,2,3"), "is not a box; write ROW,COLUMN,ROW,COLUMN"),
+        (("--box", "5,5,5,40"), "has no area"),
+        (("--box", "500,500,600,600"), "is outside the image"),
+        (("--scribble", "5,5,9"), "is not a scribble; write"),
+        (("--scribble=-5,5;9,9",), "only negative clicks"),
+        (("--lasso", "5,5;9,9"), "has no area"),
+    ],
+)
+def test_a_box_or_stroke_that_says_nothing_is_refused(tmp_path, words, sentence):
+    out = tmp_path / "mask.tif"
+    result = run("segment", EM, "--axis", 0, "--slice", 2, "-o", out, *words)
+    assert result.exit_code == 2 and sentence in result.stderr
+    assert not out.exists()
+
+
 def test_segment_a_nifti_volume_from_a_prior(tmp_path):
     image = nibabel.load(MRI)
     prior = np.zeros(image.shape, np.uint8)

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from napari_simpleclick import Box, Click, Scribble
+from napari_simpleclick import Box, Click, Lasso, Scribble
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.prompts import (
     check_prompts,
@@ -20,6 +20,7 @@ PROMPTS = [
     Box(1, 2, 30.5, 40),
     Scribble(((1, 2), (3, 4.5), (9, 9))),
     Scribble(((1, 2),), positive=False),
+    Lasso(((1, 2), (3, 4.5), (9, 9))),
 ]
 
 
@@ -81,7 +82,7 @@ def test_every_prompt_survives_json(prompt):
     ],
 )
 def test_other_json_is_refused(value):
-    with pytest.raises(UserError, match="not a click, a box or a scribble"):
+    with pytest.raises(UserError, match="not a click, a box, a scribble or a lasso"):
         prompt_from_json(value)
 
 
@@ -95,6 +96,9 @@ def test_other_json_is_refused(value):
         (Box(-9, -9, -1, 20), "outside the image"),
         (Box(0, 50, 10, 60), "outside the image"),
         (Scribble(()), "empty"),
+        (Lasso(()), "no area"),
+        (Lasso(((3, 3), (9, 9))), "no area"),
+        (Lasso(((-9, 0), (-9, 9), (-2, 9))), "outside the image"),
         (Scribble(((60, 3), (70, 3))), "outside the image"),
     ],
 )
@@ -137,6 +141,28 @@ def test_a_prompt_moves_to_another_grid():
 
     assert moved(Click(1, 2, False), turned) == Click(9, 4, False)
     assert moved(Box(1, 2, 3, 4), turned) == Box(7, 4, 9, 8)
+    assert moved(Lasso(((1, 2), (3, 4), (5, 6))), turned) == Lasso(
+        tuple(turned(point) for point in ((1, 2), (3, 4), (5, 6)))
+    )
     assert moved(Scribble(((1, 2), (3, 4)), False), turned) == Scribble(
         ((9, 4), (7, 8)), False
     )
+
+
+def test_each_kind_reads_its_own_form():
+    assert Box.parse("30,20,10,40") == Box(10, 20, 30, 40)
+    assert Scribble.parse("-1,2;3,4") == Scribble(((1, 2), (3, 4)), positive=False)
+    assert Lasso.parse("1,2;3,4;5,2") == Lasso(((1, 2), (3, 4), (5, 2)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [(Box, "1,2"), (Box, "1,2;3,4"), (Scribble, "1,2,3"), (Lasso, "a;b")],
+)
+def test_other_forms_are_refused_with_the_right_one(kind, text):
+    with pytest.raises(UserError, match=f"not a {kind.__name__.lower()}; write ROW"):
+        kind.parse(text)
+
+
+def test_area_of_a_lasso():
+    assert Lasso(((0, 0), (0, 4), (3, 4), (3, 0))).area_px == 12

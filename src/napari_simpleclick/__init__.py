@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from napari_simpleclick.images.files import read_image, write_labels
     from napari_simpleclick.inference import Predictor
     from napari_simpleclick.measurement import measure
-    from napari_simpleclick.prompts import Box, Click, Scribble
+    from napari_simpleclick.prompts import Box, Click, Lasso, Scribble
     from napari_simpleclick.propagation import propagate_mask
     from napari_simpleclick.training import train
+    from napari_simpleclick.training.teaching import teach
     from napari_simpleclick.weights import load_weights
 
     __version__: str
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Box",
     "Click",
+    "Lasso",
     "Predictor",
     "Scribble",
     "UserError",
@@ -39,6 +41,7 @@ __all__ = [
     "networks",
     "propagate_mask",
     "read_image",
+    "teach",
     "train",
     "write_labels",
 ]
@@ -52,8 +55,9 @@ _lazy, _, _ = lazy_loader.attach(
         "images.files": ["read_image", "write_labels"],
         "inference": ["Predictor"],
         "measurement": ["measure"],
-        "prompts": ["Box", "Click", "Scribble"],
+        "prompts": ["Box", "Click", "Lasso", "Scribble"],
         "propagation": ["propagate_mask"],
+        "training.teaching": ["teach"],
         "weights": ["load_weights"],
     },
 )

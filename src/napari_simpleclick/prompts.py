@@ -1,4 +1,4 @@
-"""What a person shows a network of an object: clicks, boxes and scribbles.
+"""What a person shows a network of an object: clicks, boxes, scribbles and lassos.
 
 All coordinates are in px of one slice; (0, 0) is the centre of its first pixel.
 """
@@ -89,6 +89,24 @@ class Box:
         rows, columns = sorted((one[0], other[0])), sorted((one[1], other[1]))
         return cls(rows[0], columns[0], rows[1], columns[1])
 
+    @classmethod
+    def parse(cls, text: str) -> Box:
+        """Read ``ROW,COLUMN,ROW,COLUMN``: two opposite corners.
+
+        Raises
+        ------
+        UserError
+            If the text is something else.
+        """
+        try:
+            top, left, bottom, right = _numbers(text)
+        except ValueError:
+            raise UserError(
+                f"'{text}' is not a box; write ROW,COLUMN,ROW,COLUMN of two opposite "
+                "corners, such as 10,20,40,60."
+            ) from None
+        return cls.between((top, left), (bottom, right))
+
     def clipped(self, shape: tuple[int, int]) -> Box:
         """Give the part of the box that lies on an image of (height, width) px."""
         low = (max(self.row_min, -0.5), max(self.column_min, -0.5))
@@ -110,6 +128,18 @@ class Scribble:
 
     points: tuple[Point, ...]
     positive: bool = True
+
+    @classmethod
+    def parse(cls, text: str) -> Scribble:
+        """Read ``ROW,COLUMN;ROW,COLUMN;…``, with a leading minus for a negative one.
+
+        Raises
+        ------
+        UserError
+            If the text is something else.
+        """
+        negative, place = _split_sign(text)
+        return cls(_line(place, "scribble"), not negative)
 
     @property
     def length_px(self) -> float:
@@ -142,7 +172,41 @@ class Scribble:
         return Scribble(points, self.positive)
 
 
-Prompt = Click | Box | Scribble
+@dataclass(frozen=True, slots=True)
+class Lasso:
+    """A closed line around an object.
+
+    Parameters
+    ----------
+    points : tuple of tuple of float
+        (row, column) of its corners, px, in the order they were drawn; the last is
+        joined to the first. They may lie beyond the image's edge.
+    """
+
+    points: tuple[Point, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Lasso:
+        """Read ``ROW,COLUMN;ROW,COLUMN;…``.
+
+        Raises
+        ------
+        UserError
+            If the text is something else.
+        """
+        return cls(_line(text, "lasso"))
+
+    @property
+    def area_px(self) -> float:
+        """Area inside, px; parts that the line goes around twice count twice."""
+        ends = (*self.points[1:], *self.points[:1])
+        twice = sum(
+            a[0] * b[1] - a[1] * b[0] for a, b in zip(self.points, ends, strict=True)
+        )
+        return abs(twice) / 2
+
+
+Prompt = Click | Box | Scribble | Lasso
 """What a session holds, and what a network may be asked with."""
 
 
@@ -173,8 +237,7 @@ def parse_prompt(text: str) -> Prompt:
     negative, place = _split_sign(text)
     try:
         if ";" in place:
-            rows = [_numbers(part) for part in place.split(";")]
-            return Scribble(tuple((row, column) for row, column in rows), not negative)
+            return Scribble(_points(place), not negative)
         numbers = _numbers(place)
         if len(numbers) == 4 and not negative:
             return Box.between((numbers[0], numbers[1]), (numbers[2], numbers[3]))
@@ -190,7 +253,8 @@ def prompt_to_json(prompt: Prompt) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``kind`` (``click``, ``box`` or ``scribble``) and the parameters of its class.
+        ``kind`` (``click``, ``box``, ``scribble`` or ``lasso``) and the parameters of
+        its class.
 
     Examples
     --------
@@ -211,9 +275,11 @@ def prompt_from_json(value: Any) -> Prompt:
     try:
         fields = {name: one for name, one in value.items() if name != "kind"}
         positive = bool(fields.pop("positive", True))
-        if value["kind"] == "scribble":
+        if value["kind"] in ("scribble", "lasso"):
             points = fields.pop("points")
             line = tuple((float(row), float(column)) for row, column in points)
+            if value["kind"] == "lasso":
+                return Lasso(line, **fields)
             return Scribble(line, positive, **fields)
         numbers = {name: float(one) for name, one in fields.items()}
         if value["kind"] == "box":
@@ -222,7 +288,9 @@ def prompt_from_json(value: Any) -> Prompt:
             return Click(positive=positive, **numbers)
         raise ValueError(value["kind"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{value!r} is not a click, a box or a scribble.") from error
+        raise UserError(
+            f"{value!r} is not a click, a box, a scribble or a lasso."
+        ) from error
 
 
 def check_prompts(prompts: Iterable[Prompt], shape: tuple[int, int]) -> None:
@@ -238,8 +306,8 @@ def check_prompts(prompts: Iterable[Prompt], shape: tuple[int, int]) -> None:
     Raises
     ------
     UserError
-        If there is no prompt, one lies outside, a box has no area or a scribble no
-        point.
+        If there is no prompt, one lies outside, a box or a lasso has no area or a
+        scribble no point.
     """
     count = 0
     for prompt in prompts:
@@ -259,6 +327,8 @@ def _check(prompt: Prompt, shape: tuple[int, int]) -> None:
             )
     elif isinstance(prompt, Box):
         _check_box(prompt, shape, size)
+    elif isinstance(prompt, Lasso):
+        _check_lasso(prompt, shape, size)
     elif not prompt.points:
         raise UserError("The scribble is empty; draw a line on the object.")
     elif not prompt.clipped(shape).points:
@@ -277,6 +347,17 @@ def _check_box(box: Box, shape: tuple[int, int], size: str) -> None:
         raise UserError(f"{text} is outside {size}; draw it on the image.")
 
 
+def _check_lasso(lasso: Lasso, shape: tuple[int, int], size: str) -> None:
+    if not lasso.area_px:
+        raise UserError("The lasso has no area; draw it around the object.")
+    corners = list(zip(*lasso.points, strict=True))
+    if any(
+        max(places) < -0.5 or min(places) >= side - 0.5
+        for places, side in zip(corners, shape, strict=True)
+    ):
+        raise UserError(f"The lasso is outside {size}; draw it on the image.")
+
+
 def moved(prompt: Prompt, move: Callable[[Point], Point]) -> Prompt:
     """Give the same prompt elsewhere, such as on another pixel grid.
 
@@ -290,14 +371,19 @@ def moved(prompt: Prompt, move: Callable[[Point], Point]) -> Prompt:
     Returns
     -------
     Prompt
-        A click, a box between the two new corners, or a scribble.
+        A click, a box between the two new corners, a scribble, or a lasso.
     """
     if isinstance(prompt, Click):
         return Click(*move((prompt.row, prompt.column)), prompt.positive)
     if isinstance(prompt, Box):
         one = move((prompt.row_min, prompt.column_min))
         return Box.between(one, move((prompt.row_max, prompt.column_max)))
-    return Scribble(tuple(move(point) for point in prompt.points), prompt.positive)
+    points = tuple(move(point) for point in prompt.points)
+    return (
+        Lasso(points)
+        if isinstance(prompt, Lasso)
+        else Scribble(points, prompt.positive)
+    )
 
 
 def _is_inside(point: Point, shape: tuple[int, int]) -> bool:
@@ -320,6 +406,23 @@ def _along(points: tuple[Point, ...], step: float, count: int) -> Iterable[Point
 def _split_sign(text: str) -> tuple[bool, str]:
     place = text.strip()
     return place.startswith("-"), place.removeprefix("-")
+
+
+def _points(text: str) -> tuple[Point, ...]:
+    """Read points between semicolons; raises ValueError if one is none."""
+    rows = [_numbers(part) for part in text.split(";")]
+    return tuple((row, column) for row, column in rows)
+
+
+def _line(text: str, kind: str) -> tuple[Point, ...]:
+    """Read points between semicolons; raises UserError if one is none."""
+    try:
+        return _points(text)
+    except ValueError:
+        raise UserError(
+            f"'{text}' is not a {kind}; write ROW,COLUMN;ROW,COLUMN;... such as "
+            "10,20;30,25;40,50."
+        ) from None
 
 
 def _numbers(text: str) -> list[float]:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from skimage.io import imread
 
-from napari_simpleclick import Click, Predictor, load_weights, networks
+from napari_simpleclick import Box, Click, Predictor, Scribble, load_weights, networks
 from napari_simpleclick.evaluation.annotator import annotate, next_click
+from napari_simpleclick.evaluation.users import box_around, scribble_along
 from napari_simpleclick.inference import THRESHOLD, ObjectState, ZoomIn
 from napari_simpleclick.inference.shapes import depth
 from tests.helpers import (
@@ -197,3 +198,45 @@ def test_an_initial_mask_is_corrected_part_by_part():
     assert clicks == [first.click, second.click]
     np.testing.assert_array_equal(prior, oracle.answer)  # not the merged mask
     np.testing.assert_array_equal(focus, first.mask)
+
+
+def test_a_box_user_draws_a_box_and_then_clicks(hashed):
+    _, truth = blob()
+    turns = annotate(hashed, truth, clicks=3, user="box")
+    kinds = [type(turn.prompt) for turn in turns]
+    assert kinds == [Box, Click, Click]
+    box, (rows, columns) = turns[0].prompt, np.nonzero(truth == 1)
+    middle = (box.row_min + box.row_max) / 2, (box.column_min + box.column_max) / 2
+    assert turns[0].click == Click(*middle)
+    assert box.row_min == pytest.approx(rows.min(), abs=0.2 * np.ptp(rows))
+    assert box.column_max == pytest.approx(columns.max(), abs=0.2 * np.ptp(columns))
+
+
+def test_a_scribble_user_draws_on_the_largest_mistake(hashed):
+    _, truth = blob()
+    turns = annotate(hashed, truth, clicks=2, user="scribble")
+    first = turns[0].prompt
+    assert isinstance(first, Scribble) and first.positive and len(first.points) > 1
+    assert all(truth[int(row), int(column)] == 1 for row, column in first.points)
+    again = annotate(hashed, truth, clicks=2, user="scribble")
+    assert [turn.prompt for turn in again] == [turn.prompt for turn in turns]
+
+
+def test_boxes_are_off_by_little_and_stay_on_the_image():
+    mask = np.zeros((60, 80), bool)
+    mask[0:50, 70:80] = True
+    boxes = [box_around(mask, np.random.default_rng(n)) for n in range(30)]
+    assert len(set(boxes)) > 10
+    assert all(0 <= box.row_min < box.row_max <= 59 for box in boxes)
+    assert all(60 <= box.column_min < box.column_max <= 79 for box in boxes)
+
+
+def test_a_scribble_follows_the_part_that_was_clicked():
+    mistake = np.zeros((60, 80), bool)
+    mistake[10:15, 5:65] = True
+    mistake[40:50, 40:50] = True
+    stroke = scribble_along(mistake, Click(12, 30, positive=False))
+    assert not stroke.positive and stroke.length_px > 30
+    assert all(10 <= row < 15 for row, _ in stroke.points)
+    mistake[30, 70] = True
+    assert scribble_along(mistake, Click(30, 70)) == Scribble(((30.0, 70.0),))

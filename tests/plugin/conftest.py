@@ -138,20 +138,25 @@ class Hand:
         QTest.mouseRelease(self.drawing, left, none, at.toPoint())
         QApplication.processEvents()
 
-    def drag(self, start, end) -> None:
-        left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    def drag(self, start, end, button="left") -> None:
+        names = {"left": Qt.MouseButton.LeftButton, "right": Qt.MouseButton.RightButton}
+        held, none = names[button], Qt.KeyboardModifier.NoModifier
         first, last = self.pixel(*start), self.pixel(*end)
-        QTest.mousePress(self.drawing, left, none, first)
+        QTest.mousePress(self.drawing, held, none, first)
         for step in range(1, 6):
-            at = QPointF(first + (last - first) * (step / 5))
-            glob = QPointF(self.drawing.mapToGlobal(at.toPoint()))
-            event = QMouseEvent(
-                QEvent.Type.MouseMove, at, glob, Qt.MouseButton.NoButton, left, none
-            )
-            QApplication.sendEvent(self.drawing, event)
-            QTest.qWait(30)
-        QTest.mouseRelease(self.drawing, left, none, last)
+            self.slide(first + (last - first) * (step / 5), held)
+        QTest.mouseRelease(self.drawing, held, none, last)
         QApplication.processEvents()
+
+    def slide(self, place, held=Qt.MouseButton.LeftButton) -> None:
+        """Move with a button down to a place on the drawing."""
+        at, none = QPointF(place), Qt.KeyboardModifier.NoModifier
+        glob = QPointF(self.drawing.mapToGlobal(at.toPoint()))
+        event = QMouseEvent(
+            QEvent.Type.MouseMove, at, glob, Qt.MouseButton.NoButton, held, none
+        )
+        QApplication.sendEvent(self.drawing, event)
+        QTest.qWait(30)
 
     def key(self, key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
         QTest.keyClick(self.drawing, key, modifier)

@@ -16,7 +16,9 @@ from qtpy.QtCore import Qt, QThreadPool
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
+from napari_simpleclick import Click
 from napari_simpleclick.sessions import SessionDatabase, SessionReader
+from napari_simpleclick.workflow import Tool
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +40,9 @@ WEIGHTS = {
     "choose_object": 4,
     "pick": 3,
     "clear": 2,
+    "draw": 10,
+    "move_shape": 2,
+    "delete_shape": 2,
     "move_point": 3,
     "delete_point": 2,
     "delete_object": 1,
@@ -154,6 +159,37 @@ class Person:
             layer.selected_data = {self.chance.randrange(len(layer.data))}
             layer.remove_selected()
 
+    def draw(self):
+        if self.canvas is None or not self.flat():
+            return
+        self.canvas.mask.mode = "pan_zoom"
+        self.hand.workflow.use_tool(self.chance.choice(list(Tool)[1:]))
+        start = self.place()
+        end = [at + self.chance.uniform(-25, 25) for at in start]
+        self.hand.drag(start, end)
+        self.hand.key(Qt.Key.Key_Escape)
+        self.hand.workflow.tool = Tool.CLICK
+
+    def shapes(self):
+        layer = None if self.canvas is None else self.canvas.shapes.layer
+        return layer if layer is not None and len(layer.data) else None
+
+    def move_shape(self):
+        layer = self.shapes()
+        if layer is not None:
+            row = self.chance.randrange(len(layer.data))
+            shift = np.zeros(3)
+            shift[-2:] = self.chance.uniform(-3, 3), self.chance.uniform(-3, 3)
+            layer.data = [
+                data + shift * (number == row) for number, data in enumerate(layer.data)
+            ]
+
+    def delete_shape(self):
+        layer = self.shapes()
+        if layer is not None:
+            layer.selected_data = {self.chance.randrange(len(layer.data))}
+            layer.remove_selected()
+
     def delete_object(self):
         if self.canvas is not None:
             self.hand.workflow.delete_object(self.canvas.session.label)
@@ -231,11 +267,16 @@ class Person:
             return
         session, labels = canvas.session, canvas.mask.data
         found = {point.order: point for point in canvas.shown_points()}
-        clicks = [
+        placed = [
             (object_slice, step)
             for object_slice, steps in session.objects.prompts.items()
             for step in steps
         ]
+        clicks = [pair for pair in placed if isinstance(pair[1].prompt, Click)]
+        drawn = {shape.order: shape for shape in canvas.shown_shapes()}
+        shapes = [step for _, step in placed if not isinstance(step.prompt, Click)]
+        assert sorted(drawn) == sorted(step.order for step in shapes), self.done
+        assert not any(shape.moved for shape in drawn.values()), self.done
         assert sorted(found) == sorted(step.order for _, step in clicks), self.done
         for object_slice, step in clicks:
             point = found[step.order]

@@ -222,6 +222,7 @@ import sys
 import napari
 import numpy as np
 from qtpy.QtTest import QTest
+from napari_simpleclick.workflow import Tool
 
 viewer = napari.Viewer()
 viewer.add_image(np.load(sys.argv[1]))
@@ -232,6 +233,12 @@ while panel.controller.engine is None:
 for number in range(20):
     panel.controller.click((12, 26 + number % 5, 26 + number // 5), True)
     print(number + 1, flush=True)
+    if number == 5:
+        panel.workflow.use_tool(Tool.BOX)
+        drawing = panel.controller.drawing
+        drawing.begin((12, 13, 13), False)
+        drawing.go((12, 47, 47))
+        drawing.end()
     QTest.qWait(60)
 QTest.qWait(60_000)
 """
@@ -268,4 +275,5 @@ def test_kill_in_the_middle_of_twenty_clicks(threads, window, discs, tmp_path):
         lambda: hand.canvas.session.requests.pending is None, timeout=20_000
     )
     assert (hand.canvas.mask.data == 1).any()
-    assert len(hand.canvas.points[True].data) == len(steps)
+    assert len(hand.canvas.points[True].data) == len(steps) - 1
+    assert len(hand.canvas.shapes.layer.data) == 1

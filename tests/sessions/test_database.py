@@ -11,7 +11,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from napari_simpleclick import Box, Click, Scribble
+from napari_simpleclick import Box, Click, Lasso, Scribble
 from napari_simpleclick.annotation import ObjectSlice, Session
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images import Plane
@@ -24,6 +24,7 @@ PROMPTS = [
     Click(1, 2),
     Box(0.5, 1, 6, 7),
     Scribble(((1, 1), (2, 3.5)), positive=False),
+    Lasso(((1, 1), (2, 3.5), (4, 1))),
     Click(3, 3, positive=False),
 ]
 
@@ -53,7 +54,7 @@ def test_every_kind_of_prompt_is_kept(tmp_path):
     writer = SessionWriter(Session(), lambda: SessionDatabase(path))
     requests, masks = (
         writer.session.requests,
-        np.random.default_rng(0).random((4, 8, 8)),
+        np.random.default_rng(0).random((5, 8, 8)),
     )
     for prompt, mask in zip(PROMPTS, masks > 0.5, strict=True):
         requests.add(WHERE, prompt, mask)
@@ -61,7 +62,7 @@ def test_every_kind_of_prompt_is_kept(tmp_path):
     writer.close()
     placed = read(path).objects.placed(WHERE)
     assert [one.prompt for one in placed] == PROMPTS
-    assert [one.order for one in placed] == [1, 2, 3, 4]
+    assert [one.order for one in placed] == [1, 2, 3, 4, 5]
     for one, mask in zip(placed, masks > 0.5, strict=True):
         assert (one.base == mask).all()
 

@@ -11,6 +11,7 @@ from napari.components import ViewerModel
 from skimage.measure import label
 
 from napari_simpleclick.inference import ObjectState
+from napari_simpleclick.inference.prompt_pixels import as_clicks, settle
 from napari_simpleclick.plugin.controller import Controller
 from napari_simpleclick.plugin.layers.placement import NOT_RECORDED
 from napari_simpleclick.weights import catalogue
@@ -31,6 +32,8 @@ class BrightPredictor:
         Raised one after the other, instead of the next answers.
     """
 
+    encodes_once = False
+
     def __init__(self) -> None:
         self.calls = 0
         self.errors: list[Exception] = []
@@ -50,13 +53,15 @@ class BrightPredictor:
             before = np.asarray(prior) > 0.5
             found |= np.isin(self._parts, np.unique(self._parts[before])[1:])
             found |= before & (self._parts > 0)
-        for click in clicks:
+        shape = self._parts.shape
+        for click in (c for one in clicks for c in as_clicks(one, shape, 5)):
             part = self._parts == self._parts[round(click.row), round(click.column)]
             if self._parts[round(click.row), round(click.column)] == 0:
                 part = np.zeros_like(found)
                 part[round(click.row), round(click.column)] = True
             found = found | part if click.positive else found & ~part
         probability = np.where(found, 0.9, 0.1).astype(np.float32)
+        settle(probability, clicks)
         return probability, state if state is not None else ObjectState()
 
 
@@ -102,6 +107,17 @@ class Person:
         self.viewer.dims.set_point(range(len(world)), world)
         self.controller.click(tuple(world), positive)
 
+    def draw(self, tool, *places, positive: bool = True) -> None:
+        """Drag along places in image coordinates, on the slice of the first."""
+        world = [tuple(self.canvas.image.data_to_world(place)) for place in places]
+        self.viewer.dims.set_point(range(len(world[0])), world[0])
+        self.workflow.tool = tool
+        drawing = self.controller.drawing
+        drawing.begin(world[0], positive != self.workflow.positive)
+        for place in world[1:]:
+            drawing.go(place)
+        drawing.end()
+
     def go(self, index: int) -> None:
         """Show a slice."""
         axis = self.viewer.dims.order[0]
@@ -130,7 +146,8 @@ def open_image():
 
     def build(data, executor=None, recorded=False, **look) -> Person:
         viewer = ViewerModel()
-        metadata = {} if recorded else {NOT_RECORDED: True}
+        metadata = look.pop("metadata", {})
+        metadata |= {} if recorded else {NOT_RECORDED: True}
         image = viewer.add_image(data, metadata=metadata, **look)
         controller = Controller(viewer, executor or InlineExecutor())
         controllers.append(controller)

@@ -28,6 +28,7 @@ class Hand:
             lambda: self.wanted,
             lambda position, other: self.clicks.append((position, other)),
             self.picks.append,
+            SimpleNamespace(is_wanted=lambda: False),
         )
 
     def tell(self, kind, at, button, modifiers, dragging=False):

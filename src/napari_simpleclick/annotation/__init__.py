@@ -3,6 +3,7 @@
 from napari_simpleclick.annotation.history import Edit, EditState, ObjectStyle
 from napari_simpleclick.annotation.mask_change import MaskChange
 from napari_simpleclick.annotation.mask_options import MaskOptions
+from napari_simpleclick.annotation.object_action import ObjectAction
 from napari_simpleclick.annotation.object_slice import (
     Mask,
     ObjectSlice,
@@ -17,6 +18,12 @@ from napari_simpleclick.annotation.propagated import (
     PropagatedSlice,
     PropagatedSlices,
 )
+from napari_simpleclick.annotation.proposals import (
+    Proposal,
+    Proposals,
+    ProposalStates,
+    Verdict,
+)
 from napari_simpleclick.annotation.requests import Request, Requests
 from napari_simpleclick.annotation.session import Session
 from napari_simpleclick.annotation.voxel_counts import VoxelCounts
@@ -27,6 +34,7 @@ __all__ = [
     "Mask",
     "MaskChange",
     "MaskOptions",
+    "ObjectAction",
     "ObjectSlice",
     "ObjectStack",
     "ObjectStyle",
@@ -37,9 +45,13 @@ __all__ = [
     "Propagated",
     "PropagatedSlice",
     "PropagatedSlices",
+    "Proposal",
+    "ProposalStates",
+    "Proposals",
     "Request",
     "Requests",
     "Session",
+    "Verdict",
     "VoxelCounts",
     "fingerprint",
     "plain_name",

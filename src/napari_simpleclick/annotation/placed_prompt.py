@@ -23,7 +23,7 @@ class PlacedPrompt:
     ----------
     order : int
         Number of the prompt in the session, from 1.
-    prompt : Click, Box or Scribble
+    prompt : Click, Box, Scribble or Lasso
         What was shown.
     base : ndarray or None
         (H, W) bool mask to start from, where the person had painted or an earlier
@@ -55,26 +55,22 @@ class PlacedPrompt:
 PlacedPrompts = tuple[PlacedPrompt, ...]
 
 
-def are_moved(placed: PlacedPrompts, clicks: Mapping[int, Click]) -> bool:
-    """Whether clicks, by their order, differ from those among the prompts."""
-    return any(
-        clicks.get(one.order) != one.prompt
-        for one in placed
-        if isinstance(one.prompt, Click)
-    )
+def are_moved(placed: PlacedPrompts, prompts: Mapping[int, Prompt]) -> bool:
+    """Whether prompts, by their order, differ from those that were placed."""
+    return any(prompts.get(one.order) != one.prompt for one in placed)
 
 
 def matched(
-    placed: PlacedPrompts, clicks: Mapping[int, Click]
+    placed: PlacedPrompts, prompts: Mapping[int, Prompt]
 ) -> tuple[PlacedPrompts, Mask | None]:
-    """Move and leave out clicks; other prompts stay.
+    """Move and leave out prompts.
 
     Parameters
     ----------
     placed : tuple of PlacedPrompt
         The prompts.
-    clicks : dict
-        Order to click, of those that are left.
+    prompts : dict
+        Order to prompt, of those that are left.
 
     Returns
     -------
@@ -86,10 +82,7 @@ def matched(
     base: Mask | None = None
     for one in placed:
         base = one.base if one.base is not None else base
-        is_click = isinstance(one.prompt, Click)
-        if is_click and one.order not in clicks:
-            continue
-        prompt = clicks[one.order] if is_click else one.prompt
-        kept.append(replace(one, prompt=prompt, base=base))
-        base = None
+        if one.order in prompts:
+            kept.append(replace(one, prompt=prompts[one.order], base=base))
+            base = None
     return tuple(kept), base

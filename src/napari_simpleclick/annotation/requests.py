@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.annotation.mask_options import MaskOptions
     from napari_simpleclick.annotation.objects import Objects
     from napari_simpleclick.images.viewport import Viewport
-    from napari_simpleclick.prompts import Click, Prompt
+    from napari_simpleclick.prompts import Prompt
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,45 +94,67 @@ class Requests:
         ----------
         object_slice : ObjectSlice
             Where.
-        prompt : Click, Box or Scribble
+        prompt : Click, Box, Scribble or Lasso
             The prompt.
         mask : ndarray
             (H, W) bool, the object's present mask on the slice. The prompt starts from
             it if it is not what the prompt before was answered with.
         viewport : Viewport or None
             What is seen of the slice; None for all of it.
+
+        Raises
+        ------
+        UserError
+            If the object is locked or hidden.
         """
+        self._objects.check_unlocked(object_slice.label)
+        self._objects.check_shown(object_slice.label)
         base = mask if self._is_new(object_slice, mask) else None
         placed = PlacedPrompt(self._objects.last_order + 1, prompt, base, viewport)
         self._queue(object_slice, (*self._objects.placed(object_slice), placed))
         return placed
 
     def clear(self, object_slice: ObjectSlice) -> None:
-        """Remove all prompts of an object on a slice, and its mask."""
+        """Remove all prompts of an object on a slice, and its mask.
+
+        Raises
+        ------
+        UserError
+            If the object is locked.
+        """
+        self._objects.check_unlocked(object_slice.label)
         self._queue(object_slice, ())
         self.changed.emit()
 
-    def is_moved(self, object_slice: ObjectSlice, clicks: Mapping[int, Click]) -> bool:
-        """Whether points, by the order of their click, differ from the clicks."""
-        return are_moved(self._objects.placed(object_slice), clicks)
+    def is_moved(
+        self, object_slice: ObjectSlice, prompts: Mapping[int, Prompt]
+    ) -> bool:
+        """Whether what is shown, by its order, differs from the prompts."""
+        return are_moved(self._objects.placed(object_slice), prompts)
 
     def move(
-        self, object_slice: ObjectSlice, clicks: Mapping[int, Click], mask: Mask
+        self, object_slice: ObjectSlice, prompts: Mapping[int, Prompt], mask: Mask
     ) -> None:
-        """Match the clicks on a slice to points that were moved or deleted by hand.
+        """Match the prompts on a slice to what was moved or deleted by hand.
 
         Parameters
         ----------
         object_slice : ObjectSlice
             Where.
-        clicks : dict
-            Order to click of the points that are there now.
+        prompts : dict
+            Order to prompt of what is there now.
         mask : ndarray
             (H, W) bool, the object's present mask on the slice.
+
+        Raises
+        ------
+        UserError
+            If the object is locked.
         """
-        if not self.is_moved(object_slice, clicks):
+        if not self.is_moved(object_slice, prompts):
             return
-        kept, base = matched(self._objects.placed(object_slice), clicks)
+        self._objects.check_unlocked(object_slice.label)
+        kept, base = matched(self._objects.placed(object_slice), prompts)
         if self._is_new(object_slice, mask):
             base = mask
             kept = (*kept[:-1], *(replace(one, base=mask) for one in kept[-1:]))

@@ -8,12 +8,14 @@ import typer
 
 import napari_simpleclick
 from napari_simpleclick.cli import (
+    encode,
     evaluate,
     measure,
     models,
     propagate,
     replay,
     segment,
+    teach,
     weights,
 )
 from napari_simpleclick.cli.common import show_tracebacks
@@ -23,7 +25,16 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for commands in (segment, propagate, measure, replay, evaluate, models):
+for commands in (
+    segment,
+    propagate,
+    encode,
+    measure,
+    replay,
+    evaluate,
+    models,
+    teach,
+):
     app.add_typer(commands.app)
 app.add_typer(weights.app, name="weights")
 

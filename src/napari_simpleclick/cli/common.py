@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import re
 import traceback
 from collections.abc import Callable, Iterable
@@ -31,6 +32,9 @@ console = Console()
 MISTAKE, BUG = 2, 70
 """Exit codes: of usage, as everywhere, and EX_SOFTWARE of sysexits.h."""
 
+MOST_JOBS = 8
+"""Processes started unless told otherwise; each holds a model of its own."""
+
 ISSUES = "https://github.com/napari-simpleclick/napari-simpleclick/issues"
 
 _tracebacks = ContextVar("tracebacks", default=False)
@@ -51,6 +55,17 @@ def progress_bar(shown: bool = True) -> Progress:
         speed_estimate_period=3600,
         disable=not shown,
     )
+
+
+def usual_jobs(device: str) -> int:
+    """One process per core, or one alone where a GPU does the work."""
+    if not device.startswith("cpu"):
+        return 1
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:
+        cores = os.cpu_count() or 1
+    return min(cores, MOST_JOBS)
 
 
 def one_sentence(command: Callable[..., None]) -> Callable[..., None]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.box import SIMPLE
@@ -18,18 +17,20 @@ from napari_simpleclick.cli.common import (
     one_sentence,
     option_error,
     progress_bar,
+    usual_jobs,
 )
 
 if TYPE_CHECKING:
-    from napari_simpleclick.evaluation import Result
+    from napari_simpleclick.evaluation import Result, TaughtResult
+    from napari_simpleclick.evaluation.datasets import Case
+    from napari_simpleclick.evaluation.worker import RobotSettings
 
 app = typer.Typer()
 
 DATA = "Data sets 'folder' and 'volume'"
 PROTOCOL = "Protocol"
 WORKERS = "Workers"
-MOST_JOBS = 8
-"""Processes started unless told otherwise; each holds a model of its own."""
+TEACHING = "Teaching"
 
 
 @app.command(epilog=example("evaluate --dataset sstem --root stack1 --report out"))
@@ -48,6 +49,12 @@ def evaluate(
             help="Start from masks: 'damaged', 'sp' or 'stm' (DAVIS-585), or a folder."
         ),
     ] = "",
+    user: Annotated[
+        str,
+        typer.Option(
+            help="clicks, as published; box: one, then clicks; scribble: strokes."
+        ),
+    ] = "clicks",
     baseline: Annotated[
         str,
         typer.Option(help="random-walker, grabcut or geodesic instead of weights."),
@@ -57,6 +64,10 @@ def evaluate(
     ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Folder for a web page with pictures.")
+    ] = None,
+    find: Annotated[
+        int | None,
+        typer.Option(min=3, help="Find the others with this many objects as examples."),
     ] = None,
     stop_at: Annotated[
         float | None,
@@ -97,6 +108,21 @@ def evaluate(
             rich_help_panel=PROTOCOL,
         ),
     ] = "published",
+    teach: Annotated[
+        str,
+        typer.Option(
+            help="Learn from so many objects of other images, and measure before and "
+            "after; 5,12,24 makes a curve.",
+            rich_help_panel=TEACHING,
+        ),
+    ] = "",
+    teach_seconds: Annotated[
+        float,
+        typer.Option(min=1, help="Most time it takes.", rich_help_panel=TEACHING),
+    ] = 180.0,
+    teach_threads: Annotated[
+        int, typer.Option(min=1, help="CPU threads.", rich_help_panel=TEACHING)
+    ] = 1,
     ignore: Annotated[
         int | None,
         typer.Option(help="Label to leave out, such as 255.", rich_help_panel=DATA),
@@ -153,6 +179,7 @@ def evaluate(
         draw_strips,
         robot,
     )
+    from napari_simpleclick.evaluation.taught_run import TeachSettings, robot_taught
     from napari_simpleclick.evaluation.worker import RobotSettings
     from napari_simpleclick.images.files import check_writable
 
@@ -162,7 +189,12 @@ def evaluate(
         report.mkdir(parents=True, exist_ok=True)
         check_writable(report / "index.html", (".html",))
     options = CaseOptions(ignore, whole, axis, every, min_area, image, mask)
-    cases = choose_cases(find_cases(dataset, root, options), limit, seed)
+    teaching = (
+        TeachSettings.parse(teach, teach_seconds, teach_threads) if teach else None
+    )
+    cases = find_cases(dataset, root, options)
+    if teaching is None:
+        cases = choose_cases(cases, limit, seed)
     try:
         chosen = RobotSettings(
             weights=weights,
@@ -178,30 +210,69 @@ def evaluate(
             initial=initial_masks,
             seed=seed,
             first_look=first_look,
+            user=user,
         )
     except ValidationError as error:
         raise option_error(error) from error
     settings = chosen.resolved(dataset)
-    jobs = jobs or _jobs(settings.device)
+    jobs = jobs or usual_jobs(settings.device)
     with progress_bar() as bar:
         task = bar.add_task(dataset, total=len(cases))
-        result = robot(
-            dataset,
-            cases,
-            settings,
-            jobs=jobs,
-            scheduler=scheduler,
-            out=json_,
-            about={"options": options, "limit": limit},
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+        work: dict[str, Any] = {
+            "jobs": jobs,
+            "scheduler": scheduler,
+            "out": json_,
+            "about": {"options": options, "limit": limit},
+            "progress": lambda done, total: bar.update(
+                task, completed=done, total=total
+            ),
+        }
+        if teaching is None:
+            result = robot(dataset, cases, settings, **work)
+        else:
+            result, cases = robot_taught(
+                dataset, cases, settings, teaching, limit=limit, **work
+            )
     _show([result])
+    if find is not None:
+        _find(result, cases, settings, find, json_)
+    if result.taught is not None:
+        _show_taught(result.taught)
     if report is not None:
         with Console(stderr=True).status("Pictures of the best and the worst…"):
             strips = draw_strips(
                 result, cases, settings, jobs=jobs, scheduler=scheduler
             )
         typer.echo(f"Saved {write_report([result], report, strips)}")
+
+
+def _find(
+    result: Result,
+    cases: list[Case],
+    settings: RobotSettings,
+    examples: int,
+    out: Path | None,
+) -> None:
+    """Measure *Find similar*, and say how it went."""
+    from napari_simpleclick.evaluation.finding import measure_finding
+
+    with progress_bar() as bar:
+        task = bar.add_task("Find similar", total=None)
+        found = measure_finding(
+            result,
+            cases,
+            settings,
+            examples,
+            out=out,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        ).find
+    assert found is not None
+    table = Table("Examples", "Objects", "Proposed", "Right", "Recall", "Clicks saved")
+    counts = (found.examples, found.objects, found.proposed, found.right)
+    table.add_row(
+        *map(str, counts), f"{100 * found.recall:.0f} %", str(found.clicks_saved)
+    )
+    console.print(table)
 
 
 @app.command(epilog=example("compare ours.json theirs.json --report out"))
@@ -234,15 +305,20 @@ def compare(
         typer.echo(f"Saved {write_report(found, report)}")
 
 
-def _jobs(device: str) -> int:
-    """One process per core, or one alone where a GPU does the work."""
-    if not device.startswith("cpu"):
-        return 1
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:
-        cores = os.cpu_count() or 1
-    return min(cores, MOST_JOBS)
+def _show_taught(taught: TaughtResult) -> None:
+    """Print what teaching has changed."""
+    table = Table("Learned from", "NoC@85", "@90", "mIoU@1", "@3", box=SIMPLE)
+    for point in taught.curve:
+        counts = [point.noc[name] for name in ("85", "90")]
+        overlaps = [point.miou[n - 1] if n <= len(point.miou) else None for n in (1, 3)]
+        table.add_row(
+            f"{point.objects} objects",
+            *("-" if count is None else f"{count:.2f}" for count in counts),
+            *("-" if one is None else f"{100 * one:.1f}" for one in overlaps),
+        )
+    console.print(table)
+    if not taught.adopted:
+        console.print("What was learned did not help, so the weights stay.")
 
 
 def _show(results: list[Result]) -> None:

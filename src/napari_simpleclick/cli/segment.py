@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,17 +13,22 @@ from napari_simpleclick.cli.common import (
     WeightsOption,
     example,
     one_sentence,
+    progress_bar,
     saved,
     warn,
 )
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.prompts import Click
+from napari_simpleclick.prompts import Box, Click, Lasso, Scribble
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_simpleclick.prompts import Prompt
+
 app = typer.Typer()
+
+SIMILAR = "Find similar"
 
 
 @app.command(
@@ -34,6 +40,17 @@ def segment(
     click: Annotated[
         list[str] | None,
         typer.Option(help="ROW,COL in pixels; --click=-ROW,COL is a negative click."),
+    ] = None,
+    box: Annotated[
+        str | None,
+        typer.Option(help="ROW,COL,ROW,COL: two corners of a box around it."),
+    ] = None,
+    lasso: Annotated[
+        str | None, typer.Option(help="ROW,COL;ROW,COL;...: a line around it.")
+    ] = None,
+    scribble: Annotated[
+        list[str] | None,
+        typer.Option(help="ROW,COL;ROW,COL;...: a stroke in it, - before beside it."),
     ] = None,
     axis: Annotated[
         int | None, typer.Option(help="Axis of a volume that the slices follow.")
@@ -58,18 +75,64 @@ def segment(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print milliseconds per click and area.")
     ] = False,
+    similar: Annotated[
+        bool,
+        typer.Option(
+            "--find-similar",
+            help="Find what looks like the objects of --examples, without clicks.",
+            rich_help_panel=SIMILAR,
+        ),
+    ] = False,
+    examples: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labels of the image's shape, three objects or more.",
+            rich_help_panel=SIMILAR,
+        ),
+    ] = None,
+    least_score: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Leave out what is less sure.", rich_help_panel=SIMILAR
+        ),
+    ] = 0.3,
+    whole_slices: Annotated[
+        bool,
+        typer.Option(
+            "--whole-slices",
+            help="Slices with examples hold no others: learn from all of them, and do "
+            "not search them.",
+            rich_help_panel=SIMILAR,
+        ),
+    ] = False,
 ) -> None:
     """Segment one object of an image, or of a slice of a volume, from clicks.
 
-    A volume gives a mask of the volume's size in which the other slices are empty; a
-    PNG target gets the slice alone.
+    A box, a lasso or scribbles come before the clicks, in this order. What lies on a
+    scribble is in the mask, or out of it, whatever the model says. A volume gives a
+    mask of the volume's size in which the other slices are empty; a PNG target gets the
+    slice alone. With --find-similar it needs no clicks but labels of some objects, and
+    numbers what looks like them, on --slice or on all slices.
     """
+    if similar or examples is not None:
+        if not similar or examples is None or click or prior is not None:
+            raise UserError(
+                "Similar objects are found with --find-similar and --examples LABELS "
+                "together, and without clicks or --prior."
+            )
+        searched = axis, slice_, weights, least_score, whole_slices
+        _find_similar(image, examples, searched, out, as_json)
+        return
     from napari_simpleclick.images import files
     from napari_simpleclick.images.source import Source
     from napari_simpleclick.workflow.segmentation import segment_slice
 
-    clicks = [Click.parse(text) for text in click or []]
-    if clicks and prior is None and not any(click.positive for click in clicks):
+    prompts: list[Prompt] = [] if box is None else [Box.parse(box)]
+    prompts += [] if lasso is None else [Lasso.parse(lasso)]
+    prompts += [Scribble.parse(text) for text in scribble or []]
+    prompts += [Click.parse(text) for text in click or []]
+    adds = any(getattr(prompt, "positive", True) for prompt in prompts)
+    if prompts and prior is None and not adds:
         raise UserError(
             "There are only negative clicks; add a positive one on the object, or give "
             "a mask to correct with --prior."
@@ -78,7 +141,7 @@ def segment(
         raise UserError("There is nothing to do; give -o FILE or --json.")
     if out is not None:
         files.check_writable(out)
-    result = segment_slice(image, clicks, axis, slice_, prior, weights, first_look)
+    result = segment_slice(image, prompts, axis, slice_, prior, weights, first_look)
     warn(result.file.warnings)
     if out is not None:
         if files.suffix_of(out) == ".png":
@@ -93,6 +156,49 @@ def segment(
             "area_px": int(result.mask.sum()),
             "weights": weights,
             "first_look": first_look,
+            "output": None if out is None else str(out),
+        }
+        typer.echo(json.dumps(report))
+
+
+def _find_similar(
+    image: Path,
+    examples: Path,
+    searched: tuple[int | None, int | None, str, float, bool],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Find what looks like examples, and write all of them into one label file."""
+    from napari_simpleclick.images import files
+    from napari_simpleclick.images.source import Source
+    from napari_simpleclick.workflow.similar_volume import find_similar
+
+    if out is None and not as_json:
+        raise UserError("There is nothing to do; give -o FILE or --json.")
+    if out is not None:
+        files.check_writable(out)
+    started = time.perf_counter()
+    with progress_bar() as bar:
+        task = bar.add_task("Slices", total=None)
+        result = find_similar(
+            image,
+            examples,
+            *searched,
+            report=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    warn(result.file.warnings)
+    if out is not None:
+        source = Source.of_file(result.file)
+        files.write_labels(out, source.to_layer(result.labels), source)
+        slices = len({one.slice_index for one in result.found})
+        told = f"{len(result.found)} objects found on {slices} slices"
+        saved(out, f"{told}, from {result.examples} examples", aside=as_json)
+    if as_json:
+        report = {
+            "found": [one._asdict() for one in result.found],
+            "examples": result.examples,
+            "seconds": round(time.perf_counter() - started, 1),
+            "weights": searched[2],
             "output": None if out is None else str(out),
         }
         typer.echo(json.dumps(report))

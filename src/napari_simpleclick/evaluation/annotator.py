@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_simpleclick.evaluation.metrics import iou
+from napari_simpleclick.evaluation.users import User, box_around, scribble_along
 from napari_simpleclick.images import Viewport
 from napari_simpleclick.inference import (
     THRESHOLD,
@@ -20,8 +21,10 @@ from napari_simpleclick.inference import (
     Predictor,
     progressive_merge,
 )
+from napari_simpleclick.inference.merge import merge_touched
+from napari_simpleclick.inference.prompt_pixels import as_clicks, pixels_of
 from napari_simpleclick.inference.shapes import depth
-from napari_simpleclick.prompts import Click
+from napari_simpleclick.prompts import Box, Click, Prompt
 
 Mask = NDArray[np.bool_]
 
@@ -35,8 +38,8 @@ class Turn:
 
     Parameters
     ----------
-    click : Click
-        The click.
+    prompt : Prompt
+        What the robot showed.
     iou : float
         Of the mask after the click, 0 to 1.
     mask : ndarray
@@ -47,11 +50,18 @@ class Turn:
         What the network looked at.
     """
 
-    click: Click
+    prompt: Prompt
     iou: float
     mask: Mask
     probability: NDArray[np.float32]
     crop: Crop | None
+
+    @property
+    def click(self) -> Click:
+        """The prompt, or the click in the middle of a box or a scribble."""
+        shape = self.mask.shape[0], self.mask.shape[1]
+        clicks = as_clicks(self.prompt, shape, spacing_px=1)
+        return clicks[-1 if isinstance(self.prompt, Box) else len(clicks) // 2]
 
 
 def next_click(truth: NDArray[np.signedinteger], mask: Mask, fresh: Mask) -> Click:
@@ -111,6 +121,8 @@ def annotate(
     threshold: float = THRESHOLD,
     initial: Mask | None = None,
     viewport: Viewport | None = None,
+    user: User = "clicks",
+    rng: np.random.Generator | None = None,
 ) -> list[Turn]:
     """Click on one object of the predictor's image until it is good enough.
 
@@ -133,6 +145,10 @@ def annotate(
     viewport : Viewport or None
         What a person would see of the image, px; None leaves the first look to the
         predictor.
+    user : {"clicks", "box", "scribble"}
+        Whether the robot clicks alone, begins with a box, or draws scribbles.
+    rng : numpy.random.Generator or None
+        How far boxes are off; None always draws the same.
 
     Returns
     -------
@@ -146,17 +162,39 @@ def annotate(
     if initial is not None:
         prior, focus = initial.astype(np.float32), np.zeros(truth.shape, bool)
     state = ObjectState(viewport=viewport)
-    made: list[Click] = []
+    made: list[Prompt] = []
+    rng = rng or np.random.default_rng(0)
     turns: list[Turn] = []
     while len(turns) < clicks and not (turns and turns[-1].iou >= target):
         click = next_click(truth, mask, fresh)
-        made.append(click)
+        prompt: Prompt = click
+        if user == "box" and not turns:
+            prompt = box_around(truth == 1, rng)
+        elif user == "scribble":
+            prompt = _drawn(truth, mask, click)
+        made.append(prompt)
         chance, state = predictor.predict(made, prior, state=state, focus=focus)
         prior, answer = chance, chance > threshold
         if initial is not None:
-            place = int(click.row), int(click.column)
-            answer = progressive_merge(answer, mask, *place, as_published=True)
+            answer = _merged(answer, mask, prompt)
             focus = answer
         mask = answer
-        turns.append(Turn(click, iou(mask, truth), mask, chance, state.crop))
+        turns.append(Turn(prompt, iou(mask, truth), mask, chance, state.crop))
     return turns
+
+
+def _drawn(truth: NDArray[np.signedinteger], mask: Mask, click: Click) -> Prompt:
+    """Draw a scribble on the mistake that a click is on; without one, click."""
+    wrong = (truth == 1) & ~mask if click.positive else (truth == 0) & mask
+    on_it = wrong[int(click.row), int(click.column)]
+    return scribble_along(wrong, click) if on_it else click
+
+
+def _merged(answer: Mask, mask: Mask, prompt: Prompt) -> Mask:
+    """Merge an answer into the mask before it, of clicks as published."""
+    if isinstance(prompt, Click):
+        place = int(prompt.row), int(prompt.column)
+        return progressive_merge(answer, mask, *place, as_published=True)
+    return merge_touched(
+        answer, mask, pixels_of(prompt, (mask.shape[0], mask.shape[1]))
+    )

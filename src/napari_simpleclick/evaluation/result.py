@@ -27,7 +27,8 @@ class CaseResult(BaseModel):
     instance : int
         Label of the object in its mask.
     clicks : tuple
-        (row, column, positive) of each click, px.
+        (row, column, positive) of each click, px; of a box and a scribble, of the
+        click in its middle.
     ious : tuple of float
         IoU of the mask after each click, 0 to 1, of float32 precision.
     seconds : float
@@ -37,6 +38,8 @@ class CaseResult(BaseModel):
         pauses.
     final_iou : float or None
         For a person: of the mask they were content with, painting included.
+    prompts : tuple of dict
+        What was shown, as sessions write it, where it was not clicks alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +51,112 @@ class CaseResult(BaseModel):
     seconds: float
     times: tuple[float, ...] = ()
     final_iou: float | None = None
+    prompts: tuple[dict[str, Any], ...] = ()
+
+
+class FindResult(BaseModel):
+    """What *Find similar* found on images that nobody clicked on.
+
+    Parameters
+    ----------
+    examples : int
+        Objects that were learned from, on images of their own.
+    images, objects : int
+        What was searched, and how many objects there are.
+    proposed, right : int
+        How much was proposed, and how much of that is an object (IoU above 0.5).
+    precision, recall : float or None
+        Share of what was proposed that is right, and of the objects that were found.
+    miou : float or None
+        Mean IoU of what is right.
+    clicks_saved : int
+        Clicks that the robot needs to bring the found objects as far as they were
+        proposed. Every proposal costs a key instead: ``proposed`` of them.
+    seconds : float
+        Wall time of an image.
+    seconds_learning : float
+        Wall time of what comes before the first image.
+    decoded : int
+        How often the network answered a click, learning included.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    examples: int
+    images: int
+    objects: int
+    proposed: int
+    right: int
+    precision: float | None
+    recall: float
+    miou: float | None
+    clicks_saved: int
+    seconds: float
+    seconds_learning: float
+    decoded: int
+
+
+class Measured(BaseModel):
+    """Clicks and overlaps on the measured objects.
+
+    Parameters
+    ----------
+    noc : dict
+        As of :class:`Result`.
+    miou : list of float
+        As of :class:`Result`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    noc: dict[str, float | None]
+    miou: tuple[float, ...]
+
+
+class CurvePoint(Measured):
+    """The same after so many objects were learned from.
+
+    Parameters
+    ----------
+    objects : int
+        How many.
+    """
+
+    objects: int
+
+
+class TaughtResult(BaseModel):
+    """What teaching on objects of the data set changed, on the others.
+
+    Parameters
+    ----------
+    objects : int
+        How many were learned from.
+    seconds : float
+        How long it took.
+    batches : int
+        How many batches that were.
+    adopted : bool
+        Whether objects that were held out needed fewer clicks; if not, the weights
+        stay, and nothing changes.
+    before, after : Measured
+        On the same objects.
+    curve : tuple of CurvePoint
+        After more and more objects, none first.
+    names : tuple of str
+        What was learned from.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    objects: int
+    seconds: float
+    batches: int
+    adopted: bool
+    before: Measured
+    after: Measured
+    curve: tuple[CurvePoint, ...]
+    names: tuple[str, ...]
 
 
 class Result(BaseModel):
@@ -86,6 +195,11 @@ class Result(BaseModel):
         Everything else that the numbers depend on.
     cases : tuple of CaseResult
         Every object, in the order of the data set.
+    find : FindResult or None
+        What *Find similar* found, if that was measured.
+    taught : TaughtResult or None
+        What the weights have learned from other objects of the data set; all else is
+        about the weights before.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -104,10 +218,14 @@ class Result(BaseModel):
     weights: str
     settings: dict[str, Any]
     cases: tuple[CaseResult, ...]
+    find: FindResult | None = None
+    taught: TaughtResult | None = None
 
     def save(self, path: Path) -> None:
         """Write the JSON, a line per case; an old file stays whole until then."""
         values = self.model_dump()
+        if self.taught is None:
+            del values["taught"]
         cases = ",\n  ".join(json.dumps(case) for case in values.pop("cases"))
         top = json.dumps(values, indent=1).removesuffix("\n}")
         partial = path.with_name(path.name + ".part")

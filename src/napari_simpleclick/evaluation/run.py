@@ -231,6 +231,8 @@ def _told(
 ) -> dict[str, Any]:
     """Everything that the numbers depend on, as it goes into the JSON."""
     told = settings.model_dump(mode="json")
+    if settings.user == "clicks":  # as results of before have it
+        del told["user"]
     if settings.weights:
         told["sha256"] = checksum(locate_weights(settings.weights))
     for name, value in about.items():

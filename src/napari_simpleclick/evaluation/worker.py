@@ -21,6 +21,7 @@ from napari_simpleclick.evaluation.annotator import Turn, annotate, view_of
 from napari_simpleclick.evaluation.datasets import INITIAL_KINDS
 from napari_simpleclick.evaluation.report import Strip
 from napari_simpleclick.evaluation.result import CaseResult
+from napari_simpleclick.evaluation.users import User
 from napari_simpleclick.images.files import NIFTI, suffix_of
 from napari_simpleclick.images.intensity import default_window
 from napari_simpleclick.inference import THRESHOLD, Predictor, ZoomIn
@@ -31,6 +32,7 @@ from napari_simpleclick.inference.devices import (
 )
 from napari_simpleclick.inference.shapes import Mask, damage
 from napari_simpleclick.networks.baselines import build_baseline
+from napari_simpleclick.prompts import prompt_to_json
 from napari_simpleclick.weights import find_card, load_weights, spec_of
 
 if TYPE_CHECKING:
@@ -90,11 +92,14 @@ class RobotSettings(BaseModel):
         IoU of 0.75 to 0.85, ``sp`` or ``stm`` (DAVIS-585), or a folder of label
         images or volumes named as the images.
     seed : int
-        Of damaged masks.
+        Of damaged masks, and of how far boxes are off.
     first_look : {"published", "view", "magnifications"}
         What the network is shown before there is a mask: the whole image, as published;
         a view around the object (:func:`.annotator.view_of`), as a person may have it;
         or several magnifications around the click, of which the best answer is taken.
+    user : str
+        ``clicks`` as published, ``box`` for one around the object and then clicks, or
+        ``scribble`` for strokes along the mistakes; each counts as one click.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -112,6 +117,7 @@ class RobotSettings(BaseModel):
     initial: str = ""
     seed: int = 0
     first_look: Literal["published", "view", "magnifications"] = "published"
+    user: User = "clicks"
 
     @classmethod
     def checked(cls, **values: Any) -> RobotSettings:
@@ -218,6 +224,8 @@ def _annotate(case: Case, settings: RobotSettings) -> tuple[CaseResult, list[Tur
             settings.threshold,
             _initial(case, truth, settings),
             view_of(truth) if settings.first_look == "view" else None,
+            settings.user,
+            _random(case, settings),
         )
     clicks = [turn.click for turn in turns]
     found = CaseResult(
@@ -226,6 +234,9 @@ def _annotate(case: Case, settings: RobotSettings) -> tuple[CaseResult, list[Tur
         clicks=tuple((int(c.row), int(c.column), c.positive) for c in clicks),
         ious=tuple(float(np.float32(turn.iou)) for turn in turns),
         seconds=time.perf_counter() - start,
+        prompts=tuple(
+            prompt_to_json(turn.prompt) for turn in turns if settings.user != "clicks"
+        ),
     )
     return found, turns
 
@@ -263,11 +274,16 @@ def _initial(
     if not settings.initial:
         return None
     if settings.initial == "damaged":
-        key = zlib.crc32(f"{case.name}/{case.instance}".encode())
-        return damage(truth == 1, np.random.default_rng((settings.seed, key)))
+        return damage(truth == 1, _random(case, settings))
     if settings.initial in INITIAL_KINDS:
         return case.initial(settings.initial)
     return _from_folder(Path(settings.initial), case, truth.shape)
+
+
+def _random(case: Case, settings: RobotSettings) -> np.random.Generator:
+    """Draws for a case, the same whatever else is done."""
+    key = zlib.crc32(f"{case.name}/{case.instance}".encode())
+    return np.random.default_rng((settings.seed, key))
 
 
 def _from_folder(folder: Path, case: Case, shape: tuple[int, ...]) -> Mask:

@@ -199,13 +199,36 @@ def read_mask(
         As for `read_image`, or if the mask does not fit the image, or its labels
         cannot be told.
     """
+    return read_labels(path, image, report) > 0
+
+
+def read_labels(
+    path: Path, image: ImageFile, report: Callable[[str], None] | None = None
+) -> NDArray[Any]:
+    """Read labels, their axes in the order of an image's file.
+
+    Parameters
+    ----------
+    path, image, report
+        As of :func:`read_mask`.
+
+    Returns
+    -------
+    ndarray
+        Integers of the image's shape; a single slice (H, W) is left as it is.
+
+    Raises
+    ------
+    UserError, ImportError
+        As :func:`read_mask` does.
+    """
     file = read_image(path)
-    labels, told = labels_of(file)
-    mask, odd = put_onto(labels > 0, file, image)
+    found, told = labels_of(file)
+    labels, odd = put_onto(found, file, image)
     if report is not None:
         for sentence in (*file.warnings, *told, *odd):
             report(sentence)
-    return mask
+    return labels
 
 
 def check_writable(path: Path, kinds: tuple[str, ...] = WRITABLE) -> None:

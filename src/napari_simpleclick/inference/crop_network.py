@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,8 +18,9 @@ from napari_simpleclick.networks import channels_last, join_prompts
 from napari_simpleclick.weights.errors import enough_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
+    from napari_simpleclick.inference.feature_store import FeatureStore
     from napari_simpleclick.networks import CropPrompts, Features, Network
 
 Pixels = NDArray[np.float32]
@@ -56,6 +60,8 @@ class CropNetwork:
         Average the logits with those of the mirrored crop; what is refined is not.
     features_bytes : int
         Memory for features of a network that encodes once.
+    store : FeatureStore or None
+        Where features may lie that were worked out before, by such a network.
     """
 
     def __init__(
@@ -65,37 +71,83 @@ class CropNetwork:
         dtype: torch.dtype,
         flip: bool,
         features_bytes: int,
+        store: FeatureStore | None = None,
     ) -> None:
         self.spec, self.device, self.flip = network.spec, device, flip
         self._dtype = dtype
         with enough_memory("the network"):
             ready = channels_last(network.to(device)).eval().for_inference()
             self._network = with_lower_weights(ready, dtype)
-        self._keys: dict[Any, bytes] = {}
-        self._features = FeatureCache(features_bytes if self.spec.encodes_once else 0)
+        once = self.spec.encodes_once
+        self._features = FeatureCache(features_bytes if once else 0)
+        self._store = store if once else None
 
-    def forget(self) -> None:
-        """Take places for those of a new image; features stay known by their pixels."""
-        self._keys = {}
+    @property
+    def capacity(self) -> int:
+        """How many crops such as the last one can be remembered at a time."""
+        return self._features.capacity
 
-    def encode(self, place: Any, read: Callable[[], Pixels]) -> Features:
-        """Encode a crop, unless its features are remembered.
+    def remembered(self, key: bytes) -> Features | None:
+        """Give the features of a crop, if they are in memory.
 
         Parameters
         ----------
-        place : hashable
-            Which crop of the image, at which size.
-        read : callable
-            Gives its pixels; called only if need be.
+        key : bytes
+            That came with them.
         """
-        key = self._keys.get(place)
-        if key is not None and key in self._features:
-            return self._features.get(key)
-        pixels = read()
-        key = self._keys[place] = self._features.key(pixels)
+        return self._features.get(key) if key in self._features else None
+
+    def encode(self, pixels: Pixels) -> tuple[bytes, Features]:
+        """Encode a crop, unless its features are in memory or in the store.
+
+        Returns
+        -------
+        bytes
+            Key to find them in memory by.
+        tuple of Tensor
+            The features.
+        """
+        key = self._features.key(pixels)
         if key not in self._features:
-            self._features.put(key, self._encode(pixels))
-        return self._features.get(key)
+            self._features.put(key, self._stored(pixels) or self.compute(pixels))
+        return key, self._features.get(key)
+
+    def stored_key(self, pixels: Pixels) -> str:
+        """Name features by all that they depend on.
+
+        Parameters
+        ----------
+        pixels : ndarray
+            What the network is shown: crop, size and window are in it.
+
+        Returns
+        -------
+        str
+            Hexadecimal.
+        """
+        digest = sha256(self._features.key(pixels))
+        digest.update(f"{self._weights} {self._dtype} {self.flip}".encode())
+        return digest.hexdigest()
+
+    def _stored(self, pixels: Pixels) -> Features | None:
+        if self._store is None:
+            return None
+        found = self._store.read(self.stored_key(pixels))
+        if found is None:
+            return None
+        return tuple(part.to(self.device) for part in found)
+
+    @cached_property
+    def _weights(self) -> str:
+        """SHA-256 of the weights that features depend on, and of their network."""
+        config = replace(self._network.config, image_size=(0, 0))
+        digest = sha256(repr(config).encode())
+        for name, part in self._network.state_dict().items():
+            if self._network.shapes_features(name):
+                digest.update(f"{name} {part.dtype} {tuple(part.shape)}".encode())
+                plain = part.detach().cpu().contiguous().reshape(-1)
+                digest.update(plain.view(torch.uint8).numpy())
+        return digest.hexdigest()
 
     def answer(self, features: Features, prompts: CropPrompts, memory: Any) -> Answer:
         """Answer prompts on a crop.
@@ -123,6 +175,36 @@ class CropNetwork:
         if self.flip:
             logits = 0.5 * (logits[:1] + logits[1:].flip(3))
         return Answer(logits, remembered, maps)
+
+    def answer_all(self, features: Features, prompts: Sequence[CropPrompts]) -> Tensor:
+        """Answer several prompts on one crop, each as if it were the first.
+
+        Parameters
+        ----------
+        features : tuple of Tensor
+            Of the crop.
+        prompts : sequence of CropPrompts
+            What is asked, of N objects.
+
+        Returns
+        -------
+        Tensor
+            (N,1,h,w) float32 logits; not refined.
+        """
+        encoded = [self._network.encode_prompt(one)[0] for one in prompts]
+        asked, count = join_prompts(encoded), len(encoded)
+        if self.flip:
+            asked = join_prompts([asked, self._network.flip_prompt(asked)])
+        many = tuple(part.repeat_interleave(count, dim=0) for part in features)
+        with self._autocast():
+            if self.spec.refines:
+                logits = self._network.segment(many, asked)[0]
+            else:
+                logits = self._network.decode(many, asked)
+        logits = logits.float()
+        if self.flip:
+            logits = 0.5 * (logits[:count] + logits[count:].flip(3))
+        return logits
 
     def refine(
         self,
@@ -157,8 +239,8 @@ class CropNetwork:
             )
         return logits.float()
 
-    def _encode(self, pixels: Pixels) -> Features:
-        """Features of a crop, and of its mirror if flipping."""
+    def compute(self, pixels: Pixels) -> Features:
+        """Work out the features of a crop, and of its mirror if flipping."""
         image = self._image(pixels)
         if self.flip:
             image = torch.cat([image, image.flip(3)])

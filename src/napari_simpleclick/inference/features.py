@@ -44,6 +44,14 @@ class FeatureCache:
         """Memory that the features take."""
         return sum(_bytes(features) for features in self._features.values())
 
+    @property
+    def capacity(self) -> int:
+        """How many inputs such as the last one fit; 0 before the first."""
+        if not self._features:
+            return 0
+        last = next(reversed(self._features.values()))
+        return max(1, self.limit_bytes // max(1, _bytes(last)))
+
     def __contains__(self, key: bytes) -> bool:
         """Whether the features of an input are here."""
         return key in self._features

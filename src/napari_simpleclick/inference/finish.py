@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from napari_simpleclick.inference.prompt_pixels import pixels_of, settle
+from napari_simpleclick.prompts import Scribble
 
-    from napari_simpleclick.prompts import Click
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from napari_simpleclick.prompts import Prompt
 
 Mask = NDArray[np.bool_]
 
@@ -24,7 +27,7 @@ TOUCHING = np.ones((3, 3), bool)
 
 def finish(
     mask: Mask,
-    clicks: Sequence[Click],
+    prompts: Sequence[Prompt],
     *,
     smooth: bool = False,
     fill_holes: bool = False,
@@ -38,8 +41,8 @@ def finish(
     ----------
     mask : ndarray
         (H, W) bool.
-    clicks : sequence of Click
-        The clicks that it answers.
+    prompts : sequence of Prompt
+        The prompts that it answers. What scribbles settled stays as it is.
     smooth : bool
         Round off its outline; see :func:`smoothed`.
     fill_holes : bool
@@ -59,10 +62,12 @@ def finish(
     if smooth:
         mask = smoothed(mask, spacing)
     if fill_holes:
-        mask = filled(mask, (click for click in clicks if not click.positive))
+        mask = filled(mask, _of_sign(prompts, False))
     if only_clicked:
-        positive = (click for click in clicks if click.positive)
-        mask = clicked_parts(mask, positive, earlier)
+        mask = clicked_parts(mask, _of_sign(prompts, True), earlier)
+    if any(isinstance(prompt, Scribble) for prompt in prompts):
+        mask = mask.copy()
+        settle(mask, prompts)
     return mask
 
 
@@ -87,8 +92,15 @@ def smoothed(mask: Mask, spacing: tuple[float, float] = (1.0, 1.0)) -> Mask:
     return result
 
 
-def filled(mask: Mask, negative: Iterable[Click] = ()) -> Mask:
-    """Fill the holes of a mask, but leave those that a negative click lies in."""
+def _of_sign(prompts: Iterable[Prompt], positive: bool) -> Iterator[Prompt]:
+    """Choose the prompts that add, or those that remove."""
+    for prompt in prompts:
+        if getattr(prompt, "positive", True) is positive:
+            yield prompt
+
+
+def filled(mask: Mask, negative: Iterable[Prompt] = ()) -> Mask:
+    """Fill the holes of a mask, but leave those that a negative prompt lies in."""
     where = _around(mask)
     if where is None:
         return mask
@@ -97,19 +109,20 @@ def filled(mask: Mask, negative: Iterable[Click] = ()) -> Mask:
         ndimage.binary_fill_holes(inside, TOUCHING_SIDES) & ~inside
     )
     wanted = holes > 0
-    for row, column in _places(negative, mask.shape):
-        row, column = row - where[0].start, column - where[1].start
-        if 0 <= row < holes.shape[0] and 0 <= column < holes.shape[1]:
-            wanted &= (holes != holes[row, column]) | (holes == 0)
+    full = np.zeros(mask.shape, holes.dtype)
+    full[where] = holes
+    for prompt in negative:
+        found = np.unique(full[pixels_of(prompt, _size(mask))])
+        wanted &= ~np.isin(holes, found)
     result = mask.copy()
     result[where] = inside | wanted
     return result
 
 
 def clicked_parts(
-    mask: Mask, positive: Iterable[Click], earlier: Mask | None = None
+    mask: Mask, positive: Iterable[Prompt], earlier: Mask | None = None
 ) -> Mask:
-    """Keep the connected parts of a mask that hold a positive click.
+    """Keep the connected parts of a mask that hold a positive prompt.
 
     Parts that go on from an earlier mask stay, too: someone wanted them. If no part
     holds a click, the mask stays as it is: clicks that only remove, or an object that
@@ -119,8 +132,8 @@ def clicked_parts(
     ----------
     mask : ndarray
         (H, W) bool.
-    positive : iterable of Click
-        Positive clicks.
+    positive : iterable of Prompt
+        Positive clicks and scribbles, boxes and lassos.
     earlier : ndarray or None
         (H, W) bool mask that was there before the first click.
 
@@ -131,8 +144,8 @@ def clicked_parts(
     """
     parts, count = ndimage.label(mask, TOUCHING)
     wanted = np.zeros(count + 1, bool)
-    for place in _places(positive, mask.shape):
-        wanted[parts[place]] = True
+    for prompt in positive:
+        wanted[np.unique(parts[pixels_of(prompt, _size(mask))])] = True
     wanted[0] = False
     if wanted.any() and earlier is not None:
         wanted[np.unique(parts[earlier & mask])] = True
@@ -156,10 +169,5 @@ def _around(mask: Mask, margin: float = 0) -> tuple[slice, slice] | None:
     return rows, columns
 
 
-def _places(
-    clicks: Iterable[Click], shape: tuple[int, ...]
-) -> Iterable[tuple[int, int]]:
-    """Pixels that clicks are on."""
-    for click in clicks:
-        row, column = round(click.row), round(click.column)
-        yield min(max(row, 0), shape[0] - 1), min(max(column, 0), shape[1] - 1)
+def _size(mask: Mask) -> tuple[int, int]:
+    return mask.shape[0], mask.shape[1]

@@ -38,3 +38,25 @@ def progressive_merge(
     _, parts = cv2.connectedComponents(changed, connectivity=8)
     part = parts == parts[row, column]
     return np.asarray(old & ~part if old[row, column] else old | part)
+
+
+def merge_touched(
+    new: Mask, old: Mask, about: tuple[NDArray[np.intp], NDArray[np.intp]]
+) -> Mask:
+    """Take over the changed parts that a stroke, a box or a lasso touches.
+
+    Parameters
+    ----------
+    new, old : ndarray
+        (H, W) bool: the answer to the prompt, and the mask before it.
+    about : tuple of ndarray
+        Rows and columns of the pixels of the prompt.
+
+    Returns
+    -------
+    ndarray
+        (H, W) bool, a new array.
+    """
+    _, parts = cv2.connectedComponents((new ^ old).astype(np.uint8), connectivity=8)
+    touched = np.isin(parts, np.unique(parts[about])) & (parts > 0)
+    return np.asarray(np.where(touched, new, old))

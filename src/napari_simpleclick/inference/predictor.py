@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
@@ -37,9 +38,16 @@ from napari_simpleclick.inference.focus import (
     focus_crop,
 )
 from napari_simpleclick.inference.object_state import ObjectState
+from napari_simpleclick.inference.prompt_pixels import (
+    as_clicks,
+    corners_of,
+    settle,
+    start_of,
+)
 from napari_simpleclick.inference.square_grid import SquareGrid
 from napari_simpleclick.networks import CropPrompts, Network
-from napari_simpleclick.prompts import Click, check_prompts
+from napari_simpleclick.networks.disks import DISK_RADIUS_PX
+from napari_simpleclick.prompts import check_prompts
 from napari_simpleclick.weights.errors import enough_memory
 
 if TYPE_CHECKING:
@@ -48,10 +56,13 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_simpleclick.images.viewport import Viewport
+    from napari_simpleclick.inference.feature_store import FeatureStore
+    from napari_simpleclick.networks import Features
+    from napari_simpleclick.prompts import Click, Prompt
 
 
 SETTLED_AFTER = 10
-"""With more clicks, a network that refines changes nothing but the focus crop."""
+"""With more prompts, a network that refines changes nothing but the focus crop."""
 
 THRESHOLD = 0.49
 """Probability above which the published evaluation counts a pixel as object."""
@@ -74,7 +85,7 @@ class _Asked(NamedTuple):
 
 
 class Predictor:
-    """A network that is shown an image once and then answers clicks.
+    """A network that is shown an image once and then answers prompts.
 
     Parameters
     ----------
@@ -97,6 +108,9 @@ class Predictor:
     features_bytes : int
         Memory for features of crops that were shown before, for networks that encode
         once; the others keep those of the last crop alone.
+    store : FeatureStore or None
+        Where such a network looks for features that were worked out before; nothing is
+        written to it.
     first_look : {"published", "magnifications"}
         What the network is shown of an object without a mask and without a view (see
         :class:`ObjectState`): the whole image, as published, or several squares around
@@ -119,6 +133,7 @@ class Predictor:
         zoom: ZoomIn | None = None,
         threads: int | None = None,
         features_bytes: int = LIMIT_BYTES,
+        store: FeatureStore | None = None,
         first_look: FirstLook = "published",
     ) -> None:
         self.device = choose_device(device)
@@ -136,11 +151,17 @@ class Predictor:
         self._chooser = Chooser.of(network)
         self._state = ObjectState()
         self._network = CropNetwork(
-            network, self.device, self.dtype, flip, features_bytes
+            network, self.device, self.dtype, flip, features_bytes, store
         )
+        self._keys: dict[tuple[Crop, tuple[int, int]], bytes] = {}
         self._image: NDArray[Any] | None = None
         self._grid: SquareGrid | None = None
         self._window = Window(0.0, 1.0)
+
+    @property
+    def crop_network(self) -> CropNetwork:
+        """The network, to be asked about crops that are chosen elsewhere."""
+        return self._network
 
     def set_image(
         self,
@@ -179,7 +200,70 @@ class Predictor:
             self._image = self._grid.there(array, self._window.apply)
             self._window = Window(0.0, 1.0)
         self._state = ObjectState()
-        self._network.forget()
+        self._keys = {}
+
+    @property
+    def encoder(self) -> CropNetwork:
+        """What encodes crops and remembers them."""
+        return self._network
+
+    @property
+    def encodes_once(self) -> bool:
+        """Whether it is worth while to encode before there is a prompt."""
+        return self._network.spec.encodes_once
+
+    def beside(self) -> Predictor:
+        """Give a predictor of the same network and memory that is shown other images.
+
+        The two must not predict at the same time.
+        """
+        other = copy(self)
+        other._image, other._state, other._keys = None, ObjectState(), {}
+        return other
+
+    def encode(
+        self,
+        prompts: Sequence[Prompt] = (),
+        prior: ArrayLike | None = None,
+        state: ObjectState | None = None,
+    ) -> None:
+        """Encode what the next prompt looks at, so that its answer is a decode.
+
+        Parameters
+        ----------
+        prompts, prior, state
+            What was asked and answered before, as :meth:`predict` takes it; by default
+            the next prompt is the first. Where the next one will be is not known: if it
+            makes the crop another one, that is encoded when it comes.
+        """
+        view, size = self._next_look(prompts, prior, state)
+        memory = enough_memory("a prediction")
+        with memory, torch.inference_mode(), limited_threads(self.threads):
+            self._features(view, size)
+
+    def first_pixels(self) -> NDArray[np.float32]:
+        """Give what the network is shown at the first prompt.
+
+        Returns
+        -------
+        ndarray
+            (h, w) or (h, w, 3) float32 in [0, 1].
+        """
+        return self._pixels(*self._next_look((), None, None))
+
+    def _next_look(
+        self,
+        prompts: Sequence[Prompt],
+        prior: ArrayLike | None,
+        state: ObjectState | None,
+    ) -> tuple[Crop, tuple[int, int]]:
+        """Choose crop and size for the next prompt, as if it lay on the last one."""
+        shape, now = self._network_shape, state or ObjectState()
+        clicks = self._corners(self._on_grid([*prompts, *prompts[-1:]]))
+        seen = None if prior is None else self._check_prior(prior)
+        first = moved_to(self._first(now.viewport, shape), clicks, shape)
+        crop = self.zoom.choose(seen, clicks, shape, now.crop, first)
+        return crop or Crop.whole(shape), self.zoom.network_size(crop, shape)
 
     def extent(self, state: ObjectState) -> Crop | None:
         """Tell outside which part of the image an answer is 0, in px of the image.
@@ -248,7 +332,7 @@ class Predictor:
     @overload
     def predict(
         self,
-        prompts: Sequence[Click],
+        prompts: Sequence[Prompt],
         prior: ArrayLike | None = ...,
         *,
         focus: ArrayLike | None = ...,
@@ -257,7 +341,7 @@ class Predictor:
     @overload
     def predict(
         self,
-        prompts: Sequence[Click],
+        prompts: Sequence[Prompt],
         prior: ArrayLike | None = ...,
         *,
         state: ObjectState,
@@ -266,7 +350,7 @@ class Predictor:
 
     def predict(
         self,
-        prompts: Sequence[Click],
+        prompts: Sequence[Prompt],
         prior: ArrayLike | None = None,
         *,
         state: ObjectState | None = None,
@@ -276,8 +360,11 @@ class Predictor:
 
         Parameters
         ----------
-        prompts : sequence of Click
-            All clicks on this object, oldest first.
+        prompts : sequence of Click, Box, Scribble or Lasso
+            All prompts on this object, oldest first. Every network takes all kinds: a
+            box becomes a half certain prior and a click in its middle, a lasso a prior
+            and a click at its deepest place, a scribble some clicks. What lies on a
+            scribble is inside the answer, or outside of it, whatever the network says.
         prior : array_like or None
             (H, W) probability or mask to start from: what the click before returned,
             or any mask to be corrected. None starts a new object.
@@ -293,15 +380,16 @@ class Predictor:
         Returns
         -------
         ndarray
-            (H, W) float32 probability in [0, 1], 0 outside the crop.
+            (H, W) float32 probability in [0, 1], 0 outside the crop, and 1 or 0 on
+            scribbles.
         ObjectState
             Only if a state was given.
 
         Raises
         ------
         UserError
-            If there is no click, a click outside the image, or a prior of another
-            shape.
+            If there is no prompt, one outside the image, a box without an area, or a
+            prior of another shape.
         ValueError
             If there is no image yet.
 
@@ -349,46 +437,52 @@ class Predictor:
         """
         shape = self._network_shape
         check_prompts(clicks, self._shape)
-        clicks = self._on_grid(clicks)
+        corners = self._corners(self._on_grid(clicks))
         with torch.inference_mode(), limited_threads(self.threads):
             return [
-                self._ask(clicks, None, crop, None).seen
-                for crop in magnifications(clicks, shape, self._input_side)
+                self._ask(corners, None, crop, None).seen
+                for crop in magnifications(corners, shape, self._input_side)
             ]
 
     def _answer(
         self,
-        clicks: Sequence[Click],
+        prompts: Sequence[Prompt],
         prior: NDArray[np.float32] | None,
         focus: NDArray[np.float32] | None,
         state: ObjectState,
         looks: bool,
     ) -> tuple[NDArray[np.float32], ObjectState]:
         shape = self._network_shape
-        clicks = self._on_grid(clicks)
-        first = moved_to(self._first(state.viewport, shape), clicks, shape)
-        crops = [self.zoom.choose(focus, clicks, shape, state.crop, first)]
+        asked = self._on_grid(prompts)
+        start = start_of(asked, prior, shape)
+        if start is not None and start is not prior:
+            focus = (start > 0).astype(np.float32)
+        corners = self._corners(asked)
+        first = moved_to(self._first(state.viewport, shape), corners, shape)
+        crops = [self.zoom.choose(focus, corners, shape, state.crop, first)]
         found = focus is not None and bool((focus > self.zoom.threshold).any())
         if looks and not found and state.viewport is None:
-            crops = magnifications(clicks, shape, self._input_side)
+            crops = magnifications(corners, shape, self._input_side)
         result = np.zeros(shape, np.float32)
         memory = enough_memory("a prediction")
         with memory, torch.inference_mode(), limited_threads(self.threads):
-            asked = [self._ask(clicks, prior, crop, state.memory) for crop in crops]
+            answers = [self._ask(asked, start, crop, state.memory) for crop in crops]
             best = 0
-            if len(asked) > 1:
-                best = self._chooser.choose([one.seen for one in asked])
-            crop, (answer, view, _) = crops[best], asked[best]
+            if len(answers) > 1:
+                best = self._chooser.choose([one.seen for one in answers])
+            crop, (answer, view, clicks) = crops[best], answers[best]
             result[view.slices] = _resized(answer.logits.sigmoid(), view)
             if answer.maps is not None:
-                self._refine(result, clicks, prior, view, answer)
+                late = prior is not None and len(prompts) > SETTLED_AFTER
+                self._refine(result, clicks, start, view, answer, late)
         if self._grid is not None:
             result = self._grid.back(result)
+        settle(result, prompts)
         return result, ObjectState(crop, answer.memory, state.viewport)
 
     def _ask(
         self,
-        clicks: Sequence[Click],
+        asked: Sequence[Prompt],
         prior: NDArray[np.float32] | None,
         crop: Crop | None,
         memory: Any,
@@ -396,7 +490,9 @@ class Predictor:
         """Ask the network about a crop; None for the whole image."""
         shape = self._network_shape
         view, size = crop or Crop.whole(shape), self.zoom.network_size(crop, shape)
-        features = self._network.encode((view, size), lambda: self._pixels(view, size))
+        spacing = DISK_RADIUS_PX * max(view.height / size[0], view.width / size[1])
+        clicks = [click for one in asked for click in as_clicks(one, shape, spacing)]
+        features = self._features(view, size)
         prompts = self._crop_prompts(clicks, prior, view, size)
         answer = self._network.answer(features, prompts, memory)
         return _Asked(answer, view, clicks)
@@ -407,27 +503,33 @@ class Predictor:
         height, width = self._shown().shape[:2]
         return height, width
 
-    def _on_grid(self, clicks: Sequence[Click]) -> Sequence[Click]:
-        """Find the places of clicks among square pixels."""
-        grid = self._grid
-        return clicks if grid is None else [grid.click(click) for click in clicks]
+    def _on_grid(self, prompts: Sequence[Prompt]) -> Sequence[Prompt]:
+        """Prompts as they lie among the network's pixels."""
+        if self._grid is None:
+            return prompts
+        return [self._grid.prompt(one) for one in prompts]
+
+    def _corners(self, asked: Sequence[Prompt]) -> list[Click]:
+        """Give clicks that a crop has to hold."""
+        shape = self._network_shape
+        return [click for one in asked for click in corners_of(one, shape)]
 
     def replay(
-        self, clicks: Sequence[Click], prior: ArrayLike | None = None
+        self, prompts: Sequence[Prompt], prior: ArrayLike | None = None
     ) -> Iterator[NDArray[np.float32]]:
-        """Predict after each of several clicks, each answer the prior of the next.
+        """Predict after each of several prompts, each answer the prior of the next.
 
         Parameters
         ----------
-        clicks : sequence of Click
-            Clicks on one object, oldest first.
+        prompts : sequence of Click, Box, Scribble or Lasso
+            Prompts on one object, oldest first.
         prior : array_like or None
             (H, W) probability or mask to start from.
 
         Yields
         ------
         ndarray
-            (H, W) float32 probability after each click.
+            (H, W) float32 probability after each prompt.
 
         Raises
         ------
@@ -435,10 +537,10 @@ class Predictor:
             As :meth:`predict` does, before the first prediction.
         """
         if self._image is not None:
-            check_prompts(clicks, self._shape)
+            check_prompts(prompts, self._shape)
         state = ObjectState()
-        for count in range(1, len(clicks) + 1):
-            answer, state = self.predict(clicks[:count], prior, state=state)
+        for count in range(1, len(prompts) + 1):
+            answer, state = self.predict(prompts[:count], prior, state=state)
             prior = answer
             yield answer
 
@@ -462,6 +564,7 @@ class Predictor:
         prior: NDArray[np.float32] | None,
         view: Crop,
         answer: Answer,
+        late: bool,
     ) -> None:
         """Look again at what the last click changed, and write it into a result."""
         before = np.zeros_like(result) if prior is None else prior.astype(np.float32)
@@ -472,9 +575,18 @@ class Predictor:
         box = box_in(crop, view, (answer.logits.shape[2], answer.logits.shape[3]))
         asked = self._crop_prompts(clicks, prior, crop, size)
         fine = self._network.refine(self._pixels(crop, size), asked, answer, box)
-        if prior is not None and len(clicks) > SETTLED_AFTER:
+        if late:
             result[view.slices] = before[view.slices]
         result[crop.slices] = expit(_resized(fine, crop))
+
+    def _features(self, crop: Crop, size: tuple[int, int]) -> Features:
+        """Features of a crop; neither read nor encoded anew while they are kept."""
+        key = self._keys.get((crop, size))
+        found = None if key is None else self._network.remembered(key)
+        if found is None:
+            key, found = self._network.encode(self._pixels(crop, size))
+            self._keys[crop, size] = key
+        return found
 
     def _pixels(self, crop: Crop, size: tuple[int, int]) -> NDArray[np.float32]:
         """Pixels (h, w) or (h, w, 3) of a crop, in [0, 1]."""

@@ -11,12 +11,14 @@ import numpy as np
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.viewport import Viewport
 from napari_simpleclick.inference.crops import Crop, resize_crop
-from napari_simpleclick.prompts import Click
+from napari_simpleclick.prompts import Click, moved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from napari_simpleclick.prompts import Point, Prompt
 
 SQUARE_ENOUGH = 1.05
 """Pixels whose sides differ less are left as they are."""
@@ -101,6 +103,16 @@ class SquareGrid:
             view.column_min * across,
             view.column_max * across,
         )
+
+    def prompt(self, prompt: Prompt) -> Prompt:
+        """Find the place of any prompt among the square pixels."""
+        if isinstance(prompt, Click):
+            return self.click(prompt)
+
+        def move(point: Point) -> Point:
+            return point[0] * self.factors[0], point[1] * self.factors[1]
+
+        return moved(prompt, move)
 
     def there(
         self,

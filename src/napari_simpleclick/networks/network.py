@@ -153,9 +153,20 @@ class Network(nn.Module):
         """Whether a parameter belongs to what a pretrained encoder brings."""
         return False
 
+    def is_taught(self, name: str) -> bool:
+        """Whether a parameter learns from the few objects that a person has accepted.
+
+        All that learns then has to fit into a small file and a few minutes.
+        """
+        return not self.is_encoder(name)
+
     def in_block(self, name: str) -> bool:
         """Whether a parameter belongs to a transformer block, for Muon."""
         return False
+
+    def shapes_features(self, name: str) -> bool:
+        """Whether what :meth:`encode` gives depends on a parameter or buffer."""
+        return True
 
     def decays(self, name: str) -> bool:
         """Whether weight decay acts on a parameter: on matrices and kernels alone."""

@@ -10,12 +10,14 @@ from napari.layers import Image
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin import keys
+from napari_simpleclick.plugin.drawing import Drawing
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.layers.canvas import KEY, LayerCanvas
+from napari_simpleclick.plugin.layers.cut_stroke import CutStroke
 from napari_simpleclick.plugin.layers.mouse import Mouse
 from napari_simpleclick.plugin.layers.placement import OURS
 from napari_simpleclick.plugin.workers import make_executor
-from napari_simpleclick.workflow import Workflow
+from napari_simpleclick.workflow import Tool, Workflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from napari_simpleclick.workflow import Executor
     from napari_simpleclick.workflow.engine import PredictionEngine
     from napari_simpleclick.workflow.session_file import RestoredSession
+
+STROKE = "Draw across the object, from beyond one edge to beyond the other; Esc stops."
 
 HELD = "Predict what was clicked with {}."
 
@@ -59,15 +63,34 @@ class Controller:
             Action.UNDO: flow.undo,
             Action.REDO: flow.redo,
             Action.NEW_OBJECT: flow.new_object,
+            Action.NEXT_OBJECT: lambda: flow.object_list.step(True),
+            Action.PREVIOUS_OBJECT: lambda: flow.object_list.step(False),
+            Action.ISOLATE: flow.isolate,
             Action.PROPAGATE: flow.propagate,
             Action.PREDICT: flow.predict,
             Action.CHECK: flow.check_next,
             Action.ACCEPT: flow.accept,
+            Action.FIND: flow.similar.find,
+            Action.NEXT: flow.similar.go_on,
+            Action.PREVIOUS: lambda: flow.similar.go_on(-1),
+            Action.ACCEPT_PROPOSAL: flow.similar.accept,
+            Action.REJECT_PROPOSAL: flow.similar.reject,
+            Action.BOX: lambda: flow.use_tool(Tool.BOX),
+            Action.SCRIBBLE: lambda: flow.use_tool(Tool.SCRIBBLE),
+            Action.LASSO: lambda: flow.use_tool(Tool.LASSO),
+            Action.CANCEL: self.cancel,
         }
         self._entering = False
+        self._cutting = 0, False
         self._canvases: WeakSet[LayerCanvas] = WeakSet()
-        self.mouse = Mouse(viewer, self._wants_clicks, self._on_click, self.pick)
+        self.drawing = Drawing(flow, self._ready)
+        self.mouse = Mouse(
+            viewer, self._wants_clicks, self._on_click, self.pick, self.drawing
+        )
+        self.cut = CutStroke(viewer, self._on_cut)
         viewer.layers.events.removed.connect(self._on_layer_removed)
+        for event in self._view_events():
+            event.connect(self._on_view)
         flow.autosave.restored.connect(self._on_restored)
         flow.queue.held.connect(self._on_held)
 
@@ -126,17 +149,32 @@ class Controller:
 
     def click(self, position: tuple[float, ...], positive: bool) -> None:
         """Click at a position in world coordinates."""
+        try:
+            canvas = self._ready()
+        except UserError as error:
+            self.workflow.complain(error)
+        else:
+            place = canvas.place(position)
+            self.workflow.meet(place)
+            canvas.points[positive].add([place])
+
+    def cancel(self) -> None:
+        """Forget what is being drawn; or draw no more, but click."""
+        self.cut.stop()
+        if not self.drawing.cancel():
+            self.workflow.use_tool(Tool.CLICK)
+
+    def _ready(self) -> LayerCanvas:
+        """Give the canvas, if it is one that can be clicked on now."""
         if self.canvas is None:
-            self._complain("Choose an image to click on first.")
-            return
+            raise UserError("Choose an image to click on first.")
         hidden = [one for one in self.canvas.layers[:2] if not one.visible]
         if hidden:
-            self._complain(
+            raise UserError(
                 f"'{hidden[0].name}' is hidden, so it is not clicked on; show it with "
                 "the eye in the layer list, or choose another image."
             )
-            return
-        self.canvas.points[positive].add([self.canvas.place(position)])
+        return self.canvas
 
     def abandon(self) -> None:
         """Stop because the window is gone; its layers must not be touched any more."""
@@ -155,6 +193,8 @@ class Controller:
         self.workflow.close()
         self._leave_canvas()
         self.viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        for event in self._view_events():
+            event.disconnect(self._on_view)
         self.mouse.close()
 
     # -- the canvas ----------------------------------------------------------------
@@ -177,8 +217,13 @@ class Controller:
         self._canvases.add(canvas)
         for layer in canvas.points.values():
             layer.events.data.connect(self._on_points)
+        canvas.shapes.changed.connect(self._on_shapes)
+        canvas.shapes.made.connect(self._on_shapes_made)
         canvas.image.events.data.connect(self._on_image_data)
+        for event in _look_events(canvas):
+            event.connect(self._on_view)
         canvas.mask.events.data.connect(self._check_shape)
+        canvas.refused.connect(self._complain)
         canvas.choose(canvas.session.label)
         keys.bind(canvas.layers, self.act)
         keys.bind((self.viewer,), self.act)  # for all other layers
@@ -199,10 +244,17 @@ class Controller:
         canvas, self.canvas = self.canvas, None
         if canvas is None:
             return
+        self.cut.stop()
         for layer in canvas.points.values():
             layer.events.data.disconnect(self._on_points)
+        self.drawing.cancel()
+        canvas.shapes.changed.disconnect(self._on_shapes)
+        canvas.shapes.made.disconnect(self._on_shapes_made)
         canvas.image.events.data.disconnect(self._on_image_data)
+        for event in _look_events(canvas):
+            event.disconnect(self._on_view)
         canvas.mask.events.data.disconnect(self._check_shape)
+        canvas.refused.disconnect(self._complain)
         if canvas.is_whole():
             canvas.session.requests.withdraw()
         keys.unbind((*canvas.layers, self.viewer))
@@ -255,6 +307,17 @@ class Controller:
         if self.engine is not None:
             self.engine.forget()
         self._check_shape()
+        self.workflow.encode_ahead.renew()
+
+    def _view_events(self) -> tuple[Any, ...]:
+        """Events of the viewer after which another part of a slice may be seen."""
+        dims = self.viewer.dims.events
+        camera = getattr(self.viewer, "scene", self.viewer).camera.events  # since 0.9
+        return dims.point, dims.order, dims.ndisplay, camera.center, camera.zoom
+
+    def _on_view(self) -> None:
+        """Have what is shown now encoded before it is clicked on."""
+        self.workflow.encode_ahead.update()
 
     def _check_shape(self) -> None:
         """Work no more on an image whose mask does not fit it."""
@@ -267,7 +330,30 @@ class Controller:
             )
 
     def _wants_clicks(self) -> bool:
-        return self.canvas is not None
+        return self.canvas is not None and not self.cut.waits
+
+    def begin_cut(self, label: int, all_slices: bool) -> None:
+        """Cut an object along the next stroke; if one is waited for, do not."""
+        if self.canvas is None or self.cut.waits:
+            self.cut.stop()
+            self.workflow.status.emit("")
+            return
+        self._cutting = label, all_slices
+        self.cut.begin()
+        self.workflow.status.emit(STROKE)
+
+    def _on_cut(self, positions: list[tuple[float, ...]]) -> None:
+        self.workflow.attempt(partial(self._cut, positions))
+
+    def _cut(self, positions: list[tuple[float, ...]]) -> None:
+        canvas = self.canvas
+        if canvas is None:
+            return
+        places = [canvas.place(position) for position in positions]
+        plane = canvas.plane(places[0])
+        stroke = [plane.point(place) for place in places]
+        label, all_slices = self._cutting
+        self.workflow.object_actions.cut(label, plane, stroke, all_slices)
 
     def _on_click(self, position: tuple[float, ...], other: bool) -> None:
         self.click(position, self.workflow.positive != other)
@@ -278,6 +364,13 @@ class Controller:
         if str(event.action) in ("added", "removed", "changed"):
             self.workflow.take_over_points()
 
+    def _on_shapes(self, event: Any) -> None:
+        if self.canvas is not None and not self.canvas.quiet:
+            self.workflow.take_over_points()
+
+    def _on_shapes_made(self, layer: Any) -> None:
+        keys.bind((layer,), self.act)
+
     # -- what is said --------------------------------------------------------------
 
     def _on_held(self) -> None:
@@ -285,3 +378,9 @@ class Controller:
 
     def _complain(self, sentence: str) -> None:
         self.workflow.complain(UserError(sentence))
+
+
+def _look_events(canvas: LayerCanvas) -> tuple[Any, ...]:
+    """Events of an image after which its slices may be looked at in another way."""
+    events = canvas.image.events
+    return events.contrast_limits, events.gamma

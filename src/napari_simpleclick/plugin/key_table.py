@@ -25,6 +25,7 @@ MOUSE = {
     "Click": "The chosen sign, at first: adds to the object",
     "Right-click, Ctrl+click": "The other sign",
     "Drag, wheel": "Move and zoom, as always",
+    "Drag after Box, Scribble, Lasso": "Draw one; right button: the other sign",
 }
 
 

@@ -32,10 +32,22 @@ class Action(Enum):
     UNDO = "Undo"
     REDO = "Redo"
     NEW_OBJECT = "New object"
+    NEXT_OBJECT = "Next object"
+    PREVIOUS_OBJECT = "Previous object"
+    ISOLATE = "Show this object alone, or all again"
     PROPAGATE = "Carry the mask through the slices, both ways"
     PREDICT = "Predict the clicks that wait"
     CHECK = "Go to the slice that is worth a look most"
     ACCEPT = "Take this slice for annotated as it is"
+    FIND = "Find what looks like the objects, on this slice"
+    NEXT = "Show the next proposal"
+    PREVIOUS = "Show the proposal before"
+    ACCEPT_PROPOSAL = "Make this proposal an object"
+    REJECT_PROPOSAL = "Reject this proposal"
+    BOX = "Draw boxes, or no more"
+    SCRIBBLE = "Draw scribbles, or no more"
+    LASSO = "Draw lassos, or no more"
+    CANCEL = "Forget what is being drawn; click again"
     HELP = "Show this table"
 
 
@@ -43,9 +55,21 @@ KEYS = {
     "Q": Action.POSITIVE,
     "W": Action.NEGATIVE,
     "N": Action.NEW_OBJECT,
+    ".": Action.NEXT_OBJECT,
+    ",": Action.PREVIOUS_OBJECT,
+    "I": Action.ISOLATE,
     "T": Action.PROPAGATE,
     "U": Action.CHECK,
     "K": Action.ACCEPT,
+    "Shift+F": Action.FIND,
+    "H": Action.NEXT,
+    "Shift+H": Action.PREVIOUS,
+    "Y": Action.ACCEPT_PROPOSAL,
+    "Shift+Y": Action.REJECT_PROPOSAL,
+    "R": Action.BOX,
+    "D": Action.SCRIBBLE,
+    "G": Action.LASSO,
+    "Escape": Action.CANCEL,
     "Enter": Action.PREDICT,
     "Ctrl+Z": Action.UNDO,
     "Ctrl+Shift+Z": Action.REDO,

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
+from napari_simpleclick.inference.prompt_pixels import CERTAINTY
+
 SLOTS = 24
 """Slots per sign, the published maximum."""
 
@@ -20,9 +22,6 @@ DEPTH = 1.7
 
 OFF_CENTRE_DEPTH = 1 / 0.15
 """The same where it is off centre, as people's clicks are."""
-
-BOX_CERTAINTY = 0.5
-"""Prior inside a box: that the object is there, and no more."""
 
 BOX_JITTER = 0.05
 """Standard deviation of a box's sides, as a share of its extent."""
@@ -145,7 +144,7 @@ def draw_box(
         low = min(max(0, low + shift[0]), target.shape[axis] - 1)
         sides.append(slice(low, max(low + 1, min(target.shape[axis], high + shift[1]))))
     prior = np.zeros(target.shape, np.float32)
-    prior[sides[0], sides[1]] = BOX_CERTAINTY
+    prior[sides[0], sides[1]] = CERTAINTY
     points = np.full((2 * SLOTS, 2), -1, np.float32)
     points[0] = [(side.start + side.stop - 1) / 2 for side in sides]
     return prior, points

@@ -5,10 +5,10 @@
 in :mod:`.engine`, whose import takes seconds.
 """
 
-from napari_simpleclick.workflow.canvas import Canvas, ShownPoint
+from napari_simpleclick.workflow.canvas import Canvas, ShownPoint, ShownShape
 from napari_simpleclick.workflow.executor import Executor, InlineExecutor
 from napari_simpleclick.workflow.model_loader import ModelChoice
-from napari_simpleclick.workflow.workflow import Workflow
+from napari_simpleclick.workflow.workflow import Tool, Workflow
 
 __all__ = [
     "Canvas",
@@ -16,5 +16,7 @@ __all__ = [
     "InlineExecutor",
     "ModelChoice",
     "ShownPoint",
+    "ShownShape",
+    "Tool",
     "Workflow",
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_simpleclick.prompts import Click
+
 if TYPE_CHECKING:
     from napari_simpleclick.workflow.canvas import Canvas
     from napari_simpleclick.workflow.engine import Answer
@@ -41,12 +43,14 @@ def advice_on(canvas: Canvas, answer: Answer, changed: bool) -> str:
     request = answer.request
     if len(request.prompts) <= len(request.before):
         return ""  # no click was added
-    click, place = request.prompts[-1].click, request.object_slice
+    prompt, place = request.prompts[-1].prompt, request.object_slice
     labels = place.plane.read(canvas.labels)
-    row = min(max(round(click.row), 0), labels.shape[0] - 1)
-    column = min(max(round(click.column), 0), labels.shape[1] - 1)
+    if not isinstance(prompt, Click):
+        return "" if answer.mask.any() else NOTHING_FOUND
+    row = min(max(round(prompt.row), 0), labels.shape[0] - 1)
+    column = min(max(round(prompt.column), 0), labels.shape[1] - 1)
     owner = int(labels[row, column])
-    if click.positive and owner not in (0, place.label):
+    if prompt.positive and owner not in (0, place.label):
         return COVERED.format(canvas.session.objects.name(owner))
     if not answer.mask.any():
         return NOTHING_FOUND

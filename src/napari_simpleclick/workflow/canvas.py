@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from napari_simpleclick.prompts import Box, Lasso, Scribble
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.images import Plane, Viewport
     from napari_simpleclick.images.view import View
     from napari_simpleclick.sessions import SessionWriter
+    from napari_simpleclick.workflow.found_mask import Grid
     from napari_simpleclick.workflow.session_file import SessionImage
 
 
@@ -44,6 +47,44 @@ class ShownPoint(NamedTuple):
     row: int
     position: tuple[float, ...]
     order: int
+
+
+class ShownShape(NamedTuple):
+    """A shape that is shown, which is or is to become a box, a scribble or a lasso.
+
+    Parameters
+    ----------
+    kind : str
+        ``path`` or ``line`` for a scribble, ``polygon`` for a lasso; what else there is
+        counts as the box around it.
+    sign : bool
+        Whether it adds to the object.
+    row : int
+        Its number among the shapes.
+    vertices : tuple
+        Positions in image coordinates, px.
+    order : int
+        Number of its prompt; 0 if it has none yet.
+    moved : bool
+        Whether it differs from how the prompt was shown.
+    """
+
+    kind: str
+    sign: bool
+    row: int
+    vertices: tuple[tuple[float, ...], ...]
+    order: int
+    moved: bool = True
+
+    def prompt_on(self, plane: Plane) -> Box | Scribble | Lasso:
+        """Tell which prompt it is on a slice."""
+        places = tuple(plane.point(vertex) for vertex in self.vertices)
+        if self.kind in ("path", "line"):
+            return Scribble(places, self.sign)
+        if self.kind == "polygon":
+            return Lasso(places)
+        rows, columns = zip(*places, strict=True)
+        return Box(min(rows), min(columns), max(rows), max(columns))
 
 
 class Canvas(Protocol):
@@ -114,11 +155,17 @@ class Canvas(Protocol):
     def shown_points(self) -> list[ShownPoint]:
         """All points that are shown now."""
 
+    def shown_shapes(self) -> list[ShownShape]:
+        """All shapes that are shown now."""
+
+    def tag_shape(self, row: int, object_slice: ObjectSlice, order: int) -> None:
+        """Note which prompt a shape that was just added has become."""
+
     def tag(self, sign: bool, row: int, object_slice: ObjectSlice, order: int) -> None:
         """Note which click a point that was just added has become."""
 
     def show_steps(self) -> None:
-        """Show the session's clicks, and no others."""
+        """Show the session's prompts, and no others."""
 
     def choose(self, label: int) -> None:
         """Go on with an object."""
@@ -132,6 +179,8 @@ class Canvas(Protocol):
         self, plane: Plane, label: int, mask: Mask, show: bool = True
     ) -> MaskChange | None:
         """Write an object's mask on a slice, over others only if options say so.
+
+        Nothing is written over an object that is locked, nor of one.
 
         Parameters
         ----------
@@ -150,11 +199,28 @@ class Canvas(Protocol):
             What has changed, for the session.
         """
 
+    def put(self, change: MaskChange, show: bool = True) -> None:
+        """Make a change in the labels, whatever it is about.
+
+        Parameters
+        ----------
+        change : MaskChange
+            The change.
+        show : bool
+            Whether to draw it; if not, :meth:`refresh` is to follow.
+        """
+
     def refresh(self) -> None:
         """Draw the mask as it is now."""
 
-    def delete(self, label: int) -> None:
-        """Delete an object, its clicks and its pixels, as one undo step."""
+    def delete(self, *labels: int) -> None:
+        """Delete objects, their clicks and their pixels, as one undo step."""
+
+    def grid(self) -> Grid:
+        """Tell where the voxels of the labels are."""
+
+    def set_aside(self) -> None:
+        """Keep a copy of the labels as they are, if there is something in them."""
 
     def areas(self, stack: ObjectStack) -> NDArray[np.int64]:
         """Count the pixels of an object on every slice of a stack."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.annotation import Mask, ObjectSlice, PlacedPrompts, Request
+    from napari_simpleclick.images import Plane, Viewport
     from napari_simpleclick.images.view import DisplaySettings, View
     from napari_simpleclick.inference import Predictor
     from napari_simpleclick.weights import Card
@@ -56,12 +57,12 @@ class Job:
 
     def finish(self, probability: NDArray[np.float32]) -> Mask:
         """Make a mask of a probability."""
-        clicks = [step.click for step in self.request.prompts]
+        prompts = [step.prompt for step in self.request.prompts]
         bases = [s.base for s in self.request.prompts if s.base is not None]
         options = self.options
         return finish(
             probability > options.threshold,
-            clicks,
+            prompts,
             smooth=options.smooth,
             fill_holes=options.fill_holes,
             only_clicked=options.only_clicked,
@@ -145,6 +146,8 @@ class PredictionEngine:
         The model.
     card : Card
         Where its weights come from.
+    name : str
+        What a session calls it; by default the name of the card.
 
     Attributes
     ----------
@@ -154,8 +157,8 @@ class PredictionEngine:
         What the predictor was shown last.
     """
 
-    def __init__(self, predictor: Predictor, card: Card) -> None:
-        self.predictor, self.card = predictor, card
+    def __init__(self, predictor: Predictor, card: Card, name: str = "") -> None:
+        self.predictor, self.card, self.name = predictor, card, name or card.name
         self.lock = Lock()
         self.shown: Any = None
         self._source: Any = None
@@ -180,7 +183,7 @@ class PredictionEngine:
     def _answer(self, job: Job) -> Answer:
         start = time.perf_counter()
         request = job.request
-        shape = self._show(job)
+        shape = self.show(request.object_slice.plane, job.view, job.spacing)
         if request.prompts:
             mask = job.finish(self._predict(job, shape))
         else:
@@ -189,12 +192,12 @@ class PredictionEngine:
         while len(self._latest) > REMEMBERED:
             self._latest.popitem(last=False)
         spent = 1000 * (time.perf_counter() - start)
-        return Answer(request, mask, spent, job.settings(self.card.name))
+        return Answer(request, mask, spent, job.settings(self.name))
 
     def _predict(self, job: Job, shape: tuple[int, int]) -> NDArray[np.float32]:
         """Go through the clicks from the first that has no answer yet."""
         steps, known = job.request.prompts, self._latest.get(job.request.object_slice)
-        clicks = [step.click for step in steps]
+        prompts = [step.prompt for step in steps]
         probability: NDArray[np.float32] | None = None
         first, state = 0, ObjectState()
         if known is not None:
@@ -209,10 +212,10 @@ class PredictionEngine:
             if base is not None or count == 0:
                 state = ObjectState(viewport=steps[count].viewport)
             answer, state = self.predictor.predict(
-                clicks[: count + 1], probability, state=state
+                prompts[: count + 1], probability, state=state
             )
             if probability is not None and holding and holding.steps[count]:
-                answer = merged(answer, probability, clicks[count], holding.threshold)
+                answer = merged(answer, probability, prompts[count], holding.threshold)
             probability = answer
         assert probability is not None
         self._remember(job, probability, state)
@@ -235,20 +238,55 @@ class PredictionEngine:
         )
         self._latest.move_to_end(object_slice)
 
-    def _show(self, job: Job) -> tuple[int, int]:
-        """Show the predictor the job's slice, unless it has seen it."""
-        plane, view = job.request.object_slice.plane, job.view
+    def show(
+        self, plane: Plane, view: View, spacing: tuple[float, float]
+    ) -> tuple[int, int]:
+        """Show the predictor a slice, unless it has seen it; under the lock.
+
+        Parameters
+        ----------
+        plane : Plane
+            The slice.
+        view : View
+            How the image is looked at.
+        spacing : tuple of float
+            Height and width of a pixel.
+
+        Returns
+        -------
+        tuple of int
+            (height, width) of the slice.
+        """
         if self._outdated or view.source is not self._source:
             self._latest.clear()
             self.shown, self._source, self._outdated = None, view.source, False
-        if self.shown != (plane, view.look, job.spacing):
+        if self.shown != (plane, view.look, spacing):
             picture = view.read(plane)
-            self.predictor.set_image(picture, view.window(), job.spacing)
-            self.shown = plane, view.look, job.spacing
+            self.predictor.set_image(picture, view.window(), spacing)
+            self.shown = plane, view.look, spacing
             self._size = picture.shape[0], picture.shape[1]
         return self._size
 
+    def encode(
+        self, viewport: Viewport | None = None, after: ObjectSlice | None = None
+    ) -> None:
+        """Encode what the next click on the shown slice looks at; under the lock.
+
+        Parameters
+        ----------
+        viewport : Viewport or None
+            What is seen of the slice; None for all of it.
+        after : ObjectSlice or None
+            Whose answer the click is to correct; None for the first click on an object.
+        """
+        known = None if after is None else self._latest.get(after)
+        if known is None:
+            self.predictor.encode(state=ObjectState(viewport=viewport))
+        else:
+            prompts = [step.prompt for step in known.steps]
+            self.predictor.encode(prompts, known.probability(), known.state)
+
 
 def _ends(steps: PlacedPrompts) -> tuple[int, int]:
-    """How many clicks an answer to go on from can be to: all, or all but the last."""
+    """How many prompts an answer to go on from can be to: all, or all but the last."""
     return len(steps), len(steps) - 1

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_simpleclick.inference import progressive_merge
+from napari_simpleclick.inference.merge import merge_touched, progressive_merge
+from napari_simpleclick.inference.prompt_pixels import pixels_of
+from napari_simpleclick.prompts import Click
 
 if TYPE_CHECKING:
     from napari_simpleclick.annotation import MaskOptions, PlacedPrompts
-    from napari_simpleclick.prompts import Click
+    from napari_simpleclick.prompts import Prompt
 
 Map = NDArray[np.float32]
 
@@ -47,15 +49,15 @@ def merging(steps: PlacedPrompts, options: MaskOptions) -> Merging | None:
     return Merging(tuple(flags), options.threshold) if any(flags) else None
 
 
-def merged(new: Map, old: Map, click: Click, threshold: float) -> Map:
+def merged(new: Map, old: Map, prompt: Prompt, threshold: float) -> Map:
     """Merge an answer into the probability before it, so that the mask is merged.
 
     Parameters
     ----------
     new, old : ndarray
-        (H, W) probability after and before the click.
-    click : Click
-        The click.
+        (H, W) probability after and before the prompt.
+    prompt : Prompt
+        What it is about decides which changes are taken over.
     threshold : float
         Probability above which a pixel belongs to the mask.
 
@@ -65,10 +67,14 @@ def merged(new: Map, old: Map, click: Click, threshold: float) -> Map:
         (H, W) probability, ``new`` where the mask changes and ``old`` elsewhere. Above
         the threshold it is the :func:`progressive_merge` of the two masks.
     """
-    before = old > threshold
-    row = min(max(round(click.row), 0), before.shape[0] - 1)
-    column = min(max(round(click.column), 0), before.shape[1] - 1)
-    changed = progressive_merge(new > threshold, before, row, column) ^ before
+    before, after = old > threshold, new > threshold
+    shape = before.shape[0], before.shape[1]
+    if isinstance(prompt, Click):
+        row = min(max(round(prompt.row), 0), shape[0] - 1)
+        column = min(max(round(prompt.column), 0), shape[1] - 1)
+        changed = progressive_merge(after, before, row, column) ^ before
+    else:
+        changed = merge_touched(after, before, pixels_of(prompt, shape)) ^ before
     return np.where(changed, new, old)
 
 

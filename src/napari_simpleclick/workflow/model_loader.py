@@ -99,6 +99,11 @@ class ModelLoader:
             "Loading the model",
         )
 
+    def exchange(self, engine: PredictionEngine) -> None:
+        """Let another engine answer at once; the choice stays that of the person."""
+        self.engine = engine
+        self.loaded.emit()
+
     def cancel(self) -> None:
         """Give up what is being loaded."""
         if self._job is None:
@@ -214,6 +219,7 @@ class Load:
             available_devices,
             choose_device,
         )
+        from napari_simpleclick.inference.feature_store import FeatureStore
         from napari_simpleclick.weights import load_weights
         from napari_simpleclick.workflow.engine import PredictionEngine
 
@@ -222,9 +228,12 @@ class Load:
         network, card = load_weights(self.choice.model)
         self._check()
         precision = cast("Precision", self.choice.precision)
-        predictor = Predictor(network, self.choice.device, precision)
+        predictor = Predictor(
+            network, self.choice.device, precision, store=FeatureStore()
+        )
         _warm_up(predictor)
-        return PredictionEngine(predictor, card)
+        known = find_card(card.name) is not None
+        return PredictionEngine(predictor, card, "" if known else self.choice.model)
 
     def _on_bytes(self, done: int, total: int) -> None:
         self._check()

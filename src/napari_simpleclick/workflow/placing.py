@@ -1,70 +1,111 @@
-"""From the points that are shown to the clicks of the session."""
+"""From the points and shapes that are shown to the prompts of the session."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from napari_simpleclick.prompts import Click, check_prompts
+from napari_simpleclick.workflow.canvas import ShownPoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from napari_simpleclick.annotation import ObjectSlice, PlacedPrompt
-    from napari_simpleclick.workflow.canvas import Canvas, ShownPoint
+    from napari_simpleclick.images import Plane
+    from napari_simpleclick.prompts import Prompt
+    from napari_simpleclick.workflow.canvas import Canvas, ShownShape
+
+    Shown = ShownPoint | ShownShape
+
+S = TypeVar("S", "ShownPoint", "ShownPoint | ShownShape")
 
 
 def take_over(canvas: Canvas) -> Iterator[tuple[ObjectSlice, PlacedPrompt]]:
-    """Move, remove and add clicks as the points were.
+    """Move, remove and add prompts as the points and shapes were.
 
     Yields
     ------
     tuple
-        :class:`ObjectSlice` and :class:`PlacedPrompt` of each click that was added.
+        :class:`ObjectSlice` and :class:`PlacedPrompt` of each prompt that was added.
+
+    Raises
+    ------
+    UserError
+        If a point or shape is where no prompt can be.
+    """
+    everything: list[Shown] = [*canvas.shown_points(), *canvas.shown_shapes()]
+    orders, fresh = _known_and_fresh(everything)
+    _move_prompts(canvas, orders)
+    for shown in fresh:
+        yield _add_prompt(canvas, shown)
+
+
+def fresh_places(canvas: Canvas) -> Iterator[tuple[Plane, float, float]]:
+    """Go through the points that are no clicks yet: slice, row and column.
 
     Raises
     ------
     UserError
         If a point is where no click can be.
     """
-    orders: dict[int, ShownPoint] = {}
-    fresh: list[ShownPoint] = []
-    for point in canvas.shown_points():
-        if point.order and point.order not in orders:
-            orders[point.order] = point
+    for point in _known_and_fresh(canvas.shown_points())[1]:
+        plane = canvas.plane(point.position)
+        row, column = plane.point(point.position)
+        yield plane, row, column
+
+
+def _known_and_fresh(everything: Sequence[S]) -> tuple[dict[int, S], list[S]]:
+    """Tell apart, by the order of their prompts, what is known and what is new."""
+    orders: dict[int, S] = {}
+    fresh: list[S] = []
+    for shown in everything:
+        if shown.order and shown.order not in orders:
+            orders[shown.order] = shown
         else:
-            fresh.append(point)
-    _move_clicks(canvas, orders)
-    for point in fresh:
-        yield _add_click(canvas, point)
+            fresh.append(shown)
+    return orders, fresh
 
 
-def _move_clicks(canvas: Canvas, orders: dict[int, ShownPoint]) -> None:
+def _move_prompts(canvas: Canvas, orders: dict[int, Shown]) -> None:
     strayed = False
     for object_slice, steps in list(canvas.session.objects.prompts.items()):
-        places = {}
+        plane, places = object_slice.plane, {}
         for step in steps:
-            point = orders.get(step.order)
-            if point is not None:
-                strayed = strayed or not object_slice.plane.holds(point.position)
-                row, column = object_slice.plane.point(point.position)
-                places[step.order] = Click(row, column, point.sign)
+            shown = orders.get(step.order)
+            if shown is not None:
+                strayed = strayed or not plane.holds(_position(shown))
+                unmoved = not isinstance(shown, ShownPoint) and not shown.moved
+                places[step.order] = step.prompt if unmoved else _prompt(shown, plane)
         if not canvas.session.requests.is_moved(object_slice, places):
             continue  # the usual case, and reading a mask takes time
         if places:
-            check_prompts(places.values(), object_slice.plane.size(canvas.labels.shape))
-        mask = canvas.object_mask(object_slice.plane, object_slice.label)
+            check_prompts(places.values(), plane.size(canvas.labels.shape))
+        mask = canvas.object_mask(plane, object_slice.label)
         canvas.session.requests.move(object_slice, places, mask)
     if strayed:
         canvas.show_steps()
 
 
-def _add_click(canvas: Canvas, point: ShownPoint) -> tuple[ObjectSlice, PlacedPrompt]:
-    plane = canvas.plane(point.position)
-    click = Click(*plane.point(point.position), point.sign)
-    check_prompts([click], plane.size(canvas.labels.shape))
+def _add_prompt(canvas: Canvas, shown: Shown) -> tuple[ObjectSlice, PlacedPrompt]:
+    plane = canvas.plane(_position(shown))
+    prompt = _prompt(shown, plane)
+    check_prompts([prompt], plane.size(canvas.labels.shape))
     object_slice = canvas.session.object_slice(plane)
     mask = canvas.object_mask(plane, object_slice.label)
     seen = canvas.viewport(plane)
-    step = canvas.session.requests.add(object_slice, click, mask, seen)
-    canvas.tag(point.sign, point.row, object_slice, step.order)
+    step = canvas.session.requests.add(object_slice, prompt, mask, seen)
+    if isinstance(shown, ShownPoint):
+        canvas.tag(shown.sign, shown.row, object_slice, step.order)
+    else:
+        canvas.tag_shape(shown.row, object_slice, step.order)
     return object_slice, step
+
+
+def _position(shown: Shown) -> tuple[float, ...]:
+    return shown.position if isinstance(shown, ShownPoint) else shown.vertices[0]
+
+
+def _prompt(shown: Shown, plane: Plane) -> Prompt:
+    if isinstance(shown, ShownPoint):
+        return Click(*plane.point(shown.position), shown.sign)
+    return shown.prompt_on(plane)

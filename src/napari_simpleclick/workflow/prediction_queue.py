@@ -49,6 +49,9 @@ class PredictionQueue:
     held = Signal()
     """A click waits to be predicted."""
 
+    rested = Signal()
+    """Nothing is under way any more."""
+
     failed = Signal(object)
     """A request has failed with an exception."""
 
@@ -179,3 +182,5 @@ class PredictionQueue:
     def _go_on(self) -> None:
         self.working = False
         self.pump()
+        if not self.working:
+            self.rested.emit()

@@ -13,7 +13,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.files import ImageFile, read_image, read_mask
 from napari_simpleclick.images.planes import Plane
 from napari_simpleclick.inference.predictor import THRESHOLD, Predictor
-from napari_simpleclick.prompts import Click, check_prompts
+from napari_simpleclick.prompts import check_prompts
 from napari_simpleclick.weights import load_weights
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.inference.first_look import FirstLook
+    from napari_simpleclick.prompts import Prompt
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class SliceMask:
     file : ImageFile
         The image that they overlay, with warnings of the prior too.
     milliseconds : list of float
-        Time of each click.
+        Time of each prompt.
     """
 
     mask: NDArray[np.uint8]
@@ -49,21 +50,21 @@ class SliceMask:
 
 def segment_slice(
     image: Path,
-    clicks: Sequence[Click],
+    prompts: Sequence[Prompt],
     axis: int | None = None,
     index: int | None = None,
     prior: Path | None = None,
     weights: str = "bundled",
     first_look: FirstLook = "magnifications",
 ) -> SliceMask:
-    """Segment one slice of an image file from clicks, one after the other.
+    """Segment one slice of an image file from prompts, one after the other.
 
     Parameters
     ----------
     image : Path
         An image file, or a folder that is one image; see
         :func:`napari_simpleclick.images.files.read_image`.
-    clicks : sequence of Click
+    prompts : sequence of Prompt
         On the slice: its rows and columns are the other two axes, in file order.
     axis, index : int or None
         For volumes: the axis that slices follow, and the slice.
@@ -88,14 +89,14 @@ def segment_slice(
     flat = file.as_volume()
     plane = _find_plane(flat, axis, index)
     picture = plane.read(flat.array)
-    check_prompts(clicks, picture.shape[:2])
+    check_prompts(prompts, picture.shape[:2])
     told: list[str] = []
     start = None if prior is None else _read_prior(prior, plane, flat, told)
     predictor = Predictor(load_weights(weights)[0], first_look=first_look)
     rows, columns = plane.axes
     predictor.set_image(picture, None, file.pixel_size(rows, columns))
     times = [time.perf_counter()]
-    for probability in predictor.replay(clicks, start):
+    for probability in predictor.replay(prompts, start):
         times.append(time.perf_counter())
         mask = (probability > THRESHOLD).astype(np.uint8)
     volume = np.zeros(flat.shape, np.uint8)

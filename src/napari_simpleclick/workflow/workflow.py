@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
@@ -10,13 +11,21 @@ from psygnal import Signal
 from napari_simpleclick.annotation import ObjectStack
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.workflow.autosave import Autosave
+from napari_simpleclick.workflow.encode_ahead import EncodeAhead
 from napari_simpleclick.workflow.explain import explain
+from napari_simpleclick.workflow.mask_array import FULL, MOST_LABEL
+from napari_simpleclick.workflow.mask_choice import MaskChoice
 from napari_simpleclick.workflow.model_loader import ModelLoader
-from napari_simpleclick.workflow.placing import take_over
+from napari_simpleclick.workflow.object_actions import ObjectActions
+from napari_simpleclick.workflow.object_list import ObjectList
+from napari_simpleclick.workflow.placing import fresh_places, take_over
 from napari_simpleclick.workflow.prediction_queue import PredictionQueue
 from napari_simpleclick.workflow.propagator import Propagator
 from napari_simpleclick.workflow.retouch import Retouch
 from napari_simpleclick.workflow.review import Review
+from napari_simpleclick.workflow.similar import Similar
+from napari_simpleclick.workflow.teaching import Teaching
+from napari_simpleclick.workflow.volume_encoder import VolumeEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +38,15 @@ if TYPE_CHECKING:
 
 
 STILL_REMOVING = "Clicks still remove from the object; + Add lets them add again."
+
+
+class Tool(Enum):
+    """What a drag on the image draws; a click stays a click."""
+
+    CLICK = "nothing"
+    BOX = "a box"
+    SCRIBBLE = "a scribble"
+    LASSO = "a lasso"
 
 
 class Workflow:
@@ -45,7 +63,12 @@ class Workflow:
         The image that is worked on.
     positive : bool
         Whether a click with the left button adds to the object.
-    models, queue, autosave, propagator, review, retouch
+    tool : Tool
+        What a drag draws.
+    only_clicks : bool
+        Whether nothing can be drawn, as in a study.
+    models, queue, autosave, propagator, review, retouch, similar, encode_ahead,
+    encode_all, teaching, object_actions, object_list, masks
         The parts.
     """
 
@@ -68,6 +91,8 @@ class Workflow:
         self.executor = executor
         self.canvas: Canvas | None = None
         self.positive = True
+        self.tool = Tool.CLICK
+        self.only_clicks = False
         self.closed = False
         self.models = ModelLoader(executor)
         self.queue = PredictionQueue(self.models, executor)
@@ -75,13 +100,38 @@ class Workflow:
         self.propagator = Propagator(self.models, self.queue, executor)
         self.review = Review(self.propagator)
         self.retouch = Retouch(self.queue)
+        self.object_actions = ObjectActions(self.queue, self.attempt)
+        self.object_list = ObjectList(self.queue)
+        self.masks = MaskChoice(self.queue, executor)
+        self.similar = Similar(self.models, self.queue, executor)
+        self.encode_ahead = EncodeAhead(
+            self.models, self.queue, self.propagator, executor
+        )
+        self.encode_all = VolumeEncoder(self.models, executor)
+        self.teaching = Teaching(self.models, executor)
+        self.autosave.restored.connect(self.teaching.on_restored)
+        self._followers = (
+            self.queue,
+            self.autosave,
+            self.propagator,
+            self.encode_ahead,
+            self.encode_all,
+            self.similar,
+            self.teaching,
+        )
         self.models.loading.connect(self._on_loading)
         self.models.loaded.connect(self._on_model)
         self.models.failed.connect(self._on_model_error)
-        for part in (self.queue, self.autosave, self.propagator):
+        complaining = (self.queue, self.autosave, self.propagator, self.similar)
+        for part in (*complaining, self.encode_all, self.teaching, self.masks):
             part.failed.connect(self.complain)
-        self.review.status.connect(self.status.emit)
+        lists = (self.object_actions, self.object_list)
+        for teller in (self.review, self.similar, self.masks, *lists):
+            teller.status.connect(self.status.emit)
+        self.object_actions.changed.connect(self.propagator.look_again)
+        self.masks.taken.connect(self.propagator.look_again)
         self.propagator.began.connect(self.began.emit)
+        self.similar.began.connect(self.began.emit)
 
     @property
     def engine(self) -> PredictionEngine | None:
@@ -94,7 +144,7 @@ class Workflow:
         """Work on an image from now on."""
         self.canvas = canvas
         canvas.session.happened.connect(self._on_event)
-        for part in (self.queue, self.autosave, self.propagator):
+        for part in self._followers:
             part.follow(canvas)
         self.take_over_points()
         self.changed.emit()
@@ -105,7 +155,7 @@ class Workflow:
         if canvas is None:
             return
         canvas.session.happened.disconnect(self._on_event)
-        for part in (self.queue, self.autosave, self.propagator):
+        for part in self._followers:
             part.follow(None)
         self.changed.emit()
 
@@ -120,9 +170,18 @@ class Workflow:
     def close(self) -> None:
         """Do nothing any more, and let go of the model."""
         self.closed = True
+        self.teaching.close()
         self.models.close()
 
     # -- prompts -------------------------------------------------------------------
+
+    def use_tool(self, tool: Tool) -> None:
+        """Let a drag draw something, or move the view again; the same tool ends it."""
+        if self.only_clicks and tool is not Tool.CLICK:
+            self.complain(UserError("Here clicks are counted; nothing is drawn."))
+            return
+        self.tool = Tool.CLICK if tool is self.tool else tool
+        self.changed.emit()
 
     def use_sign(self, positive: bool) -> None:
         """Let the left button make positive or negative clicks."""
@@ -130,11 +189,13 @@ class Workflow:
         self.changed.emit()
 
     def take_over_points(self) -> None:
-        """Make the session's clicks those of the points that are shown."""
+        """Make the session's prompts those of the points and shapes that are shown."""
         canvas = self.canvas
         if canvas is None:
             return
         try:
+            for plane, row, column in fresh_places(canvas):
+                self.similar.take_under(plane, row, column)
             for object_slice, step in take_over(canvas):
                 self.prompted.emit(object_slice, step)
         except UserError as error:
@@ -173,7 +234,11 @@ class Workflow:
     def new_object(self) -> None:
         """Go on with the next free label."""
         if self.canvas is not None:
-            self.canvas.choose(self.canvas.session.objects.free_label())
+            label = self.canvas.session.objects.free_label()
+            if label > MOST_LABEL:
+                self.complain(UserError(FULL))
+            else:
+                self.canvas.choose(label)
 
     def choose(self, label: int) -> None:
         """Go on with an object."""
@@ -196,20 +261,38 @@ class Workflow:
 
     def delete_object(self, label: int) -> None:
         """Delete an object; requests that still wait are withdrawn."""
+        self.object_actions.delete((label,))
+
+    def isolate(self) -> None:
+        """Show the current object alone, or all again."""
         if self.canvas is not None:
-            self.canvas.session.requests.withdraw(label)
-            self.canvas.delete(label)
-            self.status.emit("Deleted; Undo brings it back")
+            self.object_list.isolate([self.canvas.session.label])
 
     def pick(self, position: tuple[float, ...]) -> None:
-        """Go on with the object at a position in image coordinates, if one is there."""
+        """Go on with the object seen at a position in image coordinates, if any is."""
         if self.canvas is None:
             return
         labels, place = self.canvas.labels, tuple(round(value) for value in position)
         if all(0 <= at < side for at, side in zip(place, labels.shape, strict=True)):
             label = int(labels[place])
-            if label:
+            if label and not self.canvas.session.objects.style(label).hidden:
                 self.choose(label)
+
+    def meet(self, position: tuple[float, ...]) -> None:
+        """Go on with what is there, where a new object would begin on it.
+
+        That is an object which nobody has clicked on, as in a mask from elsewhere. It
+        would keep its pixels, so that the click would have no effect.
+        """
+        if self.canvas is None or self.canvas.options.overwrite:
+            return
+        session, before = self.canvas.session, self.canvas.session.label
+        prompts = session.objects.prompts.items()
+        if before not in session.objects.labels():
+            clicked = {where.label for where, placed in prompts if placed}
+            self.pick(position)
+            if session.label in clicked:
+                self.choose(before)
 
     # -- slices --------------------------------------------------------------------
 

@@ -81,6 +81,10 @@ class EncodeOnce(Network):
         """Whether a parameter belongs to a transformer block, for Muon."""
         return BLOCKS.match(name) is not None
 
+    def shapes_features(self, name: str) -> bool:
+        """Whether features depend on a parameter; the decoder's may learn on."""
+        return self.is_encoder(name)
+
     def for_inference(self) -> EncodeOnce:
         """Give a copy whose batch norms are merged into the convolutions before them.
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_simpleclick.plugin.sections.encoding import EncodingSection
 from napari_simpleclick.plugin.sections.intensities import IntensitiesSection
 from napari_simpleclick.plugin.sections.model import ModelSection
 from napari_simpleclick.plugin.sections.outline import OutlineSection
 from napari_simpleclick.plugin.sections.propagation import PropagationSection
 from napari_simpleclick.plugin.sections.reference import ReferenceSection
 from napari_simpleclick.plugin.sections.sessions import SessionSection
+from napari_simpleclick.plugin.sections.similar import SimilarSection
+from napari_simpleclick.plugin.sections.teaching import TeachingSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 
 SECTIONS: dict[str, Callable[[Controller], Section]] = {
     "propagation": PropagationSection,
+    "similar": SimilarSection,
+    "encoding": EncodingSection,
+    "teaching": TeachingSection,
     "outline": OutlineSection,
     "intensities": IntensitiesSection,
     "session": SessionSection,

@@ -116,20 +116,27 @@ class ReferenceSection(Section):
                 f"The reference has shape {reference.data.shape}, the mask {shape}; "
                 "choose a reference of the same shape."
             )
-        clicks = [step.click for step in canvas.session.objects.placed(object_slice)]
-        places = [(round(c.row), round(c.column)) for c in clicks if c.positive]
+        from napari_simpleclick.evaluation.metrics import dice, iou
+        from napari_simpleclick.inference.prompt_pixels import as_clicks
+
+        prompts = [step.prompt for step in canvas.session.objects.placed(object_slice)]
         labels = np.asarray(object_slice.plane.read(truth))
+        size = labels.shape[0], labels.shape[1]
+        places = [
+            (round(click.row), round(click.column))
+            for prompt in prompts
+            for click in as_clicks(prompt, size, spacing_px=1)
+            if click.positive
+        ]
         label = labels[places[0]] if places else 0
         if label == 0:
             return "The reference has no object under the first click."
-        from napari_simpleclick.evaluation.metrics import dice, iou
-
         mask = canvas.object_mask(object_slice.plane, object_slice.label)
         overlap = iou(mask, (labels == label).astype(np.int32))
         seconds = monotonic() - self._began.get(object_slice, monotonic())
         return (
-            f"IoU {overlap:.3f} · Dice {dice(overlap):.3f} · {len(clicks)} "
-            f"click{'s' * (len(clicks) != 1)} · {seconds:.0f} s"
+            f"IoU {overlap:.3f} · Dice {dice(overlap):.3f} · {len(prompts)} "
+            f"click{'s' * (len(prompts) != 1)} · {seconds:.0f} s"
         )
 
 

@@ -12,8 +12,10 @@ from napari.utils.history import update_save_history
 from napari.utils.notifications import show_info, show_warning
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton
 
+from napari_simpleclick.images import label_maps
 from napari_simpleclick.images.label_names import NAMES_KEY, path_beside
 from napari_simpleclick.plugin import files
+from napari_simpleclick.plugin.layers.colours import label_names
 from napari_simpleclick.plugin.saving import KINDS, completed, suggested
 from napari_simpleclick.plugin.waiting import WaitForSaving
 from napari_simpleclick.workflow.explain import explain
@@ -63,7 +65,10 @@ class SaveMask(QPushButton):  # type: ignore[misc]
         path = completed(Path(name), kind, first if kind != usual else None)
         if path != Path(name) and path.exists() and not self._may_replace(path):
             return
-        self._write(canvas, path, kind)
+        as_classes = self._as_classes(canvas)
+        if as_classes is None:
+            return
+        self._write(canvas, path, kind, as_classes)
 
     def _may_replace(self, path: Path) -> bool:
         """Ask about a file that the dialog did not know, without its extension."""
@@ -72,18 +77,46 @@ class SaveMask(QPushButton):  # type: ignore[misc]
         )
         return bool(answer == QMessageBox.StandardButton.Yes)
 
-    def _write(self, canvas: LayerCanvas, path: Path, kind: MaskKind) -> None:
+    def _as_classes(self, canvas: LayerCanvas) -> bool | None:
+        """Ask what objects with a class are saved as; None if not at all."""
+        styles = canvas.session.objects.styles.values()
+        if not any(style.category for style in styles):
+            return False
+        box = QMessageBox(
+            QMessageBox.Icon.Question,
+            "Save mask",
+            "Some objects have a class. Save each object with its own number, or one "
+            "number for each class?",
+            QMessageBox.StandardButton.Cancel,
+            self,
+        )
+        role = QMessageBox.ButtonRole.AcceptRole
+        objects = box.addButton("Objects", role)
+        classes = box.addButton("Classes", role)
+        box.exec()
+        chosen = box.clickedButton()
+        return None if chosen not in (objects, classes) else chosen is classes
+
+    def _write(
+        self, canvas: LayerCanvas, path: Path, kind: MaskKind, as_classes: bool
+    ) -> None:
         """Write the mask as it is now, while the person goes on with it."""
         data, meta, _ = canvas.mask.as_layer_data_tuple()
-        labels = np.array(data)
         names = meta["metadata"].get(NAMES_KEY, tuple)()
+        count, what = len(canvas.session.objects.voxel_counts.labels()), "object"
+        if as_classes:
+            labels, names = label_maps.as_classes(data, label_names(canvas.session))
+            count, what = len(np.unique(labels[labels > 0])), "class"
+        else:
+            labels = np.array(data)
         meta["metadata"] = {**meta["metadata"], NAMES_KEY: lambda: names}
-        count = len(canvas.session.objects.voxel_counts.labels())
+        many = "es" if what == "class" else "s"
+        objects = f"{count} {what}{many * (count != 1)}"
         unit = "voxel" if canvas.is_volume else "pixel"
 
         def work() -> str:
             files.write_labels(str(path), labels, meta)
-            return _told(path, count, int(np.count_nonzero(labels)), unit)
+            return _told(path, objects, int(np.count_nonzero(labels)), unit)
 
         def done(told: str) -> None:
             self._saved[canvas] = path, kind
@@ -131,9 +164,8 @@ class SaveMask(QPushButton):  # type: ignore[misc]
         self.controller.workflow.complain(error)
 
 
-def _told(path: Path, count: int, voxels: int, unit: str) -> str:
+def _told(path: Path, objects: str, voxels: int, unit: str) -> str:
     """Say what was written."""
-    objects = "1 object" if count == 1 else f"{count} objects"
     told = f"Saved '{path}': {objects}, {voxels:,} {unit}{'s' * (voxels != 1)}."
     beside = path_beside(path)
     if beside is not None and beside.exists():

@@ -10,6 +10,7 @@ from psygnal import Signal
 
 from napari_simpleclick.images.intensity import default_window
 from napari_simpleclick.plugin.layers.placement import NOT_RECORDED
+from napari_simpleclick.workflow import Tool
 
 if TYPE_CHECKING:
     from napari.layers import Shapes
@@ -103,6 +104,8 @@ class CaseView:
         self.panel.image_choice.value = self._image
         controller.use_image(self._image)
         self.viewer.layers.selection.active = self._image
+        self.panel.workflow.use_tool(Tool.CLICK)
+        self.panel.workflow.only_clicks = True
         self.panel.workflow.prompted.connect(self._on_click)
         self.panel.workflow.queue.answered.connect(self._on_answer)
         if self.canvas is not None:
@@ -111,6 +114,7 @@ class CaseView:
     def _leave(self) -> LayerCanvas | None:
         """Let no click count any more."""
         canvas = self.canvas
+        self.panel.workflow.only_clicks = False
         self.panel.workflow.prompted.disconnect(self._on_click)
         self.panel.workflow.queue.answered.disconnect(self._on_answer)
         if canvas is not None:

@@ -1,0 +1,451 @@
+"""Finding what looks like the objects that a person has accepted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from psygnal import Signal
+
+from napari_simpleclick.annotation import (
+    Edit,
+    ObjectStack,
+    ObjectStyle,
+    Proposal,
+    ProposalStates,
+    Verdict,
+)
+from napari_simpleclick.errors import UserError
+
+if TYPE_CHECKING:
+    from napari_simpleclick.images import Plane
+    from napari_simpleclick.workflow.canvas import Canvas
+    from napari_simpleclick.workflow.executor import Executor
+    from napari_simpleclick.workflow.model_loader import ModelLoader
+    from napari_simpleclick.workflow.prediction_queue import PredictionQueue
+    from napari_simpleclick.workflow.similar_run import SimilarRun
+
+UNDER_WAY = "A search is under way; wait for its end, or press Cancel."
+NONE_LEFT = "There is no proposal to look at; press Find similar first."
+COVERED = "Other objects cover this proposal; reject it, or paint over them."
+NEARBY = 0.25
+"""A click so far from the proposal in view corrects it, in sides of its box."""
+
+
+class Waiting(NamedTuple):
+    """What there is to show.
+
+    Parameters
+    ----------
+    examples : int
+        Objects to learn from, as far as that is known without looking at the mask.
+    open : int
+        Proposals that wait for a verdict.
+    place : int or None
+        Number of the one in view among them, from 1, the likeliest first.
+    score : float
+        Of the one in view.
+    sentence : str
+        How the last search ended, or what goes on.
+    """
+
+    examples: int
+    open: int
+    place: int | None
+    score: float
+    sentence: str
+
+
+class Similar:
+    """Searches, one at a time, and takes the verdicts on what was found.
+
+    Proposals are part of the session: undo takes verdicts back, and a session that
+    is opened again still has those that wait, and those that were rejected.
+
+    Parameters
+    ----------
+    models : ModelLoader
+        Gives the engine.
+    queue : PredictionQueue
+        Answers the clicks that were made before.
+    executor : Executor
+        Searches.
+
+    Attributes
+    ----------
+    canvas : Canvas or None
+        The image that is searched.
+    run : SimilarRun or None
+        What goes on.
+    current : int or None
+        Number of the proposal in view.
+    least_score : float
+        What is less sure is not proposed, 0 to 1.
+    """
+
+    changed = Signal()
+    """A search has begun, gone on or ended, or proposals have changed."""
+
+    began = Signal()
+    """A search has begun."""
+
+    status = Signal(str)
+    """What was done."""
+
+    failed = Signal(object)
+    """What was asked for cannot be done; an exception."""
+
+    def __init__(
+        self, models: ModelLoader, queue: PredictionQueue, executor: Executor
+    ) -> None:
+        self.canvas: Canvas | None = None
+        self.run: SimilarRun | None = None
+        self.current: int | None = None
+        self.least_score = 0.3
+        self._models, self._queue, self._executor = models, queue, executor
+        self._told, self._done = "", 0
+        models.loaded.connect(self._on_model)
+
+    # -- searching -----------------------------------------------------------------
+
+    def find(self, everywhere: bool = False) -> None:
+        """Search the displayed slice, or all slices."""
+        try:
+            if self.run is not None:
+                raise UserError(UNDER_WAY)
+            if self._models.engine is None:
+                raise UserError("The model is still being loaded.")
+            canvas = self._there()
+            here = canvas.current_plane()
+        except UserError as error:
+            self.failed.emit(error)
+        else:  # when the clicks that were made before have their masks
+            self._queue.when_answered(partial(self._begin, canvas, here, everywhere))
+
+    def cancel(self) -> None:
+        """Stop after the present prediction; what was found is kept."""
+        if self.run is not None:
+            self.run.stopped = True
+
+    def _begin(self, canvas: Canvas, here: Plane, everywhere: bool) -> None:
+        from napari_simpleclick.workflow.similar_run import (
+            SimilarRun,
+            kind_of,
+            search,
+        )
+
+        engine = self._models.engine
+        if engine is None or self.run is not None or canvas is not self.canvas:
+            return  # the clicks before it took so long that all is different now
+        session = canvas.session
+        try:
+            planes = around(canvas, here) if everywhere else [here]
+            kind = kind_of(session.objects.style(session.label).name)
+            examples = example_planes(canvas, here)
+            self.run = run = SimilarRun(canvas, engine, planes, examples, kind)
+        except Exception as error:
+            self.failed.emit(error)
+            return
+        self._told, self._done = "", 0
+        self.began.emit()
+        self.changed.emit()
+        self._executor.go_through(
+            search(run),
+            partial(self._on_step, run),
+            partial(self._on_end, run),
+            partial(self._on_error, run),
+            "Find similar",
+            run.total,
+        )
+
+    def _on_step(self, run: SimilarRun) -> None:
+        if run is self.run:
+            self._done += 1
+            self.changed.emit()
+
+    def _on_error(self, run: SimilarRun, error: Exception) -> None:
+        if run is self.run:
+            self.failed.emit(error)
+            self._on_end(run)
+
+    def _on_end(self, run: SimilarRun) -> None:
+        if run is not self.run:
+            return
+        self.run = None
+        if run.stands() and run.searched:
+            self._propose(run)
+        elif run.stopped:
+            self._told = "Cancelled; nothing was searched to the end."
+        self.changed.emit()
+
+    def _propose(self, run: SimilarRun) -> None:
+        """Put what was found in the place of what waited before, as one undo step."""
+        proposals = run.canvas.session.objects.proposals
+        good = [one for one in run.found if one.score >= self.least_score]
+        good.sort(key=lambda one: -one.score)
+        states: ProposalStates = dict.fromkeys(proposals.open())
+        states |= dict(enumerate(good, proposals.free_number()))
+        if states:
+            run.canvas.session.propose("find", states)
+        slices = "1 slice" if run.searched == 1 else f"{run.searched} slices"
+        count = f"{len(good)} found" if good else "Nothing like them was found"
+        cut = " before it was cancelled" if run.stopped else ""
+        self._told = f"{count} on {slices}{cut}, from {run.examples} examples."
+        self.current = None
+        if good:
+            self._show_next(0)
+
+    # -- looking -------------------------------------------------------------------
+
+    def waiting(self) -> Waiting:
+        """Tell what there is to show."""
+        if self.canvas is None:
+            return Waiting(0, 0, None, 0.0, "")
+        objects = self.canvas.session.objects
+        numbers = objects.proposals.open()
+        current = self._current(numbers)
+        place = None if current is None else numbers.index(current) + 1
+        one = None if current is None else objects.proposals.find(current)
+        told = self._told
+        if self.run is not None:
+            told = f"Searching: {self._done} of {self.run.total} slices."
+        return Waiting(
+            examples_of(self.canvas),
+            len(numbers),
+            place,
+            0.0 if one is None else one.score,
+            told,
+        )
+
+    def shown(self, plane: Plane) -> list[tuple[Proposal, bool]]:
+        """Proposals that wait on a slice, and whether each is the one in view."""
+        if self.canvas is None:
+            return []
+        proposals = self.canvas.session.objects.proposals
+        return [
+            (one, number == self.current)
+            for number, one in proposals
+            if one.verdict is Verdict.OPEN and one.plane == plane
+        ]
+
+    def go_on(self, step: int = 1) -> None:
+        """Show the next proposal, or the one before, the likeliest first."""
+        try:
+            numbers = self._there().session.objects.proposals.open()
+            if not numbers:
+                raise UserError(NONE_LEFT)
+        except UserError as error:
+            self.failed.emit(error)
+            return
+        current = self._current(numbers)
+        at = -1 if current is None and step > 0 else 0
+        at = at if current is None else numbers.index(current)
+        self._show_next((at + step) % len(numbers))
+
+    def _show_next(self, place: int) -> None:
+        """Show the proposal at a place in the list, or the last one before it."""
+        canvas = self._there()
+        proposals = canvas.session.objects.proposals
+        numbers = proposals.open()
+        self.current = numbers[min(place, len(numbers) - 1)] if numbers else None
+        one = None if self.current is None else proposals.find(self.current)
+        if one is not None:
+            canvas.show(one.plane)
+        self.changed.emit()
+
+    # -- verdicts ------------------------------------------------------------------
+
+    def accept(self) -> None:
+        """Make the proposal in view an object, and show the next one."""
+        self._judge(accepted=True)
+
+    def reject(self) -> None:
+        """Refuse the proposal in view, which teaches the next search."""
+        self._judge(accepted=False)
+
+    def _judge(self, accepted: bool) -> None:
+        try:
+            canvas = self._there()
+            numbers = canvas.session.objects.proposals.open()
+            current = self._current(numbers)
+            if current is None:
+                raise UserError(NONE_LEFT)
+            if accepted:
+                self._accept(canvas, current)
+            else:
+                self._reject(canvas, current)
+        except UserError as error:
+            self.failed.emit(error)
+            return
+        self._show_next(numbers.index(current))
+
+    def _accept(self, canvas: Canvas, number: int) -> int:
+        """Write a proposal as the next object; gives its label."""
+        from napari_simpleclick.workflow.similar_run import kind_of, name_like
+
+        session, objects = canvas.session, canvas.session.objects
+        one = objects.proposals.find(number)
+        assert one is not None
+        label = objects.free_label()
+        mask = one.mask(one.plane.size(canvas.labels.shape))
+        change = canvas.write(one.plane, label, mask)
+        if change is None:
+            raise UserError(COVERED)
+        names = [objects.style(known).name for known in objects.labels()]
+        name = name_like(kind_of(objects.style(session.label).name), names)
+        styles = {label: ObjectStyle(name)} if name else {}
+        verdict: ProposalStates = {number: replace(one, verdict=Verdict.ACCEPTED)}
+        session.propose("accept proposal", verdict, change, styles)
+        canvas.choose(label)
+        self.status.emit(f"{objects.name(label)} accepted")
+        return label
+
+    def _reject(self, canvas: Canvas, number: int) -> None:
+        one = canvas.session.objects.proposals.find(number)
+        assert one is not None
+        verdict: ProposalStates = {number: replace(one, verdict=Verdict.REJECTED)}
+        canvas.session.propose("reject proposal", verdict)
+        self.status.emit("Rejected; the next search learns from it")
+
+    def take_under(self, plane: Plane, row: float, column: float) -> None:
+        """Accept the proposal that a click is about, so that the click corrects it.
+
+        That is one that holds the click, or the one in view if the click is close
+        to it; not where an object is already.
+        """
+        canvas = self.canvas
+        if canvas is None or self._is_object(canvas, plane, row, column):
+            return
+        for number, one in canvas.session.objects.proposals:
+            if one.verdict is not Verdict.OPEN or one.plane != plane:
+                continue
+            near = number == self.current and _is_near(one, row, column)
+            if near or one.holds(row, column):
+                try:
+                    self._accept(canvas, number)
+                except UserError as error:
+                    self.failed.emit(error)
+                    return
+                self.current = None
+                self.changed.emit()
+                return
+
+    @staticmethod
+    def _is_object(canvas: Canvas, plane: Plane, row: float, column: float) -> bool:
+        place = tuple(round(at) for at in plane.position(row, column))
+        shape = canvas.labels.shape
+        inside = all(0 <= at < side for at, side in zip(place, shape, strict=True))
+        return inside and bool(canvas.labels[place])
+
+    # -- following -----------------------------------------------------------------
+
+    def follow(self, canvas: Canvas | None) -> None:
+        """Search another image from now on, and drop the search of this one."""
+        self._drop()
+        if self.canvas is not None:
+            self.canvas.session.happened.disconnect(self._on_event)
+        if canvas is not None:
+            canvas.session.happened.connect(self._on_event)
+        self.canvas, self.current, self._told = canvas, None, ""
+        self.changed.emit()
+
+    def _on_event(self, kind: str, what: Any) -> None:
+        """Show what has changed, and again the proposal whose verdict is undone."""
+        if kind == "undone" and isinstance(what, Edit):
+            again = [n for n, one in what.before.proposals.items() if one is not None]
+            self.current = again[0] if len(again) == 1 else self.current
+        if kind in ("done", "undone", "redone", "retracted", "answered"):
+            self.changed.emit()
+
+    def _on_model(self) -> None:
+        """Drop the search of another model."""
+        if self.run is not None and self.run.engine is not self._models.engine:
+            self._drop()
+            self.changed.emit()
+
+    def _drop(self) -> None:
+        run, self.run = self.run, None
+        if run is not None:
+            run.stopped = True
+
+    def _there(self) -> Canvas:
+        if self.canvas is None:
+            raise UserError("Choose an image first.")
+        return self.canvas
+
+    def _current(self, numbers: list[int]) -> int | None:
+        """Find the proposal in view, or the likeliest one if that is gone."""
+        if self.current not in numbers:
+            self.current = numbers[0] if numbers else None
+        return self.current
+
+
+def _is_near(one: Proposal, row: float, column: float) -> bool:
+    """Whether a place is in the box around a proposal, or close to it."""
+    return all(
+        -NEARBY * side <= at - first <= (1 + NEARBY) * side
+        for at, first, side in zip(
+            (row, column), one.corner, one.inside.shape, strict=True
+        )
+    )
+
+
+def examples_of(canvas: Canvas) -> int:
+    """Count the objects to learn from, each on each slice where it was clicked on."""
+    objects = canvas.session.objects
+    prompted = [where.label for where, placed in objects.prompts.items() if placed]
+    painted = objects.voxel_counts.labels() - set(prompted)
+    return len(prompted) + len(painted)
+
+
+def around(canvas: Canvas, here: Plane) -> list[Plane]:
+    """All slices of the stack in view, the nearest to the displayed one first."""
+    stack = ObjectStack.containing(
+        canvas.session.object_slice(here), canvas.options.channel_axis
+    )
+    if stack is None:
+        return [here]
+    length = canvas.labels.shape[stack.axis]
+    middle = here.index[stack.axis]
+    order = sorted(range(length), key=lambda index: (abs(index - middle), index))
+    return [stack.object_slice(index).plane for index in order]
+
+
+def example_planes(canvas: Canvas, here: Plane) -> list[Plane]:
+    """Slices in view that hold objects: clicked ones and verdicts, then the nearest."""
+    objects = canvas.session.objects
+    holding: dict[Plane, int] = {}
+    for where, placed in objects.prompts.items():
+        if placed:
+            holding[where.plane] = holding.get(where.plane, 0) + 1
+    for _, one in objects.proposals:
+        if one.verdict is not Verdict.OPEN:
+            holding[one.plane] = holding.get(one.plane, 0) + 1
+    planes = around(canvas, here)
+    order = {plane: number for number, plane in enumerate(planes)}
+    certain = sorted(
+        (plane for plane in holding if plane in order),
+        key=lambda plane: (-holding[plane], order[plane]),
+    )
+    filled = _filled(canvas, planes)
+    return [*certain, *(plane for plane in filled if plane not in holding)]
+
+
+def _filled(canvas: Canvas, planes: list[Plane]) -> list[Plane]:
+    """Those of some slices of one stack on which any object has pixels."""
+    first = planes[0]
+    axes = [
+        axis
+        for axis in range(len(first.index))
+        if any(plane.index[axis] != first.index[axis] for plane in planes)
+    ]
+    if not axes:
+        return planes
+    counts = canvas.session.objects.voxel_counts
+    labels = counts.labels()
+    if not labels:
+        return []
+    total = np.sum([counts.areas(label, axes[0]) for label in labels], axis=0)
+    return [plane for plane in planes if total[plane.index[axes[0]]]]

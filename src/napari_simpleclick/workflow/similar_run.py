@@ -1,0 +1,192 @@
+"""One search for similar objects: what it depends on, and what it has found."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_simpleclick.annotation import ObjectSlice, Proposal
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.inference.similar import (
+    FEWEST_EXAMPLES,
+    Answers,
+    ExampleSlice,
+    Picture,
+    SimilarFinder,
+)
+from napari_simpleclick.workflow.mask_array import release
+from napari_simpleclick.workflow.shared_predictor import Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari_simpleclick.annotation import Mask
+    from napari_simpleclick.images import Plane
+    from napari_simpleclick.workflow.canvas import Canvas
+    from napari_simpleclick.workflow.engine import PredictionEngine
+
+MOST_EXAMPLE_SLICES = 6
+"""Slices that are learned from; each costs as much as one that is searched."""
+
+TOO_FEW = (
+    "Find similar needs three objects to learn from; click on one more, or accept a "
+    "propagated slice."
+)
+
+
+@dataclass(eq=False)
+class SimilarRun:
+    """A search of some slices.
+
+    It is made on the main thread and then worked on by another, in which
+    :func:`search` looks at the mask slice by slice.
+
+    Parameters
+    ----------
+    canvas : Canvas
+        The image and its mask.
+    engine : PredictionEngine
+        The model.
+    planes : sequence of Plane
+        The slices to search, in this order.
+    example_planes : sequence of Plane
+        Slices that may hold objects, the best to learn from first.
+    kind : str
+        What the names of the objects to learn from begin with, see :func:`kind_of`.
+
+    Attributes
+    ----------
+    found : list of Proposal
+        What was found so far.
+    total : int
+        Slices in all, those that are learned from included.
+    examples : int
+        Objects that were learned from.
+    stopped : bool
+        Set it to end; what was found is kept.
+    searched : int
+        Slices that were searched to the end.
+    """
+
+    canvas: Canvas
+    engine: PredictionEngine
+    planes: Sequence[Plane]
+    example_planes: Sequence[Plane]
+    kind: str = ""
+    found: list[Proposal] = field(default_factory=list)
+    examples: int = 0
+    searched: int = 0
+    stopped: bool = False
+
+    def __post_init__(self) -> None:
+        """Take a snapshot of the canvas, which only the main thread may touch."""
+        self.source, self.view = self.canvas.source(), self.canvas.view()
+        self.labels = self.canvas.labels
+        self.spacing = self.canvas.spacing(self.planes[0])
+        objects = self.canvas.session.objects
+        self._objects = objects
+        self.kinds = {
+            label: kind_of(objects.style(label).name) for label in objects.labels()
+        }
+        self.rejected = objects.proposals.rejected()
+        self.total = len(self.planes) + min(
+            MOST_EXAMPLE_SLICES, len(self.example_planes)
+        )
+
+    def stands(self) -> bool:
+        """Whether the image that it is about is still there."""
+        return self.canvas.source() is self.source
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Have the network for one use; clicks are answered in between."""
+        time.sleep(0.001)  # a lock is not fair: let a click that waits go first
+        with self.engine.lock:
+            if self.stopped:
+                raise Stopped
+            yield
+
+    def picture(self, plane: Plane) -> Picture:
+        """Read a slice of the image."""
+        return Picture(self.view.read(plane), self.view.window(), self.spacing)
+
+    def example_slices(self) -> list[ExampleSlice]:
+        """Read the slices to learn from, with what a person made there."""
+        found = []
+        for plane in self.example_planes:
+            labels = plane.read(self.labels)
+            own: list[Mask] = []
+            others: list[Mask] = []
+            for label in np.unique(labels[labels > 0]).tolist():
+                mask = np.asarray(labels == label)
+                if self.kinds.get(label, "") != self.kind:
+                    others.append(mask)
+                elif self._objects.is_annotated(ObjectSlice(label, plane), mask):
+                    own.append(mask)
+            release(self.labels)
+            refused = [
+                one.mask(labels.shape) for one in self.rejected if one.plane == plane
+            ]
+            if own or refused:
+                picture = self.picture(plane)
+                found.append(ExampleSlice(picture, own, [*others, *refused]))
+                self.examples += len(own)
+            if len(found) == MOST_EXAMPLE_SLICES:
+                break
+        if self.examples < FEWEST_EXAMPLES:
+            raise UserError(TOO_FEW)
+        return found
+
+
+def search(run: SimilarRun) -> Iterator[None]:
+    """Learn and search; yields after each slice."""
+    try:
+        examples = run.example_slices()
+        finder = SimilarFinder(Answers(run.engine.predictor, run.turn))
+        for _ in finder.learn(examples):
+            yield
+        for plane in run.planes:
+            labels = plane.read(run.labels)
+            refused = [one for one in run.rejected if one.plane == plane]
+            taken = labels > 0
+            for one in refused:
+                taken |= one.mask(taken.shape)
+            for like in finder.find(run.picture(plane), taken):
+                corner = like.box.row_min, like.box.column_min
+                run.found.append(
+                    Proposal.of(plane, corner, like.mask, like.score, like.seed)
+                )
+            release(run.labels)
+            run.searched += 1
+            yield
+    except Stopped:
+        return
+
+
+def kind_of(name: str) -> str:
+    """Tell the kind of object that a name stands for: "mito" for "Mito 12"."""
+    return name.rstrip("0123456789 ._-#").casefold()
+
+
+def name_like(kind: str, names: Sequence[str]) -> str:
+    """Make the next name of a kind; empty for the plain number.
+
+    Parameters
+    ----------
+    kind : str
+        See :func:`kind_of`.
+    names : sequence of str
+        Of the objects that there are.
+    """
+    own = [name for name in names if kind and kind_of(name) == kind]
+    if not own:
+        return ""
+    stem = own[0].rstrip("0123456789")
+    ends = [name[len(stem) :] for name in own if name.startswith(stem)]
+    number = max((int(end) for end in ends if end.isdecimal()), default=1) + 1
+    gap = "" if stem != own[0] or stem.endswith((" ", "_", "-", "#")) else " "
+    return f"{stem}{gap}{number}"
