@@ -15,7 +15,7 @@ from napari_simpleclick.images.files import read_image
 from napari_simpleclick.images.source import SOURCE_KEY
 from napari_simpleclick.plugin.files import get_reader, read_layers, write_labels
 from napari_simpleclick.plugin.layers.canvas import LayerCanvas
-from napari_simpleclick.plugin.layers.placement import channel_names
+from napari_simpleclick.plugin.layers.placement import channel_names, found_mask
 
 PLUGIN = "napari-simpleclick"
 
@@ -287,7 +287,10 @@ def test_a_fitted_mask_is_the_mask_of_the_panel(viewer, tmp_path):
     path = of_another_program(tmp_path / "m_seg.nii")
     (opened,) = viewer.open(path, plugin=PLUGIN)
     canvas = LayerCanvas(viewer, image)
-    canvas.mask.data = opened.data
+    target = canvas.grid().spatial()
+    found = found_mask(opened).without_single_axes(target.shape)
+    assert found.question(target) == ""
+    canvas.mask.data = found.on(target)
     assert canvas.fits()
     assert canvas.session.objects.labels() == [1]
     assert_lies_on(viewer, canvas.mask, image)

@@ -16,7 +16,7 @@ from napari_simpleclick.images.channels import AXIS_NAMES
 from napari_simpleclick.images.masks import ON_GRID, PLAIN_NAMES
 from napari_simpleclick.images.source import SOURCE_KEY, Source
 from napari_simpleclick.images.units import MM, known_unit
-from napari_simpleclick.plugin.layers.placement import OURS, data_shape, moved
+from napari_simpleclick.plugin.layers.placement import FIT_KEY, OURS, data_shape, moved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.images.viewer_images import Opened
-
-FIT_KEY = "napari-simpleclick fit"
-"""Key under which a layer's metadata hold its `Fit`."""
 
 NOT_SPACE = ("channel", "time")
 
