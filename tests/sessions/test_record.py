@@ -83,7 +83,7 @@ class Person:
         queue = SimpleNamespace(
             canvas=self.canvas,
             models=SimpleNamespace(engine=None),
-            when_answered=lambda call: None,
+            when_none_waits=lambda call: call(),
         )
         self.actions = ObjectActions(queue, self.attempt)
         self.list = ObjectList(queue)

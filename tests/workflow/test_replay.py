@@ -160,7 +160,11 @@ def test_what_was_done_with_objects_is_done_again(person, image):
     canvas.about_image = lambda: SimpleNamespace(pixel_sizes=(2.0, 0.8, 0.8))
     canvas.plane = Plane((1, 2), (6, 0, 0))
     models = SimpleNamespace(engine=person.engine)
-    queue = SimpleNamespace(canvas=canvas, models=models, when_answered=None)
+    queue = SimpleNamespace(
+        when_none_waits=lambda call: call(),
+        canvas=canvas,
+        models=models,
+    )
     actions = ObjectActions(queue, lambda act: act())
     person.mask[2, 5:25, 5:25] = 9
     there = np.zeros_like(person.mask)
