@@ -5,7 +5,8 @@ import pytest
 
 from napari_simpleclick.propagation import LEAST_CONFIDENCE
 from napari_simpleclick.workflow import propagator
-from napari_simpleclick.workflow.propagation_run import NO_PAIR, Patch
+from napari_simpleclick.workflow.carried_object import Patch
+from napari_simpleclick.workflow.propagation_run import NO_PAIR
 from tests.executors import HeldExecutor
 from tests.workflow.conftest import load_stub
 
@@ -126,7 +127,7 @@ def test_a_click_during_a_run_is_answered_and_kept(held):
     go(held)
     held.executor.release(2)
     run = held.workflow.propagator.run
-    reached = next(iter(run.patches))
+    reached = next(iter(run.objects[1].patches))
     held.click(reached, 60, 90)
     while len(held.answers) < 2:
         held.executor.release()
@@ -143,7 +144,7 @@ def test_a_click_during_a_run_is_answered_and_kept(held):
 def test_painting_during_a_run_is_kept(held):
     go(held)
     held.executor.release(2)
-    reached = next(iter(held.workflow.propagator.run.patches))
+    reached = next(iter(held.workflow.propagator.run.objects[1].patches))
     held.canvas.mask.paint((reached, 80, 20), 1)
     held.executor.release_all()
     assert held.mask[reached, 80, 20] == 1
@@ -325,7 +326,7 @@ def test_a_run_whose_ground_is_gone_is_dropped(held, balls, how):
         canvas.image.data = balls[::-1].copy()
     held.executor.release_all()
     assert held.workflow.propagator.run is None
-    assert run.patches
+    assert run.objects[1].patches
     assert filled(canvas.mask.data) == [12]
     assert held.troubles == []
 
@@ -337,7 +338,7 @@ def test_an_error_keeps_what_was_reached(held):
     held.predictor.errors = [MemoryError("no memory left")]
     held.executor.release_all()
     assert sentences(held) == ["no memory left"]
-    assert filled(held.mask) == sorted({12, *run.patches})
+    assert filled(held.mask) == sorted({12, *run.objects[1].patches})
 
 
 def test_without_a_mask_a_sentence_says_what_to_do(open_image, balls):

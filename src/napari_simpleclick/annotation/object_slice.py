@@ -51,18 +51,22 @@ class ObjectStack:
 
     @classmethod
     def containing(
-        cls, object_slice: ObjectSlice, skip: int | None = None
+        cls,
+        object_slice: ObjectSlice,
+        skip: int | None = None,
+        axis: int | None = None,
     ) -> ObjectStack | None:
         """Find the stack of a slice; None if there are no other slices.
 
-        With several hidden axes it follows the last one but ``skip``, that of channels.
+        With several hidden axes it follows ``axis``, if that is one of them, or else
+        the last one but ``skip``, that of channels.
         """
         plane = object_slice.plane
-        shown = (*plane.axes, skip)
-        hidden = [axis for axis in range(len(plane.index)) if axis not in shown]
+        hidden = hidden_axes(plane, skip)
         if not hidden:
             return None
-        return cls(object_slice.label, _moved(plane, hidden[-1], 0), hidden[-1])
+        along = axis if axis in hidden else hidden[-1]
+        return cls(object_slice.label, _moved(plane, along, 0), along)
 
     def object_slice(self, index: int) -> ObjectSlice:
         """Name the object on a slice."""
@@ -78,6 +82,12 @@ class ObjectStack:
         place, own, axis = object_slice.plane.index, self.plane.index, self.axis
         others = place[:axis] == own[:axis] and place[axis + 1 :] == own[axis + 1 :]
         return place[axis] if others else None
+
+
+def hidden_axes(plane: Plane, skip: int | None = None) -> list[int]:
+    """List the axes that slices can follow, but ``skip``, that of channels."""
+    shown = (*plane.axes, skip)
+    return [axis for axis in range(len(plane.index)) if axis not in shown]
 
 
 def _moved(plane: Plane, axis: int, index: int) -> Plane:

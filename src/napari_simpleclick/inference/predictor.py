@@ -317,10 +317,10 @@ class Predictor:
         if viewport is None:
             return None
         seen = viewport if self._grid is None else self._grid.view(viewport)
-        return crop_of_view(seen, shape, self._input_side)
+        return crop_of_view(seen, shape, self.input_side)
 
     @property
-    def _input_side(self) -> int:
+    def input_side(self) -> int:
         """Longer side of the network's input, px."""
         return self.zoom.longest_side or max(self.zoom.size)
 
@@ -441,7 +441,7 @@ class Predictor:
         with torch.inference_mode(), limited_threads(self.threads):
             return [
                 self._ask(corners, None, crop, None).seen
-                for crop in magnifications(corners, shape, self._input_side)
+                for crop in magnifications(corners, shape, self.input_side)
             ]
 
     def _answer(
@@ -462,7 +462,7 @@ class Predictor:
         crops = [self.zoom.choose(focus, corners, shape, state.crop, first)]
         found = focus is not None and bool((focus > self.zoom.threshold).any())
         if looks and not found and state.viewport is None:
-            crops = magnifications(corners, shape, self._input_side)
+            crops = magnifications(corners, shape, self.input_side)
         result = np.zeros(shape, np.float32)
         memory = enough_memory("a prediction")
         with memory, torch.inference_mode(), limited_threads(self.threads):
