@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.prompts import Box, Click, Lasso, Scribble
     from napari_simpleclick.propagation import propagate_mask
     from napari_simpleclick.training import train
+    from napari_simpleclick.training.teaching import teach
     from napari_simpleclick.weights import load_weights
 
     __version__: str
@@ -40,6 +41,7 @@ __all__ = [
     "networks",
     "propagate_mask",
     "read_image",
+    "teach",
     "train",
     "write_labels",
 ]
@@ -55,6 +57,7 @@ _lazy, _, _ = lazy_loader.attach(
         "measurement": ["measure"],
         "prompts": ["Box", "Click", "Lasso", "Scribble"],
         "propagation": ["propagate_mask"],
+        "training.teaching": ["teach"],
         "weights": ["load_weights"],
     },
 )

@@ -2,11 +2,13 @@
 
 import json
 
+import nibabel
 import numpy as np
 import pytest
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.files import read_image, write_labels
+from napari_simpleclick.images.label_maps import as_classes
 from napari_simpleclick.images.label_names import LabelName, read_label_names
 from napari_simpleclick.images.source import Source
 from tests.images.dicom_files import series
@@ -145,3 +147,47 @@ def test_names_are_written_anew(labels, tmp_path):
         write_labels(tmp_path / "m.tif", labels, names=names)
     assert read_label_names(tmp_path / "m.tif") == NAMES[1:]
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_objects_of_one_class_get_one_number():
+    labels = np.array([[0, 1, 2], [3, 4, 9]])
+    names = (
+        LabelName(3, "left", "#000003", "kidney"),
+        LabelName(1, "spleen", "#000001"),
+        LabelName(4, "right", "#000004", "kidney"),
+        LabelName(2, "liver", "#000002"),
+        LabelName(9, "Object 9", "#000009"),
+        LabelName(12, "empty", "#000012", "kidney"),
+    )
+    found, classes = as_classes(labels, names)
+    np.testing.assert_array_equal(found, [[0, 2, 3], [1, 1, 4]])
+    told = [(one.label, one.name, one.colour) for one in classes]
+    assert told == [
+        (1, "kidney", "#000003"),
+        (2, "spleen", "#000001"),
+        (3, "liver", "#000002"),
+        (4, "Object 9", "#000009"),
+    ]
+
+
+def test_a_category_is_in_json_alone(tmp_path):
+    names = (LabelName(1, "left", "#112233", "kidney"), LabelName(2, "spleen"))
+    labels = np.array([[0, 1], [2, 0]])
+    write_labels(tmp_path / "m.tif", labels, names=names)
+    assert read_label_names(tmp_path / "m.tif") == names
+    assert "category" not in (tmp_path / "m.json").read_text().split("spleen")[1]
+
+
+def test_a_table_in_the_header_of_a_nifti_file(tmp_path):
+    image = nibabel.Nifti1Image(np.zeros((2, 2, 2), np.uint8), np.eye(4))
+    text = '<A><LabelTable><Label Key="0" Red="1" Green="1" Blue="1">none</Label>'
+    text += '<Label Key="5" Red="1" Green="0.5" Blue="0"><![CDATA[liver]]></Label>'
+    text += "</LabelTable></A>"
+    add = image.header.extensions.append
+    add(nibabel.nifti1.Nifti1Extension(6, b"a comment"))
+    add(nibabel.nifti1.Nifti1Extension(0, text.encode()))
+    nibabel.save(image, tmp_path / "m.nii")
+    assert read_label_names(tmp_path / "m.nii") == (LabelName(5, "liver", "#ff8000"),)
+    image.header.extensions[1] = nibabel.nifti1.Nifti1Extension(0, text[:90].encode())
+    nibabel.save(image, tmp_path / "m.nii")
+    assert read_label_names(tmp_path / "m.nii") == ()

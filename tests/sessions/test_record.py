@@ -1,6 +1,9 @@
 import random
 import shutil
 import sqlite3
+from collections import Counter
+from contextlib import suppress
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,12 +18,60 @@ from napari_simpleclick.annotation import (
     Session,
     fingerprint,
 )
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.images import Plane
 from napari_simpleclick.sessions import SessionDatabase, SessionReader, SessionWriter
+from napari_simpleclick.workflow.object_actions import ObjectActions
+from napari_simpleclick.workflow.object_list import ObjectList
 
 SHAPE = (6, 8, 8)
 ACTS = """click click answer answer undo redo paint choose move clear propagate
-delete style withdraw restart use retract"""
+delete style withdraw restart use retract merge split cut reshape renumber lock isolate
+order classify take"""
+WHOLE = ["merge", "split", "cut", "reshape", "renumber", "lock", "take"]
+SHAPED = "fill holes", "smooth", "grow", "shrink", "largest part"
+
+
+class ArrayCanvas:
+    """The slice and the labels of a session, without a viewer."""
+
+    def __init__(self, session, labels):
+        self.session, self.labels, self.plane = (
+            session,
+            labels,
+            Plane((1, 2), (0, 0, 0)),
+        )
+
+    @property
+    def options(self):
+        return self.session.options
+
+    def current_plane(self):
+        return self.plane
+
+    def source(self):
+        return None
+
+    def about_image(self):
+        return SimpleNamespace(pixel_sizes=(2.0, 1.0, 1.0))
+
+    def object_mask(self, plane, label):
+        return plane.read(self.labels) == label
+
+    def put(self, change, show=True):
+        change.apply(self.labels)
+
+    def delete(self, *labels):
+        raise NotImplementedError
+
+    def refresh(self):
+        pass
+
+    def choose(self, label):
+        self.session.choose(label)
+
+    def when_idle(self, call):
+        call()
 
 
 class Person:
@@ -28,6 +79,16 @@ class Person:
 
     def __init__(self, session, mask, seed):
         self.session, self.mask, self.chance = session, mask, random.Random(seed)
+        self.canvas = ArrayCanvas(session, mask)
+        queue = SimpleNamespace(
+            canvas=self.canvas,
+            models=SimpleNamespace(engine=None),
+            when_answered=lambda call: None,
+        )
+        self.actions = ObjectActions(queue, self.attempt)
+        self.list = ObjectList(queue)
+        self.done = Counter()
+        self.actions.changed.connect(lambda: self.done.update([self.name]))
 
     def write(self, plane, label, mask):
         now = plane.read(self.mask)
@@ -50,8 +111,68 @@ class Person:
         return Plane((1, 2), (self.chance.randrange(3), 0, 0))
 
     def act(self):
-        name = self.chance.choice(ACTS.split())
-        getattr(self, name)()
+        self.name = self.chance.choice(ACTS.split())
+        self.canvas.plane = self.plane()
+        if self.name in WHOLE:
+            self.settle()
+        self.attempt(getattr(self, self.name))
+
+    def settle(self):
+        """Answer all that waits, most of the time."""
+        while self.session.requests.pending is not None and self.chance.random() < 0.9:
+            self.answer()
+
+    @staticmethod
+    def attempt(act):
+        with suppress(UserError):
+            act()
+
+    def some(self):
+        """Give some of the objects, in any order."""
+        labels = self.session.objects.labels()
+        return self.chance.sample(labels, self.chance.randint(0, len(labels)))
+
+    def merge(self):
+        self.actions.merge(self.some()[:2])
+
+    def split(self):
+        many = self.chance.random() < 0.5
+        at_clicks = self.chance.random() < 0.5
+        way = self.actions.split_at_clicks if at_clicks else self.actions.split_parts
+        way(self.session.label, many)
+
+    def cut(self):
+        rows = self.chance.sample(range(8), 2)
+        stroke = [(rows[0], -1), (rows[1], 9)]
+        many = self.chance.random() < 0.5
+        self.actions.cut(self.session.label, self.canvas.plane, stroke, many)
+
+    def reshape(self):
+        many = self.chance.random() < 0.5
+        self.actions.reshape(self.chance.choice(SHAPED), self.session.label, many)
+
+    def renumber(self):
+        self.actions.renumber(self.session.label, self.chance.randrange(1, 9))
+
+    def lock(self):
+        self.list.lock(self.some(), self.chance.random() < 0.3)
+
+    def isolate(self):
+        self.list.isolate(self.some())
+        self.list.set_opacity(self.some(), self.chance.random())
+
+    def order(self):
+        self.list.move(self.some(), self.chance.random() < 0.5)
+
+    def classify(self):
+        self.list.classify(self.some(), self.chance.choice(["", "cell", "nucleus"]))
+
+    def take(self):
+        if self.session.requests.pending is None and self.chance.random() < 0.3:
+            new = np.array(self.chance.choices(range(4), k=self.mask.size))
+            change = MaskChange.between(self.mask, new.reshape(SHAPE))
+            change.apply(self.mask)
+            self.session.take_mask({2: ObjectStyle("spleen")}, change)
 
     def read(self, object_slice):
         return object_slice.plane.read(self.mask) == object_slice.label
@@ -113,7 +234,7 @@ class Person:
             places = np.nonzero(self.mask == label)
             change = MaskChange.of(SHAPE, places, label, 0) if places[0].size else None
             self.mask[places] = 0
-            self.session.delete(label, change)
+            self.session.delete((label,), change)
 
     def style(self):
         name = self.chance.choice(["", "left femur", "tibia"])
@@ -162,8 +283,9 @@ def state(session):
         "styles": session.objects.styles,
         "options": session.options,
         "labels": session.objects.labels(),
+        "listed": session.objects.listed(),
         "free": session.objects.free_label(),
-        "voxels": [session.objects.voxel_counts.voxels(label) for label in range(5)],
+        "voxels": [session.objects.voxel_counts.voxels(label) for label in range(9)],
         "waiting": [
             (r.number, r.object_slice, plain(r.before), plain(r.prompts))
             for r in session.requests
@@ -174,7 +296,7 @@ def state(session):
             )
             for object_slice in session.objects.prompts
         },
-        "notes": [session.objects.propagated.of(label) for label in range(5)],
+        "notes": [session.objects.propagated.of(label) for label in range(9)],
     }
 
 
@@ -185,6 +307,13 @@ def read(path):
         for _ in reading.play(mask):
             pass
     return reading, mask
+
+
+def test_the_random_person_does_all_there_is():
+    person = Person(Session(), np.zeros(SHAPE, np.uint16), 0)
+    for _ in range(1500):
+        person.act()
+    assert {"merge", "split", "cut", "reshape", "renumber"} <= set(person.done)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -146,7 +146,8 @@ def open_image():
 
     def build(data, executor=None, recorded=False, **look) -> Person:
         viewer = ViewerModel()
-        metadata = {} if recorded else {NOT_RECORDED: True}
+        metadata = look.pop("metadata", {})
+        metadata |= {} if recorded else {NOT_RECORDED: True}
         image = viewer.add_image(data, metadata=metadata, **look)
         controller = Controller(viewer, executor or InlineExecutor())
         controllers.append(controller)

@@ -3,13 +3,20 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from napari_simpleclick import Box, Click, Lasso, Predictor, Scribble, load_weights
-from napari_simpleclick.annotation import MaskChange, MaskOptions, ObjectSlice, Session
+from napari_simpleclick.annotation import (
+    MaskChange,
+    MaskOptions,
+    ObjectSlice,
+    ObjectStyle,
+    Session,
+)
 from napari_simpleclick.cli import app
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images import Plane, Window
@@ -17,7 +24,9 @@ from napari_simpleclick.images.view import DisplaySettings, View, VolumeWindows
 from napari_simpleclick.images.viewer_images import open_layers
 from napari_simpleclick.sessions import ImageIdentity, SessionDatabase, SessionWriter
 from napari_simpleclick.workflow.engine import Job, PredictionEngine
+from napari_simpleclick.workflow.object_actions import ObjectActions
 from napari_simpleclick.workflow.replay import replay_session
+from tests.sessions.test_record import ArrayCanvas
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "sessions"
 WIDE, NARROW = (
@@ -143,6 +152,42 @@ def test_an_answer_is_found_behind_one_that_waits(person, image):
     person.writer.close()
     again = replay_session(person.path, image, "bundled")
     assert (again.mask == person.mask).all()
+
+
+def test_what_was_done_with_objects_is_done_again(person, image):
+    session, canvas = person.session, ArrayCanvas(person.session, person.mask)
+    canvas.source = lambda: person.array
+    canvas.about_image = lambda: SimpleNamespace(pixel_sizes=(2.0, 0.8, 0.8))
+    canvas.plane = Plane((1, 2), (6, 0, 0))
+    models = SimpleNamespace(engine=person.engine)
+    queue = SimpleNamespace(canvas=canvas, models=models, when_answered=None)
+    actions = ObjectActions(queue, lambda act: act())
+    person.mask[2, 5:25, 5:25] = 9
+    there = np.zeros_like(person.mask)
+    session.take_mask(
+        {9: ObjectStyle("island")}, MaskChange.between(there, person.mask)
+    )
+    for label, *place in ((1, 6, 37, 51), (1, 6, 39, 55), (2, 6, 21, 19)):
+        session.choose(label)
+        person.click(*place)
+        person.answer(person.job(session.requests.pending))
+    session.choose(1)
+    actions.split_at_clicks(1, False)
+    made = set(np.unique(person.mask)) - {0, 1, 2, 9}
+    actions.reshape("grow", 2, True, 3)
+    actions.merge((2, made.pop()))
+    stroke = [(3, 15), (15, 15), (27, 15)]
+    actions.cut(9, Plane((1, 2), (2, 0, 0)), stroke, True)
+    actions.renumber(9, 30)
+    person.writer.close()
+    assert person.writer.trouble() is None
+    assert set(np.unique(person.mask)) == {0, 1, 2, 10, 30}
+    recorded = replay_session(person.path, image)
+    np.testing.assert_array_equal(recorded.mask, person.mask)
+    again = replay_session(person.path, image, "bundled")
+    np.testing.assert_array_equal(again.mask, person.mask)
+    assert set(again.agreement.values()) == {1.0}
+    assert again.session.objects.name(30) == "island"
 
 
 def test_nothing_is_left_next_to_a_session(person, image):

@@ -3,6 +3,7 @@
 from napari_simpleclick.annotation.history import Edit, EditState, ObjectStyle
 from napari_simpleclick.annotation.mask_change import MaskChange
 from napari_simpleclick.annotation.mask_options import MaskOptions
+from napari_simpleclick.annotation.object_action import ObjectAction
 from napari_simpleclick.annotation.object_slice import (
     Mask,
     ObjectSlice,
@@ -33,6 +34,7 @@ __all__ = [
     "Mask",
     "MaskChange",
     "MaskOptions",
+    "ObjectAction",
     "ObjectSlice",
     "ObjectStack",
     "ObjectStyle",

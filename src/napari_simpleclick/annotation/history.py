@@ -10,6 +10,7 @@ from napari_simpleclick.annotation.mask_options import MaskOptions
 
 if TYPE_CHECKING:
     from napari_simpleclick.annotation.mask_change import MaskChange
+    from napari_simpleclick.annotation.object_action import ObjectAction
     from napari_simpleclick.annotation.object_slice import ObjectSlice
     from napari_simpleclick.annotation.placed_prompt import PlacedPrompts
     from napari_simpleclick.annotation.prediction_settings import PredictionSettings
@@ -25,7 +26,7 @@ OptionsChange = tuple[MaskOptions, MaskOptions]
 
 @dataclass(frozen=True)
 class ObjectStyle:
-    """How an object appears.
+    """How an object appears, and what may happen to it.
 
     Parameters
     ----------
@@ -33,10 +34,22 @@ class ObjectStyle:
         Empty for the plain number.
     colour : str
         As ``#rrggbb``; empty for the one that its label has.
+    category : str
+        What kind of thing it is, which several objects may share; empty for none.
+    locked : bool
+        Whether nothing changes its pixels.
+    hidden : bool
+        Whether it is not drawn.
+    opacity : float
+        0 to 1, beside that of the whole mask.
     """
 
     name: str = ""
     colour: str = ""
+    category: str = ""
+    locked: bool = False
+    hidden: bool = False
+    opacity: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +68,8 @@ class EditState:
         Label to its style.
     proposals : dict
         Number to the proposal; None for none.
+    order : tuple of int or None
+        Labels in the order of the list; None if the edit does not touch it.
     """
 
     prompts: dict[ObjectSlice, PlacedPrompts] = field(default_factory=dict)
@@ -62,6 +77,7 @@ class EditState:
     propagated: PropagatedSlices = field(default_factory=dict)
     styles: dict[int, ObjectStyle] = field(default_factory=dict)
     proposals: ProposalStates = field(default_factory=dict)
+    order: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +96,8 @@ class Edit:
         Options then and now, if they have changed.
     settings : PredictionSettings or None
         What the answer depended on, if it was one.
+    action : ObjectAction or None
+        What was done to whole objects, if it was that.
     """
 
     name: str
@@ -88,6 +106,7 @@ class Edit:
     change: MaskChange | None = None
     options: OptionsChange | None = None
     settings: PredictionSettings | None = None
+    action: ObjectAction | None = None
 
 
 class History:

@@ -12,7 +12,7 @@ from napari_simpleclick.annotation.packing import pack, unpack
 from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -104,6 +104,7 @@ class MaskChange:
         label: int,
         mask: Mask,
         overwrite: bool = False,
+        locked: Collection[int] = (),
     ) -> MaskChange | None:
         """Find what an object's new mask on a slice changes.
 
@@ -119,14 +120,20 @@ class MaskChange:
             (H, W) bool, its new mask.
         overwrite : bool
             Whether it may take pixels of other objects.
+        locked : collection of int
+            Objects whose pixels stay; if it is one of them, nothing changes.
 
         Returns
         -------
         MaskChange or None
             None if nothing changes.
         """
+        if label in locked:
+            return None
         now = plane.read(labels)
         free = now != label if overwrite else now == 0
+        if overwrite and locked:
+            free &= ~np.isin(now, list(locked))
         gained, lost = mask & free, ~mask & (now == label)
         changed = gained | lost
         if not changed.any():
@@ -150,10 +157,58 @@ class MaskChange:
             raise UserError("A recorded change does not fit the mask; it is damaged.")
         return Voxels(indices, before, after)
 
+    def of_any(self, labels: Collection[int]) -> MaskChange | None:
+        """Give that part of the change by which some objects lose or gain pixels."""
+        indices, before, after = self.voxels()
+        found = np.isin(before, list(labels)) | np.isin(after, list(labels))
+        if not found.any():
+            return None
+        places = np.unravel_index(indices[found], self.shape)
+        return MaskChange.of(self.shape, places, before[found], after[found])
+
+    def without(self, labels: Collection[int]) -> MaskChange | None:
+        """Give the change but for what :meth:`of_any` gives; None if that is all."""
+        indices, before, after = self.voxels()
+        kept = ~(np.isin(before, list(labels)) | np.isin(after, list(labels)))
+        if not kept.any():
+            return None
+        places = np.unravel_index(indices[kept], self.shape)
+        return MaskChange.of(self.shape, places, before[kept], after[kept])
+
+    @classmethod
+    def between(cls, old: NDArray[Any], new: Any) -> MaskChange | None:
+        """Tell in what new labels differ from old ones; None if in nothing.
+
+        Parameters
+        ----------
+        old : ndarray
+            The labels before.
+        new : array_like
+            Those after, of the same shape; read slice by slice along the first axis.
+        """
+        flat, before, after = [], [], []
+        size = math.prod(old.shape[1:])
+        for index in range(old.shape[0]):
+            one, other = np.ravel(old[index]), np.ravel(np.asarray(new[index]))
+            differ = np.flatnonzero(one != other)
+            if differ.size:
+                flat.append(differ + index * size)
+                before.append(one[differ])
+                after.append(other[differ])
+        if not flat:
+            return None
+        places = np.unravel_index(np.concatenate(flat), old.shape)
+        return cls.of(old.shape, places, np.concatenate(before), np.concatenate(after))
+
     def fits(self, dtype: np.dtype[Any]) -> bool:
         """Whether an integer type can hold all labels after the change."""
         after, limits = self.voxels().after, np.iinfo(dtype)
         return bool((after >= limits.min).all() and (after <= limits.max).all())
+
+    def is_made(self, mask: NDArray[Any]) -> bool:
+        """Whether a mask is as it is after the change."""
+        indices, _, after = self.voxels()
+        return bool((mask[np.unravel_index(indices, self.shape)] == after).all())
 
     def apply(self, mask: NDArray[Any], undo: bool = False) -> None:
         """Make the change in a mask, or take it back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_simpleclick.annotation.history import Edit, EditState, ObjectStyle
@@ -9,6 +10,7 @@ from napari_simpleclick.annotation.object_slice import Mask, ObjectSlice, finger
 from napari_simpleclick.annotation.propagated import Propagated
 from napari_simpleclick.annotation.proposals import Proposals
 from napari_simpleclick.annotation.voxel_counts import VoxelCounts
+from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
     from napari_simpleclick.annotation.placed_prompt import PlacedPrompts
@@ -36,6 +38,8 @@ class Objects:
         Voxels of each object.
     last_order : int
         The highest order that a prompt ever had.
+    order : tuple of int
+        Labels in the order that the person gave them; others follow by their number.
     """
 
     def __init__(self) -> None:
@@ -45,6 +49,7 @@ class Objects:
         self.proposals = Proposals()
         self.voxel_counts = VoxelCounts()
         self.last_order = 0
+        self.order: tuple[int, ...] = ()
         self._answered: dict[ObjectSlice, bytes] = {}
 
     # -- what there is -------------------------------------------------------------
@@ -54,9 +59,48 @@ class Objects:
         prompted = {where.label for where, placed in self.prompts.items() if placed}
         return sorted(self.voxel_counts.labels() | prompted | set(self.styles))
 
+    def listed(self) -> list[int]:
+        """All objects in the order of the list."""
+        places = {label: place for place, label in enumerate(self.order)}
+        last = len(places)
+        return sorted(self.labels(), key=lambda one: (places.get(one, last), one))
+
     def free_label(self) -> int:
         """Find the label after the highest one; numbers taken back come again."""
         return max(self.labels(), default=0) + 1
+
+    def locked(self) -> frozenset[int]:
+        """All objects whose pixels nothing may change."""
+        return frozenset(k for k, style in self.styles.items() if style.locked)
+
+    def check_unlocked(self, *labels: int) -> None:
+        """Refuse to change an object that is locked.
+
+        Raises
+        ------
+        UserError
+            If one of them is.
+        """
+        for label in labels:
+            if self.style(label).locked:
+                raise UserError(
+                    f"{self.name(label)} is locked; unlock it in the list of objects "
+                    "to change it."
+                )
+
+    def check_shown(self, label: int) -> None:
+        """Refuse to click on an object that is not drawn.
+
+        Raises
+        ------
+        UserError
+            If it is hidden.
+        """
+        if self.style(label).hidden:
+            raise UserError(
+                f"{self.name(label)} is hidden, so it is not clicked on; show it in "
+                "the list of objects."
+            )
 
     def style(self, label: int) -> ObjectStyle:
         """Tell how an object appears."""
@@ -114,6 +158,7 @@ class Objects:
             self.styles.pop(label, None)
             if style != ObjectStyle():
                 self.styles[label] = style
+        self.order = self.order if state.order is None else state.order
         orders = [one.order for placed in state.prompts.values() for one in placed]
         self.last_order = max(self.last_order, *orders, 0)
 
@@ -125,15 +170,34 @@ class Objects:
             {where: self.propagated.find(where) for where in touched.propagated},
             {label: self.style(label) for label in touched.styles},
             {number: self.proposals.find(number) for number in touched.proposals},
+            None if touched.order is None else self.order,
         )
 
-    def without(self, label: int) -> EditState:
-        """Give the state of an object that is deleted."""
+    def without(self, *labels: int) -> EditState:
+        """Give the state of objects that are deleted."""
         known = self.prompts.keys() | self._answered
-        places = [where for where in known if where.label == label]
+        places = [where for where in known if where.label in labels]
+        notes = [where for label in labels for where in self.propagated.of(label)]
         return EditState(
             dict.fromkeys(places, ()),
             dict.fromkeys(places, b""),
-            dict.fromkeys(self.propagated.of(label)),
-            {label: ObjectStyle()},
+            dict.fromkeys(notes),
+            dict.fromkeys(labels, ObjectStyle()),
+        )
+
+    def renumbered(self, label: int, new: int) -> EditState:
+        """Give the state of an object that has got a free number."""
+        gone = self.without(label)
+
+        def moved(where: ObjectSlice) -> ObjectSlice:
+            return replace(where, label=new)
+
+        return EditState(
+            gone.prompts | {moved(one): self.placed(one) for one in gone.prompts},
+            gone.answered
+            | {moved(one): self._answered.get(one, b"") for one in gone.answered},
+            gone.propagated
+            | {moved(one): self.propagated.find(one) for one in gone.propagated},
+            gone.styles | {new: self.style(label)},
+            order=tuple(new if one == label else one for one in self.order),
         )

@@ -22,7 +22,8 @@ class PredictionSettings:
     spacing : tuple of float
         Height and width of a pixel.
     model : str
-        Name of the model in the catalogue, or its path.
+        Name of the model in the catalogue, its path, or ``taught-`` and the digest of
+        taught weights that lie beside the session.
     """
 
     options: MaskOptions

@@ -101,14 +101,28 @@ class Requests:
             it if it is not what the prompt before was answered with.
         viewport : Viewport or None
             What is seen of the slice; None for all of it.
+
+        Raises
+        ------
+        UserError
+            If the object is locked or hidden.
         """
+        self._objects.check_unlocked(object_slice.label)
+        self._objects.check_shown(object_slice.label)
         base = mask if self._is_new(object_slice, mask) else None
         placed = PlacedPrompt(self._objects.last_order + 1, prompt, base, viewport)
         self._queue(object_slice, (*self._objects.placed(object_slice), placed))
         return placed
 
     def clear(self, object_slice: ObjectSlice) -> None:
-        """Remove all prompts of an object on a slice, and its mask."""
+        """Remove all prompts of an object on a slice, and its mask.
+
+        Raises
+        ------
+        UserError
+            If the object is locked.
+        """
+        self._objects.check_unlocked(object_slice.label)
         self._queue(object_slice, ())
         self.changed.emit()
 
@@ -131,9 +145,15 @@ class Requests:
             Order to prompt of what is there now.
         mask : ndarray
             (H, W) bool, the object's present mask on the slice.
+
+        Raises
+        ------
+        UserError
+            If the object is locked.
         """
         if not self.is_moved(object_slice, prompts):
             return
+        self._objects.check_unlocked(object_slice.label)
         kept, base = matched(self._objects.placed(object_slice), prompts)
         if self._is_new(object_slice, mask):
             base = mask

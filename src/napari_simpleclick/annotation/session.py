@@ -20,11 +20,18 @@ from napari_simpleclick.annotation.objects import Objects
 from napari_simpleclick.annotation.requests import Request, Requests
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
     from napari_simpleclick.annotation.mask_change import MaskChange
+    from napari_simpleclick.annotation.object_action import ObjectAction
     from napari_simpleclick.annotation.prediction_settings import PredictionSettings
     from napari_simpleclick.annotation.propagated import PropagatedSlices
     from napari_simpleclick.annotation.proposals import ProposalStates
     from napari_simpleclick.images.planes import Plane
+
+
+TAKEN = "mask taken"
+"""Name of the edit by which another mask comes in place of all that was there."""
 
 
 class Session:
@@ -124,17 +131,73 @@ class Session:
             self._edit(name, EditState(styles={label: style}))
             self.changed.emit()
 
-    def delete(self, label: int, change: MaskChange | None) -> None:
-        """Delete an object.
+    def give_styles(self, styles: Mapping[int, ObjectStyle], name: str) -> None:
+        """Let several objects appear otherwise, as one undo step.
 
         Parameters
         ----------
-        label : int
-            The object; its requests must have been answered or withdrawn.
-        change : MaskChange or None
-            Its pixels, taken off the mask.
+        styles : dict
+            Label to style.
+        name : str
+            What was done, in a word or two.
         """
-        self._edit("delete object", self.objects.without(label), change)
+        new = {k: one for k, one in styles.items() if one != self.objects.style(k)}
+        if new:
+            self._edit(name, EditState(styles=new))
+            self.changed.emit()
+
+    def reorder(self, labels: Sequence[int]) -> None:
+        """List objects in another order."""
+        if tuple(labels) != self.objects.order:
+            self._edit("order", EditState(order=tuple(labels)))
+            self.changed.emit()
+
+    def delete(self, labels: Collection[int], change: MaskChange | None) -> None:
+        """Delete objects, as one undo step.
+
+        Parameters
+        ----------
+        labels : collection of int
+            The objects; their requests must have been answered or withdrawn.
+        change : MaskChange or None
+            Their pixels, taken off the mask.
+        """
+        self._edit("delete object", self.objects.without(*labels), change)
+        self.changed.emit()
+
+    def act(
+        self, action: ObjectAction, after: EditState, change: MaskChange | None
+    ) -> None:
+        """Record what was done to the pixels of objects.
+
+        Parameters
+        ----------
+        action : ObjectAction
+            What was done.
+        after : EditState
+            What it changed besides the mask.
+        change : MaskChange or None
+            Of the mask.
+        """
+        before = self.objects.current(after)
+        self._do(Edit(action.kind, before, after, change, action=action))
+        self.changed.emit()
+
+    def take_mask(
+        self, styles: Mapping[int, ObjectStyle], change: MaskChange | None
+    ) -> None:
+        """Record that another mask is gone on with in place of the present one.
+
+        Parameters
+        ----------
+        styles : dict
+            Label to style of the objects that are known by name or colour.
+        change : MaskChange or None
+            From the present labels to those of the other mask.
+        """
+        gone = self.objects.without(*self.objects.labels())
+        after = replace(gone, styles={**gone.styles, **styles}, order=())
+        self._edit(TAKEN, after, change)
         self.changed.emit()
 
     def paint(self, change: MaskChange) -> None:

@@ -23,16 +23,21 @@ class VoxelCounts:
         indices, before, after = change.voxels()
         places = np.unravel_index(indices, change.shape)
         for labels, sign in ((before, -1), (after, 1)):
-            for label in np.unique(labels):
-                if label == 0:
-                    continue
-                counts = self._counts.setdefault(
-                    int(label), [np.zeros(side, np.int64) for side in change.shape]
+            found, numbers = np.unique(labels, return_inverse=True)
+            for axis, side in enumerate(change.shape):
+                flat = np.bincount(
+                    numbers * side + places[axis], minlength=len(found) * side
                 )
-                chosen = labels == label
-                for axis, side in enumerate(change.shape):
-                    found = np.bincount(places[axis][chosen], minlength=side)
-                    counts[axis] += -sign * found if undo else sign * found
+                rows = flat.reshape(len(found), side)
+                for label, row in zip(found.tolist(), rows, strict=True):
+                    if label:
+                        self._of(label, change.shape)[axis] += (
+                            -sign * row if undo else sign * row
+                        )
+
+    def _of(self, label: int, shape: tuple[int, ...]) -> list[NDArray[np.int64]]:
+        empty = [np.zeros(side, np.int64) for side in shape]
+        return self._counts.setdefault(label, empty)
 
     def labels(self) -> set[int]:
         """Objects that have voxels."""

@@ -15,6 +15,7 @@ from napari_simpleclick.cli import (
     propagate,
     replay,
     segment,
+    teach,
     weights,
 )
 from napari_simpleclick.cli.common import show_tracebacks
@@ -24,7 +25,16 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for commands in (segment, propagate, encode, measure, replay, evaluate, models):
+for commands in (
+    segment,
+    propagate,
+    encode,
+    measure,
+    replay,
+    evaluate,
+    models,
+    teach,
+):
     app.add_typer(commands.app)
 app.add_typer(weights.app, name="weights")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.box import SIMPLE
@@ -21,7 +21,7 @@ from napari_simpleclick.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from napari_simpleclick.evaluation import Result
+    from napari_simpleclick.evaluation import Result, TaughtResult
     from napari_simpleclick.evaluation.datasets import Case
     from napari_simpleclick.evaluation.worker import RobotSettings
 
@@ -30,6 +30,7 @@ app = typer.Typer()
 DATA = "Data sets 'folder' and 'volume'"
 PROTOCOL = "Protocol"
 WORKERS = "Workers"
+TEACHING = "Teaching"
 
 
 @app.command(epilog=example("evaluate --dataset sstem --root stack1 --report out"))
@@ -107,6 +108,21 @@ def evaluate(
             rich_help_panel=PROTOCOL,
         ),
     ] = "published",
+    teach: Annotated[
+        str,
+        typer.Option(
+            help="Learn from so many objects of other images, and measure before and "
+            "after; 5,12,24 makes a curve.",
+            rich_help_panel=TEACHING,
+        ),
+    ] = "",
+    teach_seconds: Annotated[
+        float,
+        typer.Option(min=1, help="Most time it takes.", rich_help_panel=TEACHING),
+    ] = 180.0,
+    teach_threads: Annotated[
+        int, typer.Option(min=1, help="CPU threads.", rich_help_panel=TEACHING)
+    ] = 1,
     ignore: Annotated[
         int | None,
         typer.Option(help="Label to leave out, such as 255.", rich_help_panel=DATA),
@@ -163,6 +179,7 @@ def evaluate(
         draw_strips,
         robot,
     )
+    from napari_simpleclick.evaluation.taught_run import TeachSettings, robot_taught
     from napari_simpleclick.evaluation.worker import RobotSettings
     from napari_simpleclick.images.files import check_writable
 
@@ -172,7 +189,12 @@ def evaluate(
         report.mkdir(parents=True, exist_ok=True)
         check_writable(report / "index.html", (".html",))
     options = CaseOptions(ignore, whole, axis, every, min_area, image, mask)
-    cases = choose_cases(find_cases(dataset, root, options), limit, seed)
+    teaching = (
+        TeachSettings.parse(teach, teach_seconds, teach_threads) if teach else None
+    )
+    cases = find_cases(dataset, root, options)
+    if teaching is None:
+        cases = choose_cases(cases, limit, seed)
     try:
         chosen = RobotSettings(
             weights=weights,
@@ -196,19 +218,26 @@ def evaluate(
     jobs = jobs or usual_jobs(settings.device)
     with progress_bar() as bar:
         task = bar.add_task(dataset, total=len(cases))
-        result = robot(
-            dataset,
-            cases,
-            settings,
-            jobs=jobs,
-            scheduler=scheduler,
-            out=json_,
-            about={"options": options, "limit": limit},
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+        work: dict[str, Any] = {
+            "jobs": jobs,
+            "scheduler": scheduler,
+            "out": json_,
+            "about": {"options": options, "limit": limit},
+            "progress": lambda done, total: bar.update(
+                task, completed=done, total=total
+            ),
+        }
+        if teaching is None:
+            result = robot(dataset, cases, settings, **work)
+        else:
+            result, cases = robot_taught(
+                dataset, cases, settings, teaching, limit=limit, **work
+            )
     _show([result])
     if find is not None:
         _find(result, cases, settings, find, json_)
+    if result.taught is not None:
+        _show_taught(result.taught)
     if report is not None:
         with Console(stderr=True).status("Pictures of the best and the worst…"):
             strips = draw_strips(
@@ -274,6 +303,22 @@ def compare(
         console.print(table)
     if report is not None:
         typer.echo(f"Saved {write_report(found, report)}")
+
+
+def _show_taught(taught: TaughtResult) -> None:
+    """Print what teaching has changed."""
+    table = Table("Learned from", "NoC@85", "@90", "mIoU@1", "@3", box=SIMPLE)
+    for point in taught.curve:
+        counts = [point.noc[name] for name in ("85", "90")]
+        overlaps = [point.miou[n - 1] if n <= len(point.miou) else None for n in (1, 3)]
+        table.add_row(
+            f"{point.objects} objects",
+            *("-" if count is None else f"{count:.2f}" for count in counts),
+            *("-" if one is None else f"{100 * one:.1f}" for one in overlaps),
+        )
+    console.print(table)
+    if not taught.adopted:
+        console.print("What was learned did not help, so the weights stay.")
 
 
 def _show(results: list[Result]) -> None:

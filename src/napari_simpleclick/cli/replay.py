@@ -33,7 +33,10 @@ def replay(
     ] = None,
     weights: Annotated[
         str | None,
-        typer.Option(help="Predict every click anew with this model."),
+        typer.Option(
+            help="Predict every click anew with this model; 'recorded' takes the one "
+            "that each answer had, taught ones included."
+        ),
     ] = None,
 ) -> None:
     """Turn a session into the masks that it ended with.

@@ -13,21 +13,30 @@ if TYPE_CHECKING:
     from napari_simpleclick.evaluation.metrics import dice, iou
     from napari_simpleclick.evaluation.protocol import evaluate
     from napari_simpleclick.evaluation.report import Strip, write_report
-    from napari_simpleclick.evaluation.result import CaseResult, Result
+    from napari_simpleclick.evaluation.result import (
+        CaseResult,
+        Measured,
+        Result,
+        TaughtResult,
+    )
     from napari_simpleclick.evaluation.run import choose_cases, draw_strips, robot
     from napari_simpleclick.evaluation.study import Study
     from napari_simpleclick.evaluation.study_report import report_study
+    from napari_simpleclick.evaluation.taught_run import TeachSettings, robot_taught
     from napari_simpleclick.evaluation.worker import RobotSettings
 
 __all__ = [
     "Case",
     "CaseOptions",
     "CaseResult",
+    "Measured",
     "PairedTest",
     "Result",
     "RobotSettings",
     "Strip",
     "Study",
+    "TaughtResult",
+    "TeachSettings",
     "Turn",
     "annotate",
     "choose_cases",
@@ -41,6 +50,7 @@ __all__ = [
     "read_cases",
     "report_study",
     "robot",
+    "robot_taught",
     "write_report",
 ]
 
@@ -54,11 +64,12 @@ __getattr__, _, _ = lazy_loader.attach(
         "metrics": ["dice", "iou"],
         "protocol": ["evaluate"],
         "report": ["Strip", "write_report"],
-        "result": ["CaseResult", "Result"],
+        "result": ["CaseResult", "Measured", "Result", "TaughtResult"],
         "run": ["choose_cases", "draw_strips", "robot"],
         "case_list": ["read_cases"],
         "study": ["Study"],
         "study_report": ["report_study"],
+        "taught_run": ["TeachSettings", "robot_taught"],
         "worker": ["RobotSettings"],
     },
 )

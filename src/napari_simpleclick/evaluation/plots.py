@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from napari_simpleclick.evaluation.result import Result
+    from napari_simpleclick.evaluation.result import Result, TaughtResult
 
 SERIES = 6
 """Number of line colours; after them they repeat with the next dashes."""
@@ -173,6 +173,36 @@ def learning_curve(clicks: Sequence[int], seconds: Sequence[float], series: int)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     return svg(figure, f"learning-{series}", "Clicks and seconds over the objects")
+
+
+@rc_context(STYLE)
+def teaching_curve(taught: TaughtResult, series: int) -> str:
+    """Draw the clicks an object needs over the objects that were learned from.
+
+    Parameters
+    ----------
+    taught : TaughtResult
+        With its curve.
+    series : int
+        Number of the result, from 0.
+
+    Returns
+    -------
+    str
+        SVG; the solid line is NoC@85, the dashed one NoC@90.
+    """
+    figure, (axes,) = canvas(1)
+    objects = [point.objects for point in taught.curve]
+    for target, line in (("85", "o-"), ("90", "o--")):
+        found = [point.noc[target] for point in taught.curve]
+        counts = [count for count in found if count is not None]
+        if len(counts) == len(objects):
+            axes.plot(objects, counts, line, ms=3, lw=1.5, color=colour(series))
+            axes.annotate(f"IoU 0.{target}", (objects[-1], counts[-1]), va="bottom")
+    axes.set(xlabel="objects learned from", ylabel="clicks an object")
+    axes.set_ylim(bottom=0)
+    axes.set_xticks(objects)
+    return svg(figure, f"taught-{series}", "Clicks over the objects learned from")
 
 
 def running_median(values: Sequence[float]) -> list[float]:

@@ -98,6 +98,7 @@ def write_report(
         convergence=Markup(plots.convergence(results)),
         histograms=histograms(entries),
         learning=learning_curves(entries),
+        teaching=teaching_curves(entries),
         pairs=list(pairs(entries)),
         films={
             name: [strip.film() for strip in (strips or {}).get(name, ())]
@@ -169,6 +170,15 @@ def learning_curves(entries: Sequence[Entry]) -> dict[int, Markup]:
         )
         for entry in entries
         if entry.person and entry.finish
+    }
+
+
+def teaching_curves(entries: Sequence[Entry]) -> dict[int, Markup]:
+    """Curves of teaching by series, of the results that have been taught."""
+    return {
+        entry.series: Markup(plots.teaching_curve(entry.result.taught, entry.series))
+        for entry in entries
+        if entry.result.taught is not None
     }
 
 

@@ -96,6 +96,69 @@ class FindResult(BaseModel):
     decoded: int
 
 
+class Measured(BaseModel):
+    """Clicks and overlaps on the measured objects.
+
+    Parameters
+    ----------
+    noc : dict
+        As of :class:`Result`.
+    miou : list of float
+        As of :class:`Result`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    noc: dict[str, float | None]
+    miou: tuple[float, ...]
+
+
+class CurvePoint(Measured):
+    """The same after so many objects were learned from.
+
+    Parameters
+    ----------
+    objects : int
+        How many.
+    """
+
+    objects: int
+
+
+class TaughtResult(BaseModel):
+    """What teaching on objects of the data set changed, on the others.
+
+    Parameters
+    ----------
+    objects : int
+        How many were learned from.
+    seconds : float
+        How long it took.
+    batches : int
+        How many batches that were.
+    adopted : bool
+        Whether objects that were held out needed fewer clicks; if not, the weights
+        stay, and nothing changes.
+    before, after : Measured
+        On the same objects.
+    curve : tuple of CurvePoint
+        After more and more objects, none first.
+    names : tuple of str
+        What was learned from.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    objects: int
+    seconds: float
+    batches: int
+    adopted: bool
+    before: Measured
+    after: Measured
+    curve: tuple[CurvePoint, ...]
+    names: tuple[str, ...]
+
+
 class Result(BaseModel):
     """An evaluation: the summary first, then every case.
 
@@ -134,6 +197,9 @@ class Result(BaseModel):
         Every object, in the order of the data set.
     find : FindResult or None
         What *Find similar* found, if that was measured.
+    taught : TaughtResult or None
+        What the weights have learned from other objects of the data set; all else is
+        about the weights before.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -153,10 +219,13 @@ class Result(BaseModel):
     settings: dict[str, Any]
     cases: tuple[CaseResult, ...]
     find: FindResult | None = None
+    taught: TaughtResult | None = None
 
     def save(self, path: Path) -> None:
         """Write the JSON, a line per case; an old file stays whole until then."""
         values = self.model_dump()
+        if self.taught is None:
+            del values["taught"]
         cases = ",\n  ".join(json.dumps(case) for case in values.pop("cases"))
         top = json.dumps(values, indent=1).removesuffix("\n}")
         partial = path.with_name(path.name + ".part")

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.label_names import LabelName
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from napari_simpleclick.images.image_file import ImageFile
@@ -140,6 +143,37 @@ def whole_numbers(array: NDArray[Any]) -> NDArray[Any] | None:
         return None
     whole = array.astype(smallest_type(array))
     return whole if (whole == array).all() else None
+
+
+def as_classes(
+    labels: NDArray[Any], names: Sequence[LabelName]
+) -> tuple[NDArray[Any], tuple[LabelName, ...]]:
+    """Give objects of one category one number.
+
+    Parameters
+    ----------
+    labels : ndarray
+        Integers from 0, one number an object.
+    names : sequence of LabelName
+        Of all objects; one without a category is a class of its own.
+
+    Returns
+    -------
+    labels : ndarray
+        The numbers of classes, from 1 in the order of ``names``.
+    names : tuple of LabelName
+        Of the classes, with the colour of their first object.
+    """
+    numbers = np.zeros(int(labels.max(initial=0)) + 1, np.uint16)
+    classes: dict[tuple[str, int], LabelName] = {}
+    for one in names:
+        key = (one.category, 0 if one.category else one.label)
+        if key not in classes:
+            title = one.category or one.name
+            classes[key] = LabelName(len(classes) + 1, title, one.colour, one.category)
+        if one.label < len(numbers):
+            numbers[one.label] = classes[key].label
+    return numbers[labels], tuple(classes.values())
 
 
 def smallest_type(labels: NDArray[Any]) -> np.dtype[Any]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import nibabel
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.optional_packages import require
@@ -28,6 +32,9 @@ TEXT, JSON = "_labels.txt", ".json"
 
 BESIDE = {".nii": TEXT, ".nii.gz": TEXT, ".nrrd": TEXT, ".mha": TEXT}
 BESIDE |= {".tif": JSON, ".tiff": JSON}
+
+OWN_LABEL = re.compile(r"label (\d+)")
+"""What the segment of a label is called in the DICOM files that are written here."""
 
 HEAD = """\
 ################################################
@@ -63,11 +70,14 @@ class LabelName:
         Its name; line breaks and runs of spaces count as one space.
     colour : str
         As ``#rrggbb``.
+    category : str
+        What kind of thing it is; empty for none. JSON alone has a place for it.
     """
 
     label: int
     name: str
     colour: str = PLAIN_COLOUR
+    category: str = ""
 
     def __post_init__(self) -> None:
         """Bring the name onto one line."""
@@ -141,11 +151,16 @@ def write_beside(path: Path, names: Sequence[LabelName]) -> None:
         The labels.
     """
     if path.suffix == JSON:
-        content = {"labels": [asdict(one) for one in names]}
+        content = {"labels": [_as_json(one) for one in names]}
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     else:
         text = HEAD + "".join(map(_row, names))
     path.write_text(text, encoding="utf-8")
+
+
+def _as_json(one: LabelName) -> dict[str, Any]:
+    """Give the JSON value of a label; without a category there is no word of one."""
+    return {k: value for k, value in asdict(one).items() if value or k != "category"}
 
 
 def _row(one: LabelName) -> str:
@@ -182,6 +197,8 @@ def read_label_names(path: Path) -> tuple[LabelName, ...]:
         return _read_dicom(path)
     beside = path_beside(path)
     found = _read_beside(beside) if beside is not None and beside.exists() else None
+    if not found and path.name.lower().endswith((".nii", ".nii.gz")):
+        found = _read_nifti(path)
     return found or ()
 
 
@@ -201,6 +218,26 @@ def _read_beside(path: Path) -> tuple[LabelName, ...] | None:
         for label, red, green, blue, name in rows
         if label and max(red, green, blue) < 256
     )
+
+
+def _read_nifti(path: Path) -> tuple[LabelName, ...]:
+    """Read the table that TotalSegmentator and Connectome Workbench add to a header."""
+    header: Any = nibabel.load(path).header
+    for extension in getattr(header, "extensions", ()):
+        content = extension.get_content()
+        text = content if isinstance(content, bytes) else str(content).encode()
+        if b"<LabelTable" in text:
+            with suppress(ElementTree.ParseError, ValueError, KeyError):
+                root = ElementTree.fromstring(text.strip(b"\0 \n"))
+                found = map(_of_element, root.iter("Label"))
+                return tuple(one for one in found if one.label)
+    return ()
+
+
+def _of_element(label: ElementTree.Element) -> LabelName:
+    parts = (float(label.attrib[key]) for key in ("Red", "Green", "Blue"))
+    rgb = [round(255 * min(max(part, 0.0), 1.0)) for part in parts]
+    return LabelName.of_rgb(int(label.attrib["Key"]), label.text or "", rgb)
 
 
 def _read_slicer(path: Path) -> tuple[LabelName, ...]:
@@ -226,6 +263,8 @@ def _read_dicom(path: Path) -> tuple[LabelName, ...]:
     found = []
     for segment in data.get("SegmentSequence", ()):
         number, name = int(segment.SegmentNumber), str(segment.SegmentLabel)
+        own = OWN_LABEL.fullmatch(name)
+        number = int(own[1]) if own else number
         value = segment.get("RecommendedDisplayCIELabValue")
         if value is None:
             found.append(LabelName(number, name))

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.affines import distance
+from napari_simpleclick.images.resampling import resampled
 from napari_simpleclick.images.source import Source
 
 if TYPE_CHECKING:
@@ -60,8 +61,7 @@ def put_onto(
     warnings: tuple[str, ...] = ()
     if _both_in_space(flat, volume):
         placed, warnings = _on_grid(labels, flat, volume)
-        if placed is not None:
-            return placed.reshape(image.shape), warnings
+        return placed.reshape(image.shape), warnings
     whole = _by_names(labels, flat, volume)
     return Source.of_file(volume).to_file(whole).reshape(image.shape), warnings
 
@@ -73,8 +73,8 @@ def _both_in_space(file: ImageFile, image: ImageFile) -> bool:
 
 def _on_grid(
     labels: NDArray[Any], file: ImageFile, image: ImageFile
-) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
-    """Put labels into the voxels of an image; None if they are between them."""
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Put labels into the voxels of an image; those between them go to the nearest."""
     assert file.affine is not None and image.affine is not None
     way = np.linalg.solve(image.affine, file.affine)
     turn = np.rint(way[:3, :3]).astype(int)
@@ -84,12 +84,7 @@ def _on_grid(
     permutes = (np.abs(turn).sum(axis=0) == 1).all() and abs(np.linalg.det(turn)) == 1
     off = distance(file.affine, image.affine @ whole, labels.shape) if permutes else 9e9
     if off > ON_GRID:
-        told = (
-            f"The mask '{file.path}' does not lie on the voxels of '{image.path}'; it "
-            "is taken voxel by voxel. If that is wrong, resample it onto the image, as "
-            "ITK-SNAP and 3D Slicer do."
-        )
-        return None, (told,)
+        return _between(labels, file, image)
     axes = [int(np.flatnonzero(turn[axis])[0]) for axis in range(3)]
     signs = [int(turn[axis, axes[axis]]) for axis in range(3)]
     turned = labels.transpose(axes)[tuple(slice(None, None, sign) for sign in signs)]
@@ -111,6 +106,25 @@ def _on_grid(
         "out."
     )
     return out, (told,)
+
+
+def _between(
+    labels: NDArray[Any], file: ImageFile, image: ImageFile
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Put labels that lie between the voxels of an image onto it."""
+    assert file.affine is not None and image.affine is not None
+    told = f"The mask '{file.path}' does not lie on the voxels of '{image.path}'; "
+    off = distance(file.affine, image.affine, labels.shape)
+    if labels.shape == image.shape and off < 1:
+        return labels, (f"{told}it is taken voxel by voxel.",)
+    way = np.linalg.solve(file.affine, image.affine)
+    out = resampled(labels, way, image.shape)
+    if labels.any() and not out.any():
+        raise UserError(
+            f"No part of the mask '{file.path}' lies on '{image.path}'; give a mask of "
+            "that image."
+        )
+    return out, (f"{told}each voxel has got the nearest label.",)
 
 
 def _by_names(labels: NDArray[Any], file: ImageFile, image: ImageFile) -> NDArray[Any]:

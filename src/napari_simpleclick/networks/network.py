@@ -153,6 +153,13 @@ class Network(nn.Module):
         """Whether a parameter belongs to what a pretrained encoder brings."""
         return False
 
+    def is_taught(self, name: str) -> bool:
+        """Whether a parameter learns from the few objects that a person has accepted.
+
+        All that learns then has to fit into a small file and a few minutes.
+        """
+        return not self.is_encoder(name)
+
     def in_block(self, name: str) -> bool:
         """Whether a parameter belongs to a transformer block, for Muon."""
         return False

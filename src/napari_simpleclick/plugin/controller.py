@@ -13,6 +13,7 @@ from napari_simpleclick.plugin import keys
 from napari_simpleclick.plugin.drawing import Drawing
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.layers.canvas import KEY, LayerCanvas
+from napari_simpleclick.plugin.layers.cut_stroke import CutStroke
 from napari_simpleclick.plugin.layers.mouse import Mouse
 from napari_simpleclick.plugin.layers.placement import OURS
 from napari_simpleclick.plugin.workers import make_executor
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from napari_simpleclick.workflow import Executor
     from napari_simpleclick.workflow.engine import PredictionEngine
     from napari_simpleclick.workflow.session_file import RestoredSession
+
+STROKE = "Draw across the object, from beyond one edge to beyond the other; Esc stops."
 
 HELD = "Predict what was clicked with {}."
 
@@ -60,6 +63,9 @@ class Controller:
             Action.UNDO: flow.undo,
             Action.REDO: flow.redo,
             Action.NEW_OBJECT: flow.new_object,
+            Action.NEXT_OBJECT: lambda: flow.object_list.step(True),
+            Action.PREVIOUS_OBJECT: lambda: flow.object_list.step(False),
+            Action.ISOLATE: flow.isolate,
             Action.PROPAGATE: flow.propagate,
             Action.PREDICT: flow.predict,
             Action.CHECK: flow.check_next,
@@ -75,11 +81,13 @@ class Controller:
             Action.CANCEL: self.cancel,
         }
         self._entering = False
+        self._cutting = 0, False
         self._canvases: WeakSet[LayerCanvas] = WeakSet()
         self.drawing = Drawing(flow, self._ready)
         self.mouse = Mouse(
             viewer, self._wants_clicks, self._on_click, self.pick, self.drawing
         )
+        self.cut = CutStroke(viewer, self._on_cut)
         viewer.layers.events.removed.connect(self._on_layer_removed)
         for event in self._view_events():
             event.connect(self._on_view)
@@ -146,10 +154,13 @@ class Controller:
         except UserError as error:
             self.workflow.complain(error)
         else:
-            canvas.points[positive].add([canvas.place(position)])
+            place = canvas.place(position)
+            self.workflow.meet(place)
+            canvas.points[positive].add([place])
 
     def cancel(self) -> None:
         """Forget what is being drawn; or draw no more, but click."""
+        self.cut.stop()
         if not self.drawing.cancel():
             self.workflow.use_tool(Tool.CLICK)
 
@@ -212,6 +223,7 @@ class Controller:
         for event in _look_events(canvas):
             event.connect(self._on_view)
         canvas.mask.events.data.connect(self._check_shape)
+        canvas.refused.connect(self._complain)
         canvas.choose(canvas.session.label)
         keys.bind(canvas.layers, self.act)
         keys.bind((self.viewer,), self.act)  # for all other layers
@@ -232,6 +244,7 @@ class Controller:
         canvas, self.canvas = self.canvas, None
         if canvas is None:
             return
+        self.cut.stop()
         for layer in canvas.points.values():
             layer.events.data.disconnect(self._on_points)
         self.drawing.cancel()
@@ -241,6 +254,7 @@ class Controller:
         for event in _look_events(canvas):
             event.disconnect(self._on_view)
         canvas.mask.events.data.disconnect(self._check_shape)
+        canvas.refused.disconnect(self._complain)
         if canvas.is_whole():
             canvas.session.requests.withdraw()
         keys.unbind((*canvas.layers, self.viewer))
@@ -316,7 +330,30 @@ class Controller:
             )
 
     def _wants_clicks(self) -> bool:
-        return self.canvas is not None
+        return self.canvas is not None and not self.cut.waits
+
+    def begin_cut(self, label: int, all_slices: bool) -> None:
+        """Cut an object along the next stroke; if one is waited for, do not."""
+        if self.canvas is None or self.cut.waits:
+            self.cut.stop()
+            self.workflow.status.emit("")
+            return
+        self._cutting = label, all_slices
+        self.cut.begin()
+        self.workflow.status.emit(STROKE)
+
+    def _on_cut(self, positions: list[tuple[float, ...]]) -> None:
+        self.workflow.attempt(partial(self._cut, positions))
+
+    def _cut(self, positions: list[tuple[float, ...]]) -> None:
+        canvas = self.canvas
+        if canvas is None:
+            return
+        places = [canvas.place(position) for position in positions]
+        plane = canvas.plane(places[0])
+        stroke = [plane.point(place) for place in places]
+        label, all_slices = self._cutting
+        self.workflow.object_actions.cut(label, plane, stroke, all_slices)
 
     def _on_click(self, position: tuple[float, ...], other: bool) -> None:
         self.click(position, self.workflow.positive != other)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.notifications import show_warning
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images import files, viewer_images
 from napari_simpleclick.images.channels import CHANNEL_NAMES_KEY
-from napari_simpleclick.images.label_names import NAMES_KEY
+from napari_simpleclick.images.label_names import (
+    NAMES_KEY,
+    PLAIN_COLOUR,
+    read_label_names,
+)
 from napari_simpleclick.images.source import SOURCE_KEY, Source
 from napari_simpleclick.images.units import known_unit
 from napari_simpleclick.plugin.saving import (
@@ -29,6 +35,7 @@ from napari_simpleclick.plugin.saving import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_simpleclick.images.label_names import LabelName
     from napari_simpleclick.images.viewer_images import Opened
     from napari_simpleclick.plugin.saving import MaskKind
 
@@ -103,8 +110,33 @@ def layer_data(image: Opened) -> LayerData:
     if source.axis_labels:
         look["axis_labels"] = ("modality",) * extra + source.axis_labels
     if image.labels:
-        return image.array, look, "labels"
+        return image.array, {**look, **_label_look(image)}, "labels"
     return image.array, {**look, "rgb": image.rgb}, "image"
+
+
+def _label_look(image: Opened) -> dict[str, Any]:
+    """Give names and colours of labels, where they are known, to a layer."""
+    metadata: dict[str, Any] = {SOURCE_KEY: image.source}
+    path = image.source.path
+    names: tuple[LabelName, ...] = ()
+    if path is not None and path.is_file():
+        try:
+            names = read_label_names(path)
+        except Exception as error:  # the mask is there, whatever its names are
+            show_warning(f"The names of the labels of '{path}' cannot be read: {error}")
+    if not names:
+        return {"metadata": metadata}
+    metadata[NAMES_KEY] = partial(tuple, names)
+    colours: dict[int | None, Any] = {None: PLAIN_COLOUR, 0: "transparent"}
+    colours |= {one.label: one.colour for one in names}
+    return {
+        "metadata": metadata,
+        "colormap": DirectLabelColormap(color_dict=colours),
+        "features": {
+            "index": [one.label for one in names],
+            "name": [one.name for one in names],
+        },
+    }
 
 
 def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:

@@ -32,6 +32,9 @@ class Action(Enum):
     UNDO = "Undo"
     REDO = "Redo"
     NEW_OBJECT = "New object"
+    NEXT_OBJECT = "Next object"
+    PREVIOUS_OBJECT = "Previous object"
+    ISOLATE = "Show this object alone, or all again"
     PROPAGATE = "Carry the mask through the slices, both ways"
     PREDICT = "Predict the clicks that wait"
     CHECK = "Go to the slice that is worth a look most"
@@ -52,6 +55,9 @@ KEYS = {
     "Q": Action.POSITIVE,
     "W": Action.NEGATIVE,
     "N": Action.NEW_OBJECT,
+    ".": Action.NEXT_OBJECT,
+    ",": Action.PREVIOUS_OBJECT,
+    "I": Action.ISOLATE,
     "T": Action.PROPAGATE,
     "U": Action.CHECK,
     "K": Action.ACCEPT,

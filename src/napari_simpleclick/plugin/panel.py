@@ -31,10 +31,13 @@ from napari_simpleclick.plugin.scroll import Scroll
 from napari_simpleclick.plugin.sections import SECTIONS
 from napari_simpleclick.plugin.sections.drawing import DrawingButtons
 from napari_simpleclick.plugin.sections.help import Help
+from napari_simpleclick.plugin.sections.mask_layer import MaskLayerChoice
+from napari_simpleclick.plugin.sections.object_tools import ObjectTools
 from napari_simpleclick.plugin.sections.objects import ObjectsSection
 from napari_simpleclick.plugin.sections.samples import SampleButtons
 from napari_simpleclick.plugin.sections.save_mask import SaveMask
 from napari_simpleclick.plugin.sections.sessions import OfferBanner
+from napari_simpleclick.plugin.sections.teaching import TeachOffer
 from napari_simpleclick.plugin.sections.tour import Tour
 from napari_simpleclick.plugin.sections.views import ViewButtons
 from napari_simpleclick.workflow import ModelChoice
@@ -83,9 +86,12 @@ class Panel(Docked):
         self.copy_details = QPushButton("Copy details")
         self.start = QPushButton("Start on this image")
         self.offer, self.objects = OfferBanner(controller), ObjectsSection(controller)
+        self.object_tools = ObjectTools(controller, self.objects)
+        self.mask_choice = MaskLayerChoice(controller)
         self.samples = SampleButtons(napari_viewer)
         self.views, self.save_mask = ViewButtons(controller), SaveMask(controller)
         self.tour, self.help = Tour(controller), Help()
+        self.teach_offer = TeachOffer(controller)
         self.sections = {name: make(controller) for name, make in SECTIONS.items()}
         self._details = ""
         self._offered: Image | None = None
@@ -196,6 +202,7 @@ class Panel(Docked):
         layout.addWidget(self._make_tools())
         layout.addWidget(self.status)
         layout.addWidget(self.advice)
+        layout.addWidget(self.teach_offer)
         layout.addWidget(self.trouble)
         layout.addWidget(self.copy_details)
         for section in self.sections.values():
@@ -212,6 +219,8 @@ class Panel(Docked):
         form.setContentsMargins(0, 0, 0, 0)
         self.image_choice.native.setToolTip("The image that is clicked on")
         form.addRow("Image", self.image_choice.native)
+        self.mask_title = QLabel("Mask")
+        form.addRow(self.mask_title, self.mask_choice)
         return self.choices
 
     def _make_tools(self) -> QWidget:
@@ -221,6 +230,7 @@ class Panel(Docked):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.views)
         layout.addWidget(self.objects)
+        layout.addWidget(self.object_tools)
         for row in (
             (self.positive, self.negative),
             self.drawing.buttons,
@@ -276,6 +286,8 @@ class Panel(Docked):
         for section in self.sections.values():
             section.setVisible(canvas is not None or not section.needs_image)
         self.choices.setVisible(not empty)
+        for part in (self.mask_choice, self.mask_title):
+            part.setVisible(canvas is not None)
         self.start.setVisible(waiting)
         self.hint.setText(FIRST_CLICK if canvas else STOPPED if waiting else NO_IMAGE)
 

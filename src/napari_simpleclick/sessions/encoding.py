@@ -14,6 +14,7 @@ from napari_simpleclick.annotation.history import (
     OptionsChange,
 )
 from napari_simpleclick.annotation.mask_options import MaskOptions
+from napari_simpleclick.annotation.object_action import ObjectAction
 from napari_simpleclick.annotation.object_slice import ObjectSlice
 from napari_simpleclick.annotation.packing import pack_mask, unpack_mask
 from napari_simpleclick.annotation.prediction_settings import PredictionSettings
@@ -43,6 +44,11 @@ SETTINGS: TypeAdapter[PredictionSettings | None] = TypeAdapter(
 
 VIEWPORT: TypeAdapter[Viewport | None] = TypeAdapter(Viewport | None)
 """To and from ``row_min``, ``row_max``, ``column_min`` and ``column_max``."""
+
+
+ACTION: TypeAdapter[ObjectAction | None] = TypeAdapter(ObjectAction | None)
+
+PLAIN = asdict(ObjectStyle())
 
 
 def encode_request(request: Request, ids: Ids) -> dict[str, Any]:
@@ -84,13 +90,16 @@ def decode_request(detail: dict[str, Any], found: Found) -> Request:
 
 def encode_edit(edit: Edit, ids: Ids) -> dict[str, Any]:
     """Give the JSON value of an edit, all but its change of the mask."""
-    return {
+    value = {
         "name": edit.name,
         "before": _encode_state(edit.before, ids),
         "after": _encode_state(edit.after, ids),
         "options": OPTIONS_CHANGE.dump_python(edit.options, mode="json"),
         "settings": SETTINGS.dump_python(edit.settings, mode="json"),
     }
+    if edit.action is not None:
+        value["action"] = ACTION.dump_python(edit.action, mode="json")
+    return value
 
 
 def decode_edit(
@@ -104,6 +113,7 @@ def decode_edit(
         change,
         OPTIONS_CHANGE.validate_python(detail["options"]),
         _decode_settings(detail["settings"]),
+        ACTION.validate_python(detail.get("action")),
     )
 
 
@@ -115,7 +125,7 @@ def _decode_settings(detail: Any) -> PredictionSettings | None:
 
 
 def _encode_state(state: EditState, ids: Ids) -> dict[str, Any]:
-    return {
+    value: dict[str, Any] = {
         "prompts": [
             [_encode_place(where), ids(placed)]
             for where, placed in state.prompts.items()
@@ -128,11 +138,23 @@ def _encode_state(state: EditState, ids: Ids) -> dict[str, Any]:
             [_encode_place(where), one and [one.fingerprint.hex(), one.confidence]]
             for where, one in state.propagated.items()
         ],
-        "styles": [[label, asdict(style)] for label, style in state.styles.items()],
+        "styles": [[k, _encode_style(style)] for k, style in state.styles.items()],
         "proposals": [
             [number, None if one is None else _encode_proposal(one)]
             for number, one in state.proposals.items()
         ],
+    }
+    if state.order is not None:
+        value["order"] = state.order
+    return value
+
+
+def _encode_style(style: ObjectStyle) -> dict[str, Any]:
+    """Give the JSON value of a style, without what is new in it and as usual."""
+    return {
+        key: value
+        for key, value in asdict(style).items()
+        if key in ("name", "colour") or value != PLAIN[key]
     }
 
 
@@ -155,6 +177,7 @@ def _decode_state(detail: dict[str, Any], found: Found) -> EditState:
             number: None if one is None else _decode_proposal(one)
             for number, one in detail.get("proposals", ())  # older files lack them
         },
+        tuple(detail["order"]) if "order" in detail else None,
     )
 
 

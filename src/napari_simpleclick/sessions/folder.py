@@ -16,6 +16,7 @@ import platformdirs
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.sessions.database import SUFFIX, SessionDatabase
 from napari_simpleclick.sessions.object_count import count_objects
+from napari_simpleclick.sessions.taught_files import delete_taught
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,6 +137,7 @@ def tidy() -> None:
             with contextlib.suppress(OSError, ValueError):
                 SessionDatabase(file).close()  # not one that is in use
                 file.unlink()
+                delete_taught(file)
 
 
 def _read_all(image: ImageIdentity) -> Iterator[SavedSession]:

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_simpleclick.annotation.packing import unpack
+from napari_simpleclick.annotation.session import TAKEN
 
 if TYPE_CHECKING:
     from napari_simpleclick.sessions.database import Row, SessionDatabase
 
 Labels = dict[int, set[Any]]
 """Label to what the object has: slices with prompts, propagated ones, a name, paint."""
+
+
+MOVING = ("merge", "split parts", "cut", "split at clicks", "renumber", TAKEN)
+"""Edits that give pixels to other objects."""
+
+REMOVING, PAINTING = ("delete object", *MOVING), ("painting", *MOVING)
 
 
 def count_objects(store: SessionDatabase) -> int | None:
@@ -61,17 +68,17 @@ def _standing(store: SessionDatabase) -> list[Row]:
 
 
 def _take(found: Labels, row: Row) -> None:
-    after = row.detail["after"]
-    if row.detail["name"] == "delete object":
-        for label, _ in after["styles"]:
-            found.pop(label, None)
-        return
+    name, after = row.detail["name"], row.detail["after"]
+    if name in REMOVING:
+        for label, style in after["styles"]:
+            if not any(style.values()):
+                found.pop(label, None)
     for part in ("prompts", "propagated"):
         for (label, *place), value in after[part]:
             _mark(found, label, (part, repr(place)), bool(value))
     for label, style in after["styles"]:
         _mark(found, label, "style", any(style.values()))
-    if row.detail["name"] == "painting" and row.change is not None:
+    if name in PAINTING and row.change is not None:
         for label in np.unique(unpack(row.change, 3)[2]):
             if label:
                 _mark(found, int(label), "paint", True)

@@ -84,7 +84,9 @@ class BatchLearner:
         key = (self.config.seed, seen)
         rng = np.random.default_rng((*key, self.fabric.global_rank))
         torch.manual_seed(int(rng.integers(2**63)))  # dropout repeats after a resume
-        turns = _Turns(self.config, self.network, target, prior, batch[3], rng)
+        turns = Turns(
+            self.network, target, prior, batch[3], rng, self.config.prior_drop
+        )
         if self.network.spec.encodes_once:
             self._learn_on_features(image, turns)
         else:
@@ -94,7 +96,7 @@ class BatchLearner:
             self._learn_whole(image, turns, last)
         return self._loss, turns.iou()
 
-    def _learn_on_features(self, image: Tensor, turns: _Turns) -> None:
+    def _learn_on_features(self, image: Tensor, turns: Turns) -> None:
         """Encode once; a step of the decoder a prompt, and one of the encoder."""
         self.module.train()
         with self.fabric.autocast():
@@ -122,7 +124,7 @@ class BatchLearner:
             self._step()
         self._follow()
 
-    def _learn_whole(self, image: Tensor, turns: _Turns, last: int) -> None:
+    def _learn_whole(self, image: Tensor, turns: Turns, last: int) -> None:
         """Pass through the whole network for each prompt up to the last."""
         every = self.config.clicks == "every"
         for turn in range(last + 1):
@@ -165,13 +167,11 @@ class BatchLearner:
         self.module.zero_grad()
 
 
-class _Turns:
+class Turns:
     """Simulated clicks on one batch, and the answers that they follow.
 
     Parameters
     ----------
-    config : TrainConfig
-        The run.
     network : Network
         Brings prompts into its own form.
     target, prior : Tensor
@@ -180,18 +180,20 @@ class _Turns:
         (B,48,2) on the CPU; added to.
     rng : numpy.random.Generator
         Source of every draw.
+    prior_drop : float
+        Probability that a prompt comes without its prior.
     """
 
     def __init__(
         self,
-        config: TrainConfig,
         network: Network,
         target: Tensor,
         prior: Tensor,
         points: Tensor,
         rng: np.random.Generator,
+        prior_drop: float = 0.0,
     ) -> None:
-        self.config, self.network, self.target = config, network, target
+        self.network, self.target, self._drop = network, target, prior_drop
         self._prior, self._points, self._rng = prior, points, rng
         self._memories: list[Any] = [None] * len(points)
 
@@ -200,8 +202,8 @@ class _Turns:
         if turn:
             add_next_points(self._points, self._prior, self.target, turn, self._rng)
         prior = self._prior
-        if self.config.prior_drop:
-            kept = self._rng.random(len(prior)) >= self.config.prior_drop
+        if self._drop:
+            kept = self._rng.random(len(prior)) >= self._drop
             prior = prior * torch.from_numpy(kept).to(prior).view(-1, 1, 1, 1)
         prompts = []
         for index, places in enumerate(self._points.numpy()):

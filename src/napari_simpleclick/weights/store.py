@@ -19,7 +19,10 @@ from napari_simpleclick.weights.fetching import Fetcher, Report
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from torch import Tensor
+
     from napari_simpleclick.networks import Network, NetworkSpec
+    from napari_simpleclick.weights.taught import Base
 
 RETRIES = 3
 """Attempts at a download that breaks off or arrives damaged."""
@@ -40,7 +43,7 @@ def load_weights(name_or_path: str | Path = "bundled") -> tuple[Network, Card]:
         A name in the catalogue, ``"bundled"`` for the packaged weights that need the
         fewest clicks, or a ``.safetensors`` or official ``.pth`` file. An
         official file is recognised by its name, and found again by its catalogue
-        name from then on.
+        name from then on. A file of taught weights needs those that were taught.
 
     Returns
     -------
@@ -62,11 +65,11 @@ def load_weights(name_or_path: str | Path = "bundled") -> tuple[Network, Card]:
     >>> card.network, card.name
     ('encode-once-lite0', 'encode-once')
     """
-    from napari_simpleclick.weights.checkpoints import network_from, read_checkpoint
+    from napari_simpleclick.weights.checkpoints import network_from
 
     known = find_card(name_or_path)
     path = locate_weights(name_or_path)
-    state, about = read_checkpoint(path)
+    state, about = _read(path)
     network, kind = network_from(state, about, path)
     if known is None:
         known = _describe(path, kind, about)
@@ -93,13 +96,86 @@ def spec_of(name_or_path: str | Path) -> NetworkSpec:
         If there are no such weights.
     """
     from napari_simpleclick.networks import NETWORKS
-    from napari_simpleclick.weights.checkpoints import read_checkpoint, recognise
+    from napari_simpleclick.weights.checkpoints import recognise
 
     known = find_card(name_or_path)
     if known is not None:
         return NETWORKS[known.network].spec
     path = locate_weights(name_or_path)
-    return recognise(*read_checkpoint(path, shapes_only=True), path)[1].spec
+    return recognise(*_read(path, shapes_only=True), path)[1].spec
+
+
+def base_of(name_or_path: str | Path) -> Base:
+    """Tell which weights some weights are, or were before they were taught.
+
+    Raises
+    ------
+    WeightsError
+        If there are no such weights.
+    """
+    from napari_simpleclick.weights.checkpoints import read_checkpoint
+    from napari_simpleclick.weights.taught import Base, lesson_of
+
+    path = locate_weights(name_or_path)
+    lesson = lesson_of(read_checkpoint(path, shapes_only=True)[1], path)
+    if lesson is not None:
+        return lesson.base
+    known = find_card(name_or_path)
+    name = path.stem if known is None else known.name
+    return Base(name, str(path.resolve()), checksum(path))
+
+
+def read_base(base: Base, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read the weights that a file was taught on, and what they say about themselves.
+
+    Parameters
+    ----------
+    base : Base
+        As the file names them.
+    path : Path
+        The file.
+
+    Raises
+    ------
+    WeightsError
+        If they are not on this computer, or others by now.
+    """
+    from napari_simpleclick.weights.checkpoints import read_checkpoint
+
+    return read_checkpoint(_locate_base(base, path))
+
+
+def _read(
+    path: Path, shapes_only: bool = False
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a file; that of taught weights together with those before."""
+    from napari_simpleclick.weights.checkpoints import read_checkpoint
+    from napari_simpleclick.weights.taught import complete, lesson_of
+
+    state, about = read_checkpoint(path, shapes_only=shapes_only)
+    lesson = lesson_of(about, path)
+    if lesson is None:
+        return state, about
+    before, told = read_checkpoint(
+        _locate_base(lesson.base, path), shapes_only=shapes_only
+    )
+    return complete(state, before, path), {**told, **about}
+
+
+def _locate_base(base: Base, path: Path) -> Path:
+    """Find the very weights that a file was taught on."""
+    known = catalogue().get(base.name)
+    places = [path.with_name(Path(base.file).name), Path(base.file)]
+    if known is not None and is_local(known):
+        places.insert(0, locate(known))
+    for place in places:
+        if place.is_file() and checksum(place) == base.sha256:
+            return place
+    raise WeightsError(
+        f"'{path.name}' was taught on the weights '{base.name}', which are others now "
+        f"or not on this computer; put their file '{Path(base.file).name}' beside it, "
+        "or teach again."
+    )
 
 
 def locate_weights(name_or_path: str | Path) -> Path:

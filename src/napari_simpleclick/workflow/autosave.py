@@ -16,6 +16,7 @@ from napari_simpleclick.sessions.folder import (
     sessions_of,
     tidy,
 )
+from napari_simpleclick.sessions.taught_files import copy_taught
 from napari_simpleclick.workflow.explain import explain, is_explained
 from napari_simpleclick.workflow.last_slice import (
     ListedSession,
@@ -105,9 +106,16 @@ class Autosave:
         """
         if self.canvas is None or not self.canvas.recorder.begun:
             raise UserError("There is nothing to save yet; click on an object first.")
-        work = self.canvas.recorder.copy(path)
+        recorder = self.canvas.recorder
+        work = recorder.copy(path)
+
+        def finish() -> None:
+            work.result()
+            if recorder.path is not None:
+                copy_taught(recorder.path, path)
+
         self._executor.start(
-            work.result, failed=self.failed.emit, title="Saving the session"
+            finish, failed=self.failed.emit, title="Saving the session"
         )
 
     def _on_event(self) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.images import Plane, Viewport
     from napari_simpleclick.images.view import View
     from napari_simpleclick.sessions import SessionWriter
+    from napari_simpleclick.workflow.found_mask import Grid
     from napari_simpleclick.workflow.session_file import SessionImage
 
 
@@ -179,6 +180,8 @@ class Canvas(Protocol):
     ) -> MaskChange | None:
         """Write an object's mask on a slice, over others only if options say so.
 
+        Nothing is written over an object that is locked, nor of one.
+
         Parameters
         ----------
         plane : Plane
@@ -196,11 +199,28 @@ class Canvas(Protocol):
             What has changed, for the session.
         """
 
+    def put(self, change: MaskChange, show: bool = True) -> None:
+        """Make a change in the labels, whatever it is about.
+
+        Parameters
+        ----------
+        change : MaskChange
+            The change.
+        show : bool
+            Whether to draw it; if not, :meth:`refresh` is to follow.
+        """
+
     def refresh(self) -> None:
         """Draw the mask as it is now."""
 
-    def delete(self, label: int) -> None:
-        """Delete an object, its clicks and its pixels, as one undo step."""
+    def delete(self, *labels: int) -> None:
+        """Delete objects, their clicks and their pixels, as one undo step."""
+
+    def grid(self) -> Grid:
+        """Tell where the voxels of the labels are."""
+
+    def set_aside(self) -> None:
+        """Keep a copy of the labels as they are, if there is something in them."""
 
     def areas(self, stack: ObjectStack) -> NDArray[np.int64]:
         """Count the pixels of an object on every slice of a stack."""

@@ -146,6 +146,8 @@ class PredictionEngine:
         The model.
     card : Card
         Where its weights come from.
+    name : str
+        What a session calls it; by default the name of the card.
 
     Attributes
     ----------
@@ -155,8 +157,8 @@ class PredictionEngine:
         What the predictor was shown last.
     """
 
-    def __init__(self, predictor: Predictor, card: Card) -> None:
-        self.predictor, self.card = predictor, card
+    def __init__(self, predictor: Predictor, card: Card, name: str = "") -> None:
+        self.predictor, self.card, self.name = predictor, card, name or card.name
         self.lock = Lock()
         self.shown: Any = None
         self._source: Any = None
@@ -190,7 +192,7 @@ class PredictionEngine:
         while len(self._latest) > REMEMBERED:
             self._latest.popitem(last=False)
         spent = 1000 * (time.perf_counter() - start)
-        return Answer(request, mask, spent, job.settings(self.card.name))
+        return Answer(request, mask, spent, job.settings(self.name))
 
     def _predict(self, job: Job, shape: tuple[int, int]) -> NDArray[np.float32]:
         """Go through the clicks from the first that has no answer yet."""

@@ -14,6 +14,11 @@ from napari_simpleclick.images.lazy_array import fits_memory
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MOST_LABEL = int(np.iinfo(np.uint16).max)
+"""Highest number that an object can have in a mask."""
+
+FULL = f"There is no number left for another object; {MOST_LABEL:,} is the highest."
+
 
 def empty_mask(shape: tuple[int, ...]) -> NDArray[np.uint16]:
     """Give an empty mask; a large one is a file without content that grows with it.

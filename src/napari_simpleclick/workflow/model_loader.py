@@ -99,6 +99,11 @@ class ModelLoader:
             "Loading the model",
         )
 
+    def exchange(self, engine: PredictionEngine) -> None:
+        """Let another engine answer at once; the choice stays that of the person."""
+        self.engine = engine
+        self.loaded.emit()
+
     def cancel(self) -> None:
         """Give up what is being loaded."""
         if self._job is None:
@@ -227,7 +232,8 @@ class Load:
             network, self.choice.device, precision, store=FeatureStore()
         )
         _warm_up(predictor)
-        return PredictionEngine(predictor, card)
+        known = find_card(card.name) is not None
+        return PredictionEngine(predictor, card, "" if known else self.choice.model)
 
     def _on_bytes(self, done: int, total: int) -> None:
         self._check()

@@ -216,6 +216,7 @@ class Propagator:
             if self._models.engine is None:
                 raise UserError("The model is still being loaded.")
             place = self.where()
+            place[0].session.objects.check_unlocked(place[1].label)
         except UserError as error:
             self.failed.emit(error)
         else:  # when the clicks that were made before have their masks
@@ -323,11 +324,19 @@ class Propagator:
         if run is not self.run:
             return
         self.run = None
+        try:
+            run.canvas.session.objects.check_unlocked(run.stack.label)
+        except UserError as error:
+            self.failed.emit(error)
+        else:
+            self._write_if_it_stands(run)
+        self.changed.emit()
+
+    def _write_if_it_stands(self, run: PropagationRun) -> None:
         if run.trouble:
             self.failed.emit(UserError(run.trouble))
         elif run.same_image():
             self._write(run)
-        self.changed.emit()
 
     def _write(self, run: PropagationRun) -> None:
         """Write all slices as one undo step, but none that the person changed."""

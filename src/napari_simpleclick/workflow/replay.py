@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,12 @@ import numpy as np
 from napari_simpleclick.annotation import (
     Edit,
     MaskChange,
+    ObjectAction,
+    ObjectSlice,
     PredictionSettings,
     Session,
 )
+from napari_simpleclick.annotation.session import TAKEN
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.view import View, VolumeWindows
 from napari_simpleclick.images.viewer_images import Opened, open_layers
@@ -22,8 +26,10 @@ from napari_simpleclick.inference import Predictor
 from napari_simpleclick.sessions import ImageIdentity, SessionDatabase, SessionReader
 from napari_simpleclick.sessions.database import import_copy
 from napari_simpleclick.sessions.reader import TAKEN_BACK
-from napari_simpleclick.weights import load_weights
+from napari_simpleclick.sessions.taught_files import PREFIX, find_taught
+from napari_simpleclick.weights import catalogue, load_weights
 from napari_simpleclick.workflow.engine import Job, PredictionEngine
+from napari_simpleclick.workflow.reshaping import reshape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +37,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.images.source import Source
+
+RECORDED = "recorded"
+"""In the place of a model's name: each answer anew by the model that it was of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +85,8 @@ def replay_session(
     image : Path, optional
         Its image; by default where the session says, if it is there.
     weights : str, optional
-        Catalogue name or path of a model that predicts every click anew. What was
+        Catalogue name or path of a model that predicts every click anew; ``recorded``
+        takes for each answer the model that it was of, taught ones included. What was
         painted, propagated and deleted stays as it was recorded.
     report : callable, optional
         Called with the number of events that were read, and of all.
@@ -91,7 +101,7 @@ def replay_session(
     with tempfile.TemporaryDirectory() as place:
         copy = Path(place) / path.name
         import_copy(path, copy)
-        return _replay(copy, image, weights, report)
+        return _replay(copy, image, weights, report, path)
 
 
 def _replay(
@@ -99,6 +109,7 @@ def _replay(
     image: Path | None,
     weights: str | None,
     report: Callable[[int, int], None] | None,
+    original: Path,
 ) -> Replay:
     with SessionDatabase(path) as store:
         store.upgrade()
@@ -112,10 +123,8 @@ def _replay(
         reading = SessionReader(store)
         again = None
         if weights is not None and opened is not None:
-            network, card = load_weights(weights)
-            again = _PredictedAgain(
-                PredictionEngine(Predictor(network), card), reading, opened, about
-            )
+            engines = _Engines(weights, original)
+            again = _PredictedAgain(engines, reading, opened, about, mask)
         for number, (kind, edit) in enumerate(reading.play(mask), start=1):
             if again is not None and edit is not None:
                 again.follow(kind, edit)
@@ -132,18 +141,50 @@ def _replay(
     return Replay(session, about, final, source, clicks, agreement)
 
 
+class _Engines:
+    """What predicts anew: one model for all, or the one that each answer had."""
+
+    def __init__(self, weights: str, session: Path) -> None:
+        self._weights, self._session = weights, session
+        self._known: dict[str, PredictionEngine] = {}
+        if weights != RECORDED:
+            self.find(weights)
+
+    def find(self, recorded: str) -> PredictionEngine:
+        """Give what is to answer where the session says that ``recorded`` did."""
+        name = recorded if self._weights == RECORDED else self._weights
+        if name not in self._known:
+            network, card = load_weights(self._locate(name))
+            self._known[name] = PredictionEngine(Predictor(network), card, name)
+        return self._known[name]
+
+    def _locate(self, name: str) -> str | Path:
+        if not name.startswith(PREFIX) or name in catalogue():
+            return name
+        path = find_taught(self._session, name)
+        if path is None:
+            raise UserError(
+                f"Some answers are of weights that were taught in this session, "
+                f"'{name}', which do not lie beside '{self._session.name}' or are "
+                "damaged; put their file there, or choose a model with --weights."
+            )
+        return path
+
+
 @dataclass
 class _PredictedAgain:
     """Predicts anew what was answered, and makes everything else as recorded."""
 
-    engine: PredictionEngine
+    engines: _Engines
     reading: SessionReader
     opened: Opened
     about: dict[str, Any]
+    recorded: NDArray[Any]
     labels: NDArray[Any] = field(init=False)
     _done: list[MaskChange | None] = field(default_factory=list)
     _undone: list[MaskChange | None] = field(default_factory=list)
     _windows: VolumeWindows = field(default_factory=VolumeWindows)
+    _engine: PredictionEngine | None = None
 
     def __post_init__(self) -> None:
         """Start with an empty mask."""
@@ -170,9 +211,12 @@ class _PredictedAgain:
         if edit.settings is not None:
             return self._predict(edit, edit.settings)
         if edit.name == "delete object":
-            (label,) = edit.after.styles
-            there = np.nonzero(self.labels == label)
-            return MaskChange.of(self.labels.shape, there, label, 0)
+            there = np.nonzero(np.isin(self.labels, list(edit.after.styles)))
+            return MaskChange.of(self.labels.shape, there, self.labels[there], 0)
+        if edit.name == TAKEN:
+            return MaskChange.between(self.labels, self.recorded)
+        if edit.action is not None:
+            return self._act(edit.action)
         if edit.name == "end":
             return MaskChange.joined(list(self._cleared(edit)))
         if edit.change is None:
@@ -180,6 +224,17 @@ class _PredictedAgain:
         indices, _, after = edit.change.voxels()
         places = np.unravel_index(indices, edit.change.shape)
         return MaskChange.of(self.labels.shape, places, self.labels[places], after)
+
+    def _act(self, action: ObjectAction) -> MaskChange | None:
+        """Do with objects what was done with them; nothing where it cannot be done."""
+        where = ObjectSlice(action.labels[0], action.plane)
+        engine = self._engine
+        latest = None if engine is None else engine.latest(self.opened.array, where)
+        probability = None if latest is None else latest.probability()
+        locked = self.reading.session.objects.locked()
+        with suppress(UserError):
+            return reshape(self.labels, action, locked, probability)
+        return None
 
     def _cleared(self, edit: Edit) -> Iterator[MaskChange]:
         """Clear the slices beyond the end of an object."""
@@ -207,8 +262,10 @@ class _PredictedAgain:
         job = Job(requests[0], view, settings.spacing, settings.options)
         overwrite = self.reading.session.options.overwrite  # as it was when written
         plane, label = object_slice.plane, object_slice.label
-        mask = self.engine.answer(job).mask
-        return MaskChange.of_object(self.labels, plane, label, mask, overwrite)
+        self._engine = self.engines.find(settings.model)
+        mask = self._engine.answer(job).mask
+        locked = self.reading.session.objects.locked()
+        return MaskChange.of_object(self.labels, plane, label, mask, overwrite, locked)
 
 
 def _find_image(about: dict[str, Any], image: Path | None) -> Opened | None:

@@ -105,6 +105,7 @@ class Retouch:
             object_slice is None
             or engine is None
             or not session.objects.placed(object_slice)
+            or session.objects.style(object_slice.label).locked
         ):
             return
         if session.requests.pending is not None and not canvas.options.auto:

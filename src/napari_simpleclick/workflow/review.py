@@ -79,6 +79,7 @@ class Review:
 
         canvas, stack, here = self.propagator.where()
         session, labels = canvas.session, canvas.labels
+        session.objects.check_unlocked(stack.label)
         session.requests.withdraw(stack.label)
         holds = set(np.flatnonzero(canvas.areas(stack)).tolist())
         annotated = self.propagator.profile().annotated - {here}

@@ -14,6 +14,7 @@ from napari_simpleclick.sessions import (
 )
 from napari_simpleclick.sessions.database import import_copy
 from napari_simpleclick.sessions.folder import folder, new_path
+from napari_simpleclick.sessions.taught_files import copy_taught, delete_taught
 from napari_simpleclick.workflow.mask_array import empty_mask
 
 if TYPE_CHECKING:
@@ -32,10 +33,13 @@ class RestoredSession:
         Goes on writing it.
     mask : ndarray
         Its labels.
+    taught : str or None
+        What it calls the taught weights that answered last; None for none.
     """
 
     recorder: SessionWriter
     mask: NDArray[Any]
+    taught: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +114,8 @@ def read_session(path: Path, image: SessionImage) -> RestoredSession:
         import_copy(path, own)
     store = None
     try:
+        if foreign:
+            copy_taught(path, own)
         store = SessionDatabase(own)
         about = store.about()
         identity = _check_image(about, image)
@@ -123,12 +129,13 @@ def read_session(path: Path, image: SessionImage) -> RestoredSession:
             store.close()
         if foreign:
             own.unlink(missing_ok=True)
+            delete_taught(own)
         if isinstance(error, ValueError):
             told = str(error).replace(f"'{own.name}'", f"'{path.name}'")
             raise UserError(told) from error
         raise
     recorder = SessionWriter(reading.session, lambda: store, reading.ids)
-    return RestoredSession(recorder, mask)
+    return RestoredSession(recorder, mask, about.get("taught"))
 
 
 def _check_image(about: dict[str, Any], image: SessionImage) -> ImageIdentity:

@@ -13,13 +13,18 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.workflow.autosave import Autosave
 from napari_simpleclick.workflow.encode_ahead import EncodeAhead
 from napari_simpleclick.workflow.explain import explain
+from napari_simpleclick.workflow.mask_array import FULL, MOST_LABEL
+from napari_simpleclick.workflow.mask_choice import MaskChoice
 from napari_simpleclick.workflow.model_loader import ModelLoader
+from napari_simpleclick.workflow.object_actions import ObjectActions
+from napari_simpleclick.workflow.object_list import ObjectList
 from napari_simpleclick.workflow.placing import fresh_places, take_over
 from napari_simpleclick.workflow.prediction_queue import PredictionQueue
 from napari_simpleclick.workflow.propagator import Propagator
 from napari_simpleclick.workflow.retouch import Retouch
 from napari_simpleclick.workflow.review import Review
 from napari_simpleclick.workflow.similar import Similar
+from napari_simpleclick.workflow.teaching import Teaching
 from napari_simpleclick.workflow.volume_encoder import VolumeEncoder
 
 if TYPE_CHECKING:
@@ -63,7 +68,7 @@ class Workflow:
     only_clicks : bool
         Whether nothing can be drawn, as in a study.
     models, queue, autosave, propagator, review, retouch, similar, encode_ahead,
-    encode_all
+    encode_all, teaching, object_actions, object_list, masks
         The parts.
     """
 
@@ -95,11 +100,16 @@ class Workflow:
         self.propagator = Propagator(self.models, self.queue, executor)
         self.review = Review(self.propagator)
         self.retouch = Retouch(self.queue)
+        self.object_actions = ObjectActions(self.queue, self.attempt)
+        self.object_list = ObjectList(self.queue)
+        self.masks = MaskChoice(self.queue, executor)
         self.similar = Similar(self.models, self.queue, executor)
         self.encode_ahead = EncodeAhead(
             self.models, self.queue, self.propagator, executor
         )
         self.encode_all = VolumeEncoder(self.models, executor)
+        self.teaching = Teaching(self.models, executor)
+        self.autosave.restored.connect(self.teaching.on_restored)
         self._followers = (
             self.queue,
             self.autosave,
@@ -107,20 +117,19 @@ class Workflow:
             self.encode_ahead,
             self.encode_all,
             self.similar,
+            self.teaching,
         )
         self.models.loading.connect(self._on_loading)
         self.models.loaded.connect(self._on_model)
         self.models.failed.connect(self._on_model_error)
-        for part in (
-            self.queue,
-            self.autosave,
-            self.propagator,
-            self.encode_all,
-            self.similar,
-        ):
+        complaining = (self.queue, self.autosave, self.propagator, self.similar)
+        for part in (*complaining, self.encode_all, self.teaching, self.masks):
             part.failed.connect(self.complain)
-        self.review.status.connect(self.status.emit)
-        self.similar.status.connect(self.status.emit)
+        lists = (self.object_actions, self.object_list)
+        for teller in (self.review, self.similar, self.masks, *lists):
+            teller.status.connect(self.status.emit)
+        self.object_actions.changed.connect(self.propagator.look_again)
+        self.masks.taken.connect(self.propagator.look_again)
         self.propagator.began.connect(self.began.emit)
         self.similar.began.connect(self.began.emit)
 
@@ -161,6 +170,7 @@ class Workflow:
     def close(self) -> None:
         """Do nothing any more, and let go of the model."""
         self.closed = True
+        self.teaching.close()
         self.models.close()
 
     # -- prompts -------------------------------------------------------------------
@@ -224,7 +234,11 @@ class Workflow:
     def new_object(self) -> None:
         """Go on with the next free label."""
         if self.canvas is not None:
-            self.canvas.choose(self.canvas.session.objects.free_label())
+            label = self.canvas.session.objects.free_label()
+            if label > MOST_LABEL:
+                self.complain(UserError(FULL))
+            else:
+                self.canvas.choose(label)
 
     def choose(self, label: int) -> None:
         """Go on with an object."""
@@ -247,20 +261,38 @@ class Workflow:
 
     def delete_object(self, label: int) -> None:
         """Delete an object; requests that still wait are withdrawn."""
+        self.object_actions.delete((label,))
+
+    def isolate(self) -> None:
+        """Show the current object alone, or all again."""
         if self.canvas is not None:
-            self.canvas.session.requests.withdraw(label)
-            self.canvas.delete(label)
-            self.status.emit("Deleted; Undo brings it back")
+            self.object_list.isolate([self.canvas.session.label])
 
     def pick(self, position: tuple[float, ...]) -> None:
-        """Go on with the object at a position in image coordinates, if one is there."""
+        """Go on with the object seen at a position in image coordinates, if any is."""
         if self.canvas is None:
             return
         labels, place = self.canvas.labels, tuple(round(value) for value in position)
         if all(0 <= at < side for at, side in zip(place, labels.shape, strict=True)):
             label = int(labels[place])
-            if label:
+            if label and not self.canvas.session.objects.style(label).hidden:
                 self.choose(label)
+
+    def meet(self, position: tuple[float, ...]) -> None:
+        """Go on with what is there, where a new object would begin on it.
+
+        That is an object which nobody has clicked on, as in a mask from elsewhere. It
+        would keep its pixels, so that the click would have no effect.
+        """
+        if self.canvas is None or self.canvas.options.overwrite:
+            return
+        session, before = self.canvas.session, self.canvas.session.label
+        prompts = session.objects.prompts.items()
+        if before not in session.objects.labels():
+            clicked = {where.label for where, placed in prompts if placed}
+            self.pick(position)
+            if session.label in clicked:
+                self.choose(before)
 
     # -- slices --------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.formats import dicom_geometry, dicom_stack
 from napari_simpleclick.images.formats.dicom_file import read_pixels
 from napari_simpleclick.images.image_file import ImageFile
+from napari_simpleclick.images.label_names import OWN_LABEL
 from napari_simpleclick.images.oblique import upright_sizes
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 PACKAGE = "napari-simpleclick"
 """Manufacturer of the files that are written here."""
-
-OWN_LABEL = re.compile(r"label (\d+)")
-"""What the segment of a label is called in the files that are written here."""
 
 STORAGE = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """SOP classes of segmentations and of label maps."""

@@ -365,6 +365,11 @@ class SimpleClick(Network):
         """Whether a parameter belongs to what a pretrained encoder brings."""
         return name.startswith("backbone.")
 
+    def is_taught(self, name: str) -> bool:
+        """Whether a parameter is of the later half of the blocks, pyramid or head."""
+        embeds = name.startswith("patch_embed_coords.")
+        return not embeds and self.depth_of(name) <= self.config.depth // 2
+
     def in_block(self, name: str) -> bool:
         """Whether a parameter belongs to a transformer block, for Muon."""
         return name.startswith("backbone.blocks.")

@@ -15,6 +15,7 @@ from napari_simpleclick.annotation import (
     MaskOptions,
     ObjectSlice,
     ObjectStack,
+    ObjectStyle,
     PlacedPrompt,
     Session,
 )
@@ -37,12 +38,13 @@ from napari_simpleclick.plugin.layers.placement import (
     MOVES,
     NOT_RECORDED,
     default_options,
+    layer_grid,
     mask_source,
     session_image,
     transform,
 )
 from napari_simpleclick.plugin.layers.prompt_shapes import Drawn, PromptShapes
-from napari_simpleclick.plugin.layers.strokes import is_painting, painted, replaced
+from napari_simpleclick.plugin.layers.strokes import is_painting, painted
 from napari_simpleclick.prompts import Click
 from napari_simpleclick.sessions import SessionWriter
 from napari_simpleclick.sessions.reader import TAKEN_BACK
@@ -58,13 +60,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.images import Plane
+    from napari_simpleclick.workflow.found_mask import Grid
     from napari_simpleclick.workflow.session_file import RestoredSession, SessionImage
 
 NAMES = {True: "positive clicks", False: "negative clicks"}
 
 KEY = "napari-simpleclick"
 """Key under which a mask layer's metadata hold its canvas."""
+LOCKED = "A locked object keeps its pixels; unlock it in the list to paint on it."
 
+OUTLINE_PX = 2
+"""Width of outlines, screen pixels."""
 
 STROKE_MS = 30
 """How often to see whether a brush stroke has ended."""
@@ -101,6 +107,9 @@ class LayerCanvas(DisplayedImage):
         Writes the session to its file.
     """
 
+    refused = Signal(str)
+    """Why something that the person painted is not in the labels."""
+
     painted = Signal()
     """The person, or another tool, has changed the labels."""
 
@@ -118,7 +127,7 @@ class LayerCanvas(DisplayedImage):
         )
         super().__init__(viewer, image, self.recorder.session)
         self.quiet = False
-        self._shown: tuple[dict[int, str], int] = {}, AT_LEAST
+        self._shown: tuple[dict[int, ObjectStyle], int] = {}, AT_LEAST
         axis = self.options.channel_axis
         look = transform(image, axis)
         self.mask: Labels = viewer.add_labels(
@@ -129,6 +138,7 @@ class LayerCanvas(DisplayedImage):
             **look,
         )
         self._labels = self.mask.data
+        self._forbidden: list[MaskChange] = []
         self.mask.metadata[KEY] = self
         self.mask.metadata[SOURCE_KEY] = mask_source(image, axis)
         self.mask.metadata[NAMES_KEY] = partial(label_names, self.session)
@@ -156,6 +166,7 @@ class LayerCanvas(DisplayedImage):
         )
         self.session.happened.connect(self._on_happened)
         self.mask.events.paint.connect(self._on_paint)
+        self.mask.events.labels_update.connect(self._restore)
         self.mask.events.data.connect(self._on_labels)
         self.mask.events.selected_label.connect(self._on_label)
         for name in MOVES:
@@ -230,9 +241,35 @@ class LayerCanvas(DisplayedImage):
 
     def _on_paint(self, event: Any) -> None:
         """Put what the person painted on the session's undo stack."""
-        if not self.quiet:
-            self.session.paint(painted(event.value, self.mask.data.shape))
+        if self.quiet:
+            return
+        change = painted(event.value, self.mask.data.shape)
+        allowed = self._without_locked(change)
+        if allowed is not None:
+            self.session.paint(allowed)
             self.painted.emit()
+
+    def _without_locked(self, change: MaskChange) -> MaskChange | None:
+        """Take back what someone has made of locked objects; give the rest."""
+        locked = self.session.objects.locked()
+        forbidden = change.of_any(locked) if locked else None
+        if forbidden is None:
+            return change
+        self._forbidden.append(forbidden)
+        if forbidden.is_made(self.mask.data):
+            self._restore()
+        else:  # napari tells of some strokes just before it makes them
+            QTimer.singleShot(0, self._restore)
+        self.refused.emit(LOCKED)
+        return change.without(locked)
+
+    def _restore(self) -> None:
+        """Take back what was painted on locked objects."""
+        forbidden, self._forbidden = self._forbidden, []
+        for change in forbidden:
+            change.apply(self.mask.data, undo=True)
+        if forbidden:
+            self.refresh()
 
     def _on_labels(self) -> None:
         """Put labels that someone has set as a whole on the undo stack, too.
@@ -242,7 +279,12 @@ class LayerCanvas(DisplayedImage):
         old, new = self._labels, self.mask.data
         if self.quiet or new is old or new.shape != old.shape:
             return
-        change = replaced(old, new)
+        change = MaskChange.between(old, new)
+        if change is not None and change.fits(old.dtype):
+            locked = self.session.objects.locked()
+            if locked and change.of_any(locked) is not None:
+                change = change.without(locked)
+                self.refused.emit(LOCKED)
         if change is None or change.fits(old.dtype):
             if change is not None:
                 change.apply(old)
@@ -287,6 +329,8 @@ class LayerCanvas(DisplayedImage):
     ) -> MaskChange | None:
         """Write an object's mask on a slice, over others only if options say so.
 
+        Nothing is written over an object that is locked, nor of one.
+
         Parameters
         ----------
         plane : Plane
@@ -303,8 +347,10 @@ class LayerCanvas(DisplayedImage):
         Change or None
             What has changed, for the session.
         """
-        overwrite = self.options.overwrite
-        change = MaskChange.of_object(self.mask.data, plane, label, mask, overwrite)
+        overwrite, locked = self.options.overwrite, self.session.objects.locked()
+        change = MaskChange.of_object(
+            self.mask.data, plane, label, mask, overwrite, locked
+        )
         if change is not None:
             self.put(change, show)
         return change
@@ -317,30 +363,66 @@ class LayerCanvas(DisplayedImage):
         elif show:  # said of a visible layer, napari would take its tool away
             self.mask.visible = True
 
+    @property
+    def is_outlined(self) -> bool:
+        """Whether outlines are drawn only."""
+        return bool(self.mask.contour)
+
+    def outline(self, only: bool) -> None:
+        """Draw outlines only, or areas."""
+        self.mask.contour = OUTLINE_PX if only else 0
+
     def show_colours(self) -> None:
         """Give the mask layer the colours of the objects."""
-        colours = {k: style.colour for k, style in self.session.objects.styles.items()}
-        beyond = max(AT_LEAST, self.session.label, *colours)
-        if (colours, beyond) != self._shown:
-            self._shown = colours, beyond
+        styles = dict(self.session.objects.styles)
+        beyond = max(AT_LEAST, self.session.label, *styles)
+        if (styles, beyond) != self._shown:
+            self._shown = styles, beyond
             self.mask.colormap = colormap_of(self.session)
 
-    def delete(self, label: int) -> None:
-        """Delete an object, its clicks and its pixels, as one undo step."""
+    def delete(self, *labels: int) -> None:
+        """Delete objects, their clicks and their pixels, as one undo step."""
+        changes = [one for one in map(self._emptied, labels) if one is not None]
+        change = MaskChange.joined(changes)
+        if change is not None:
+            change.apply(self.mask.data)
+        self.session.delete(labels, change)
+        self.mask.refresh()
+
+    def _emptied(self, label: int) -> MaskChange | None:
+        """Give the change that takes all pixels of an object off the mask."""
         labels = self.mask.data
         voxel_counts = self.session.objects.voxel_counts
         filled = [
             np.flatnonzero(voxel_counts.areas(label, a)) for a in range(labels.ndim)
         ]
-        change = None
-        if filled[0].size:
-            box = tuple(slice(int(a[0]), int(a[-1]) + 1) for a in filled)
-            inside = np.nonzero(labels[box] == label)
-            indices = tuple(i + a[0] for i, a in zip(inside, filled, strict=True))
-            change = MaskChange.of(labels.shape, indices, label, 0)
-            change.apply(labels)
-        self.session.delete(label, change)
-        self.mask.refresh()
+        if not filled[0].size:
+            return None
+        box = tuple(slice(int(a[0]), int(a[-1]) + 1) for a in filled)
+        inside = np.nonzero(labels[box] == label)
+        indices = tuple(i + a[0] for i, a in zip(inside, filled, strict=True))
+        return MaskChange.of(labels.shape, indices, label, 0)
+
+    def grid(self) -> Grid:
+        """Tell where the voxels of the labels are."""
+        return layer_grid(self.mask)
+
+    def set_aside(self) -> None:
+        """Keep a copy of the labels as a layer of its own, if there is one to keep."""
+        if not self.session.objects.voxel_counts.labels():
+            return
+        look = transform(self.image, self.options.channel_axis)
+        copy = self.viewer.add_labels(
+            self.mask.data.copy(),
+            name=f"{self.mask.name} before",
+            opacity=self.mask.opacity,
+            colormap=colormap_of(self.session),
+            visible=False,
+            **look,
+        )
+        copy.metadata[SOURCE_KEY] = self.mask.metadata[SOURCE_KEY]
+        copy.metadata[NAMES_KEY] = partial(tuple, label_names(self.session))
+        self.viewer.layers.selection.active = self.points[True]
 
     def areas(self, stack: ObjectStack) -> NDArray[np.int64]:
         """Count the pixels of an object on every slice of a stack."""

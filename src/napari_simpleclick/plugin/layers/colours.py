@@ -39,11 +39,25 @@ def object_colour(session: Session, label: int) -> str:
     return session.objects.style(label).colour or plain
 
 
+def _drawn_colour(session: Session, label: int) -> tuple[float, ...] | str:
+    """Tell how an object is drawn: its colour with its opacity."""
+    style = session.objects.style(label)
+    if style.hidden:
+        return "transparent"
+    colour = bytes.fromhex(object_colour(session, label).removeprefix("#")[:6])
+    return (*(part / 255 for part in colour), style.opacity)
+
+
 def label_names(session: Session) -> tuple[LabelName, ...]:
     """Tell names and colours of all objects."""
     return tuple(
-        LabelName(label, session.objects.name(label), object_colour(session, label))
-        for label in session.objects.labels()
+        LabelName(
+            label,
+            session.objects.name(label),
+            object_colour(session, label),
+            session.objects.style(label).category,
+        )
+        for label in session.objects.listed()
     )
 
 
@@ -52,11 +66,12 @@ def colormap_of(session: Session) -> CyclicLabelColormap | DirectLabelColormap:
 
     Colours come in turn, until the person chooses one.
     """
-    if not any(style.colour for style in session.objects.styles.values()):
+    styles = session.objects.styles.values()
+    if not any(one.colour or one.hidden or one.opacity < 1 for one in styles):
         return PLAIN_COLOURS
     highest = max(
         session.label, *session.objects.styles, *session.objects.labels(), AT_LEAST
     )
     colours: dict[int | None, Any] = {None: OBJECT_COLOURS[0], 0: "transparent"}
-    colours |= {k: object_colour(session, k) for k in range(1, highest + 1)}
+    colours |= {k: _drawn_colour(session, k) for k in range(1, highest + 1)}
     return DirectLabelColormap(color_dict=colours)

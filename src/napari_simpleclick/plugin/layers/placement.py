@@ -12,13 +12,15 @@ from napari_simpleclick.images.channels import (
     find_axis,
     preferred,
 )
+from napari_simpleclick.images.label_names import NAMES_KEY
 from napari_simpleclick.images.source import SOURCE_KEY, Source
+from napari_simpleclick.workflow.found_mask import FoundMask, Grid
 from napari_simpleclick.workflow.session_file import SessionImage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari.layers import Image
+    from napari.layers import Image, Labels
 
 MOVES = ("scale", "translate", "rotate", "shear", "affine", "units")
 """What places a layer in the world."""
@@ -106,6 +108,27 @@ def mask_source(image: Image, channel_axis: int | None) -> Source | None:
     if not isinstance(source, Source):
         return None
     return source.of_mask(image.ndim, channel_axis)
+
+
+def layer_grid(layer: Labels) -> Grid:
+    """Tell where the voxels of a Labels layer are."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    source = layer.metadata.get(SOURCE_KEY)
+    affine = source.layer_affine() if isinstance(source, Source) else None
+    count = layer.ndim
+    origin = np.array(layer.data_to_world(np.zeros(count)))
+    world = np.eye(count + 1)
+    for axis, unit in enumerate(np.eye(count)):
+        world[:-1, axis] = np.array(layer.data_to_world(unit)) - origin
+    world[:-1, -1] = origin
+    return Grid(tuple(data.shape), affine, world)
+
+
+def found_mask(layer: Labels) -> FoundMask:
+    """Give a Labels layer as a mask that can be gone on with."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    names = tuple(layer.metadata.get(NAMES_KEY, tuple)())
+    return FoundMask(layer.name, data, layer_grid(layer), names)
 
 
 def transform(image: Image, channel_axis: int | None) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from napari_simpleclick.annotation import MaskChange
 
 if TYPE_CHECKING:
     from napari.layers import Labels
-    from numpy.typing import NDArray
 
 
 def is_painting(mask: Labels) -> bool:
@@ -47,24 +46,3 @@ def painted(atoms: list[Any], shape: tuple[int, ...]) -> MaskChange:
     change = MaskChange.joined(changes)
     assert change is not None
     return change
-
-
-def replaced(old: NDArray[Any], new: Any) -> MaskChange | None:
-    """Tell in what new labels differ from old ones; None if in nothing.
-
-    Parameters
-    ----------
-    old : ndarray
-        The labels before.
-    new : array_like
-        Those after, of the same shape; read slice by slice along the first axis.
-    """
-    changes = []
-    for index in range(old.shape[0]):
-        before, after = old[index], np.asarray(new[index])
-        differ = np.nonzero(before != after)
-        if differ[0].size:
-            indices = (np.full(differ[0].size, index), *differ)
-            values = before[differ], after[differ]
-            changes.append(MaskChange.of(old.shape, indices, *values))
-    return MaskChange.joined(changes)

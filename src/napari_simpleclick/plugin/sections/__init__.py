@@ -15,6 +15,7 @@ from napari_simpleclick.plugin.sections.propagation import PropagationSection
 from napari_simpleclick.plugin.sections.reference import ReferenceSection
 from napari_simpleclick.plugin.sections.sessions import SessionSection
 from napari_simpleclick.plugin.sections.similar import SimilarSection
+from napari_simpleclick.plugin.sections.teaching import TeachingSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,7 @@ SECTIONS: dict[str, Callable[[Controller], Section]] = {
     "propagation": PropagationSection,
     "similar": SimilarSection,
     "encoding": EncodingSection,
+    "teaching": TeachingSection,
     "outline": OutlineSection,
     "intensities": IntensitiesSection,
     "session": SessionSection,

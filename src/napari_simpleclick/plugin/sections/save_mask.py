@@ -10,8 +10,10 @@ import numpy as np
 from napari.utils.history import update_save_history
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton
 
-from napari_simpleclick.images.label_names import path_beside
+from napari_simpleclick.images import label_maps
+from napari_simpleclick.images.label_names import NAMES_KEY, path_beside
 from napari_simpleclick.plugin import files
+from napari_simpleclick.plugin.layers.colours import label_names
 from napari_simpleclick.plugin.saving import KINDS, completed, suggested
 
 if TYPE_CHECKING:
@@ -54,7 +56,10 @@ class SaveMask(QPushButton):  # type: ignore[misc]
         path = completed(Path(name), kind, first if kind != usual else None)
         if path != Path(name) and path.exists() and not self._may_replace(path):
             return
-        self._write(canvas, path)
+        as_classes = self._as_classes(canvas)
+        if as_classes is None:
+            return
+        self._write(canvas, path, as_classes)
         self._saved[canvas] = path, kind
 
     def _may_replace(self, path: Path) -> bool:
@@ -64,13 +69,38 @@ class SaveMask(QPushButton):  # type: ignore[misc]
         )
         return bool(answer == QMessageBox.StandardButton.Yes)
 
-    def _write(self, canvas: LayerCanvas, path: Path) -> None:
+    def _as_classes(self, canvas: LayerCanvas) -> bool | None:
+        """Ask what objects with a class are saved as; None if not at all."""
+        styles = canvas.session.objects.styles.values()
+        if not any(style.category for style in styles):
+            return False
+        box = QMessageBox(
+            QMessageBox.Icon.Question,
+            "Save mask",
+            "Some objects have a class. Save each object with its own number, or one "
+            "number for each class?",
+            QMessageBox.StandardButton.Cancel,
+            self,
+        )
+        role = QMessageBox.ButtonRole.AcceptRole
+        objects = box.addButton("Objects", role)
+        classes = box.addButton("Classes", role)
+        box.exec()
+        chosen = box.clickedButton()
+        return None if chosen not in (objects, classes) else chosen is classes
+
+    def _write(self, canvas: LayerCanvas, path: Path, as_classes: bool = False) -> None:
         data, meta, _ = canvas.mask.as_layer_data_tuple()
+        count, kind = len(canvas.session.objects.voxel_counts.labels()), "object"
+        if as_classes:
+            data, names = label_maps.as_classes(data, label_names(canvas.session))
+            meta["metadata"] = {**meta["metadata"], NAMES_KEY: lambda: names}
+            count, kind = len(np.unique(data[data > 0])), "class"
         files.write_labels(str(path), data, meta)
         update_save_history(str(path))
-        count = len(canvas.session.objects.voxel_counts.labels())
         voxels = int(np.count_nonzero(data))
-        objects = "1 object" if count == 1 else f"{count} objects"
+        many = "es" if kind == "class" else "s"
+        objects = f"{count} {kind}{many * (count != 1)}"
         unit = "voxel" if canvas.is_volume else "pixel"
         told = f"Saved '{path}': {objects}, {voxels:,} {unit}{'s' * (voxels != 1)}."
         beside = path_beside(path)

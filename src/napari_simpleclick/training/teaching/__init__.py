@@ -1,0 +1,28 @@
+"""Teaching: a network learns from the objects that a person has accepted."""
+
+from napari_simpleclick.training.teaching.examples import (
+    Example,
+    Origin,
+    Sorted,
+    examples_of,
+    sort_out,
+)
+from napari_simpleclick.training.teaching.reading import ReadExamples, read_examples
+from napari_simpleclick.training.teaching.teacher import (
+    TaughtModel,
+    TeachProgress,
+    teach,
+)
+
+__all__ = [
+    "Example",
+    "Origin",
+    "ReadExamples",
+    "Sorted",
+    "TaughtModel",
+    "TeachProgress",
+    "examples_of",
+    "read_examples",
+    "sort_out",
+    "teach",
+]

@@ -1,0 +1,181 @@
+"""Weights that a person's objects have taught: a small file beside the weights before.
+
+It holds the tensors that have changed, and says which weights they belong to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import save_file
+
+from napari_simpleclick.weights.errors import WeightsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from napari_simpleclick.networks import Network
+    from napari_simpleclick.weights.catalogue import Card
+
+KEY = "taught"
+"""Entry of a file's metadata by which it is told from whole weights."""
+
+VERSION = 1
+"""Of that entry; raised when a field changes its meaning."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """The weights that were taught.
+
+    Parameters
+    ----------
+    name : str
+        In the catalogue, or of the file.
+    file : str
+        Path of the file as it was.
+    sha256 : str
+        Of the file.
+    """
+
+    name: str
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a file of taught weights says about itself.
+
+    Parameters
+    ----------
+    base : Base
+        The weights before.
+    objects : tuple of str
+        What was learned from, an entry for each object.
+    seconds : float
+        How long it took.
+    batches : int
+        How many steps of several crops that were.
+    before, after : dict
+        Clicks and overlaps on the objects that were held out.
+    elsewhere : dict
+        Overlaps on other kinds of objects, before and after.
+    date : str
+        When, as YYYY-MM-DD.
+    software : str
+        By what.
+    """
+
+    base: Base
+    objects: tuple[str, ...]
+    seconds: float
+    batches: int
+    before: dict[str, float]
+    after: dict[str, float]
+    elsewhere: dict[str, float]
+    date: str
+    software: str
+
+
+def lesson_of(about: Mapping[str, Any], path: Path) -> Lesson | None:
+    """Read what a file says about what it was taught; None for whole weights.
+
+    Parameters
+    ----------
+    about : mapping
+        Metadata of the file.
+    path : Path
+        Named in errors.
+
+    Raises
+    ------
+    WeightsError
+        If it is of another version, or damaged.
+    """
+    if KEY not in about:
+        return None
+    try:
+        told = json.loads(about[KEY])
+        version = told.pop("version")
+        if version == VERSION:
+            known = {field.name for field in fields(Lesson)}
+            values = {name: value for name, value in told.items() if name in known}
+            base = Base(**values.pop("base"))
+            return Lesson(base=base, objects=tuple(values.pop("objects")), **values)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError(
+            f"'{path}' is damaged: it does not say what it was taught; teach again."
+        ) from error
+    raise WeightsError(
+        f"'{path}' was taught by another version of this program (format {version}, "
+        f"not {VERSION}); teach again."
+    )
+
+
+def complete(
+    state: Mapping[str, Tensor], base: Mapping[str, Tensor], path: Path
+) -> dict[str, Tensor]:
+    """Put taught tensors in the place of those before.
+
+    Raises
+    ------
+    WeightsError
+        If they do not fit.
+    """
+    for name, tensor in state.items():
+        if name not in base or base[name].shape != tensor.shape:
+            raise WeightsError(
+                f"'{path}' does not fit the weights that it was taught on: '{name}' "
+                "is another; teach again."
+            )
+    return {**base, **state}
+
+
+def save_taught(
+    network: Network,
+    before: Mapping[str, Tensor],
+    path: Path,
+    card: Card,
+    lesson: Lesson,
+) -> None:
+    """Write the tensors that have changed, float16; an old file stays whole until then.
+
+    Parameters
+    ----------
+    network : Network
+        As it was taught.
+    before : mapping of str to Tensor
+        The weights of :attr:`Lesson.base`.
+    path : Path
+        Target, ``.safetensors``.
+    card, lesson
+        Written into the file's metadata.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, as on a full disk; nothing is left of it then.
+    """
+    changed = {
+        name: tensor.detach().half().contiguous()
+        for name, tensor in network.state_dict().items()
+        if name in before and not torch.equal(tensor.cpu(), before[name])
+    }
+    told = json.dumps({"version": VERSION, **asdict(lesson)})
+    partial = path.with_name(f"{path.name}.part")
+    try:
+        save_file(changed, partial, {KEY: told, "card": json.dumps(asdict(card))})
+        os.replace(partial, path)
+    except Exception as error:
+        partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise
+        raise OSError(f"'{path}' could not be written ({error}).") from error
