@@ -51,22 +51,19 @@ class ObjectStack:
 
     @classmethod
     def containing(
-        cls,
-        object_slice: ObjectSlice,
-        skip: int | None = None,
-        axis: int | None = None,
+        cls, object_slice: ObjectSlice, skip: int | None = None
     ) -> ObjectStack | None:
         """Find the stack of a slice; None if there are no other slices.
 
-        With several hidden axes it follows ``axis``, if that is one of them, or else
-        the last one but ``skip``, that of channels.
+        With several hidden axes it follows the last one but ``skip``, that of channels.
         """
-        plane = object_slice.plane
-        hidden = hidden_axes(plane, skip)
-        if not hidden:
-            return None
-        along = axis if axis in hidden else hidden[-1]
-        return cls(object_slice.label, _moved(plane, along, 0), along)
+        hidden = hidden_axes(object_slice.plane, skip)
+        return cls.along(object_slice, hidden[-1]) if hidden else None
+
+    @classmethod
+    def along(cls, object_slice: ObjectSlice, axis: int) -> ObjectStack:
+        """Find the stack of a slice that follows an axis."""
+        return cls(object_slice.label, _moved(object_slice.plane, axis, 0), axis)
 
     def object_slice(self, index: int) -> ObjectSlice:
         """Name the object on a slice."""

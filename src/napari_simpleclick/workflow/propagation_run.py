@@ -20,6 +20,7 @@ from napari_simpleclick.propagation import (
 )
 from napari_simpleclick.workflow.carried_object import CarriedObject, Patch
 from napari_simpleclick.workflow.counted import counted
+from napari_simpleclick.workflow.review import to_look_at
 from napari_simpleclick.workflow.shared_predictor import SharedPredictor, Stopped
 
 if TYPE_CHECKING:
@@ -110,16 +111,16 @@ class PropagationRun:
         the run which someone has annotated there.
         """
         labels = self._first.object_slice(index).plane.read(self._labels)
-        present = np.flatnonzero(np.bincount(labels.ravel()))
-        kept = [
-            int(label) for label in present if label > 0 and self._keeps(label, index)
-        ]
+        present = np.flatnonzero(np.bincount(labels.ravel())).tolist()
+        kept = [label for label in present if label and self._keeps(label, index)]
         return np.isin(labels, kept) if kept else None
 
     def _keeps(self, label: int, index: int) -> bool:
         """Whether an object's pixels on a slice are not to be taken."""
         carried = self.objects.get(label)
-        return not self._overwrite if carried is None else carried.is_annotated(index)
+        if carried is not None:
+            return carried.is_annotated(index)
+        return not self._overwrite or label in self.canvas.session.objects.locked()
 
 
 def walk(
@@ -245,12 +246,6 @@ def _describe_all(run: PropagationRun, cancelled: bool) -> str:
     if any(unsure):
         text += f" {to_look_at(unsure)}: press Check next."
     return text
-
-
-def to_look_at(unsure: list[int]) -> str:
-    """Say how many slices are to be looked at, from those of each object."""
-    held = sum(count > 0 for count in unsure)
-    return f"{counted(sum(unsure), 'slice')} to look at, {counted(held, 'object')}"
 
 
 def _where(start: int, reached: Any) -> str:

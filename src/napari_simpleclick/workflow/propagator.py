@@ -14,6 +14,7 @@ from napari_simpleclick.annotation import (
     MaskChange,
     ObjectSlice,
     ObjectStack,
+    hidden_axes,
 )
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.workflow.explain import in_context
@@ -216,7 +217,6 @@ class Propagator:
             if self._models.engine is None:
                 raise UserError("The model is still being loaded.")
             place = self.where()
-            place[0].session.objects.check_unlocked(place[1].label)
         except UserError as error:
             self.failed.emit(error)
         else:  # when the clicks that were made before have their masks
@@ -251,7 +251,7 @@ class Propagator:
         Raises
         ------
         UserError
-            If there is none.
+            If there is none, or the only one is locked.
         """
         plane = stack.object_slice(start).plane
         here = [int(one) for one in np.unique(plane.read(canvas.labels)) if one > 0]
@@ -261,19 +261,27 @@ class Propagator:
                     f"There is no mask of object {stack.label} on this slice; click on "
                     "it first."
                 )
+            canvas.session.objects.check_unlocked(stack.label)
             return (stack,)
+        locked = canvas.session.objects.locked()
+        here = [one for one in here if one not in locked]
         if self.whom is Whom.SELECTED:
             here = [one for one in here if one in self.selected | {stack.label}]
         if not here:
             raise UserError(
-                f"There is no mask of {_WHOSE[self.whom]} on this slice; click on an "
-                "object first."
+                f"There is no mask of {_WHOSE[self.whom]} on this slice that is not "
+                "locked; click on an object first."
             )
         return tuple(replace(stack, label=label) for label in here)
 
     def _interpolate(self, canvas: Canvas, stack: ObjectStack, start: int) -> None:
         from napari_simpleclick.workflow.propagation_run import fill
 
+        try:
+            canvas.session.objects.check_unlocked(stack.label)
+        except UserError as error:
+            self.failed.emit(error)
+            return
         self._begin(canvas, (stack,), start, fill)
 
     def _begin(
@@ -324,25 +332,19 @@ class Propagator:
         if run is not self.run:
             return
         self.run = None
-        try:
-            run.canvas.session.objects.check_unlocked(run.stack.label)
-        except UserError as error:
-            self.failed.emit(error)
-        else:
-            self._write_if_it_stands(run)
-        self.changed.emit()
-
-    def _write_if_it_stands(self, run: PropagationRun) -> None:
         if run.trouble:
             self.failed.emit(UserError(run.trouble))
         elif run.same_image():
             self._write(run)
+        self.changed.emit()
 
     def _write(self, run: PropagationRun) -> None:
         """Write all slices as one undo step, but none that the person changed."""
         canvas, written = run.canvas, Written(run)
         try:
             written.write_all()
+        except UserError as error:
+            self.failed.emit(error)
         except Exception as error:
             self.failed.emit(in_context("A mask was not written", error))
         if written.notes:
@@ -424,8 +426,22 @@ def displayed(canvas: Canvas, axis: int | None = None) -> tuple[ObjectStack, int
     UserError
         If no slice is in view, or if there are no others.
     """
-    object_slice = canvas.session.object_slice(canvas.current_plane())
-    stack = ObjectStack.containing(object_slice, canvas.options.channel_axis, axis)
-    if stack is None or canvas.labels.shape[stack.axis] < 2:
+    axes = ways(canvas)
+    if not axes:
         raise UserError(ONE_SLICE)
+    object_slice = canvas.session.object_slice(canvas.current_plane())
+    stack = ObjectStack.along(object_slice, axis if axis in axes else axes[-1])
     return stack, object_slice.plane.index[stack.axis]
+
+
+def ways(canvas: Canvas) -> list[int]:
+    """List the axes that can be gone through: hidden ones of more than one slice.
+
+    Raises
+    ------
+    UserError
+        If no slice is in view.
+    """
+    plane, shape = canvas.current_plane(), canvas.labels.shape
+    hidden = hidden_axes(plane, canvas.options.channel_axis)
+    return [axis for axis in hidden if shape[axis] > 1]

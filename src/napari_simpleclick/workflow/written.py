@@ -41,8 +41,20 @@ class Written:
         self.left = 0
 
     def write_all(self) -> None:
-        """Write; what was written before an error stands."""
-        objects = [one for one in self.run.objects.values() if one.stands()]
+        """Write; what was written before an error stands.
+
+        Raises
+        ------
+        UserError
+            If all objects were locked meanwhile; one of several is left out.
+        """
+        known, labels = self.run.canvas.session.objects, self.run.objects
+        locked = known.locked()
+        if locked.issuperset(labels):
+            known.check_unlocked(*labels)
+        objects = [
+            one for label, one in labels.items() if label not in locked and one.stands()
+        ]
         for index in sorted({index for one in objects for index in one.patches}):
             reached = [one for one in objects if index in one.patches]
             free = [one for one in reached if not _is_by_hand(one, index)]
