@@ -270,8 +270,8 @@ def write_labels(
     Parameters
     ----------
     path : Path
-        Target; one of `WRITABLE`. PNG holds (H, W) only, as 0 and 255 so that masks can
-        be seen.
+        Target; one of `WRITABLE`. PNG holds (H, W) only; if there is no other label
+        than 1, as 0 and 255 so that it can be seen.
     labels : ndarray
         Integers, their axes in the order of a layer (see `Source.to_layer`); stored as
         the smallest type that holds them.
