@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 CROSS = QColor(255, 217, 77, 190)
 """Colour of the cross; it is seen on dark and bright pixels."""
 
-HEIGHT = 150
-"""Px of the screen, of the view."""
+HEIGHT, LEAST_HEIGHT = 150, 48
+"""Px of the screen, of the view: at most, and at least."""
 
 
 class SliceView(QWidget):  # type: ignore[misc]
-    """Shows what it is given, in the middle of its place.
+    """Shows what it is given, in the middle of its place, which is as high as that.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class SliceView(QWidget):  # type: ignore[misc]
         self.cross = (0.5, 0.5)
         self._pixels: NDArray[np.uint8] | None = None
         self._text = ""
-        self.setFixedHeight(HEIGHT)
+        self.setFixedHeight(LEAST_HEIGHT)
         self.setMinimumWidth(80)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setCursor(Qt.CursorShape.CrossCursor)
@@ -47,11 +47,13 @@ class SliceView(QWidget):  # type: ignore[misc]
     ) -> None:
         """Show a picture, (height, width, 3) uint8 as large as it is to be seen."""
         self._pixels, self._text, self.cross = pixels, "", cross
+        self.setFixedHeight(max(pixels.shape[0], LEAST_HEIGHT))
         self.update()
 
     def show_text(self, text: str) -> None:
         """Say why there is no picture."""
         self._pixels, self._text = None, text
+        self.setFixedHeight(LEAST_HEIGHT)
         self.update()
 
     @property
