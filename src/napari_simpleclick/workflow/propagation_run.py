@@ -19,8 +19,7 @@ from napari_simpleclick.propagation import (
     interpolated,
 )
 from napari_simpleclick.workflow.carried_object import CarriedObject, Patch
-from napari_simpleclick.workflow.counted import counted
-from napari_simpleclick.workflow.review import to_look_at
+from napari_simpleclick.workflow.counted import counted, to_look_at
 from napari_simpleclick.workflow.shared_predictor import SharedPredictor, Stopped
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from psygnal import Signal
 
 from napari_simpleclick.annotation import MaskChange, PropagatedSlice
-from napari_simpleclick.workflow.counted import counted
+from napari_simpleclick.workflow.counted import to_look_at
 from napari_simpleclick.workflow.propagator import LEAST_CONFIDENCE
 
 if TYPE_CHECKING:
@@ -25,12 +25,6 @@ def _nothing_left(profile: Profile) -> str:
     if len(profile.annotated) > 1:
         return "Done: every slice of this object is annotated or accepted."
     return "There is no propagated slice to look at yet; press Both first."
-
-
-def to_look_at(unsure: list[int]) -> str:
-    """Say how many slices are to be looked at, from those of each object."""
-    held = sum(count > 0 for count in unsure)
-    return f"{counted(sum(unsure), 'slice')} to look at, {counted(held, 'object')}"
 
 
 class Review:
