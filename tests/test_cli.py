@@ -340,3 +340,27 @@ def test_masks_and_volumes_as_other_programs_write_them(tmp_path):
     assert result.exit_code == 0, result.output
     assert "is JPEG, which changes values" in result.stderr
     assert nibabel.load(tmp_path / "q.nii.gz").shape == (40, 40, 8, 1)
+
+
+def test_labels_are_propagated_at_once_or_one_alone(tmp_path):
+    image = nibabel.load(MRI)
+    labels = np.zeros(image.shape[:3], np.uint8)
+    labels[15:20, 20:30, 22], labels[20:25, 20:30, 22] = 3, 7
+    nibabel.save(nibabel.Nifti1Image(labels, image.affine), tmp_path / "l.nii.gz")
+    words = ("propagate", MRI, "--mask", tmp_path / "l.nii.gz", "--axis", 2)
+    words = (*words, "--range", "21:23", "--least-confidence", 0)
+    out, report = tmp_path / "o.nii.gz", tmp_path / "r.json"
+    result = run(*words, "-o", out, "--json", report)
+    assert result.exit_code == 0, result.output
+    found = np.asarray(nibabel.load(out).dataobj)
+    assert set(np.unique(found)) == {0, 3, 7}
+    np.testing.assert_array_equal(found[..., 22], labels[..., 22])
+    about = json.loads(report.read_text())["objects"]
+    assert about.keys() == {"3", "7"}
+    assert about["7"]["voxels"] == (found == 7).sum()
+    result = run(*words, "--label", 7, "-o", out)
+    assert result.exit_code == 0, result.output
+    assert set(np.unique(np.asarray(nibabel.load(out).dataobj))) == {0, 7}
+    result = run(*words, "--label", 4, "-o", out)
+    assert result.exit_code == 2
+    assert "no label 4; it has 3, 7" in " ".join(result.stderr.split())

@@ -203,6 +203,8 @@ class Person:
     def propagate(self):
         through = self.hand.panel.sections["propagation"]
         through.reach.setValue(2)
+        through.whom.setCurrentIndex(self.chance.randrange(through.whom.count()))
+        through.whom.activated.emit(through.whom.currentIndex())
         self.hand.key(Qt.Key.Key_T)
 
     def turn(self):

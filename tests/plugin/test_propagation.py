@@ -184,3 +184,38 @@ def test_outlines_of_the_neighbours(open_window, discs, order):
     hand.qtbot.waitUntil(lambda: len(hand.viewer.layers) == len(names) + 1)
     hand.viewer.window.remove_dock_widget(hand.panel)
     assert set(hand.viewer.layers) == names
+
+
+def test_all_objects_of_a_slice_by_the_buttons(open_window, discs):
+    hand = ready(open_window, discs, (12, 30, 30))
+    section = hand.panel.sections["propagation"]
+    hand.press(hand.panel.new_object)
+    hand.click(12, 60, 90)
+    hand.wait(2)
+    before = hand.canvas.mask.data.copy()
+    section.whom.setFocus()
+    QTest.keyClick(section.whom, Qt.Key.Key_End)
+    assert section.whom.currentText() == "All on this slice"
+    assert not section.axis.isVisibleTo(section)
+    section.reach.setValue(3)
+    go(hand, "both")
+    after = hand.canvas.mask.data
+    assert filled(after, 1) == filled(after, 2) == list(range(9, 16))
+    assert "2 objects" in section.outcome.text()
+    hand.key(Qt.Key.Key_Z, CONTROL)
+    np.testing.assert_array_equal(hand.canvas.mask.data, before)
+
+
+def test_the_slider_to_go_along_is_chosen(open_window, discs):
+    series = np.stack([discs[10:14]] * 4)
+    hand = ready(open_window, series, (2, 2, 30, 30), axis_labels=("t", "z", "y", "x"))
+    section = hand.panel.sections["propagation"]
+    assert section.axis.isVisibleTo(section)
+    assert section.axis.currentText().endswith("(4 slices)")
+    assert section.axis.currentData() == 1
+    section.axis.setFocus()
+    QTest.keyClick(section.axis, Qt.Key.Key_Home)
+    assert section.axis.currentData() == 0
+    go(hand, "both")
+    assert filled(hand.canvas.mask.data, axis=0) == [0, 1, 2, 3]
+    assert filled(hand.canvas.mask.data[0]) == [2]

@@ -221,12 +221,15 @@ class Person:
         self.session.requests.clear(self.session.object_slice(self.plane()))
 
     def propagate(self):
-        object_slice = self.session.object_slice(self.plane())
-        change = self.write(object_slice.plane, object_slice.label, self.blob())
-        note = PropagatedSlice(
-            fingerprint(self.read(object_slice)), self.chance.random()
-        )
-        self.session.propagate({object_slice: note}, change)
+        one = self.session.object_slice(self.plane())
+        places = [one, ObjectSlice(one.label % 4 + 1, one.plane)]
+        writes = [self.write(where.plane, where.label, self.blob()) for where in places]
+        notes = {
+            where: PropagatedSlice(fingerprint(self.read(where)), self.chance.random())
+            for where in places
+        }
+        changes = [change for change in writes if change is not None]
+        self.session.propagate(notes, MaskChange.joined(changes))
 
     def delete(self):
         if self.session.requests.pending is None:

@@ -1,11 +1,15 @@
 """Carrying a mask through the slices, and the review, without a window."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_simpleclick.propagation import LEAST_CONFIDENCE
 from napari_simpleclick.workflow import propagator
-from napari_simpleclick.workflow.propagation_run import NO_PAIR, Patch
+from napari_simpleclick.workflow.carried_object import Patch
+from napari_simpleclick.workflow.propagation_run import NO_PAIR
+from napari_simpleclick.workflow.propagator import Whom
 from tests.executors import HeldExecutor
 from tests.workflow.conftest import load_stub
 
@@ -126,7 +130,7 @@ def test_a_click_during_a_run_is_answered_and_kept(held):
     go(held)
     held.executor.release(2)
     run = held.workflow.propagator.run
-    reached = next(iter(run.patches))
+    reached = next(iter(run.objects[1].patches))
     held.click(reached, 60, 90)
     while len(held.answers) < 2:
         held.executor.release()
@@ -143,7 +147,7 @@ def test_a_click_during_a_run_is_answered_and_kept(held):
 def test_painting_during_a_run_is_kept(held):
     go(held)
     held.executor.release(2)
-    reached = next(iter(held.workflow.propagator.run.patches))
+    reached = next(iter(held.workflow.propagator.run.objects[1].patches))
     held.canvas.mask.paint((reached, 80, 20), 1)
     held.executor.release_all()
     assert held.mask[reached, 80, 20] == 1
@@ -325,7 +329,7 @@ def test_a_run_whose_ground_is_gone_is_dropped(held, balls, how):
         canvas.image.data = balls[::-1].copy()
     held.executor.release_all()
     assert held.workflow.propagator.run is None
-    assert run.patches
+    assert run.objects[1].patches
     assert filled(canvas.mask.data) == [12]
     assert held.troubles == []
 
@@ -337,7 +341,7 @@ def test_an_error_keeps_what_was_reached(held):
     held.predictor.errors = [MemoryError("no memory left")]
     held.executor.release_all()
     assert sentences(held) == ["no memory left"]
-    assert filled(held.mask) == sorted({12, *run.patches})
+    assert filled(held.mask) == sorted({12, *run.objects[1].patches})
 
 
 def test_without_a_mask_a_sentence_says_what_to_do(open_image, balls):
@@ -402,3 +406,169 @@ def test_a_slice_that_turns_out_empty_can_be_kept():
     mask = np.zeros((4, 5), bool)
     mask[1:3, 2] = True
     assert (Patch.cut(mask).paste((4, 5)) == mask).all()
+
+
+def two(open_image, data, places, executor=None):
+    """Several objects, clicked on one slice."""
+    person = open_image(data, executor)
+    for number, place in enumerate(places):
+        if number:
+            person.workflow.new_object()
+        person.click(*place)
+        if executor is not None:
+            executor.release_all()
+    person.workflow.propagator.whom = Whom.ALL
+    return person
+
+
+BOTH = ((12, 30, 30), (12, 60, 90))
+
+
+def test_all_objects_of_a_slice_go_in_one_undo_step(open_image, balls):
+    person = two(open_image, balls, BOTH)
+    before = person.mask.copy()
+    go(person, 4)
+    after = person.mask.copy()
+    assert filled(after, 1) == filled(after, 2) == list(range(8, 17))
+    np.testing.assert_array_equal(after[12], before[12])
+    assert profile(person).sentence == "Slices 8\N{EN DASH}16: 2 objects."
+    person.workflow.choose(1)
+    assert set(profile(person).confidence) == {*range(8, 12), *range(13, 17)}
+    assert profile(person).sentence.endswith("2 objects.")
+    person.workflow.undo()
+    np.testing.assert_array_equal(person.mask, before)
+    person.workflow.redo()
+    np.testing.assert_array_equal(person.mask, after)
+    assert person.troubles == []
+
+
+def test_selected_objects_alone_are_carried(open_image, balls):
+    person = two(open_image, balls, (*BOTH, (12, 30, 32)))
+    person.workflow.propagator.whom = Whom.SELECTED
+    person.workflow.propagator.selected = frozenset({2})
+    person.workflow.choose(2)
+    go(person, 2)
+    assert filled(person.mask, 1) == [12]
+    assert filled(person.mask, 2) == [10, 11, 12, 13, 14]
+
+
+@pytest.fixture
+def halves():
+    """Two blocks that touch along column 40, one brighter than the other."""
+    volume = np.full((9, 80, 80), 40, np.uint8)
+    volume[:, 20:60, 15:40] = 180
+    volume[:, 20:60, 40:65] = 240
+    return volume
+
+
+def test_objects_that_touch_are_kept_apart(open_image, halves):
+    person = two(open_image, halves, ((4, 5, 5), (4, 75, 75)))
+    person.mask[4] = 0
+    person.canvas.mask.data_setitem(np.nonzero(halves == 180), 0)
+    drawn = np.zeros_like(person.mask)
+    drawn[4, 20:60, 15:40], drawn[4, 20:60, 40:65] = 1, 2
+    for label in (1, 2):
+        where = np.nonzero(drawn == label)
+        person.canvas.mask.data_setitem(where, np.uint16(label))
+    go(person, 3)
+    for index in range(1, 8):
+        for label in (1, 2):
+            found, truth = person.mask[index] == label, drawn[4] == label
+            overlap = (found & truth).sum() / (found | truth).sum()
+            assert overlap > 0.8, (index, label)
+
+
+def test_what_is_there_by_hand_or_locked_is_protected(open_image, balls):
+    person = two(open_image, balls, BOTH)
+    person.click(14, 60, 90)
+    third = np.nonzero(np.ones((3, 3)))
+    where = (np.full(9, 11), 30 + third[0], 30 + third[1])
+    person.canvas.mask.data_setitem(where, np.uint16(3))
+    person.workflow.object_list.lock([3])
+    before = person.mask.copy()
+    person.go(12)
+    go(person, 3)
+    np.testing.assert_array_equal(person.mask[14] == 2, before[14] == 2)
+    np.testing.assert_array_equal(person.mask == 3, before == 3)
+    assert filled(person.mask, 1) == list(range(9, 16))
+    assert filled(person.mask, 2) == list(range(9, 15))
+
+
+def test_a_locked_object_is_not_carried_with_the_others(open_image, balls):
+    person = two(open_image, balls, BOTH)
+    person.workflow.object_list.lock([1])
+    go(person, 2)
+    assert filled(person.mask, 1) == [12]
+    assert filled(person.mask, 2) == [10, 11, 12, 13, 14]
+    person.workflow.object_list.lock([2])
+    go(person, 2)
+    assert "no mask of any object on this slice" in sentences(person)[0]
+
+
+def test_what_one_object_gives_up_another_may_have(open_image, balls):
+    person = two(open_image, balls, BOTH)
+    go(person, 2)
+    first = person.mask.copy()
+    swapped = np.zeros_like(first)
+    swapped[first == 1], swapped[first == 2] = 2, 1
+    for _ in range(3):
+        person.workflow.undo()
+    assert not person.mask.any()
+    person.workflow.choose(2)
+    person.click(*BOTH[0])
+    person.workflow.choose(1)
+    person.click(*BOTH[1])
+    go(person, 2)
+    np.testing.assert_array_equal(person.mask, swapped)
+
+
+def test_cancel_keeps_what_all_have_reached(open_image, balls):
+    person = two(open_image, balls, BOTH, HeldExecutor())
+    person.executor.holding = True
+    go(person)
+    person.executor.release(4)
+    assert person.workflow.propagator.run is not None
+    person.workflow.propagator.cancel()
+    person.executor.release_all()
+    assert person.workflow.propagator.run is None
+    assert len(filled(person.mask, 1)) == len(filled(person.mask, 2)) == 3
+    assert "2 objects, cancelled" in profile(person).sentence
+
+
+def test_the_review_goes_from_object_to_object(open_image, balls):
+    person = two(open_image, balls, BOTH)
+    go(person, 4)
+    notes = person.canvas.session.objects.propagated
+    doubtful = {
+        where: replace(note, confidence=0.2)
+        for label in (1, 2)
+        for where, note in notes.of(label).items()
+        if where.plane.index[0] in (9, 10)
+    }
+    person.canvas.session.propagate(doubtful, None)
+    person.workflow.choose(1)
+    person.workflow.check_next()
+    seen = set()
+    for _ in range(4):
+        seen.add((person.canvas.session.label, here(person)))
+        person.workflow.accept()
+        person.workflow.check_next()
+    assert seen == {(1, 9), (1, 10), (2, 9), (2, 10)}
+    assert "slices to look at, 2 objects" in " ".join(person.said)
+
+
+def test_a_time_series_is_gone_through_along_time(open_image, balls):
+    person = ready(open_image, np.stack([balls] * 5), (2, *PLACE))
+    person.workflow.propagator.axis = 0
+    go(person, 1)
+    assert filled(person.mask) == [1, 2, 3]
+    assert filled(person.mask[1]) == [12]
+    person.workflow.propagator.go_to(3)
+    assert person.canvas.current_plane().index == (3, 12, 0, 0)
+    assert profile(person).length == 5
+
+
+def test_an_axis_of_one_slice_is_passed_over(open_image, balls):
+    person = ready(open_image, balls[:, None], (12, 0, 30, 30))
+    go(person, 1)
+    assert filled(person.mask) == [11, 12, 13]

@@ -9,6 +9,7 @@ from napari_simpleclick.annotation.object_slice import (
     ObjectSlice,
     ObjectStack,
     fingerprint,
+    hidden_axes,
 )
 from napari_simpleclick.annotation.objects import Objects, plain_name
 from napari_simpleclick.annotation.placed_prompt import PlacedPrompt, PlacedPrompts
@@ -54,5 +55,6 @@ __all__ = [
     "Verdict",
     "VoxelCounts",
     "fingerprint",
+    "hidden_axes",
     "plain_name",
 ]

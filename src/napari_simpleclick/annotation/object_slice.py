@@ -57,12 +57,13 @@ class ObjectStack:
 
         With several hidden axes it follows the last one but ``skip``, that of channels.
         """
-        plane = object_slice.plane
-        shown = (*plane.axes, skip)
-        hidden = [axis for axis in range(len(plane.index)) if axis not in shown]
-        if not hidden:
-            return None
-        return cls(object_slice.label, _moved(plane, hidden[-1], 0), hidden[-1])
+        hidden = hidden_axes(object_slice.plane, skip)
+        return cls.along(object_slice, hidden[-1]) if hidden else None
+
+    @classmethod
+    def along(cls, object_slice: ObjectSlice, axis: int) -> ObjectStack:
+        """Find the stack of a slice that follows an axis."""
+        return cls(object_slice.label, _moved(object_slice.plane, axis, 0), axis)
 
     def object_slice(self, index: int) -> ObjectSlice:
         """Name the object on a slice."""
@@ -78,6 +79,12 @@ class ObjectStack:
         place, own, axis = object_slice.plane.index, self.plane.index, self.axis
         others = place[:axis] == own[:axis] and place[axis + 1 :] == own[axis + 1 :]
         return place[axis] if others else None
+
+
+def hidden_axes(plane: Plane, skip: int | None = None) -> list[int]:
+    """List the axes that slices can follow, but ``skip``, that of channels."""
+    shown = (*plane.axes, skip)
+    return [axis for axis in range(len(plane.index)) if axis not in shown]
 
 
 def _moved(plane: Plane, axis: int, index: int) -> Plane:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from napari_simpleclick.cli.common import (
@@ -20,7 +21,9 @@ from napari_simpleclick.cli.common import (
 from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
-    from napari_simpleclick.propagation import PropagatedMask
+    from numpy.typing import NDArray
+
+    from napari_simpleclick.propagation import PropagatedLabels
 
 app = typer.Typer()
 
@@ -31,12 +34,18 @@ def propagate(
     volume: Annotated[Path, typer.Argument(help="Volume file, or DICOM folder.")],
     mask: Annotated[
         Path,
-        typer.Option(help="Annotation: one slice, or a volume with annotated slices."),
+        typer.Option(
+            help="Annotation: one slice, or a volume with annotated slices. Of several "
+            "labels each is an object, and all are carried at once."
+        ),
     ],
     axis: Annotated[int, typer.Option(help="Axis that the slices follow, 0 to 2.")],
     slice_: Annotated[
         int | None,
         typer.Option("--slice", help="Annotated slice to start from; default all."),
+    ] = None,
+    label: Annotated[
+        int | None, typer.Option(min=1, help="The only label of the mask to carry.")
     ] = None,
     range_: Annotated[
         str | None,
@@ -61,7 +70,7 @@ def propagate(
     from napari_simpleclick.images import files, lazy_array
     from napari_simpleclick.images.source import Source
     from napari_simpleclick.inference import Predictor
-    from napari_simpleclick.propagation import propagate_mask
+    from napari_simpleclick.propagation import propagate_labels
     from napari_simpleclick.weights import load_weights
 
     if out is None and report is None:
@@ -83,12 +92,13 @@ def propagate(
             f"'{volume}' has the shape {image.shape} and is no volume; give one with "
             "three axes, such as one of its times or channels."
         )
-    annotation = files.read_mask(mask, flat, lambda sentence: warn([sentence]))
+    labels = files.read_labels(mask, flat, lambda sentence: warn([sentence]))
+    annotation = _chosen(labels, label)
     predictor = Predictor(load_weights(weights)[0])
     started = time.perf_counter()
     with progress_bar() as bar:
         task = bar.add_task("Slices", total=None)
-        result = propagate_mask(
+        result = propagate_labels(
             predictor,
             array,
             annotation,
@@ -103,7 +113,7 @@ def propagate(
     seconds = time.perf_counter() - started
     if out is not None:
         source = Source.of_file(image)
-        found = result.mask.reshape(image.shape)
+        found = result.labels.reshape(image.shape)
         files.write_labels(out, source.to_layer(found), source)
     if report is not None:
         text = json.dumps(_summary(result, seconds, weights), indent=2)
@@ -130,21 +140,53 @@ def _parse_range(text: str | None) -> tuple[int | None, int | None]:
     return low, high
 
 
-def _described(result: PropagatedMask) -> str:
-    """How large the object is, and which slices it fills."""
-    filled = sorted({*result.annotated, *result.confidence})
-    count = f"{int(result.mask.sum()):,} voxels on "
+def _chosen(labels: NDArray[Any], label: int | None) -> NDArray[Any]:
+    """Labels to carry: one that was asked for, or all; a single one becomes 1."""
+    present = [int(one) for one in np.unique(labels) if one > 0]
+    if label is not None:
+        if label not in present:
+            known = ", ".join(str(one) for one in present) or "none"
+            raise UserError(f"The mask has no label {label}; it has {known}.")
+        return np.where(labels == label, labels, 0)
+    if len(present) < 2:
+        return (labels > 0).astype(np.uint8)
+    return np.where(labels > 0, labels, 0)
+
+
+def _described(result: PropagatedLabels) -> str:
+    """How large the objects are, and which slices they fill."""
+    filled = sorted(
+        {one for own in result.annotated.values() for one in own}
+        | {one for own in result.confidence.values() for one in own}
+    )
+    count = f"{np.count_nonzero(result.labels):,} voxels on "
+    if len(result.annotated) > 1:
+        count = f"{len(result.annotated)} objects, {count}"
     if len(filled) == 1:
         return f"{count}slice {filled[0]} alone; no neighbour was sure enough"
     return f"{count}{len(filled)} slices from {filled[0]} to {filled[-1]}"
 
 
-def _summary(result: PropagatedMask, seconds: float, weights: str) -> dict[str, Any]:
-    return {
-        "weights": weights,
-        "annotated": list(result.annotated),
-        "confidence": {str(k): round(c, 3) for k, c in result.confidence.items()},
-        "endings": [[index, ending.value] for index, ending in result.endings],
-        "voxels": int(result.mask.sum()),
+def _summary(result: PropagatedLabels, seconds: float, weights: str) -> dict[str, Any]:
+    """Make the report; with several objects it has a part for each."""
+    about = {label: _about(result, label) for label in result.annotated}
+    end = {
+        "voxels": int(np.count_nonzero(result.labels)),
         "seconds": round(seconds, 2),
+    }
+    if len(about) == 1:
+        return {"weights": weights, **next(iter(about.values())), **end}
+    objects = {
+        str(label): {**one, "voxels": int(np.count_nonzero(result.labels == label))}
+        for label, one in about.items()
+    }
+    return {"weights": weights, "objects": objects, **end}
+
+
+def _about(result: PropagatedLabels, label: int) -> dict[str, Any]:
+    confidence, endings = result.confidence[label], result.endings[label]
+    return {
+        "annotated": list(result.annotated[label]),
+        "confidence": {str(k): round(c, 3) for k, c in confidence.items()},
+        "endings": [[index, ending.value] for index, ending in endings],
     }

@@ -254,6 +254,7 @@ class Panel(Docked):
         self.clear.clicked.connect(flow.clear)
         self.start.clicked.connect(self._on_image)
         self.copy_details.clicked.connect(self._on_copy)
+        self.views.turned.connect(self.sections["three views"].keep_point)
         self.help.tour.clicked.connect(self.tour.begin)
         viewer = self.controller.viewer
         viewer.layers.selection.events.active.connect(self._on_selected)

@@ -1,4 +1,4 @@
-"""What the person has chosen for good: model, device, keys, tour seen."""
+"""What the person has chosen for good: model, device, keys, views."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class Settings:
         Keys that differ from the usual ones, see :class:`.keys.Keys`.
     tour : bool
         Whether the tour is still to be shown.
+    three_views : bool
+        Whether the small views across the displayed slice are shown.
     """
 
     model: str = "bundled"
@@ -34,6 +36,7 @@ class Settings:
     precision: str = "auto"
     keys: str = ""
     tour: bool = True
+    three_views: bool = False
 
 
 def load() -> Settings:

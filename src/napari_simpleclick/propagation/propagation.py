@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from napari_simpleclick.inference import Predictor
 
 Mask = NDArray[np.bool_]
+Way = Generator[ReachedSlice, ReachedSlice | None, None]
+"""Steps of an object one way; what is sent back is gone on from."""
 
 
 def _nothing(index: int) -> Mask | None:
@@ -81,6 +84,10 @@ class Propagation:
             )
         self._walk = Walk(self.predictor, self.slices, self.start, self.mask)
 
+    def look_at(self, focus: Mask | None) -> None:
+        """Choose what the network is shown around a mask, (H, W); None for its own."""
+        self._walk.focus = focus
+
     def run(self, low: int, high: int) -> Iterator[ReachedSlice]:
         """Go from the annotated slice down to ``low`` and up to ``high``.
 
@@ -98,29 +105,43 @@ class Propagation:
         self.endings = []
         for stop in (low, high):
             if stop != self.start:
-                yield from self._one_way(stop)
+                yield from self.one_way(stop)
 
-    def _one_way(self, stop: int) -> Iterator[ReachedSlice]:
+    def one_way(self, stop: int) -> Way:
+        """Go from the annotated slice to another, which is not the same.
+
+        Parameters
+        ----------
+        stop : int
+            The last slice to fill in.
+
+        Yields
+        ------
+        Step
+            As :meth:`run` does; what is sent back in its place is gone on from.
+        """
         onward = 1 if stop > self.start else -1
         steps: dict[int, ReachedSlice] = {}
-        walk: Iterator[ReachedSlice] | None = self._walk.to(stop, self.least_confidence)
+        walk: Way | None = self._walk.to(stop, self.least_confidence)
         ending: Ending | None = None
+        settled: ReachedSlice | None = None
         for index in range(self.start + onward, stop + onward, onward):
             mask = self.annotated(index)
             if mask is not None:
                 between = dict(self._meet(index, mask, steps))
-                yield from between.values()
+                for place, step in list(between.items()):
+                    between[place] = (yield step) or step
                 if len(steps | between) == abs(index - self.start) - 1:
                     ending, steps = Ending.MET, steps | between
                 break
-            step = next(walk, None) if walk is not None else None
-            if step is None:
+            reached = None if walk is None else onwards(walk, settled)
+            if reached is None:
                 walk = None
             else:
-                steps[index] = step
-                yield step
-        reached = max(steps, key=lambda index: onward * index, default=self.start)
-        self.endings.append((reached, ending or self._walk.ending))
+                settled = (yield reached) or reached
+                steps[index] = settled
+        last = max(steps, key=lambda index: onward * index, default=self.start)
+        self.endings.append((last, ending or self._walk.ending))
 
     def _meet(
         self, other: int, mask: Mask, steps: dict[int, ReachedSlice]
@@ -135,6 +156,22 @@ class Propagation:
             there = steps.get(step.index)
             both = step if there is None else combine(there, step, share)
             yield step.index, both
+
+
+def onwards(way: Way, settled: ReachedSlice | None) -> ReachedSlice | None:
+    """Take a way's next step, going on from what became of the last; None at its end.
+
+    Parameters
+    ----------
+    way : Way
+        The way.
+    settled : ReachedSlice or None
+        What to go on from; None for its last step as it was, or for the first one.
+    """
+    try:
+        return way.send(settled)
+    except StopIteration:
+        return None
 
 
 def interpolated(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.planes import Plane
 from napari_simpleclick.propagation.propagation import Propagation
+from napari_simpleclick.propagation.side_by_side import Leg, SideBySide
 from napari_simpleclick.propagation.walk import LEAST_CONFIDENCE, Ending, Slices
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from napari_simpleclick.inference import Predictor
 
 Mask = NDArray[np.bool_]
+
+SLICES_AT_HAND = 4
+"""Slices of the image that are kept while several objects go through them."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,24 @@ class PropagatedMask:
     annotated: tuple[int, ...]
     confidence: dict[int, float]
     endings: list[tuple[int, Ending]]
+
+
+@dataclass(frozen=True)
+class PropagatedLabels:
+    """Objects in a volume.
+
+    Parameters
+    ----------
+    labels : ndarray
+        Of the volume's shape and the type of the annotation, 0 for none.
+    annotated, confidence, endings : dict
+        Label to what :class:`PropagatedMask` says of one object.
+    """
+
+    labels: NDArray[Any]
+    annotated: dict[int, tuple[int, ...]]
+    confidence: dict[int, dict[int, float]]
+    endings: dict[int, list[tuple[int, Ending]]]
 
 
 def propagate_mask(
@@ -108,37 +131,116 @@ def propagate_mask(
     >>> found.annotated, found.mask.shape
     ((0,), (3, 64, 64))
     """
+    found = propagate_labels(
+        predictor,
+        volume,
+        (np.asarray(mask) > 0).astype(np.uint8),
+        axis,
+        index,
+        low=low,
+        high=high,
+        window=window,
+        spacing=spacing,
+        least_confidence=least_confidence,
+        report=report,
+    )
+    return PropagatedMask(
+        found.labels > 0, found.annotated[1], found.confidence[1], found.endings[1]
+    )
+
+
+def propagate_labels(
+    predictor: Predictor,
+    volume: Any,
+    labels: NDArray[Any],
+    axis: int,
+    index: int | None = None,
+    *,
+    low: int | None = None,
+    high: int | None = None,
+    window: Window | None = None,
+    spacing: tuple[float, ...] = (1.0, 1.0, 1.0),
+    least_confidence: float = LEAST_CONFIDENCE,
+    report: Callable[[int], None] = lambda _: None,
+) -> PropagatedLabels:
+    """Carry several objects through a volume at once, kept apart where they touch.
+
+    A pixel that two of them claim goes to the surer one, by its log-odds. On its
+    annotated slices an object keeps its pixels.
+
+    Parameters
+    ----------
+    predictor, volume, axis, low, high, window, spacing, least_confidence, report
+        As for :func:`propagate_mask`.
+    labels : ndarray
+        The objects, of any integer type and 0 for none: a slice (H, W), which needs
+        ``index``, or a volume (A, B, C). An object is annotated on every slice that
+        holds a pixel of it.
+    index : int or None
+        The annotated slice to start from, of all objects on it; others stay as they
+        are. None starts from all annotated slices of every object.
+
+    Returns
+    -------
+    PropagatedLabels
+        The objects.
+
+    Raises
+    ------
+    UserError
+        If shapes do not fit, a number is out of range, or nothing is annotated.
+    """
     shape = tuple(int(side) for side in volume.shape[:3])
     planes = _planes(shape, axis)
-    full, annotated = _annotations(mask, shape, axis, index, planes)
+    full, annotated = _annotations(labels, shape, axis, index, planes)
     low, high = _range(low, high, index, len(planes))
     rows, columns = planes[0].axes
     slices = Slices(
-        lambda number: planes[number].read(volume),
+        lru_cache(SLICES_AT_HAND)(lambda number: planes[number].read(volume)),
         window,
         (spacing[rows], spacing[columns]),
     )
-    confidence: dict[int, float] = {}
-    endings: list[tuple[int, Ending]] = []
+    legs: list[Leg] = []
+    for label, own in annotated.items():
+        starts = [one for one in own if low <= one <= high and index in (None, one)]
+        for start in starts:
+            propagation = Propagation(
+                predictor,
+                slices,
+                start,
+                planes[start].read(full) == label,
+                partial(_annotated_mask, full, planes, label),
+                least_confidence,
+            )
+            first = start == starts[0]
+            legs.append(Leg(label, propagation, low if first else start, high))
+    view_px = predictor.input_side if predictor.encodes_once else None
     result = full.copy()
-    starts = annotated if index is None else (index,)
-    starts = tuple(start for start in starts if low <= start <= high)
-    for start in starts:
-        run = Propagation(
-            predictor,
-            slices,
-            start,
-            planes[start].read(full),
-            lambda k: planes[k].read(full) if k in annotated else None,
-            least_confidence,
-        )
-        downwards = index is not None or start == starts[0]
-        for step in run.run(low if downwards else start, high):
-            result[planes[step.index].indexer] = step.mask
-            confidence[step.index] = step.confidence
-            report(step.index)
-        endings += run.endings
-    return PropagatedMask(result, annotated, dict(sorted(confidence.items())), endings)
+    confidence: dict[int, dict[int, float]] = {label: {} for label in annotated}
+    taken = partial(_taken, full, planes)
+    for label, step in SideBySide(legs, taken, view_px).run():
+        there = result[planes[step.index].indexer]
+        there[there == label] = 0
+        there[step.mask] = label
+        confidence[label][step.index] = step.confidence
+        report(step.index)
+    endings: dict[int, list[tuple[int, Ending]]] = {label: [] for label in annotated}
+    for leg in legs:
+        endings[leg.label] += leg.propagation.endings
+    confidence = {label: dict(sorted(one.items())) for label, one in confidence.items()}
+    return PropagatedLabels(result, annotated, confidence, endings)
+
+
+def _annotated_mask(
+    full: NDArray[Any], planes: list[Plane], label: int, index: int
+) -> Mask | None:
+    mask = planes[index].read(full) == label
+    return mask if mask.any() else None
+
+
+def _taken(full: NDArray[Any], planes: list[Plane], index: int) -> Mask:
+    """Tell which pixels of a slice are annotated."""
+    return planes[index].read(full) > 0
 
 
 def _planes(shape: tuple[int, ...], axis: int) -> list[Plane]:
@@ -156,24 +258,23 @@ def _planes(shape: tuple[int, ...], axis: int) -> list[Plane]:
 
 
 def _annotations(
-    mask: NDArray[Any],
+    labels: NDArray[Any],
     shape: tuple[int, ...],
     axis: int,
     index: int | None,
     planes: list[Plane],
-) -> tuple[Mask, tuple[int, ...]]:
-    """Annotations as a volume, and their slices."""
+) -> tuple[NDArray[Any], dict[int, tuple[int, ...]]]:
+    """Annotations as a volume, and the annotated slices of each object to carry."""
     if index is not None and not 0 <= index < len(planes):
         raise UserError(
             f"Slice {index} is out of range: axis {axis} has slices 0 to "
             f"{len(planes) - 1}."
         )
-    full = np.zeros(shape, bool)
-    if mask.shape == shape:
-        full = np.asarray(mask) > 0
-    elif mask.shape != planes[0].size(shape):
+    if labels.shape == shape:
+        full = np.array(labels)
+    elif labels.shape != planes[0].size(shape):
         raise UserError(
-            f"The mask has shape {mask.shape}, but a slice of this volume has "
+            f"The mask has shape {labels.shape}, but a slice of this volume has "
             f"{planes[0].size(shape)} and the volume {shape}; give one of the two."
         )
     elif index is None:
@@ -181,13 +282,19 @@ def _annotations(
             "A mask of one slice needs the number of that slice; give it (--slice)."
         )
     else:
-        full[planes[index].indexer] = np.asarray(mask) > 0
-    others = tuple(a for a in range(3) if a != axis)
-    annotated = tuple(int(k) for k in np.flatnonzero(full.any(axis=others)))
-    if not annotated or (index is not None and index not in annotated):
+        full = np.zeros(shape, labels.dtype)
+        full[planes[index].indexer] = labels
+    annotated: dict[int, tuple[int, ...]] = {}
+    for number, plane in enumerate(planes):
+        for label in np.unique(plane.read(full)):
+            if label > 0:
+                annotated[int(label)] = (*annotated.get(int(label), ()), number)
+    if index is not None:
+        annotated = {label: own for label, own in annotated.items() if index in own}
+    if not annotated:
         where = "" if index is None else f" on slice {index}"
         raise UserError(f"The mask is empty{where}; annotate the object there first.")
-    return full, annotated
+    return full, dict(sorted(annotated.items()))
 
 
 def _range(

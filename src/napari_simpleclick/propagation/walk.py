@@ -19,7 +19,7 @@ from napari_simpleclick.propagation.motion import follow
 from napari_simpleclick.propagation.voting import Voters, Votes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from napari_simpleclick.inference import Predictor
 
@@ -117,6 +117,9 @@ class Walk:
     ----------
     ending : Ending
         Why the last walk stopped.
+    focus : ndarray or None
+        (H, W) bool, what the network's view is chosen around, so that several objects
+        share one; None for the object itself.
     """
 
     def __init__(
@@ -126,13 +129,14 @@ class Walk:
         picture = slices.read(start)
         self.slices = replace(slices, window=slices.window or default_window(picture))
         self.ending = Ending.RANGE
+        self.focus: Mask | None = None
         self._mask = mask
         self._picture = picture
         self._voters: Voters | None = None
 
     def to(
         self, stop: int, least_confidence: float = LEAST_CONFIDENCE
-    ) -> Iterator[ReachedSlice]:
+    ) -> Generator[ReachedSlice, ReachedSlice | None, None]:
         """Walk up to a slice, and that included.
 
         Parameters
@@ -145,8 +149,9 @@ class Walk:
         Yields
         ------
         Step
-            One per slice, in the order of walking. Afterwards ``ending`` says why
-            there are no more.
+            One per slice, in the order of walking. What is sent back in its place, such
+            as less of it, is gone on from. Afterwards ``ending`` says why there are no
+            more.
         """
         self.ending = Ending.RANGE
         voters = self._learn()
@@ -164,8 +169,12 @@ class Walk:
                 self.ending = Ending.UNSURE
             if self.ending is not Ending.RANGE:
                 return
-            mask, confidence = step.mask, confidence * step.confidence
-            yield replace(step, confidence=confidence)
+            step = replace(step, confidence=confidence * step.confidence)
+            settled = (yield step) or step
+            mask, confidence = settled.mask, settled.confidence
+            if not mask.any():
+                self.ending = Ending.GONE
+                return
 
     def _learn(self) -> Voters:
         """Rehearse on the annotated slice, once for both directions."""
@@ -210,7 +219,9 @@ class Walk:
         click = Click(box.row_min + row, box.column_min + column)
         full = np.zeros(self._mask.shape, bool)
         full[box.slices] = prior
-        answer, _ = self.predictor.predict([click], full, state=ObjectState())
+        answer, _ = self.predictor.predict(
+            [click], full, state=ObjectState(), focus=self.focus
+        )
         chance = answer[box.slices]
         chance = np.clip(chance, 1e-4, 1 - 1e-4)
         return np.asarray(np.log(chance / (1 - chance)))

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from napari_simpleclick.annotation import Mask, fingerprint
 from napari_simpleclick.propagation import (
     LEAST_CONFIDENCE,
     Ending,
+    Leg,
     Propagation,
+    SideBySide,
     Slices,
     interpolated,
 )
-from napari_simpleclick.workflow.mask_array import release
-from napari_simpleclick.workflow.merging import support
+from napari_simpleclick.workflow.carried_object import CarriedObject, Patch
+from napari_simpleclick.workflow.counted import counted, to_look_at
 from napari_simpleclick.workflow.shared_predictor import SharedPredictor, Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from napari_simpleclick.annotation import ObjectStack
+    from napari_simpleclick.annotation import Mask, ObjectStack
     from napari_simpleclick.inference import Predictor
     from napari_simpleclick.workflow.canvas import Canvas
     from napari_simpleclick.workflow.engine import PredictionEngine
@@ -33,43 +35,13 @@ NO_PAIR = (
     "another slice first."
 )
 
-
-class Patch(NamedTuple):
-    """A mask on a slice, without the empty rows and columns around it.
-
-    Parameters
-    ----------
-    where : tuple of slice
-        Rows and columns.
-    inside : ndarray
-        The mask there, bool.
-    confidence : float or None
-        0 to 1; None where the image was not looked at.
-    """
-
-    where: tuple[slice, slice]
-    inside: Mask
-    confidence: float | None
-
-    @classmethod
-    def cut(cls, mask: Mask, confidence: float | None = None) -> Patch:
-        """Cut the object out of a slice."""
-        where = support(mask)
-        return cls(where, mask[where].copy(), confidence)
-
-    def paste(self, shape: tuple[int, ...]) -> Mask:
-        """Put the object back into an empty slice."""
-        full = np.zeros(shape, bool)
-        full[self.where] = self.inside
-        return full
+SLICES_AT_HAND = 4
+"""Slices of the image that are kept while several objects go through them."""
 
 
 @dataclass(eq=False)
 class PropagationRun:
-    """A propagation of one object from one slice.
-
-    It is made on the main thread and then worked on by another, in which
-    :meth:`annotated` looks at the mask slice by slice.
+    """A propagation of one object or several from one slice.
 
     Parameters
     ----------
@@ -77,19 +49,15 @@ class PropagationRun:
         The image and its mask.
     engine : PredictionEngine
         The model.
-    stack : ObjectStack
-        The object and its slices.
+    stacks : tuple of ObjectStack
+        The objects, and their slices.
     start : int
-        The slice it starts from.
+        The slice they start from.
 
     Attributes
     ----------
-    patches : dict
-        What was reached, by slice number.
-    before : dict
-        Fingerprints of the masks that were there when a slice was walked over.
-    anchors : set of int
-        Annotated slices that it came to.
+    objects : dict
+        Label to :class:`CarriedObject`.
     sentence : str
         How it ended.
     trouble : str
@@ -98,11 +66,8 @@ class PropagationRun:
 
     canvas: Canvas
     engine: PredictionEngine
-    stack: ObjectStack
+    stacks: tuple[ObjectStack, ...]
     start: int
-    patches: dict[int, Patch] = field(default_factory=dict)
-    before: dict[int, bytes] = field(default_factory=dict)
-    anchors: set[int] = field(default_factory=set)
     sentence: str = ""
     trouble: str = ""
 
@@ -110,119 +75,107 @@ class PropagationRun:
         """Take a snapshot of the canvas, which only the main thread may touch."""
         self.predictor = SharedPredictor(self.engine)
         self.source, self.view = self.canvas.source(), self.canvas.view()
-        self.spacing = self.canvas.spacing(self.stack.plane)
-        self.length = int(self.canvas.labels.shape[self.stack.axis])
-        self._labels = self.canvas.labels
-        self._held = bool(self.mask(self.start).any())
+        self._first = first = self.stacks[0]
+        self.spacing = self.canvas.spacing(first.plane)
+        self._labels, self._overwrite = (
+            self.canvas.labels,
+            self.canvas.options.overwrite,
+        )
+        self.length = int(self._labels.shape[first.axis])
+        self.objects = {
+            stack.label: CarriedObject(
+                self.canvas, stack, self.start, self.predictor.check
+            )
+            for stack in self.stacks
+        }
+        self.read = lru_cache(SLICES_AT_HAND)(self._read)
 
-    def read(self, index: int) -> Any:
+    def _read(self, index: int) -> Any:
         """Read a slice of the image."""
-        return self.view.read(self.stack.object_slice(index).plane)
+        return self.view.read(self._first.object_slice(index).plane)
 
-    def stands(self) -> bool:
-        """Whether the image and the mask that it started from are still there."""
-        same = self.canvas.source() is self.source
-        return same and (not self._held or bool(self.mask(self.start).any()))
+    def of(self, stack: ObjectStack) -> CarriedObject | None:
+        """Find an object, if it goes through these slices."""
+        found = self.objects.get(stack.label)
+        return found if found is not None and found.stack == stack else None
 
-    def mask(self, index: int) -> Mask:
-        """Read the object's present mask on a slice."""
-        labels = self.stack.object_slice(index).plane.read(self._labels)
-        return np.asarray(labels == self.stack.label)
+    def same_image(self) -> bool:
+        """Whether the image is still there."""
+        return self.canvas.source() is self.source
 
-    def release(self) -> None:
-        """Let go of the mask's slices that were looked at."""
-        release(self._labels)
+    def taken(self, index: int) -> Mask | None:
+        """Tell which pixels of a slice no object of the run may have.
 
-    def annotated(self, index: int) -> Mask | None:
-        """Read a slice's mask if someone made it, and remember what was there."""
-        self.predictor.check()
-        mask = self.mask(index)
-        self.before[index] = fingerprint(mask)
-        self.release()
-        if not self.canvas.session.objects.is_annotated(
-            self.stack.object_slice(index), mask
-        ):
-            return None
-        self.anchors.add(index)
-        return mask
-
-    def legs(self, low: int, high: int) -> list[tuple[int, int, int]]:
-        """Cut a run into stretches, each with its start and its last slices.
-
-        Parameters
-        ----------
-        low, high : int
-            Last slices; low <= start <= high.
-
-        Returns
-        -------
-        list of tuple
-            Annotated slice, and the last slice below and above it.
+        They belong to other objects, unless these may be covered, or to an object of
+        the run which someone has annotated there.
         """
-        first, last = (self._end_of_annotated(stop) for stop in (low, high))
-        if first == last:
-            return [(self.start, low, high)]
-        legs = [(first, low, first), (last, last, high)]
-        return [leg for leg in legs if leg[1] < leg[2]] or [(self.start, low, high)]
+        labels = self._first.object_slice(index).plane.read(self._labels)
+        present = np.flatnonzero(np.bincount(labels.ravel())).tolist()
+        kept = [label for label in present if label and self._keeps(label, index)]
+        return np.isin(labels, kept) if kept else None
 
-    def _end_of_annotated(self, stop: int) -> int:
-        """Last of the annotated slices that follow the displayed one that way."""
-        place, onward = self.start, 1 if stop > self.start else -1
-        own = self.annotated(place)
-        while own is not None and own.any() and place != stop:
-            own = self.annotated(place + onward)
-            if own is not None and own.any():
-                place += onward
-        return place
-
-    def nearest(self, onward: int) -> tuple[int, Mask] | None:
-        """Find the next annotated slice, up or down."""
-        stop = self.length if onward > 0 else -1
-        for index in range(self.start + onward, stop, onward):
-            mask = self.annotated(index)
-            if mask is not None:
-                return index, mask
-        return None
+    def _keeps(self, label: int, index: int) -> bool:
+        """Whether an object's pixels on a slice are not to be taken."""
+        carried = self.objects.get(label)
+        if carried is not None:
+            return carried.is_annotated(index)
+        return not self._overwrite or label in self.canvas.session.objects.locked()
 
 
 def walk(
     run: PropagationRun, low: int, high: int, least_confidence: float
 ) -> Iterator[int]:
-    """Propagate; yields the number of each slice that was reached.
+    """Propagate; yields the number of each slice that an object has reached.
 
-    Where slices next to the displayed one are annotated, it goes on from the last of
-    them, so that what was accepted needs no run of its own.
+    Where slices next to the displayed one are annotated, an object goes on from the
+    last of them, so that what was accepted needs no run of its own.
     """
-    endings: list[tuple[int, Ending, int]] = []
+    cancelled = False
     try:
-        for start, down, up in run.legs(low, high):
-            propagation = Propagation(
-                cast("Predictor", run.predictor),
-                Slices(run.read, run.view.window(), run.spacing),
-                start,
-                run.mask(start),
-                run.annotated,
-                least_confidence,
+        slices = Slices(run.read, run.view.window(), run.spacing)
+        legs = [
+            Leg(
+                label,
+                Propagation(
+                    cast("Predictor", run.predictor),
+                    slices,
+                    start,
+                    carried.mask(start),
+                    carried.annotated,
+                    least_confidence,
+                ),
+                down,
+                up,
             )
-            for step in propagation.run(down, up):
-                run.patches[step.index] = Patch.cut(step.mask, float(step.confidence))
-                yield step.index
-            ways = [way for way, stop in ((-1, down), (1, up)) if stop != start]
-            for (last, why), way in zip(propagation.endings, ways, strict=True):
-                endings.append((last, why, way))
+            for label, carried in run.objects.items()
+            for start, down, up in carried.legs(low, high)
+        ]
+        together = SideBySide(legs, run.taken, run.predictor.view_px)
+        for label, step in together.run():
+            patch = Patch.cut(step.mask, float(step.confidence))
+            run.objects[label].patches[step.index] = patch
+            yield step.index
+        for leg in legs:
+            start = leg.propagation.start
+            ways = [
+                way for way, stop in ((-1, leg.low), (1, leg.high)) if stop != start
+            ]
+            for (last, why), way in zip(leg.propagation.endings, ways, strict=True):
+                run.objects[leg.label].endings.append((last, why, way))
     except Stopped:
-        endings = []
-    run.sentence = describe(run, endings)
+        cancelled = True
+    run.sentence = describe(run, cancelled)
 
 
 def fill(run: PropagationRun) -> Iterator[int]:
     """Interpolate between the annotated slices around; yields slice numbers."""
+    (carried,) = run.objects.values()
     try:
-        here = run.annotated(run.start)
+        here = carried.annotated(run.start)
         around = (
-            run.nearest(-1),
+            carried.nearest(-1),
             None if here is None else (run.start, here),
-            run.nearest(1),
+            carried.nearest(1),
         )
         ends = [end for end in around if end is not None]
         if len(ends) < 2:
@@ -231,33 +184,33 @@ def fill(run: PropagationRun) -> Iterator[int]:
         for (low, first), (high, second) in pairwise(ends):
             for index, mask in interpolated(low, first, high, second):
                 run.predictor.check()
-                run.patches[index] = Patch.cut(mask)
+                carried.patches[index] = Patch.cut(mask)
                 yield index
         names = ", ".join(str(index) for index, _ in ends)
         run.sentence = (
             f"Filled in between slices {names} from their shapes."
-            if run.patches
+            if carried.patches
             else f"There is nothing to fill in between slices {names}."
         )
     except Stopped:
-        run.sentence = describe(run, ())
+        run.sentence = describe(run, cancelled=True)
 
 
-def describe(run: PropagationRun, endings: Iterable[tuple[int, Ending, int]]) -> str:
-    """Say how a run ended, and what to do; without endings, that it was cancelled.
+def describe(run: PropagationRun, cancelled: bool = False) -> str:
+    """Say how a run ended, and what to do.
 
     Parameters
     ----------
     run : PropagationRun
         The run.
-    endings : iterable of tuple
-        Last slice, why it went no further, and the way: 1 up, -1 down.
+    cancelled : bool
+        Whether it was ended by the person.
     """
-    endings = tuple(endings)
-    reached = [run.start, *run.patches]
-    low, high = min(reached), max(reached)
+    if len(run.objects) > 1:
+        return _describe_all(run, cancelled)
+    (carried,) = run.objects.values()
+    endings = carried.endings
     why = "; ".join(f"{last}, {ending.value}" for last, ending, _ in endings)
-    where = f"Slices {low}\N{EN DASH}{high}" if low < high else "No slice was reached"
     doubtful = [
         str(last + way)
         for last, ending, way in endings
@@ -270,11 +223,43 @@ def describe(run: PropagationRun, endings: Iterable[tuple[int, Ending, int]]) ->
             f" If it is still there on {slices}, click on it there and press Both; "
             "else it is done."
         )
-    unsure = sum(
-        patch.confidence is not None and patch.confidence < LEAST_CONFIDENCE
-        for patch in run.patches.values()
-    )
+    unsure = len(_unsure(carried))
     if unsure:
         slices = "slice is" if unsure == 1 else "slices are"
         advice += f" {unsure} {slices} worth a look: press Check next."
-    return f"{where}: {why or 'cancelled'}.{advice}"
+    where = _where(run.start, carried.patches)
+    return f"{where}: {'cancelled' if cancelled else why}.{advice}"
+
+
+def _describe_all(run: PropagationRun, cancelled: bool) -> str:
+    """Say how several objects fared."""
+    objects = run.objects.values()
+    reached = [index for carried in objects for index in carried.patches]
+    names = run.canvas.session.objects.name
+    still = [names(one.stack.label) for one in objects if not one.patches]
+    unsure = [len(_unsure(carried)) for carried in objects]
+    text = f"{_where(run.start, reached)}: {counted(len(objects), 'object')}"
+    text += ", cancelled." if cancelled else "."
+    if still and reached:
+        text += f" No slice was reached by {', '.join(still)}."
+    if any(unsure):
+        text += f" {to_look_at(unsure)}: press Check next."
+    return text
+
+
+def _where(start: int, reached: Any) -> str:
+    low, high = min((start, *reached)), max((start, *reached))
+    if low == high:
+        return "No slice was reached"
+    return f"Slices {low}\N{EN DASH}{high}"
+
+
+def _unsure(carried: CarriedObject) -> list[int]:
+    """Slices of an object that are worth a look."""
+    return [
+        index
+        for index, patch in carried.patches.items()
+        if patch.confidence is not None
+        and patch.confidence < LEAST_CONFIDENCE
+        and patch.inside.any()
+    ]

@@ -1,22 +1,24 @@
-"""Carrying the current object's mask through the slices."""
+"""Carrying masks through the slices."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from psygnal import Signal
 
 from napari_simpleclick.annotation import (
     MaskChange,
     ObjectSlice,
     ObjectStack,
-    PropagatedSlice,
-    PropagatedSlices,
-    fingerprint,
+    hidden_axes,
 )
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.workflow.explain import in_context
+from napari_simpleclick.workflow.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +34,17 @@ LEAST_CONFIDENCE = 0.5
 
 ONE_SLICE = "There is only one slice, so there is nothing to go through."
 UNDER_WAY = "One propagation is under way; wait for its end, or press Cancel."
+
+
+class Whom(Enum):
+    """Which objects are carried through the slices."""
+
+    THIS = "This object"
+    SELECTED = "Selected objects"
+    ALL = "All on this slice"
+
+
+_WHOSE = {Whom.SELECTED: "the selected objects", Whom.ALL: "any object"}
 
 
 class Profile(NamedTuple):
@@ -80,6 +93,13 @@ class Propagator:
         Number of slices each way; 0 goes to the end of the axis.
     least_confidence : float
         Stop where the confidence is lower, 0 to 1.
+    whom : Whom
+        Which objects are carried.
+    selected : frozenset of int
+        Objects that are selected beside the current one.
+    axis : int or None
+        Axis of the image to go through, if it is one that is not displayed; the last of
+        these if None or displayed.
     """
 
     changed = Signal()
@@ -98,10 +118,13 @@ class Propagator:
         self.run: PropagationRun | None = None
         self.reach = 0
         self.least_confidence = LEAST_CONFIDENCE
+        self.whom = Whom.THIS
+        self.selected = frozenset[int]()
+        self.axis: int | None = None
         self._models, self._queue, self._executor = models, queue, executor
         self._states: dict[ObjectSlice, bool] = {}
         self._outdated = False
-        self._told: tuple[ObjectStack, str] | None = None
+        self._told: tuple[tuple[ObjectStack, ...], str] | None = None
         models.loaded.connect(self._on_model)
         queue.answered.connect(self._on_mask)
 
@@ -150,18 +173,19 @@ class Propagator:
             stack.index(object_slice): state
             for object_slice, state in self._states.items()
         }
-        if self.run is not None and self.run.stack == stack:
-            patches = self.run.patches.copy()
+        carried = None if self.run is None else self.run.of(stack)
+        if carried is not None:
+            patches = carried.patches.copy()
             confidence |= {index: patch.confidence for index, patch in patches.items()}
             states = {i: state for i, state in states.items() if i not in patches}
-            states |= dict.fromkeys(self.run.anchors.copy(), True)
+            states |= dict.fromkeys(carried.anchors.copy(), True)
         clicked = [
             object_slice
             for object_slice, steps in canvas.session.objects.prompts.items()
             if steps
         ]
         states |= {stack.index(object_slice): True for object_slice in clicked}
-        told = self._told is not None and self._told[0] == stack
+        told = self._told is not None and stack in self._told[0]
         return Profile(
             length=canvas.labels.shape[stack.axis],
             here=here,
@@ -180,7 +204,7 @@ class Propagator:
         """
         if self.canvas is None:
             raise UserError("Choose an image first.")
-        return self.canvas, *displayed(self.canvas)
+        return self.canvas, *displayed(self.canvas, self.axis)
 
     # -- runs ----------------------------------------------------------------------
 
@@ -193,7 +217,6 @@ class Propagator:
             if self._models.engine is None:
                 raise UserError("The model is still being loaded.")
             place = self.where()
-            place[0].session.objects.check_unlocked(place[1].label)
         except UserError as error:
             self.failed.emit(error)
         else:  # when the clicks that were made before have their masks
@@ -207,14 +230,10 @@ class Propagator:
         stack: ObjectStack,
         start: int,
     ) -> None:
-        object_slice = stack.object_slice(start)
-        if not canvas.object_mask(object_slice.plane, object_slice.label).any():
-            self.failed.emit(
-                UserError(
-                    f"There is no mask of object {object_slice.label} on this slice; "
-                    "click on it first."
-                )
-            )
+        try:
+            stacks = self._chosen(canvas, stack, start)
+        except UserError as error:
+            self.failed.emit(error)
             return
         from napari_simpleclick.workflow.propagation_run import walk
 
@@ -222,17 +241,53 @@ class Propagator:
         last = canvas.labels.shape[stack.axis] - 1
         low = max(0, start - (reach or last)) if down else start
         high = min(last, start + (reach or last)) if up else start
-        self._begin(canvas, stack, start, walk, low, high, least)
+        self._begin(canvas, stacks, start, walk, low, high, least)
+
+    def _chosen(
+        self, canvas: Canvas, stack: ObjectStack, start: int
+    ) -> tuple[ObjectStack, ...]:
+        """Find the objects to carry from a slice.
+
+        Raises
+        ------
+        UserError
+            If there is none, or the only one is locked.
+        """
+        plane = stack.object_slice(start).plane
+        here = [int(one) for one in np.unique(plane.read(canvas.labels)) if one > 0]
+        if self.whom is Whom.THIS:
+            if stack.label not in here:
+                raise UserError(
+                    f"There is no mask of object {stack.label} on this slice; click on "
+                    "it first."
+                )
+            canvas.session.objects.check_unlocked(stack.label)
+            return (stack,)
+        locked = canvas.session.objects.locked()
+        here = [one for one in here if one not in locked]
+        if self.whom is Whom.SELECTED:
+            here = [one for one in here if one in self.selected | {stack.label}]
+        if not here:
+            raise UserError(
+                f"There is no mask of {_WHOSE[self.whom]} on this slice that is not "
+                "locked; click on an object first."
+            )
+        return tuple(replace(stack, label=label) for label in here)
 
     def _interpolate(self, canvas: Canvas, stack: ObjectStack, start: int) -> None:
         from napari_simpleclick.workflow.propagation_run import fill
 
-        self._begin(canvas, stack, start, fill)
+        try:
+            canvas.session.objects.check_unlocked(stack.label)
+        except UserError as error:
+            self.failed.emit(error)
+            return
+        self._begin(canvas, (stack,), start, fill)
 
     def _begin(
         self,
         canvas: Canvas,
-        stack: ObjectStack,
+        stacks: tuple[ObjectStack, ...],
         start: int,
         work: Any,
         *arguments: Any,
@@ -243,7 +298,7 @@ class Propagator:
         if engine is None or self.run is not None:
             return  # the clicks before it took so long that all is different now
         try:
-            self.run = run = PropagationRun(canvas, engine, stack, start)
+            self.run = run = PropagationRun(canvas, engine, stacks, start)
         except Exception as error:
             self.failed.emit(error)
             return
@@ -256,7 +311,7 @@ class Propagator:
             partial(self._on_end, run),
             partial(self._on_error, run),
             "Through the volume",
-            run.length,
+            run.length * len(stacks),
         )
 
     def _on_step(self, run: PropagationRun) -> None:
@@ -277,56 +332,33 @@ class Propagator:
         if run is not self.run:
             return
         self.run = None
-        try:
-            run.canvas.session.objects.check_unlocked(run.stack.label)
-        except UserError as error:
-            self.failed.emit(error)
-        else:
-            self._write_if_it_stands(run)
-        self.changed.emit()
-
-    def _write_if_it_stands(self, run: PropagationRun) -> None:
         if run.trouble:
             self.failed.emit(UserError(run.trouble))
-        elif run.stands():
+        elif run.same_image():
             self._write(run)
+        self.changed.emit()
 
     def _write(self, run: PropagationRun) -> None:
         """Write all slices as one undo step, but none that the person changed."""
-        canvas, stack, notes = run.canvas, run.stack, PropagatedSlices()
-        left, changes = 0, list[MaskChange]()
+        canvas, written = run.canvas, Written(run)
         try:
-            for index, patch in sorted(run.patches.items()):
-                object_slice = stack.object_slice(index)
-                mask = canvas.object_mask(object_slice.plane, object_slice.label)
-                changed = fingerprint(mask) != run.before.get(index)
-                by_hand = canvas.session.objects.is_annotated(object_slice, mask)
-                if changed or by_hand or canvas.session.objects.placed(object_slice):
-                    left += 1
-                    continue
-                new = patch.paste(mask.shape)
-                changes += filter(
-                    None,
-                    [canvas.write(object_slice.plane, object_slice.label, new, False)],
-                )
-                now = fingerprint(
-                    canvas.object_mask(object_slice.plane, object_slice.label)
-                )
-                notes[object_slice] = (
-                    PropagatedSlice(now, patch.confidence) if now else None
-                )
-                run.release()
+            written.write_all()
+        except UserError as error:
+            self.failed.emit(error)
         except Exception as error:
             self.failed.emit(in_context("A mask was not written", error))
-        if notes:
-            canvas.session.propagate(notes, MaskChange.joined(changes))
+        if written.notes:
+            canvas.session.propagate(written.notes, MaskChange.joined(written.changes))
         canvas.refresh()
-        self._states |= {
-            stack.object_slice(index): True for index in run.anchors | {run.start}
-        }
+        for carried in run.objects.values():
+            self._states |= {
+                carried.stack.object_slice(index): True
+                for index in carried.anchors | {run.start}
+            }
         self._outdated = True
+        left = written.left
         more = f" {left} of them left as made by hand." if left else ""
-        self._told = stack, run.sentence + more
+        self._told = run.stacks, run.sentence + more
 
     # -- following -----------------------------------------------------------------
 
@@ -379,16 +411,37 @@ class Propagator:
             self._states[object_slice] = state
 
 
-def displayed(canvas: Canvas) -> tuple[ObjectStack, int]:
+def displayed(canvas: Canvas, axis: int | None = None) -> tuple[ObjectStack, int]:
     """Find the current object's stack in view, and the displayed slice's number.
+
+    Parameters
+    ----------
+    canvas : Canvas
+        The image.
+    axis : int or None
+        The axis to go through, if it is not displayed; else the last that is not.
 
     Raises
     ------
     UserError
         If no slice is in view, or if there are no others.
     """
-    object_slice = canvas.session.object_slice(canvas.current_plane())
-    stack = ObjectStack.containing(object_slice, canvas.options.channel_axis)
-    if stack is None or canvas.labels.shape[stack.axis] < 2:
+    axes = ways(canvas)
+    if not axes:
         raise UserError(ONE_SLICE)
+    object_slice = canvas.session.object_slice(canvas.current_plane())
+    stack = ObjectStack.along(object_slice, axis if axis in axes else axes[-1])
     return stack, object_slice.plane.index[stack.axis]
+
+
+def ways(canvas: Canvas) -> list[int]:
+    """List the axes that can be gone through: hidden ones of more than one slice.
+
+    Raises
+    ------
+    UserError
+        If no slice is in view.
+    """
+    plane, shape = canvas.current_plane(), canvas.labels.shape
+    hidden = hidden_axes(plane, canvas.options.channel_axis)
+    return [axis for axis in hidden if shape[axis] > 1]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from psygnal import Signal
 
 from napari_simpleclick.annotation import MaskChange, PropagatedSlice
+from napari_simpleclick.workflow.counted import to_look_at
+from napari_simpleclick.workflow.propagator import LEAST_CONFIDENCE
 
 if TYPE_CHECKING:
     from napari_simpleclick.annotation import ObjectStack, PropagatedSlices
@@ -40,10 +43,46 @@ class Review:
         self.propagator = propagator
 
     def go_on(self) -> None:
-        """Show the slice whose correction is likely to mend most, but not this one."""
+        """Show the slice whose correction is likely to mend most, but not this one.
+
+        It goes through the slices of the current object, and when none of them is
+        worth a look any more, on to the next object that has some.
+        """
+        canvas, stack, here = self.propagator.where()
+        waiting = self._worth_a_look(canvas, stack, here)
+        others = [label for label in waiting if label != stack.label]
+        if others and stack.label not in waiting:
+            after = [label for label in others if label > stack.label]
+            stack = replace(stack, label=(after or others)[0])
+            canvas.choose(stack.label)
+        if self._show_next(canvas, stack, here) and others:
+            left = [len(slices) for slices in waiting.values()]
+            self.status.emit(to_look_at(left))
+
+    def _worth_a_look(
+        self, canvas: Canvas, stack: ObjectStack, here: int
+    ) -> dict[int, list[int]]:
+        """List doubtful slices but the displayed one, of every object that has some."""
+        session = canvas.session
+        found: dict[int, list[int]] = {}
+        for label in session.objects.labels():
+            own = replace(stack, label=label)
+            slices = [
+                index
+                for index, note in session.objects.propagated.along(own).items()
+                if note.confidence is not None
+                and note.confidence < LEAST_CONFIDENCE
+                and index != here
+                and self._is_untouched(canvas, own, index)
+            ]
+            if slices:
+                found[label] = slices
+        return found
+
+    def _show_next(self, canvas: Canvas, stack: ObjectStack, here: int) -> bool:
+        """Show the next slice of an object; false if there is none."""
         from napari_simpleclick.propagation.review import next_to_check
 
-        canvas, stack, here = self.propagator.where()
         profile = self.propagator.profile()
         confidence = {
             index: sure
@@ -54,8 +93,9 @@ class Review:
         index = next_to_check(confidence, areas, {*profile.annotated, here})
         if index is None:
             self.status.emit(_nothing_left(profile))
-        else:
-            canvas.go_to(stack.object_slice(index).plane, stack.axis)
+            return False
+        canvas.go_to(stack.object_slice(index).plane, stack.axis)
+        return True
 
     def accept(self) -> None:
         """Take the displayed slice for annotated as it is."""

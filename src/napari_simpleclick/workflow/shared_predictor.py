@@ -44,6 +44,12 @@ class SharedPredictor:
         self._picture: tuple[Any, ...] = ()
         self._name = object()
 
+    @property
+    def view_px(self) -> int | None:
+        """Side of what the network takes, px, if it encodes once; else None."""
+        predictor = self._engine.predictor
+        return predictor.input_side if predictor.encodes_once else None
+
     def check(self) -> None:
         """Raise Stopped if nobody waits any more."""
         if self.stopped:
@@ -55,7 +61,14 @@ class SharedPredictor:
         window: Window | None = None,
         spacing: tuple[float, float] = (1.0, 1.0),
     ) -> None:
-        """Take what :meth:`Predictor.set_image` takes."""
+        """Take what :meth:`Predictor.set_image` takes.
+
+        The very image that was shown last is not shown again, so that several objects
+        can be asked about on one slice.
+        """
+        same = bool(self._picture) and self._picture[0] is image
+        if same and self._picture[1:] == (window, spacing):
+            return
         self._picture, self._name = (image, window, spacing), object()
 
     def predict(

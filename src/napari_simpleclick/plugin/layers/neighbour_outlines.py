@@ -45,7 +45,7 @@ class NeighbourOutlines:
         if canvas is None:
             self.remove()
             return
-        lines, colours = _outlines(canvas)
+        lines, colours = _outlines(canvas, self.controller.workflow.propagator.axis)
         if self._layer is None or self._image is not canvas.image:
             self.remove()
             self._add(canvas)
@@ -88,12 +88,14 @@ class NeighbourOutlines:
         layers.selection.active = active
 
 
-def _outlines(canvas: LayerCanvas) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _outlines(
+    canvas: LayerCanvas, axis: int | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lines (N, 2, D) on the displayed slice, start and way, and their colours."""
     lines: list[NDArray[np.float64]] = [np.zeros((0, 2, canvas.image.ndim))]
     colours = [np.zeros((0, 4))]
     try:
-        stack, here = displayed(canvas)
+        stack, here = displayed(canvas, axis)
     except UserError:
         return lines[0], colours[0]
     rows, columns = stack.plane.axes

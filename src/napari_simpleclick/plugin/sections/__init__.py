@@ -16,6 +16,7 @@ from napari_simpleclick.plugin.sections.reference import ReferenceSection
 from napari_simpleclick.plugin.sections.sessions import SessionSection
 from napari_simpleclick.plugin.sections.similar import SimilarSection
 from napari_simpleclick.plugin.sections.teaching import TeachingSection
+from napari_simpleclick.plugin.sections.three_views import ThreeViewsSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.plugin.sections.section import Section
 
 SECTIONS: dict[str, Callable[[Controller], Section]] = {
+    "three views": ThreeViewsSection,
     "propagation": PropagationSection,
     "similar": SimilarSection,
     "encoding": EncodingSection,

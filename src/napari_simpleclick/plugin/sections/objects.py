@@ -136,6 +136,7 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
         if current not in self._selected:
             self._selected = {current}
         self._selected &= set(labels)
+        self._tell()
         model, commands = self.selectionModel(), QItemSelectionModel.SelectionFlag
         rows = commands.Rows
         model.clearSelection()
@@ -206,12 +207,20 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
             return
         rows = [index.row() for index in self.selectionModel().selectedRows()]
         self._selected = {self._label(row) for row in rows}
+        self._tell()
         if not rows:
             self._later()
             return
         current = self.currentRow()
         last = current if current in rows else rows[0]
         self.controller.workflow.choose(self._label(last))
+
+    def _tell(self) -> None:
+        """Let what is selected be what is carried through the volume, if wanted."""
+        propagator = self.controller.workflow.propagator
+        if propagator.selected != self._selected:
+            propagator.selected = frozenset(self._selected)
+            propagator.changed.emit()
 
     def _on_double_click(self, row: int, column: int) -> None:
         self.editItem(self.item(row, 0))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
@@ -21,9 +22,11 @@ from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.layers.neighbour_outlines import NeighbourOutlines
 from napari_simpleclick.plugin.sections.confidence_plot import ConfidencePlot
 from napari_simpleclick.plugin.sections.section import LiveSection
+from napari_simpleclick.workflow.propagator import Whom, ways
 
 if TYPE_CHECKING:
     from napari_simpleclick.plugin.controller import Controller
+    from napari_simpleclick.workflow.canvas import Canvas
     from napari_simpleclick.workflow.propagator import Profile
 
 SIDES = {
@@ -56,6 +59,7 @@ class PropagationSection(LiveSection):
             self._make_side(*side) for side in SIDES.values()
         )
         self.sides = self.back, self.both, self.forward
+        self.whom, self.axis = QComboBox(), QComboBox()
         self.reach, self.least = QSpinBox(), QDoubleSpinBox()
         self.interpolate = QPushButton("Interpolate")
         self.check = KeyButton("Check next", Action.CHECK.value, Action.CHECK)
@@ -81,6 +85,13 @@ class PropagationSection(LiveSection):
         return button
 
     def _lay_out(self) -> None:
+        for whom in Whom:
+            self.whom.addItem(whom.value, whom)
+        self.whom.setToolTip(
+            "What is carried: objects that touch are kept apart, and all of it is one "
+            "undo step"
+        )
+        self.axis.setToolTip("The slider to go along, such as that of depth or of time")
         self.reach.setRange(0, 9999)
         self.reach.setSpecialValueText("all slices")
         self.reach.setSuffix(" slices")
@@ -100,7 +111,9 @@ class PropagationSection(LiveSection):
         self.cancel.setToolTip("Stop; what was reached is kept")
         self.ghost.setToolTip("White: the slice before. Yellow: the slice after.")
         self._row(self.back, self.both, self.forward)
-        form = QFormLayout()
+        self._form = form = QFormLayout()
+        form.addRow("Carry", self.whom)
+        form.addRow("Along", self.axis)
         form.addRow("At most", self.reach)
         form.addRow("Stop below", self.least)
         self.inside.addLayout(form)
@@ -123,6 +136,8 @@ class PropagationSection(LiveSection):
         self.check.clicked.connect(self.workflow.check_next)
         self.accept.clicked.connect(self.workflow.accept)
         self.end.clicked.connect(self.workflow.end_here)
+        self.whom.activated.connect(self._on_limits)
+        self.axis.activated.connect(self._on_axis)
         self.reach.valueChanged.connect(self._on_limits)
         self.least.valueChanged.connect(self._on_limits)
         self.cancel.clicked.connect(self._on_cancel)
@@ -131,7 +146,13 @@ class PropagationSection(LiveSection):
         propagator.changed.connect(self.later)
         propagator.began.connect(self._on_began)
         removed = self.controller.viewer.layers.events.removed
-        self.follow(removed, dims.events.point, dims.events.order, dims.events.ndisplay)
+        self.follow(
+            removed,
+            dims.events.point,
+            dims.events.order,
+            dims.events.ndisplay,
+            dims.events.axis_labels,
+        )
 
     def leave(self) -> None:
         """Let go of the viewer."""
@@ -141,8 +162,13 @@ class PropagationSection(LiveSection):
     # -- events --------------------------------------------------------------------
 
     def _on_limits(self) -> None:
+        self.propagator.whom = self.whom.currentData()
         self.propagator.reach = self.reach.value()
         self.propagator.least_confidence = self.least.value()
+
+    def _on_axis(self) -> None:
+        self.propagator.axis = self.axis.currentData()
+        self.propagator.look_again()
 
     def _on_began(self) -> None:
         """Show what is going on, if a key has begun it."""
@@ -175,6 +201,7 @@ class PropagationSection(LiveSection):
             text = profile.sentence
         except UserError as error:
             text = str(error)
+        self._show_axes()
         running = self.propagator.run is not None
         for button in (*self.sides, self.accept, self.end, self.interpolate):
             button.setEnabled(profile is not None and not running)
@@ -187,3 +214,33 @@ class PropagationSection(LiveSection):
         self.plot.show_profile(profile)
         self.outcome.setText(text)
         self.outcome.setVisible(bool(text))
+
+    def _show_axes(self) -> None:
+        """Offer the axes that can be gone through, where there are several."""
+        axes: list[tuple[int, str]] = []
+        chosen: int | None = None
+        try:
+            canvas, stack, _ = self.propagator.where()
+            axes, chosen = self._named(ways(canvas), canvas), stack.axis
+        except UserError:
+            pass  # nothing to go through
+        offered = [
+            (self.axis.itemData(place), self.axis.itemText(place))
+            for place in range(self.axis.count())
+        ]
+        if offered != axes:
+            self.axis.clear()
+            for axis, name in axes:
+                self.axis.addItem(name, axis)
+        self.axis.setCurrentIndex(self.axis.findData(chosen))
+        for widget in (self.axis, self._form.labelForField(self.axis)):
+            widget.setVisible(len(axes) > 1)
+
+    def _named(self, axes: list[int], canvas: Canvas) -> list[tuple[int, str]]:
+        """Name axes as their sliders are named, with their lengths."""
+        shape, dims = canvas.labels.shape, self.controller.viewer.dims
+        skipped = dims.ndim - len(shape)
+        return [
+            (axis, f"{dims.axis_labels[axis + skipped]} ({shape[axis]} slices)")
+            for axis in axes
+        ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ class ViewButtons(QWidget):  # type: ignore[misc]
     controller : Controller
         Whose image is shown.
     """
+
+    turned = Signal()
+    """Slices along another axis are shown."""
 
     def __init__(self, controller: Controller) -> None:
         super().__init__()
@@ -53,3 +57,4 @@ class ViewButtons(QWidget):  # type: ignore[misc]
     def _show(self, number: int) -> None:
         if self.controller.canvas is not None:
             self.controller.canvas.show_slices_along(number)
+            self.turned.emit()
