@@ -228,6 +228,50 @@ def test_another_model_of_the_person_replaces_it(person):
     assert person.workflow.models.engine is chosen
 
 
+@pytest.fixture
+def learning(open_image, spots, process):
+    """Someone whose objects are learned from, step by step."""
+    executor = HeldExecutor()
+    executor.holding = False
+    person = open_image(spots, executor)
+    person.workflow.teaching._make = process
+    annotate(person, 0, 5)
+    executor.holding = True
+    person.workflow.teaching.start()
+    executor.release()
+    return person, executor
+
+
+@pytest.mark.parametrize("steps", [0, 2, 3, 4])
+def test_another_model_is_not_replaced_by_what_was_learned_meanwhile(learning, steps):
+    person, executor = learning
+    teaching, models = person.workflow.teaching, person.workflow.models
+    for _ in range(steps):
+        executor.release()
+    assert teaching.process is not None
+    chosen = PredictionEngine(person.predictor, catalogue()["simpleclick-xtiny"])
+    models.exchange(chosen)
+    assert teaching.sentence.startswith("Another model was chosen")
+    executor.release_all()
+    assert models.engine is chosen
+    assert teaching.learned is None
+
+
+@pytest.mark.parametrize("steps", [2, 3, 4])
+def test_what_is_cancelled_in_the_end_is_not_used(learning, steps):
+    person, executor = learning
+    teaching, models = person.workflow.teaching, person.workflow.models
+    before = models.engine
+    for _ in range(steps):
+        executor.release()
+    assert teaching.process is not None
+    teaching.cancel()
+    executor.release_all()
+    assert models.engine is before
+    assert teaching.learned is None
+    assert teaching.sentence.startswith("Cancelled")
+
+
 def test_images_that_are_gone_are_named(open_image, process):
     class Gone(np.ndarray):
         pass
@@ -324,7 +368,7 @@ def test_a_killed_process_is_told_and_leaves_nothing():
     reports = process.run()
     assert next(reports).kind == "progress"
     process._process.kill()
-    with pytest.raises(RuntimeError, match="ended from outside"):
+    with pytest.raises(UserError, match="ended from outside"):
         list(reports)
     process.clear()
     assert not process._folder.exists()
