@@ -142,6 +142,25 @@ def test_a_session_goes_on_with_what_it_had_learned(person, open_image, spots):
     assert len(third.canvas.session.objects.labels()) == 5
 
 
+def test_a_session_that_is_opened_before_the_model_is_there_keeps_it(
+    person, open_image, spots
+):
+    annotate(person, 0, 5)
+    person.workflow.teaching.start()
+    name = person.workflow.models.engine.name
+    copy = person.canvas.recorder.path.parent.parent / "elsewhere.simpleclick"
+    person.workflow.save_copy(copy)
+    other = open_image(spots, recorded=True)
+    models, teaching = other.workflow.models, other.workflow.teaching
+    first, models.engine = models.engine, None
+    other.workflow.restore(copy)
+    models.exchange(first)
+    assert teaching.in_use
+    assert models.engine.name == name
+    teaching.use(False)
+    assert models.engine is first
+
+
 def test_it_goes_on_learning_as_more_is_accepted(person):
     annotate(person, 0, 5)
     person.workflow.teaching.start()

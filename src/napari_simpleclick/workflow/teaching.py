@@ -282,6 +282,10 @@ class Teaching:
         learned = None if self.learned is None else self.learned.engine
         if engine in (learned, self._base):
             return
+        if learned is not None and self._base is None:  # a session was opened first
+            self._base = engine
+            self._models.exchange(learned)
+            return
         if self.process is not None:
             self.cancel()
             self._tried_at, self.sentence = 0, OTHER_MODEL
