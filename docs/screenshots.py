@@ -71,7 +71,9 @@ class Studio:
         QTest.qWait(300)
         path = self.folder / f"panel-{name}-{self.theme}.png"
         self.panel.grab().save(str(path))
-        Image.open(path).convert("RGB").quantize(64).save(path, optimize=True)
+        picture = Image.open(path).convert("RGB")
+        kept = Image.Quantize.MAXCOVERAGE  # else small spots of colour get another one
+        picture.quantize(128, kept).save(path, optimize=True)
 
     def click(self, row: float, column: float) -> None:
         """Click on the displayed slice, and wait for the mask."""

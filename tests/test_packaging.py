@@ -35,6 +35,7 @@ def test_wheel_holds_the_manifest_and_all_data(wheel):
         "weights/encode-once-lite0.safetensors",
         "weights/catalogue.toml",
         "samples/em.tif",
+        "samples/brain.nii.gz",
         "samples/hippocampus.nii.gz",
         "samples/ATTRIBUTION.md",
         "training/configs/bundled-5.toml",

@@ -9,6 +9,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.files import read_image, write_labels
 from napari_simpleclick.images.viewer_images import open_layers
 from tests.images.dicom_files import VOLUME, at, enhanced, save
@@ -198,3 +199,41 @@ def test_enhanced_files_of_one_frame_are_a_series(tmp_path):
     expected = VOLUME + np.arange(5).reshape(5, 1, 1)
     np.testing.assert_array_equal(opened.array, expected[::-1])
     np.testing.assert_allclose(opened.source.scale, (2, 0.6, 0.5))
+
+
+def test_masks_of_enhanced_images_are_segmentations(tmp_path):
+    pytest.importorskip("highdicom")
+    order = (3, 0, 4, 1, 2)
+    own = [at(2 * place) for place in order]
+    frames = [VOLUME[place] for place in order]
+    changes = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2.1", "StudyDate": "nonsense"}
+    data = enhanced(tmp_path / "a.dcm", frames, own, **changes)
+    opened = only(tmp_path / "a.dcm")
+    labels = np.zeros(opened.array.shape, np.uint8)
+    labels[1, 2, 3], labels[0, 4, 1] = 1, 2
+    write_labels(tmp_path / "mask.dcm", labels, opened.source)
+    mask = only(tmp_path / "mask.dcm")
+    for label, place in ((1, (1, 2, 3)), (2, (0, 4, 1))):
+        (found,) = np.argwhere(mask.array == label)
+        own_place = found * mask.source.scale + mask.source.translate
+        scan_place = np.array(place) * opened.source.scale + opened.source.translate
+        np.testing.assert_allclose(own_place, scan_place, atol=1e-4)
+    written = pydicom.dcmread(tmp_path / "mask.dcm")
+    segment = written.PerFrameFunctionalGroupsSequence[0]
+    referred = segment.DerivationImageSequence[0].SourceImageSequence[0]
+    assert referred.ReferencedSOPInstanceUID == data.SOPInstanceUID
+    position = segment.PlanePositionSequence[0].ImagePositionPatient
+    assert position[2] == 2 * order[referred.ReferencedFrameNumber - 1]
+
+
+def test_masks_of_enhanced_images_that_lack_a_slice(tmp_path):
+    pytest.importorskip("highdicom")
+    own = [at(2 * place) for place in (0, 1, 2, 4)]
+    changes = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2.1"}
+    enhanced(tmp_path / "a.dcm", VOLUME[:4], own, **changes)
+    opened = only(tmp_path / "a.dcm")
+    labels = np.ones(opened.array.shape, np.uint8)
+    with pytest.raises(UserError, match=r"not evenly spaced.* save the mask as \.nii"):
+        write_labels(tmp_path / "m.dcm", labels, opened.source)
+    write_labels(tmp_path / "m.nii.gz", labels, opened.source)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.dcm", "m.nii.gz"]

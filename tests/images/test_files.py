@@ -4,6 +4,7 @@ import pytest
 import tifffile
 from skimage.io import imread, imsave
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.files import read_image, read_mask, write_labels
 from napari_simpleclick.images.image_file import ImageFile
 from napari_simpleclick.images.source import Source
@@ -112,3 +113,20 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         write_labels(tmp_path / "no" / "m.png", np.ones((3, 3), np.uint8))
     with pytest.raises(ValueError, match=r"use \.png"):
         write_labels(tmp_path / "m.doc", np.ones((3, 3), np.uint8))
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".mha", ".tif", ".png"])
+def test_a_full_disk_leaves_the_old_file(tmp_path, suffix):
+    resource = pytest.importorskip("resource")
+    path, old = tmp_path / f"m{suffix}", resource.getrlimit(resource.RLIMIT_FSIZE)
+    path.write_bytes(b"old")
+    labels = np.random.default_rng(0).integers(0, 60_000, (4, 200, 200))
+    labels = labels[0] if suffix == ".png" else labels
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, old[1]))
+    try:
+        with pytest.raises(UserError, match="cannot be written"):
+            write_labels(path, labels)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+    assert path.read_bytes() == b"old"

@@ -29,6 +29,7 @@ def stack_of(path, axes):
     tifffile.imwrite(path, stack, ome=upright, **options)
     channel = axes.index("C") if "C" in axes else None
     (opened,) = open_layers(path)
+    assert opened.array.shape == tuple(shape)
     mask = np.zeros([1 if axis == "C" else LENGTHS[axis] for axis in axes], np.uint8)
     mask[tuple(PLACE[axis] for axis in axes)] = 1
     return mask, opened.source.of_mask(len(axes), channel)
@@ -55,6 +56,15 @@ def test_axes_are_told_apart_by_their_names(tmp_path, axes, suffix):
     back = read_mask(target, read_image(tmp_path / "a.tif"))
     assert back.shape == tuple(LENGTHS[axis] for axis in axes)
     np.testing.assert_array_equal(back, np.broadcast_to(mask > 0, back.shape))
+
+
+def test_masks_of_other_programs_lie_on_images_without_orientation(tmp_path):
+    stack_of(tmp_path / "a.tif", "ZYX")
+    volume = np.zeros((12, 20, 24), np.uint8)
+    volume[6, 10, 13] = 1
+    sitk.WriteImage(sitk.GetImageFromArray(volume), str(tmp_path / "m.nrrd"))
+    back = read_mask(tmp_path / "m.nrrd", read_image(tmp_path / "a.tif"))
+    np.testing.assert_array_equal(back, volume > 0)
 
 
 def test_a_layer_with_names_of_axes(tmp_path):

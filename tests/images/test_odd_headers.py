@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.files import read_image, write_labels
 from napari_simpleclick.images.viewer_images import open_layers
 
@@ -139,3 +140,26 @@ def test_complex_nrrd(tmp_path):
     file = read_image(nrrd(tmp_path / "a.nrrd", data, lines))
     np.testing.assert_allclose(file.array, np.sqrt(2) * VOLUME.transpose(), rtol=1e-6)
     assert "complex numbers" in file.warnings[0]
+
+
+def test_a_compressed_file_that_was_changed(tmp_path):
+    path = tmp_path / "a.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(VOLUME, np.eye(4)), path)
+    content = bytearray(path.read_bytes())
+    content[-6] ^= 0xFF  # of the checksum
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"is damaged or incomplete: CRC check failed"):
+        open_layers(path)
+
+
+def test_voxels_in_another_file(tmp_path):
+    nibabel.save(nibabel.Nifti1Pair(VOLUME, np.eye(4)), tmp_path / "a.hdr")
+    with pytest.raises(UserError, match=r"in a second file \(.img\); convert both"):
+        open_layers(tmp_path / "a.hdr")
+    nibabel.save(nibabel.load(tmp_path / "a.hdr"), tmp_path / "a.nii")  # the advice
+    assert only(tmp_path / "a.nii").array.shape == (8, 7, 6)
+
+
+def test_voxels_of_one_bit(tmp_path):
+    with pytest.raises(UserError, match=r"one bit a voxel.*save it with 8 bits"):
+        open_layers(nifti(tmp_path / "a.nii", datatype=1, bitpix=1))

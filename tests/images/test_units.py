@@ -100,8 +100,8 @@ def test_unknown_units_keep_the_ratio(tmp_path):
 
 def test_negative_absent_and_zero_sizes(tmp_path):
     image = only(ome(tmp_path / "a.tif", X=-2, Z=0))
-    assert image.source.scale == (1, 3, 2)
-    assert image.source.units == ("pixel", "um", "um")
+    assert image.source.scale == (2, 3, 2)  # as far apart as pixels are wide
+    assert image.source.units == ("um",) * 3
     assert "minus sign is ignored" in image.warnings[0]
     assert "how far apart its slices are" in image.warnings[1]
     write_labels(tmp_path / "m.nrrd", STACK.astype(np.uint8), image.source)

@@ -5,8 +5,9 @@ import pytest
 import tifffile
 from PIL import Image
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.images import lazy_array
-from napari_simpleclick.images.files import read_image
+from napari_simpleclick.images.files import read_image, write_labels
 from napari_simpleclick.images.intensity import Window
 from napari_simpleclick.images.viewer_images import open_layers
 
@@ -215,7 +216,7 @@ def test_the_largest_series_is_the_image(tmp_path, monkeypatch, large, ome):
     assert "holds 2 images; the one of 5 x 20 x 24" in opened.warnings[0]
     assert "left out are 10 x 10" in opened.warnings[0]
     if ome:
-        assert opened.source.scale == (1, 1, 0.5)
+        assert opened.source.scale == (0.5,) * 3
 
 
 def test_smaller_copies_are_no_images(tmp_path):
@@ -242,3 +243,17 @@ def test_a_stack_that_is_cut_off(tmp_path, imagej):
     assert (
         "is incomplete: pages after the first" in only(tmp_path / "a.tif").warnings[0]
     )
+
+
+@pytest.mark.parametrize("highest", [3, 700])
+def test_labels_of_a_picture_are_kept(tmp_path, highest):
+    labels = np.zeros((6, 7), np.int32)
+    labels[1:3], labels[4] = 2, highest
+    write_labels(tmp_path / "m.png", labels)
+    np.testing.assert_array_equal(read_image(tmp_path / "m.png").array, labels)
+    write_labels(tmp_path / "one.png", labels == 2)  # can be seen in every program
+    picture = read_image(tmp_path / "one.png").array
+    np.testing.assert_array_equal(picture, (labels == 2) * 255)
+    with pytest.raises(UserError, match="holds labels from 0 to 65,535"):
+        write_labels(tmp_path / "m.png", labels * 100_000)
+    np.testing.assert_array_equal(read_image(tmp_path / "m.png").array, labels)

@@ -5,6 +5,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import tifffile
 from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
@@ -14,7 +15,7 @@ from napari_simpleclick.images.files import read_image
 from napari_simpleclick.images.source import SOURCE_KEY
 from napari_simpleclick.plugin.files import get_reader, read_layers, write_labels
 from napari_simpleclick.plugin.layers.canvas import LayerCanvas
-from napari_simpleclick.plugin.layers.placement import channel_names
+from napari_simpleclick.plugin.layers.placement import channel_names, found_mask
 
 PLUGIN = "napari-simpleclick"
 
@@ -104,6 +105,195 @@ def test_layers_without_a_source_are_saved_where_they_are(viewer, tmp_path):
         np.testing.assert_array_equal(data, labels.data)
         factor = 1 if name.endswith("tif") else 1e-3
         np.testing.assert_allclose(look["scale"], np.array([4, 5, 6]) * factor)
+
+
+def ball(path, angle, size):
+    """A scan of a ball at (3, 5, -2) mm, tilted about the axis from right to left."""
+    cos, sin = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+    turn = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = turn * size, turn @ (-20, -18, -21)
+    grid = np.indices((40, 44, 22)).reshape(3, -1)
+    away = affine[:3, :3] @ grid + affine[:3, 3:] - [[3], [5], [-2]]
+    volume = (np.linalg.norm(away, axis=0) < 9).reshape(40, 44, 22)
+    nibabel.save(nibabel.Nifti1Image(volume.astype(np.uint8), affine), path)
+    return path
+
+
+def centre(layer):
+    return layer.data_to_world(np.argwhere(layer.data).mean(axis=0))
+
+
+@pytest.mark.parametrize("first", ["straight.nii", "tilted.nii"])
+def test_scans_of_different_tilts_lie_on_each_other(viewer, tmp_path, first):
+    ball(tmp_path / "straight.nii", 0, (1, 1, 2))
+    ball(tmp_path / "tilted.nii", 20, (1, 0.9, 2))
+    other = ({"straight.nii", "tilted.nii"} - {first}).pop()
+    (one,) = viewer.open(tmp_path / first, plugin=PLUGIN)
+    np.testing.assert_array_equal(one.affine.affine_matrix, np.eye(4))
+    notification_manager.records.clear()
+    (two,) = viewer.open(tmp_path / other, plugin=PLUGIN)
+    told = str(notification_manager.records[-1].message)
+    assert "is tilted by 20 degrees against the scan that is open" in told
+    np.testing.assert_allclose(centre(two), centre(one), atol=0.1)
+    mask = LayerCanvas(viewer, two).mask
+    mask.data = np.asarray(two.data)
+    mask.save(str(tmp_path / "mask.nii.gz"), plugin=PLUGIN)
+    before, after = (nibabel.load(tmp_path / name) for name in (other, "mask.nii.gz"))
+    np.testing.assert_array_equal(after.affine, before.affine)
+    np.testing.assert_array_equal(after.dataobj, before.dataobj)
+    (again,) = viewer.open(tmp_path / "mask.nii.gz", plugin=PLUGIN)
+    np.testing.assert_allclose(centre(again), centre(one), atol=0.1)
+    (third,) = viewer.open(tmp_path / first, plugin=PLUGIN)
+    np.testing.assert_array_equal(third.affine.affine_matrix, np.eye(4))
+
+
+def test_a_scan_that_is_alone_stands_along_its_own_axes(viewer, tmp_path):
+    ball(tmp_path / "straight.nii", 0, (1, 1, 2))
+    ball(tmp_path / "tilted.nii", 20, (1, 0.9, 2))
+    viewer.open(tmp_path / "straight.nii", plugin=PLUGIN)
+    viewer.layers.clear()
+    (two,) = viewer.open(tmp_path / "tilted.nii", plugin=PLUGIN)
+    np.testing.assert_array_equal(two.affine.affine_matrix, np.eye(4))
+
+
+LENGTHS = {"T": 2, "Z": 5, "C": 3, "Y": 20, "X": 24}
+PLACES = {"time": 1, "z": 3, "channel": 0, "y": 10, "x": 13}
+
+
+def in_view(viewer, layer, index):
+    """Place of a voxel in napari's world, as the viewer's units have it."""
+    units = viewer.layers.extent.units
+    assert units is not None  # else lengths of different units are mixed up
+    place = layer.data_to_world(index)
+    factors = [
+        (1 * own).to(shown).magnitude
+        for own, shown in zip(layer.units, units[-layer.ndim :], strict=True)
+    ]
+    return np.array(place) * factors
+
+
+def stack(path, axes, sizes="XYZ"):
+    """Save an empty stack, with sizes along these axes."""
+    meta = {"axes": axes}
+    for size, axis in enumerate(sizes, start=2):
+        meta |= {f"PhysicalSize{axis}": size / 10, f"PhysicalSize{axis}Unit": "um"}
+    data = np.zeros([LENGTHS[axis] for axis in axes], np.uint16)
+    options = {"ome": axes.endswith("YX"), "photometric": "minisblack"}
+    tifffile.imwrite(path, data, metadata=meta, **options)
+    return path
+
+
+def assert_lies_on(viewer, mask, image):
+    """The first voxel of a mask is that of PLACES, for all entries of other axes."""
+    index = np.argwhere(mask.data)[0]
+    for axis, name in enumerate(image.axis_labels[-mask.ndim :], -mask.ndim):
+        single, length = mask.data.shape[axis] == 1, LENGTHS[name[0].upper()]
+        middle, half = PLACES[name], 0.5
+        if single:
+            middle, half = (length - 1) / 2, length / 2
+        for side in (-1, 1):
+            own, of_image = index.astype(float), np.zeros(image.ndim)
+            own[axis] += side / 2
+            of_image[axis] = middle + side * half
+            found = in_view(viewer, mask, own)[axis]
+            expected = in_view(viewer, image, of_image)[axis]
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-9)
+
+
+ORDERS = ("ZCYX", "CZYX", "TZCYX", "ZTCYX", "TCZYX", "ZTYX", "CYX", "YXC", "ZYXC")
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".seg.nrrd", ".mha", ".tif"])
+@pytest.mark.parametrize(
+    ("axes", "sizes"),
+    [
+        *((axes, "XYZ") for axes in (*ORDERS, "YXZ", "TCYX")),
+        ("ZCYX", "XY"),
+        ("ZCYX", ""),
+    ],
+)
+def test_masks_lie_on_images_of_every_order(viewer, tmp_path, axes, suffix, sizes):
+    (image,) = viewer.open(stack(tmp_path / "a.tif", axes, sizes), plugin=PLUGIN)
+    assert image.data.shape == tuple(LENGTHS[axis] for axis in axes)
+    mask = LayerCanvas(viewer, image).mask
+    mask.data[tuple(PLACES[name] for name in image.axis_labels)] = 1
+    saved, twice = (tmp_path / f"{name}_seg{suffix}" for name in "mn")
+    mask.save(str(saved), plugin=PLUGIN)
+    (again,) = viewer.open(saved, plugin=PLUGIN)
+    assert_lies_on(viewer, again, image)
+    assert again.data.shape == mask.data.shape[-again.ndim :]
+    again.save(str(twice), plugin=PLUGIN)
+    before, after = read_image(saved), read_image(twice)
+    np.testing.assert_array_equal(after.array, before.array)
+    np.testing.assert_array_equal(after.affine, before.affine)
+    assert after.units == before.units
+    np.testing.assert_allclose(after.spacing, before.spacing, rtol=1e-6)
+
+
+def of_another_program(path):
+    """A mask of z, y and x without sizes, its axes along those of ITK."""
+    volume = np.zeros((5, 20, 24), np.uint8)
+    volume[3, 10, 13] = 1
+    if path.suffix == ".tif":
+        tifffile.imwrite(path, volume, photometric="minisblack")
+    else:
+        sitk.WriteImage(sitk.GetImageFromArray(volume), str(path))
+    return path
+
+
+@pytest.mark.parametrize("name", ["m_seg.nii.gz", "m_seg.nrrd", "m_seg.tif"])
+@pytest.mark.parametrize("axes", ["ZYX", "ZCYX", "ZTCYX", "ZYXC", "TZCYX"])
+def test_masks_of_other_programs_lie_on_images(viewer, tmp_path, axes, name):
+    (image,) = viewer.open(stack(tmp_path / "a.tif", axes), plugin=PLUGIN)
+    path = of_another_program(tmp_path / name)
+    (mask,) = viewer.open(path, plugin=PLUGIN)
+    assert_lies_on(viewer, mask, image)
+    mask.save(str(tmp_path / f"n_{name}"), plugin=PLUGIN)
+    before, after = read_image(path), read_image(tmp_path / f"n_{name}")
+    np.testing.assert_array_equal(after.array, before.array)
+    np.testing.assert_array_equal(after.affine, before.affine)
+
+
+def test_a_mask_lies_on_the_image_that_it_is_of(viewer, tmp_path):
+    for name, sizes in (("a", "XYZ"), ("b", "ZYX")):
+        viewer.open(stack(tmp_path / f"{name}.tif", "ZCYX", sizes), plugin=PLUGIN)
+    first, second = viewer.layers
+    mask = LayerCanvas(viewer, first).mask
+    mask.data[3, 0, 10, 13] = 1
+    mask.save(str(tmp_path / "m_seg.nii"), plugin=PLUGIN)
+    viewer.layers.selection.active = second
+    (again,) = viewer.open(tmp_path / "m_seg.nii", plugin=PLUGIN)
+    assert_lies_on(viewer, again, first)
+    path = of_another_program(tmp_path / "o_seg.nii")  # of a place that none has
+    viewer.layers.selection.active = first
+    assert_lies_on(viewer, viewer.open(path, plugin=PLUGIN)[0], first)
+    viewer.layers.selection.active = second
+    assert_lies_on(viewer, viewer.open(path, plugin=PLUGIN)[0], second)
+
+
+def test_masks_of_other_shapes_are_left_to_napari(viewer, tmp_path):
+    viewer.open(stack(tmp_path / "a.tif", "ZCYX"), plugin=PLUGIN)
+    path = of_another_program(tmp_path / "m_seg.tif")
+    tifffile.imwrite(path, np.zeros((4, 20, 24), np.uint8), photometric="minisblack")
+    assert viewer.open(path, plugin=PLUGIN)[0].data.shape == (4, 20, 24)
+    viewer.layers.clear()
+    path = of_another_program(tmp_path / "n_seg.tif")
+    assert viewer.open(path, plugin=PLUGIN)[0].data.shape == (5, 20, 24)
+
+
+def test_a_fitted_mask_is_the_mask_of_the_panel(viewer, tmp_path):
+    (image,) = viewer.open(stack(tmp_path / "a.tif", "ZCYX"), plugin=PLUGIN)
+    path = of_another_program(tmp_path / "m_seg.nii")
+    (opened,) = viewer.open(path, plugin=PLUGIN)
+    canvas = LayerCanvas(viewer, image)
+    target = canvas.grid().spatial()
+    found = found_mask(opened).without_single_axes(target.shape)
+    assert found.question(target) == ""
+    canvas.mask.data = found.on(target)
+    assert canvas.fits()
+    assert canvas.session.objects.labels() == [1]
+    assert_lies_on(viewer, canvas.mask, image)
 
 
 def test_napari_keeps_the_formats_that_it_had(viewer, tmp_path):

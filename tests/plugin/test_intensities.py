@@ -47,7 +47,7 @@ def modalities(discs, axis=0):
 
 def window_of(hand):
     """What the network's last picture was mapped with."""
-    return hand.controller.engine.predictor._window
+    return hand.controller.engine.predictor._asked.image.window
 
 
 def shown_look(hand):

@@ -63,3 +63,17 @@ def test_a_reference_of_another_shape_is_named(open_window, discs):
     assert "choose a reference of the same shape" in score.text()
     hand.press(hand.panel.sections["reference"].toggleButton())
     hand.qtbot.waitUntil(lambda: score.height() >= score.heightForWidth(score.width()))
+
+
+def test_a_reference_may_lack_times(open_window, discs):
+    film = np.stack([np.stack([discs] * 2, axis=1)] * 2)
+    hand = open_window(film, axis_labels=("time", "z", "channel", "y", "x"))
+    truth = hand.viewer.add_labels((discs > 120)[:, None].astype(np.uint8))
+    hand.viewer.layers.selection.active = hand.canvas.points[True]
+    reference = hand.panel.sections["reference"]
+    reference.choice.value = truth
+    hand.viewer.dims.set_point(1, 12)
+    hand.settle()
+    hand.click(0, 12, 0, 30, 30)
+    hand.wait(1)
+    assert reference.score.text().startswith("IoU")

@@ -24,6 +24,7 @@ from napari_simpleclick.plugin.saving import (
     suggested,
 )
 from napari_simpleclick.samples import sample_path
+from tests.executors import HeldExecutor
 from tests.images.dicom_files import series
 
 PLUGIN = "napari-simpleclick"
@@ -202,6 +203,34 @@ def test_what_cannot_be_saved_is_said_and_the_old_file_stays(window, choose, tmp
     assert "needs a DICOM series" in said
     assert (tmp_path / "m.dcm").read_bytes() == b"old"
     assert "Saved" not in window.panel.status.text()
+
+
+@pytest.fixture
+def held(window):
+    """What the window does in the background, done when a test says so."""
+    executor = HeldExecutor()
+    window.panel.workflow.executor = executor
+    return executor
+
+
+@pytest.mark.slow
+def test_the_person_goes_on_while_a_mask_is_saved(window, held, choose, tmp_path):
+    choose(tmp_path / "mine.nii.gz")
+    canvas, button = window.canvas, window.panel.save_mask
+    before = np.array(canvas.mask.data)
+    window.press(button)
+    assert not button.isEnabled()
+    assert button.text() == "Saving…"
+    assert "Saving '" in window.panel.status.text()
+    canvas.mask.data[:] = 7
+    canvas.session.give_style(1, ObjectStyle("fibula", "#102030"))
+    held.release_all()
+    found = np.asarray(nibabel.load(tmp_path / "mine.nii.gz").dataobj)
+    assert set(np.unique(found)) == {0, 1}
+    assert np.count_nonzero(found) == np.count_nonzero(before)
+    assert read_label_names(tmp_path / "mine.nii.gz")[0].name == "tibia"
+    assert button.isEnabled()
+    assert button.text() == "Save mask…"
 
 
 def test_the_dialog_of_napari_writes_every_format_of_ours(window, tmp_path):

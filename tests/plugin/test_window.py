@@ -20,7 +20,8 @@ def test_panel_without_an_image_says_what_to_do(make_napari_viewer, qtbot):
 
 def test_samples_open(make_napari_viewer):
     viewer = make_napari_viewer()
-    for key, shape in (("em", (5, 250, 250)), ("mri", (47, 48, 41))):
+    shapes = {"em": (5, 250, 250), "brain": (5, 256, 256), "mri": (47, 48, 41)}
+    for key, shape in shapes.items():
         (layer,) = viewer.open_sample("napari-simpleclick", key)
         assert layer.data.shape == shape
     assert em_sample()[0][1]["units"] == ("nm",) * 3

@@ -247,11 +247,11 @@ def test_fine_tuning_starts_from_given_weights(data, tmp_path):
         threads=1,
     )
     tuned = train(config, data, tmp_path / "a").state_dict()
-    bundled = load_weights("bundled")[0].state_dict()
+    bundled = load_weights("simpleclick-xtiny")[0].state_dict()
     for name in ("backbone.blocks.3.mlp.fc1.weight", "head.conv_seg.weight"):
         torch.testing.assert_close(tuned[name], bundled[name], atol=1e-5, rtol=0)
     other = config.model_copy(update={"network": "simpleclick-base"})
-    with pytest.raises(ValueError, match="holds weights of simpleclick-xtiny"):
+    with pytest.raises(ValueError, match="holds weights of encode-once-lite0"):
         train(other, data, tmp_path / "b")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.evaluation import readers
-from napari_simpleclick.images.files import NIFTI, PICTURE, TIFF, suffix_of
+from napari_simpleclick.images.files import NIFTI, PICTURE, TIFF, stem_of, suffix_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -133,24 +133,20 @@ def _found(root: Path, pattern: str) -> list[Path]:
         ) from error
 
 
-def _stem(path: Path) -> str:
-    return path.name[: len(path.name) - len(suffix_of(path))]
-
-
 def _match(
     images: Sequence[Path],
     masks: Sequence[Path],
-    stems: Callable[[Path], Sequence[str]] = lambda path: (_stem(path),),
+    stems: Callable[[Path], Sequence[str]] = lambda path: (stem_of(path),),
 ) -> list[Pair]:
     """Give each image the mask with the first possible of its stems."""
-    known = {_stem(mask): mask for mask in masks}
+    known = {stem_of(mask): mask for mask in masks}
     pairs = []
     for image in images if masks else ():
         mask = next((known[stem] for stem in stems(image) if stem in known), None)
         if mask is None:
             expected = masks[0].parent / f"{stems(image)[-1]}.*"
             raise UserError(f"'{image}' has no mask; expected '{expected}'.")
-        pairs.append(Pair(_stem(image), image, mask))
+        pairs.append(Pair(stem_of(image), image, mask))
     return pairs
 
 
@@ -199,7 +195,7 @@ def _volumes(root: Path, _: tuple[str, ...], options: CaseOptions) -> list[Pair]
             return _match(
                 images,
                 masks,
-                lambda path: (_stem(path), _stem(path).removesuffix("_0000")),
+                lambda path: (stem_of(path), stem_of(path).removesuffix("_0000")),
             )
     cases = _by_folder(_files(root, "**/*", NIFTI))
     return [_by_words(root, files) for files in cases.values()]
@@ -256,7 +252,7 @@ def _by_folder(files: Sequence[Path]) -> dict[Path, list[Path]]:
 
 
 def _stem_below(root: Path, path: Path) -> str:
-    return path.with_name(_stem(path)).relative_to(root).as_posix()
+    return path.with_name(stem_of(path)).relative_to(root).as_posix()
 
 
 LAYOUTS = {

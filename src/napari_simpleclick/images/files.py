@@ -72,6 +72,11 @@ def suffix_of(path: Path) -> str:
     return ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
 
 
+def stem_of(path: Path) -> str:
+    """Name of a file without its extension, see :func:`suffix_of`."""
+    return path.name[: len(path.name) - len(suffix_of(path))]
+
+
 def read_image(path: Path) -> ImageFile:
     """Read an image file, or a folder that is one image.
 
@@ -270,8 +275,8 @@ def write_labels(
     Parameters
     ----------
     path : Path
-        Target; one of `WRITABLE`. PNG holds (H, W) only, as 0 and 255 so that masks can
-        be seen.
+        Target; one of `WRITABLE`. PNG holds (H, W) only; if there is no other label
+        than 1, as 0 and 255 so that it can be seen.
     labels : ndarray
         Integers, their axes in the order of a layer (see `Source.to_layer`); stored as
         the smallest type that holds them.

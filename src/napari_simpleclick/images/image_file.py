@@ -62,7 +62,8 @@ class ImageFile:
     name : str
         What the file calls its image; empty if it has no name for it.
     files : tuple of Path
-        The slices of a DICOM series, in the order of the last axis.
+        The slices of a DICOM series, in the order of the last axis; of an
+        enhanced image its file.
     header : nibabel header or None
         Of a NIfTI file.
     warnings : tuple of str

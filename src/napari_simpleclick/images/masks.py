@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,8 +35,8 @@ def put_onto(
         Of ``file``, without a colour axis.
     file : ImageFile
         The file of the labels. Where both have an orientation, that says how the labels
-        lie, also those of a part of the image; else the names of axes do, and else
-        both are taken to stand as in a viewer.
+        lie, also those of a part of the image; else the names of axes do, voxel by
+        voxel if the image has none, and else both are taken to stand as in a viewer.
     image : ImageFile
         The image.
 
@@ -130,6 +131,8 @@ def _between(
 def _by_names(labels: NDArray[Any], file: ImageFile, image: ImageFile) -> NDArray[Any]:
     """Give labels the axes of an image's layer, told apart by their names."""
     source, target = Source.of_file(file), Source.of_file(image)
+    if image.affine is None:  # so where the mask points says nothing about the image
+        source = replace(source, flipped=(False,) * len(source.order))
     layer = np.asarray(source.to_layer(labels))
     shape = tuple(target.shape[axis] for axis in target.order)
     names, wanted = (_names(one) for one in (source, target))

@@ -70,13 +70,29 @@ def along_own_axes(
     ndarray
         (3,) sizes of the voxels along the file's axes.
     """
+    place = np.linalg.solve(own_directions(affine), (affine @ voxel)[:3])
+    return np.asarray(place, np.float64), upright_sizes(affine)
+
+
+def own_directions(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Directions of a file's axes, in the order and sense of those of the body.
+
+    Parameters
+    ----------
+    affine : ndarray
+        (4, 4) from voxels to mm (right, anterior, superior).
+
+    Returns
+    -------
+    ndarray
+        (3, 3); its columns are those of the axes that run nearest to right, anterior
+        and superior, the identity for a file without obliqueness.
+    """
     turns = nibabel.io_orientation(affine)
-    sizes = upright_sizes(affine)
-    directions = affine[:3, :3] / sizes * turns[:, 1]
-    along = np.linalg.solve(directions, (affine @ voxel)[:3])
-    place = np.empty(3)
-    place[turns[:, 0].astype(int)] = along
-    return place, sizes
+    directions = np.empty((3, 3))
+    along = affine[:3, :3] / upright_sizes(affine) * turns[:, 1]
+    directions[:, turns[:, 0].astype(int)] = along
+    return directions
 
 
 def _heights(affine: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -68,7 +68,8 @@ class Source:
     affine : ndarray or None
         (4, 4) matrix from the file's voxels to mm (right, anterior, superior).
     files : tuple of Path
-        The slices of a DICOM series, in the order of the file's last axis.
+        The slices of a DICOM series, in the order of the file's last axis; of an
+        enhanced image its file.
     header : nibabel header or None
         Of a NIfTI file.
     """
@@ -308,12 +309,7 @@ class Source:
         if self.affine is not None:
             return self
         count = len(self.order)
-        space = _space(self.axis_labels, count)
-        rest = [axis for axis in range(count)[::-1] if axis not in space]
-        order = ("time", "", "channel") if len(space) == 3 else ("", "time", "channel")
-        ranks = {name: rank for rank, name in enumerate(order)}
-        rest.sort(key=lambda axis: ranks.get(self._name(axis), ranks[""]))
-        axes = [*space, *rest]
+        axes = _space_first(self.axis_labels, count)
         sizes = [self._millimetres(axis, axes[:3]) for axis in axes[:3]]
         affine = np.diag([-1.0, -1.0, -1.0, 1.0])
         for place, (axis, size) in enumerate(zip(axes[:3], sizes, strict=True)):
@@ -346,7 +342,38 @@ def _space(names: tuple[str, ...], count: int) -> list[int]:
     return [axis for axis in found if axis is not None]
 
 
+def _space_first(names: tuple[str, ...], count: int) -> list[int]:
+    """Axes in the order x, y, z, time, channel; others behind space and time.
+
+    Without z, the first of the others takes its place.
+    """
+    space = _space(names, count)
+    rest = [axis for axis in range(count)[::-1] if axis not in space]
+    order = ("time", "", "channel") if len(space) == 3 else ("", "time", "channel")
+    ranks = {name: rank for rank, name in enumerate(order)}
+    rest.sort(key=lambda a: ranks.get(names[a] if names else "", ranks[""]))
+    return [*space, *rest]
+
+
 def _as_they_are(file: ImageFile) -> list[_Axis]:
+    """Axes of a file without orientation, in its own order and direction.
+
+    Lengths without a unit are counted in pixels, so beside others with one they become
+    as long as the others: a viewer cannot compare pixels with lengths.
+    """
+    own, names = _own(file), file.axis_labels
+    others = [axis for axis, name in enumerate(names) if name in ("time", "channel")]
+    space = [own[a] for a in _space_first(names, len(own))[:3] if a not in others]
+    known = next((axis for axis in space if axis.unit in MM), None)
+    if known is not None:
+        for axis in space:
+            if axis.unit not in MM:
+                scale = axis.scale * known.scale
+                own[axis.number] = axis._replace(scale=scale, unit=known.unit)
+    return own
+
+
+def _own(file: ImageFile) -> list[_Axis]:
     """Axes of a file, all of them and in its own order and direction."""
     return [
         _Axis(
@@ -363,7 +390,7 @@ def _as_they_are(file: ImageFile) -> list[_Axis]:
 
 def _upright(file: ImageFile) -> list[_Axis]:
     """Axes of a file with an orientation, in the order that is fit to be seen."""
-    own, count = _as_they_are(file), len(file.shape)
+    own, count = _own(file), len(file.shape)
     axes = [own[axis] for axis in range(count - 1, 2, -1) if file.shape[axis] > 1]
     turns = nibabel.io_orientation(file.affine)
     number = {int(world): axis for axis, (world, _) in enumerate(turns)}

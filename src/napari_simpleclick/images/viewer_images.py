@@ -11,7 +11,7 @@ from napari_simpleclick.images import files
 from napari_simpleclick.images.files import (
     read_image,
     read_images,
-    suffix_of,
+    stem_of,
 )
 from napari_simpleclick.images.formats import brats
 from napari_simpleclick.images.label_maps import whole_numbers
@@ -98,12 +98,12 @@ def _opened(file: ImageFile) -> Opened:
     if drawn_on or fits_memory(array.nbytes):
         array = np.asarray(array)
     labels = whole_numbers(np.asarray(array)) if drawn_on else None
-    name = file.name or (_stem(file.path) if file.path else "")
+    name = file.name or (_name(file.path) if file.path else "")
     if labels is None:
         return Opened(name, array, source, file.rgb, False, file.warnings)
     return Opened(name, labels, source, False, True, file.warnings)
 
 
-def _stem(path: Path) -> str:
+def _name(path: Path) -> str:
     """Name of a file without its extension; all of a folder's."""
-    return path.name[: -len(suffix_of(path)) or None] if path.is_file() else path.name
+    return stem_of(path) if path.is_file() else path.name

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from copy import copy
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import torch
-from scipy.special import expit
-from torch import Tensor
-from torch.nn import functional
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.images.intensity import Window, check_image, default_window
-from napari_simpleclick.inference.answer_features import CropAnswer
 from napari_simpleclick.inference.chooser import Chooser
-from napari_simpleclick.inference.crop_network import Answer, CropNetwork
-from napari_simpleclick.inference.crops import Crop, ZoomIn, map_click, resize_crop
+from napari_simpleclick.inference.crop_choice import CropChoice
+from napari_simpleclick.inference.crop_network import CropNetwork
+from napari_simpleclick.inference.crop_questions import CropQuestions
+from napari_simpleclick.inference.crops import ZoomIn
 from napari_simpleclick.inference.devices import (
     Precision,
     choose_device,
@@ -25,28 +23,9 @@ from napari_simpleclick.inference.devices import (
     spare_threads,
 )
 from napari_simpleclick.inference.features import LIMIT_BYTES
-from napari_simpleclick.inference.first_look import (
-    FirstLook,
-    crop_of_view,
-    magnifications,
-    moved_to,
-)
-from napari_simpleclick.inference.focus import (
-    ANSWER_ABOVE,
-    PRIOR_ABOVE,
-    box_in,
-    focus_crop,
-)
 from napari_simpleclick.inference.object_state import ObjectState
-from napari_simpleclick.inference.prompt_pixels import (
-    as_clicks,
-    corners_of,
-    settle,
-    start_of,
-)
-from napari_simpleclick.inference.square_grid import SquareGrid
-from napari_simpleclick.networks import CropPrompts, Network
-from napari_simpleclick.networks.disks import DISK_RADIUS_PX
+from napari_simpleclick.inference.prompt_pixels import settle, start_of
+from napari_simpleclick.inference.shown_image import ShownImage
 from napari_simpleclick.prompts import check_prompts
 from napari_simpleclick.weights.errors import enough_memory
 
@@ -55,33 +34,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_simpleclick.images.intensity import Window
     from napari_simpleclick.images.viewport import Viewport
+    from napari_simpleclick.inference.answer_features import CropAnswer
+    from napari_simpleclick.inference.crops import Crop
     from napari_simpleclick.inference.feature_store import FeatureStore
-    from napari_simpleclick.networks import Features
+    from napari_simpleclick.inference.first_look import FirstLook
+    from napari_simpleclick.networks import Network
     from napari_simpleclick.prompts import Click, Prompt
-
 
 SETTLED_AFTER = 10
 """With more prompts, a network that refines changes nothing but the focus crop."""
 
 THRESHOLD = 0.49
 """Probability above which the published evaluation counts a pixel as object."""
-
-
-class _Asked(NamedTuple):
-    """What a network says about a crop, and what was asked."""
-
-    answer: Answer
-    crop: Crop
-    clicks: Sequence[Click]
-
-    @property
-    def seen(self) -> CropAnswer:
-        """The answer as a chooser looks at it."""
-        probability = self.answer.logits.sigmoid()[0, 0].cpu().numpy()
-        click = next((one for one in self.clicks if one.positive), self.clicks[0])
-        place = map_click(click, self.crop, probability.shape)
-        return CropAnswer(self.crop, probability, place)
 
 
 class Predictor:
@@ -140,7 +106,7 @@ class Predictor:
         self.dtype = choose_precision(precision, self.device)
         self.flip = flip
         self.zoom = zoom or ZoomIn.of(network.spec)
-        self.first_look = first_look
+        self._choice = CropChoice(self.zoom, first_look)
         multiple = network.spec.multiple_of
         if self.zoom.longest_side is not None and multiple > 1:
             raise UserError(
@@ -153,15 +119,7 @@ class Predictor:
         self._network = CropNetwork(
             network, self.device, self.dtype, flip, features_bytes, store
         )
-        self._keys: dict[tuple[Crop, tuple[int, int]], bytes] = {}
-        self._image: NDArray[Any] | None = None
-        self._grid: SquareGrid | None = None
-        self._window = Window(0.0, 1.0)
-
-    @property
-    def crop_network(self) -> CropNetwork:
-        """The network, to be asked about crops that are chosen elsewhere."""
-        return self._network
+        self._asked: CropQuestions | None = None
 
     def set_image(
         self,
@@ -188,23 +146,13 @@ class Predictor:
         UserError
             If it is not one gray or RGB image, or a spacing is not positive.
         """
-        array = np.asarray(image)
-        check_image(array)
-        height, width = array.shape[:2]
-        self._grid = SquareGrid.covering((height, width), spacing)
-        self._shape = height, width
-        self._window = window or default_window(array)
-        if self._grid is None:
-            self._image = array
-        else:
-            self._image = self._grid.there(array, self._window.apply)
-            self._window = Window(0.0, 1.0)
+        shown = ShownImage(np.asarray(image), window, spacing)
+        self._asked = CropQuestions(self._network, self.zoom, shown)
         self._state = ObjectState()
-        self._keys = {}
 
     @property
     def encoder(self) -> CropNetwork:
-        """What encodes crops and remembers them."""
+        """The network, which encodes crops and remembers them."""
         return self._network
 
     @property
@@ -218,7 +166,7 @@ class Predictor:
         The two must not predict at the same time.
         """
         other = copy(self)
-        other._image, other._state, other._keys = None, ObjectState(), {}
+        other._asked, other._state = None, ObjectState()
         return other
 
     def encode(
@@ -237,9 +185,8 @@ class Predictor:
             makes the crop another one, that is encoded when it comes.
         """
         view, size = self._next_look(prompts, prior, state)
-        memory = enough_memory("a prediction")
-        with memory, torch.inference_mode(), limited_threads(self.threads):
-            self._features(view, size)
+        with self._computing():
+            self._questions.features(view, size)
 
     def first_pixels(self) -> NDArray[np.float32]:
         """Give what the network is shown at the first prompt.
@@ -249,7 +196,7 @@ class Predictor:
         ndarray
             (h, w) or (h, w, 3) float32 in [0, 1].
         """
-        return self._pixels(*self._next_look((), None, None))
+        return self._questions.image.pixels(*self._next_look((), None, None))
 
     def _next_look(
         self,
@@ -258,12 +205,13 @@ class Predictor:
         state: ObjectState | None,
     ) -> tuple[Crop, tuple[int, int]]:
         """Choose crop and size for the next prompt, as if it lay on the last one."""
-        shape, now = self._network_shape, state or ObjectState()
-        clicks = self._corners(self._on_grid([*prompts, *prompts[-1:]]))
-        seen = None if prior is None else self._check_prior(prior)
-        first = moved_to(self._first(now.viewport, shape), clicks, shape)
-        crop = self.zoom.choose(seen, clicks, shape, now.crop, first)
-        return crop or Crop.whole(shape), self.zoom.network_size(crop, shape)
+        questions, now = self._questions, state or ObjectState()
+        image = questions.image
+        corners = questions.corners(image.prompts([*prompts, *prompts[-1:]]))
+        seen = None if prior is None else image.prior(prior)
+        view = image.view(now.viewport)
+        crop = self._choice.one(seen, corners, image.square, now.crop, view)
+        return questions.look(crop)
 
     def extent(self, state: ObjectState) -> Crop | None:
         """Tell outside which part of the image an answer is 0, in px of the image.
@@ -278,9 +226,9 @@ class Predictor:
         Crop or None
             None before the first prompt.
         """
-        if self._grid is None or state.crop is None:
+        if self._asked is None or state.crop is None:
             return state.crop
-        return self._grid.extent(state.crop)
+        return self._asked.image.extent(state.crop)
 
     def first_crop(
         self, viewport: Viewport | None = None
@@ -307,27 +255,20 @@ class Predictor:
         ValueError
             If there is no image yet.
         """
-        shape = self._network_shape
-        crop = self._first(viewport, shape)
-        size = self.zoom.network_size(crop, shape)
-        return crop or Crop.whole(shape), size
-
-    def _first(self, viewport: Viewport | None, shape: tuple[int, int]) -> Crop | None:
-        """Crop of a view among square pixels; None for the whole image."""
-        if viewport is None:
-            return None
-        seen = viewport if self._grid is None else self._grid.view(viewport)
-        return crop_of_view(seen, shape, self._input_side)
+        questions = self._questions
+        view, shape = questions.image.view(viewport), questions.image.square
+        return questions.look(self._choice.first(view, shape))
 
     @property
-    def _input_side(self) -> int:
+    def input_side(self) -> int:
         """Longer side of the network's input, px."""
-        return self.zoom.longest_side or max(self.zoom.size)
+        return self._choice.input_side
 
-    def _shown(self) -> NDArray[Any]:
-        if self._image is None:
+    @property
+    def _questions(self) -> CropQuestions:
+        if self._asked is None:
             raise ValueError("There is no image yet; call set_image first.")
-        return self._image
+        return self._asked
 
     @overload
     def predict(
@@ -402,16 +343,15 @@ class Predictor:
         >>> predictor.predict([Click(20, 20)]).shape
         (64, 64)
         """
-        self._shown()
-        check_prompts(prompts, self._shape)
-        before = None if prior is None else self._check_prior(prior)
+        image = self._questions.image
+        check_prompts(prompts, image.shape)
+        before = None if prior is None else image.prior(prior)
         if state is not None:
             now = state
         else:
             now = ObjectState() if before is None else self._state
-        seen = before if focus is None else self._check_prior(focus)
-        looks = self.first_look == "magnifications" and focus is None
-        answer, self._state = self._answer(prompts, before, seen, now, looks)
+        seen = before if focus is None else image.prior(focus)
+        answer, self._state = self._answer(prompts, before, seen, now, focus is None)
         return answer if state is None else (answer, self._state)
 
     def magnified(self, clicks: Sequence[Click]) -> list[CropAnswer]:
@@ -435,13 +375,14 @@ class Predictor:
         ValueError
             If there is no image yet.
         """
-        shape = self._network_shape
-        check_prompts(clicks, self._shape)
-        corners = self._corners(self._on_grid(clicks))
-        with torch.inference_mode(), limited_threads(self.threads):
+        questions = self._questions
+        image = questions.image
+        check_prompts(clicks, image.shape)
+        corners = questions.corners(image.prompts(clicks))
+        with self._computing():
             return [
-                self._ask(corners, None, crop, None).seen
-                for crop in magnifications(corners, shape, self._input_side)
+                questions.ask(corners, None, crop, None).seen
+                for crop in self._choice.magnified(corners, image.square)
             ]
 
     def _answer(
@@ -450,69 +391,39 @@ class Predictor:
         prior: NDArray[np.float32] | None,
         focus: NDArray[np.float32] | None,
         state: ObjectState,
-        looks: bool,
+        several: bool,
     ) -> tuple[NDArray[np.float32], ObjectState]:
-        shape = self._network_shape
-        asked = self._on_grid(prompts)
+        """Answer prompts; the first ones at several magnifications, if wanted."""
+        questions = self._questions
+        image, shape = questions.image, questions.image.square
+        asked = image.prompts(prompts)
         start = start_of(asked, prior, shape)
         if start is not None and start is not prior:
             focus = (start > 0).astype(np.float32)
-        corners = self._corners(asked)
-        first = moved_to(self._first(state.viewport, shape), corners, shape)
-        crops = [self.zoom.choose(focus, corners, shape, state.crop, first)]
-        found = focus is not None and bool((focus > self.zoom.threshold).any())
-        if looks and not found and state.viewport is None:
-            crops = magnifications(corners, shape, self._input_side)
-        result = np.zeros(shape, np.float32)
-        memory = enough_memory("a prediction")
-        with memory, torch.inference_mode(), limited_threads(self.threads):
-            answers = [self._ask(asked, start, crop, state.memory) for crop in crops]
+        corners, view = questions.corners(asked), image.view(state.viewport)
+        crops = [self._choice.one(focus, corners, shape, state.crop, view)]
+        if several and self._choice.compares(focus, view):
+            crops = self._choice.magnified(corners, shape)
+        late = prior is not None and len(prompts) > SETTLED_AFTER
+        with self._computing():
+            answers = [
+                questions.ask(asked, start, crop, state.memory) for crop in crops
+            ]
             best = 0
             if len(answers) > 1:
                 best = self._chooser.choose([one.seen for one in answers])
-            crop, (answer, view, clicks) = crops[best], answers[best]
-            result[view.slices] = _resized(answer.logits.sigmoid(), view)
-            if answer.maps is not None:
-                late = prior is not None and len(prompts) > SETTLED_AFTER
-                self._refine(result, clicks, start, view, answer, late)
-        if self._grid is not None:
-            result = self._grid.back(result)
+            squared = questions.probability(answers[best], start, late)
+        result = image.back(squared)
         settle(result, prompts)
-        return result, ObjectState(crop, answer.memory, state.viewport)
+        memory = answers[best].answer.memory
+        return result, ObjectState(crops[best], memory, state.viewport)
 
-    def _ask(
-        self,
-        asked: Sequence[Prompt],
-        prior: NDArray[np.float32] | None,
-        crop: Crop | None,
-        memory: Any,
-    ) -> _Asked:
-        """Ask the network about a crop; None for the whole image."""
-        shape = self._network_shape
-        view, size = crop or Crop.whole(shape), self.zoom.network_size(crop, shape)
-        spacing = DISK_RADIUS_PX * max(view.height / size[0], view.width / size[1])
-        clicks = [click for one in asked for click in as_clicks(one, shape, spacing)]
-        features = self._features(view, size)
-        prompts = self._crop_prompts(clicks, prior, view, size)
-        answer = self._network.answer(features, prompts, memory)
-        return _Asked(answer, view, clicks)
-
-    @property
-    def _network_shape(self) -> tuple[int, int]:
-        """(H, W) of the image as it is shown to the network: with square pixels."""
-        height, width = self._shown().shape[:2]
-        return height, width
-
-    def _on_grid(self, prompts: Sequence[Prompt]) -> Sequence[Prompt]:
-        """Prompts as they lie among the network's pixels."""
-        if self._grid is None:
-            return prompts
-        return [self._grid.prompt(one) for one in prompts]
-
-    def _corners(self, asked: Sequence[Prompt]) -> list[Click]:
-        """Give clicks that a crop has to hold."""
-        shape = self._network_shape
-        return [click for one in asked for click in corners_of(one, shape)]
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """Use the network for a prediction."""
+        memory = enough_memory("a prediction")
+        with memory, torch.inference_mode(), limited_threads(self.threads):
+            yield
 
     def replay(
         self, prompts: Sequence[Prompt], prior: ArrayLike | None = None
@@ -536,83 +447,10 @@ class Predictor:
         UserError
             As :meth:`predict` does, before the first prediction.
         """
-        if self._image is not None:
-            check_prompts(prompts, self._shape)
+        if self._asked is not None:
+            check_prompts(prompts, self._asked.image.shape)
         state = ObjectState()
         for count in range(1, len(prompts) + 1):
             answer, state = self.predict(prompts[:count], prior, state=state)
             prior = answer
             yield answer
-
-    def _check_prior(self, prior: ArrayLike) -> NDArray[np.float32]:
-        """Refuse a prior of another shape, and bring it to the network's pixels."""
-        array = np.asarray(prior)
-        if array.shape != self._shape:
-            raise UserError(
-                f"The prior mask has shape {array.shape} but the image is "
-                f"{self._shape[0]} x {self._shape[1]} px; give a mask of the same size."
-            )
-        unit = array.astype(np.float32, copy=False)
-        if array.dtype != bool:  # a mask needs none of it, and a slice can be large
-            unit = np.clip(np.nan_to_num(unit, nan=0.0), 0, 1)
-        return unit if self._grid is None else self._grid.there(unit)
-
-    def _refine(
-        self,
-        result: NDArray[np.float32],
-        clicks: Sequence[Click],
-        prior: NDArray[np.float32] | None,
-        view: Crop,
-        answer: Answer,
-        late: bool,
-    ) -> None:
-        """Look again at what the last click changed, and write it into a result."""
-        before = np.zeros_like(result) if prior is None else prior.astype(np.float32)
-        crop = focus_crop(result > ANSWER_ABOVE, before > PRIOR_ABOVE, clicks[-1], view)
-        if crop is None:
-            return
-        size = self.zoom.size
-        box = box_in(crop, view, (answer.logits.shape[2], answer.logits.shape[3]))
-        asked = self._crop_prompts(clicks, prior, crop, size)
-        fine = self._network.refine(self._pixels(crop, size), asked, answer, box)
-        if late:
-            result[view.slices] = before[view.slices]
-        result[crop.slices] = expit(_resized(fine, crop))
-
-    def _features(self, crop: Crop, size: tuple[int, int]) -> Features:
-        """Features of a crop; neither read nor encoded anew while they are kept."""
-        key = self._keys.get((crop, size))
-        found = None if key is None else self._network.remembered(key)
-        if found is None:
-            key, found = self._network.encode(self._pixels(crop, size))
-            self._keys[crop, size] = key
-        return found
-
-    def _pixels(self, crop: Crop, size: tuple[int, int]) -> NDArray[np.float32]:
-        """Pixels (h, w) or (h, w, 3) of a crop, in [0, 1]."""
-        assert self._image is not None
-        return resize_crop(self._image, crop, size, self._window.apply)
-
-    def _crop_prompts(
-        self,
-        clicks: Sequence[Click],
-        prior: NDArray[np.float32] | None,
-        crop: Crop,
-        size: tuple[int, int],
-    ) -> CropPrompts:
-        """Prior and clicks as they lie in a crop."""
-        mask = torch.zeros(1, 1, *size, device=self.device)
-        if prior is not None:
-            mask[0, 0] = torch.from_numpy(resize_crop(prior, crop, size))
-        positive, negative = (
-            tuple(map_click(c, crop, size) for c in clicks if c.positive is sign)
-            for sign in (True, False)
-        )
-        return CropPrompts(mask, positive, negative, crop)
-
-
-def _resized(maps: Tensor, crop: Crop) -> NDArray[np.float32]:
-    """Make maps (1,1,h,w) as large as a crop: (height, width)."""
-    size = (crop.height, crop.width)
-    maps = functional.interpolate(maps, size=size, mode="bilinear", align_corners=True)
-    return np.asarray(maps[0, 0].cpu().numpy(), np.float32)

@@ -120,11 +120,11 @@ class SquareGrid:
         convert: Callable[[NDArray[Any]], NDArray[np.float32]] | None = None,
     ) -> NDArray[np.float32]:
         """Resample a slice (H, W) or (H, W, C) to square pixels, see `resize_crop`."""
-        return resize_crop(image, _whole(self.shape), self.square, convert)
+        return resize_crop(image, Crop.whole(self.shape), self.square, convert)
 
     def back(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
         """Resample a map of square pixels to the slice."""
-        return resize_crop(maps, _whole(self.square), self.shape)
+        return resize_crop(maps, Crop.whole(self.square), self.shape)
 
     def extent(self, box: Crop) -> Crop:
         """Smallest box of the slice that holds all that a box there has effect on."""
@@ -134,7 +134,3 @@ class SquareGrid:
             sides.append(max(0, math.floor((low - 1) / factor)))
             sides.append(min(self.shape[axis] - 1, math.ceil((high + 1) / factor)))
         return Crop(*sides)
-
-
-def _whole(shape: tuple[int, int]) -> Crop:
-    return Crop(0, shape[0] - 1, 0, shape[1] - 1)

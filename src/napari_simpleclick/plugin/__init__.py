@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["em_sample", "mri_sample", "open_panel"]
+__all__ = ["brain_sample", "em_sample", "mri_sample", "open_panel"]
 
 
 def open_panel() -> None:
@@ -29,14 +29,23 @@ def em_sample() -> list[tuple[Any, dict[str, Any], str]]:
     return [(array, look, "image")]
 
 
+def brain_sample() -> list[tuple[Any, dict[str, Any], str]]:
+    """Provide five MRI slices of a head with a tumour as layer data."""
+    return _volume_sample("brain.nii.gz", "Brain MRI")
+
+
 def mri_sample() -> list[tuple[Any, dict[str, Any], str]]:
     """Provide a small T1 MRI volume as layer data, upright as every scan."""
+    return _volume_sample("hippocampus.nii.gz", "Hippocampus MRI")
+
+
+def _volume_sample(file: str, name: str) -> list[tuple[Any, dict[str, Any], str]]:
     import numpy as np
 
     from napari_simpleclick.plugin.files import read_layers
     from napari_simpleclick.samples import sample_path
 
-    ((array, look, kind),) = read_layers(str(sample_path("hippocampus.nii.gz")))
+    ((array, look, kind),) = read_layers(str(sample_path(file)))
     low, high = np.percentile(array, (0.5, 99.5))  # the brightest voxels are vessels
-    shown = {"name": "Hippocampus MRI", "contrast_limits": (float(low), float(high))}
+    shown = {"name": name, "contrast_limits": (float(low), float(high))}
     return [(array, {**look, **shown}, kind)]

@@ -22,6 +22,8 @@ from napari_simpleclick.images.label_names import (
 )
 from napari_simpleclick.images.source import SOURCE_KEY, Source
 from napari_simpleclick.images.units import known_unit
+from napari_simpleclick.plugin.fitting import fit_to_image, undo_fit
+from napari_simpleclick.plugin.frames import FRAME_KEY, asking_viewer, place_in_viewer
 from napari_simpleclick.plugin.saving import (
     DICOM_KIND,
     META_KIND,
@@ -90,7 +92,25 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
     for image in opened:
         for sentence in image.warnings:
             show_warning(sentence)
-    return [layer_data(image) for image in opened]
+    return [_in_viewer(layer_data(image), image) for image in opened]
+
+
+def _in_viewer(layer: LayerData, image: Opened) -> LayerData:
+    """Fit a layer to those that are open, where its axes or directions are others."""
+    data, look, kind = layer
+    fitted = fit_to_image(image, asking_viewer()) if image.labels else None
+    if fitted is not None:
+        labels, placed = fitted
+        metadata = {**look["metadata"], **placed["metadata"]}
+        return labels, {**look, **placed, "metadata": metadata}, kind
+    frame, turn, told = place_in_viewer(image)
+    for sentence in told:
+        show_warning(sentence)
+    if frame is None:
+        return layer
+    metadata = {**look["metadata"], FRAME_KEY: frame}
+    turned = {} if turn is None else {"affine": turn}
+    return data, {**look, **turned, "metadata": metadata}, kind
 
 
 def layer_data(image: Opened) -> LayerData:
@@ -166,6 +186,7 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """
     labels = np.asarray(data[0] if meta.get("multiscale") else data)
     names = meta.get("metadata", {}).get(NAMES_KEY, tuple)()
+    labels, meta = undo_fit(labels, meta)
     try:
         files.write_labels(Path(path), labels, _source(labels, meta), names)
     except ValueError as error:  # napari takes it for a missing writer, and hides it

@@ -80,7 +80,7 @@ def suggested(image: Image) -> tuple[Path, MaskKind]:
     if not found:
         return last / f"mask{NIFTI_KIND.suffixes[0]}", NIFTI_KIND
     place = Path(found)
-    if of_file and source.files and place.is_file():
+    if of_file and source.files and place.is_file() and source.files != (place,):
         place = place.parent
     kind = _kind(source if of_file else None, place)
     folder = place.parent

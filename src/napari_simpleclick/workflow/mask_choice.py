@@ -126,10 +126,7 @@ class MaskChoice:
             if canvas is self._queue.canvas:
                 canvas.when_idle(self._attempt(act))
 
-        if canvas.session.requests.pending is None:
-            begin()
-        else:
-            self._queue.when_answered(begin)
+        self._queue.when_none_waits(begin)
 
     def _attempt(self, act: Callable[[], None]) -> Callable[[], None]:
         def attempt() -> None:

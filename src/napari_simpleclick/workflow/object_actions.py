@@ -163,10 +163,7 @@ class ObjectActions:
         def begin() -> None:
             canvas.when_idle(lambda: self._attempt(partial(act, canvas)))
 
-        if canvas.session.requests.pending is None:
-            begin()
-        else:
-            self._queue.when_answered(begin)
+        self._queue.when_none_waits(begin)
 
     def _merge(self, labels: tuple[int, ...], canvas: Canvas) -> None:
         known = set(canvas.session.objects.labels())

@@ -35,14 +35,8 @@ class ObjectList:
 
     def lock(self, labels: Iterable[int], locked: bool = True) -> None:
         """Let nothing change the pixels of objects, or let it again."""
-        session, wanted = self._session, tuple(labels)
-        if session is None:
-            return
-        name = "lock" if locked else "unlock"
-        if session.requests.pending is None:
-            self._give(wanted, name, locked=locked)
-        else:
-            self._queue.when_answered(lambda: self._give(wanted, name, locked=locked))
+        name, wanted = "lock" if locked else "unlock", tuple(labels)
+        self._queue.when_none_waits(lambda: self._give(wanted, name, locked=locked))
 
     def show(self, labels: Iterable[int], shown: bool = True) -> None:
         """Draw objects, or do not."""

@@ -79,6 +79,14 @@ class PredictionQueue:
         self._when_answered.append(call)
         self.predict()
 
+    def when_none_waits(self, call: Callable[[], None]) -> None:
+        """Call something when no request waits: at once if so, also without a model."""
+        canvas = self.canvas
+        if canvas is None or canvas.session.requests.pending is None:
+            call()
+        else:
+            self.when_answered(call)
+
     def job(self, canvas: Canvas, request: Request) -> Job:
         """Take a snapshot of all that an answer depends on."""
         from napari_simpleclick.workflow.engine import Job

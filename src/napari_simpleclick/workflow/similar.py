@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 from psygnal import Signal
 
-from napari_simpleclick.annotation import (
-    Edit,
-    ObjectStack,
-    ObjectStyle,
-    Proposal,
-    ProposalStates,
-    Verdict,
-)
+from napari_simpleclick.annotation import Edit, Proposal, ProposalStates, Verdict
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.workflow.nearest_slices import nearest_first
+from napari_simpleclick.workflow.similar_examples import example_planes, examples_of
+from napari_simpleclick.workflow.verdicts import accept, proposal_under, reject
 
 if TYPE_CHECKING:
     from napari_simpleclick.images import Plane
@@ -29,10 +23,7 @@ if TYPE_CHECKING:
 
 UNDER_WAY = "A search is under way; wait for its end, or press Cancel."
 NONE_LEFT = "There is no proposal to look at; press Find similar first."
-COVERED = "Other objects cover this proposal; reject it, or paint over them."
 LEARNING = "Looking at the examples."
-NEARBY = 0.25
-"""A click so far from the proposal in view corrects it, in sides of its box."""
 
 
 class Waiting(NamedTuple):
@@ -142,7 +133,7 @@ class Similar:
             return  # the clicks before it took so long that all is different now
         session = canvas.session
         try:
-            planes = around(canvas, here) if everywhere else [here]
+            planes = nearest_first(canvas, here) if everywhere else [here]
             kind = kind_of(session.objects.style(session.label).name)
             examples = example_planes(canvas, here)
             self.run = run = SimilarRun(canvas, engine, planes, examples, kind)
@@ -273,41 +264,15 @@ class Similar:
             if current is None:
                 raise UserError(NONE_LEFT)
             if accepted:
-                self._accept(canvas, current)
+                label = accept(canvas, current)
+                self._say_accepted(canvas, label)
             else:
-                self._reject(canvas, current)
+                reject(canvas, current)
+                self.status.emit("Rejected; the next search learns from it")
         except UserError as error:
             self.failed.emit(error)
             return
         self._show_next(numbers.index(current))
-
-    def _accept(self, canvas: Canvas, number: int) -> int:
-        """Write a proposal as the next object; gives its label."""
-        from napari_simpleclick.workflow.similar_run import kind_of, name_like
-
-        session, objects = canvas.session, canvas.session.objects
-        one = objects.proposals.find(number)
-        assert one is not None
-        label = objects.free_label()
-        mask = one.mask(one.plane.size(canvas.labels.shape))
-        change = canvas.write(one.plane, label, mask)
-        if change is None:
-            raise UserError(COVERED)
-        names = [objects.style(known).name for known in objects.labels()]
-        name = name_like(kind_of(objects.style(session.label).name), names)
-        styles = {label: ObjectStyle(name)} if name else {}
-        verdict: ProposalStates = {number: replace(one, verdict=Verdict.ACCEPTED)}
-        session.propose("accept proposal", verdict, change, styles)
-        canvas.choose(label)
-        self.status.emit(f"{objects.name(label)} accepted")
-        return label
-
-    def _reject(self, canvas: Canvas, number: int) -> None:
-        one = canvas.session.objects.proposals.find(number)
-        assert one is not None
-        verdict: ProposalStates = {number: replace(one, verdict=Verdict.REJECTED)}
-        canvas.session.propose("reject proposal", verdict)
-        self.status.emit("Rejected; the next search learns from it")
 
     def take_under(self, plane: Plane, row: float, column: float) -> None:
         """Accept the proposal that a click is about, so that the click corrects it.
@@ -316,28 +281,22 @@ class Similar:
         to it; not where an object is already.
         """
         canvas = self.canvas
-        if canvas is None or self._is_object(canvas, plane, row, column):
+        if canvas is None:
             return
-        for number, one in canvas.session.objects.proposals:
-            if one.verdict is not Verdict.OPEN or one.plane != plane:
-                continue
-            near = number == self.current and _is_near(one, row, column)
-            if near or one.holds(row, column):
-                try:
-                    self._accept(canvas, number)
-                except UserError as error:
-                    self.failed.emit(error)
-                    return
-                self.current = None
-                self.changed.emit()
-                return
+        number = proposal_under(canvas, plane, row, column, self.current)
+        if number is None:
+            return
+        try:
+            label = accept(canvas, number)
+        except UserError as error:
+            self.failed.emit(error)
+            return
+        self._say_accepted(canvas, label)
+        self.current = None
+        self.changed.emit()
 
-    @staticmethod
-    def _is_object(canvas: Canvas, plane: Plane, row: float, column: float) -> bool:
-        place = tuple(round(at) for at in plane.position(row, column))
-        shape = canvas.labels.shape
-        inside = all(0 <= at < side for at, side in zip(place, shape, strict=True))
-        return inside and bool(canvas.labels[place])
+    def _say_accepted(self, canvas: Canvas, label: int) -> None:
+        self.status.emit(f"{canvas.session.objects.name(label)} accepted")
 
     # -- following -----------------------------------------------------------------
 
@@ -386,72 +345,3 @@ def searching(run: SimilarRun) -> str:
     """Tell how far a search is."""
     count = len(run.planes)
     return f"Searching: {run.searched} of {count} slice{'s' if count > 1 else ''}."
-
-
-def _is_near(one: Proposal, row: float, column: float) -> bool:
-    """Whether a place is in the box around a proposal, or close to it."""
-    return all(
-        -NEARBY * side <= at - first <= (1 + NEARBY) * side
-        for at, first, side in zip(
-            (row, column), one.corner, one.inside.shape, strict=True
-        )
-    )
-
-
-def examples_of(canvas: Canvas) -> int:
-    """Count the objects to learn from, each on each slice where it was clicked on."""
-    objects = canvas.session.objects
-    prompted = [where.label for where, placed in objects.prompts.items() if placed]
-    painted = objects.voxel_counts.labels() - set(prompted)
-    return len(prompted) + len(painted)
-
-
-def around(canvas: Canvas, here: Plane) -> list[Plane]:
-    """All slices of the stack in view, the nearest to the displayed one first."""
-    stack = ObjectStack.containing(
-        canvas.session.object_slice(here), canvas.options.channel_axis
-    )
-    if stack is None:
-        return [here]
-    length = canvas.labels.shape[stack.axis]
-    middle = here.index[stack.axis]
-    order = sorted(range(length), key=lambda index: (abs(index - middle), index))
-    return [stack.object_slice(index).plane for index in order]
-
-
-def example_planes(canvas: Canvas, here: Plane) -> list[Plane]:
-    """Slices in view that hold objects: clicked ones and verdicts, then the nearest."""
-    objects = canvas.session.objects
-    holding: dict[Plane, int] = {}
-    for where, placed in objects.prompts.items():
-        if placed:
-            holding[where.plane] = holding.get(where.plane, 0) + 1
-    for _, one in objects.proposals:
-        if one.verdict is not Verdict.OPEN:
-            holding[one.plane] = holding.get(one.plane, 0) + 1
-    planes = around(canvas, here)
-    order = {plane: number for number, plane in enumerate(planes)}
-    certain = sorted(
-        (plane for plane in holding if plane in order),
-        key=lambda plane: (-holding[plane], order[plane]),
-    )
-    filled = _filled(canvas, planes)
-    return [*certain, *(plane for plane in filled if plane not in holding)]
-
-
-def _filled(canvas: Canvas, planes: list[Plane]) -> list[Plane]:
-    """Those of some slices of one stack on which any object has pixels."""
-    first = planes[0]
-    axes = [
-        axis
-        for axis in range(len(first.index))
-        if any(plane.index[axis] != first.index[axis] for plane in planes)
-    ]
-    if not axes:
-        return planes
-    counts = canvas.session.objects.voxel_counts
-    labels = counts.labels()
-    if not labels:
-        return []
-    total = np.sum([counts.areas(label, axes[0]) for label in labels], axis=0)
-    return [plane for plane in planes if total[plane.index[axes[0]]]]

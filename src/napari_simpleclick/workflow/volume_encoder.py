@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_simpleclick.annotation import ObjectStack
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.workflow.nearest_slices import nearest_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,14 +153,8 @@ class VolumeEncoder:
             raise UserError("The model is still being loaded.")
         check_encodes_once(engine.predictor, engine.card.name)
         plane = canvas.current_plane()
-        here = canvas.session.object_slice(plane)
-        stack = ObjectStack.containing(here, canvas.options.channel_axis)
-        planes = [plane]
-        if stack is not None:
-            start, count = plane.index[stack.axis], canvas.labels.shape[stack.axis]
-            order = sorted(range(count), key=lambda index: abs(index - start))
-            planes = [stack.object_slice(index).plane for index in order]
-        slices = VolumeSlices(canvas.view(), tuple(planes), canvas.spacing(plane))
+        planes = tuple(nearest_first(canvas, plane))
+        slices = VolumeSlices(canvas.view(), planes, canvas.spacing(plane))
         return VolumeRun(slices, engine, FeatureStore())
 
     def _on_end(self, run: VolumeRun) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +14,15 @@ from napari_simpleclick.images.error_text import reason
 from napari_simpleclick.images.formats.dicom_file import read_header
 from napari_simpleclick.images.formats.dicom_geometry import TOLERANCE
 from napari_simpleclick.images.formats.dicom_segments import PACKAGE
-from napari_simpleclick.images.formats.dicom_slice import Slice
+from napari_simpleclick.images.formats.dicom_slice import Slice, frames_of
+from napari_simpleclick.images.image_file import FLIP
 from napari_simpleclick.images.label_names import names_of
 from napari_simpleclick.images.oblique import upright_sizes
 from napari_simpleclick.images.optional_packages import require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -62,6 +63,12 @@ PLACE = (
 )
 """What every slice must say, for a segmentation to lie on it and refer to it."""
 
+ON_PLACE = 0.1
+"""Part of the distance of slices that a frame may be off its slice."""
+
+ALONG = 0.999
+"""Cosine between the normals of frames that lie alike."""
+
 
 def write(
     path: Path,
@@ -79,7 +86,7 @@ def write(
         (columns, rows, slices) integers from 0; every label becomes a segment of its
         own, which is called by its number where it has no name.
     source : Source
-        The series, as it was read.
+        The series, or the enhanced image, as it was read.
     names : sequence of LabelName
         Names and recommended colours of the segments.
 
@@ -97,8 +104,8 @@ def write(
     values = [int(value) for value in np.unique(labels) if value]
     if not source.files:
         raise UserError(
-            "A DICOM segmentation needs a DICOM series with a file for every slice; "
-            "save this mask as .nii.gz."
+            "A DICOM segmentation needs a DICOM series with a file for every slice, or "
+            "an enhanced image; save this mask as .nii.gz."
         )
     if not values:
         raise UserError("The mask is empty; a DICOM segmentation needs an object.")
@@ -117,7 +124,9 @@ def write(
     segments = _segments(values, names)
     frames = np.searchsorted([0, *values], labels).astype(np.uint16).T
     try:
-        images = _headers(source, labels.shape[2])
+        images, slices = _headers(source, labels.shape[2])
+        if slices[0].frame is not None:
+            frames = _in_frames(frames, slices, source)
         dataset = seg.Segmentation(
             source_images=images,
             pixel_array=np.ascontiguousarray(frames),
@@ -132,7 +141,7 @@ def write(
             software_versions=version(PACKAGE),
             device_serial_number="0",
             series_description=f"{PACKAGE} mask",
-            omit_empty_frames=_is_even(images),
+            omit_empty_frames=_is_even(slices),
         )
     except UserError:
         raise
@@ -173,13 +182,49 @@ def _segments(values: Sequence[int], names: Sequence[LabelName]) -> list[Any]:
     ]
 
 
-def _is_even(images: list[Any]) -> bool:
+def _in_frames(
+    labels: NDArray[np.uint16], slices: list[Slice], source: Source
+) -> NDArray[np.uint16]:
+    """Put the slices of labels into the order of the frames of an enhanced image.
+
+    Of several frames at a place, as those of times, the first one gets the labels.
+
+    Raises
+    ------
+    UserError
+        If there is no frame where a slice with labels lies, because one is missing.
+    """
+    assert source.affine is not None
+    affine = FLIP @ source.affine
+    across = np.cross(affine[:3, 0], affine[:3, 1])
+    across *= np.sign(across @ affine[:3, 2]) / np.linalg.norm(across)
+    alike = {
+        number: float(one.position @ across)
+        for number, one in enumerate(slices)
+        if one.position is not None
+        and one.directions is not None
+        and abs(np.cross(*one.directions) @ across) > ALONG
+    }
+    near = ON_PLACE * float(upright_sizes(source.affine)[2])
+    out = np.zeros((len(slices), *labels.shape[1:]), labels.dtype)
+    for number, drawn in enumerate(labels):
+        place = (affine @ [0, 0, number, 1])[:3] @ across
+        there = [one for one in alike if abs(alike[one] - place) <= near]
+        if not there and drawn.any():
+            raise UserError(
+                f"The slices of '{source.path}' are not evenly spaced, so a DICOM "
+                "segmentation cannot lie on them; save the mask as .nii.gz."
+            )
+        out[there[:1]] = drawn
+    return out
+
+
+def _is_even(slices: list[Slice]) -> bool:
     """Whether no slice is missing, so that empty ones can be told from their places.
 
     Else the file has to say which slices there are, to lie on the series again.
     """
-    places = np.sort([Slice.of(Path(), image).place or 0.0 for image in images])
-    gaps = np.diff(places)
+    gaps = np.diff(np.unique([one.place or 0.0 for one in slices]))
     even = np.abs(gaps - gaps.mean()) if len(gaps) else gaps
     return bool((even <= TOLERANCE * gaps.min(initial=np.inf)).all())
 
@@ -200,8 +245,8 @@ def _valid(name: str, value: Any) -> Any:
     return ""
 
 
-def _headers(source: Source, count: int) -> list[Any]:
-    """Headers of the slices, completed by what may be empty or can be made anew.
+def _headers(source: Source, count: int) -> tuple[list[Any], list[Slice]]:
+    """Headers, completed by what may be empty or can be made anew, and their slices.
 
     Raises
     ------
@@ -209,11 +254,20 @@ def _headers(source: Source, count: int) -> list[Any]:
         If a file is gone, or does not say where its slice lies.
     """
     pydicom = require("pydicom", "dicom", "write DICOM segmentations")
-    headers = [read_header(file) for file in source.files[:count]]
+    files = source.files[:count]
+    headers = [read_header(file) for file in files]
+    if len(headers) == 1 and "PerFrameFunctionalGroupsSequence" in (headers[0] or ()):
+        slices = frames_of(files[0], headers[0])
+        needed: tuple[str, ...] = PLACE[-1:]
+    else:
+        slices = [
+            Slice.of(*pair) for pair in zip(files, headers, strict=True) if pair[1]
+        ]
+        needed = PLACE
     affine = np.eye(4) if source.affine is None else source.affine
     thickness = float(upright_sizes(affine)[2])
     for header in headers:
-        missing = [name for name in PLACE if header is None or not header.get(name)]
+        missing = [name for name in needed if header is None or not header.get(name)]
         if missing:
             raise UserError(
                 f"The slices of '{source.path}' lack {', '.join(missing)}, without "
@@ -229,4 +283,4 @@ def _headers(source: Source, count: int) -> list[Any]:
             if not header.get(name):  # the same for every mask of the series
                 uid = pydicom.uid.generate_uid(entropy_srcs=[name, series])
                 setattr(header, name, uid)
-    return headers
+    return headers, slices

@@ -151,6 +151,8 @@ def _volume(
         spacing, units = (*spacing, 1.0), (*units, "pixel")
         labels = (*labels, layout.axis)
     files = tuple(one.path for one in layout.slices if one.frame is None)
+    if not files and "PerFrameFunctionalGroupsSequence" in slices[0].header:
+        files = (slices[0].path,)
     return ImageFile(
         array,
         colour,

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.images.source import Source
 
+CHUNK = 2**24
+"""Bytes that are unpacked at once."""
+
 LABEL_INTENT = 1002
 """NIFTI_INTENT_LABEL of nifti1.h."""
 
@@ -90,7 +93,13 @@ def read(path: Path) -> ImageFile:
     def voxels(pieces: tuple[slice, ...]) -> NDArray[Any]:
         watch.check(path)
         try:
-            part = proxy[pieces[: len(shape)]]
+            wanted = pieces[: len(shape)]
+            whole = all(
+                range(length)[piece] == range(length)
+                for piece, length in zip(wanted, shape, strict=True)
+            )
+            packed = whole and is_compressed(path)
+            part = _unpacked(path, proxy) if packed else proxy[wanted]
         except (OSError, EOFError, zlib.error, ValueError) as error:
             raise UserError(
                 f"'{path}' is damaged or incomplete: {reason(error)}."
@@ -116,6 +125,24 @@ def read(path: Path) -> ImageFile:
         header=header,
         warnings=(*placement.warnings, *scaling.warnings, *told),
     )
+
+
+def _unpacked(path: Path, proxy: ArrayProxy) -> NDArray[Any]:
+    """Read all voxels, and compare the file with its checksum, which is at its end.
+
+    Raises
+    ------
+    OSError, EOFError
+        If something in it has changed, or it ends too early.
+    """
+    stored = bytearray(int(np.prod(proxy.shape)) * proxy.dtype.itemsize)
+    with gzip.open(path) as file:
+        file.seek(proxy.offset)
+        if file.readinto(stored) < len(stored):
+            raise EOFError("the file ends before its voxels do")
+        while file.read(CHUNK):
+            pass
+    return np.frombuffer(stored, proxy.dtype).reshape(proxy.shape, order="F")
 
 
 def _unscaled(path: Path, header: Any) -> ArrayProxy:

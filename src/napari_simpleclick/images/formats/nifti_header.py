@@ -27,6 +27,12 @@ KINDS = {348: nibabel.Nifti1Image, 540: nibabel.Nifti2Image}
 FIRST_VOXEL = {348: 352, 540: 544}
 """Earliest place of the voxels in a file with a header of that size."""
 
+PAIRS = (b"ni1", b"ni2")
+"""Magic of a header whose voxels are in another file."""
+
+ONE_BIT = 1
+"""DT_BINARY of nifti1.h."""
+
 LENGTHS = {"meter": "m", "mm": "mm", "micron": "um"}
 TIMES = {"sec": "s", "msec": "ms", "usec": "us"}
 """NIfTI's names of units, and ours."""
@@ -55,7 +61,8 @@ def read_header(path: Path) -> Any:
     Raises
     ------
     UserError
-        If it is none of NIfTI, or an axis has a negative length.
+        If it is none of NIfTI, an axis has a negative length, the voxels are in another
+        file, or have one bit.
     """
     opened = gzip.open if is_compressed(path) else open
     with opened(path, "rb") as file:
@@ -68,6 +75,16 @@ def read_header(path: Path) -> Any:
     if len(block) < size:
         raise UserError("the file ends within its header; copy it again")
     header = KINDS[size].header_class(block, sizes[size], check=False)
+    if bytes(header["magic"]).rstrip(b"\0") in PAIRS:
+        raise UserError(
+            "its voxels are in a second file (.img); convert both to one, in Python "
+            "with nibabel.save(nibabel.load('NAME.hdr'), 'NAME.nii')"
+        )
+    if int(header["datatype"]) == ONE_BIT:
+        raise UserError(
+            "it stores one bit a voxel, which no library here reads; save it with "
+            "8 bits"
+        )
     header["vox_offset"] = max(int(header["vox_offset"]), FIRST_VOXEL[size])
     lengths = [int(length) for length in header["dim"]]
     count = lengths[0] if 1 <= lengths[0] <= 7 else 7

@@ -12,6 +12,7 @@ from PIL import Image, ImageMode
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.format import Format
 from napari_simpleclick.images.image_file import ImageFile
+from napari_simpleclick.images.label_maps import smallest_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,11 +106,25 @@ def _any_size() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def write(path: Path, mask: NDArray[Any]) -> None:
-    """Write an (H, W) mask as 0 and 255, so that it can be seen."""
-    if mask.ndim != 2:
+def write(path: Path, labels: NDArray[Any]) -> None:
+    """Write an (H, W) mask: of label 1 alone as 0 and 255, else its labels as gray.
+
+    A mask of one object can so be seen in every program.
+
+    Raises
+    ------
+    UserError
+        If it is a volume, or a label is below 0 or has more than 16 bits.
+    """
+    if labels.ndim != 2:
         raise UserError("A picture cannot hold a volume; use .tif or .nii.gz.")
-    Image.fromarray((mask > 0) * np.uint8(255)).save(path, "PNG")
+    low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
+    if low < 0 or high > np.iinfo(np.uint16).max:
+        raise UserError(
+            "A picture holds labels from 0 to 65,535; save this mask as .nii.gz."
+        )
+    values = labels * np.uint8(255) if high == 1 else labels
+    Image.fromarray(values.astype(smallest_type(values))).save(path, "PNG")
 
 
 FORMAT = Format(

@@ -108,9 +108,8 @@ def read(folder: Path) -> ImageFile:
     distance: tuple[str, ...] = ()
     if set(first.units) & set(MM):
         distance = (
-            f"'{folder}' does not say how far apart its slices are; set the scale of "
-            "the layer, or its masks in formats of mm get slices as far apart as "
-            "pixels are wide.",
+            f"'{folder}' does not say how far apart its slices are; it is taken to be "
+            "as far as pixels are wide. Set the scale of the layer if that is wrong.",
         )
     return ImageFile(
         array[...] if fits_memory(array.nbytes) else array,

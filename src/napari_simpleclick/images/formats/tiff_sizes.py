@@ -77,9 +77,8 @@ def find_sizes(path: Path, file: tifffile.TiffFile, axes: str, number: int) -> S
     lengths = [found[axis] for axis in found if found[axis][1] in MM]
     if lengths and set(axes) - set("YX") - set("CTS") and "Z" not in found:
         warnings.append(
-            f"'{path}' does not say how far apart its slices are; set the scale of the "
-            "layer, or its masks in formats of mm get slices as far apart as pixels "
-            "are wide."
+            f"'{path}' does not say how far apart its slices are; it is taken to be as "
+            "far as pixels are wide. Set the scale of the layer if that is wrong."
         )
     elif lengths and "Z" in found and not _spaced(file):
         warnings.append(

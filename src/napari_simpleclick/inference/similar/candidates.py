@@ -64,7 +64,7 @@ class Answers:
         predictor: Predictor,
         turn: Callable[[], AbstractContextManager[object]] | None = None,
     ) -> None:
-        self._network, self._threads = predictor.crop_network, predictor.threads
+        self._network, self._threads = predictor.encoder, predictor.threads
         self._device, self._turn = predictor.device, turn or nullcontext
         self.size = predictor.zoom.size
         self.encodes_once = self._network.spec.encodes_once

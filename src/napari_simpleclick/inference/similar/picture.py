@@ -11,12 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_simpleclick.images.intensity import Window, check_image, default_window
-from napari_simpleclick.inference.crops import Crop, resize_crop
-from napari_simpleclick.inference.square_grid import SquareGrid
+from napari_simpleclick.inference.crops import Crop
+from napari_simpleclick.inference.shown_image import ShownImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from napari_simpleclick.images.intensity import Window
 
 Mask = NDArray[np.bool_]
 
@@ -35,7 +36,6 @@ NEARLY = 1.2
 pixels stay what they are."""
 
 
-@dataclass(frozen=True, eq=False)
 class Picture:
     """A slice, its intensities and its pixels.
 
@@ -54,38 +54,28 @@ class Picture:
         If it is not one gray or RGB image, or a spacing is not positive.
     """
 
-    image: NDArray[Any]
-    window: Window | None = None
-    spacing: tuple[float, float] = (1.0, 1.0)
-
-    def __post_init__(self) -> None:
-        """Refuse what is no image, and make its pixels square."""
-        check_image(self.image)
-        window = self.window or default_window(self.image)
-        grid = SquareGrid.covering(self.shape, self.spacing)
-        pixels = self.image if grid is None else grid.there(self.image, window.apply)
-        window = window if grid is None else Window(0.0, 1.0)
-        object.__setattr__(self, "_grid", grid)
-        object.__setattr__(self, "_pixels", pixels)
-        object.__setattr__(self, "_window", window)
-
-    _grid: SquareGrid | None = None
-    _pixels: NDArray[Any] = None  # type: ignore[assignment]
-    _window: Window = None  # type: ignore[assignment]
+    def __init__(
+        self,
+        image: NDArray[Any],
+        window: Window | None = None,
+        spacing: tuple[float, float] = (1.0, 1.0),
+    ) -> None:
+        self._shown = ShownImage(image, window, spacing)
+        self._grid = self._shown.grid
 
     @property
     def shape(self) -> tuple[int, int]:
         """(H, W) of the slice."""
-        return self.image.shape[0], self.image.shape[1]
+        return self._shown.shape
 
     @property
     def square(self) -> tuple[int, int]:
         """(H, W) in square pixels."""
-        return self.shape if self._grid is None else self._grid.square
+        return self._shown.square
 
     def crop(self, view: Crop, size: tuple[int, int]) -> NDArray[np.float32]:
         """Give a view (h, w) or (h, w, 3) in [0, 1]; it is in square pixels."""
-        return resize_crop(self._pixels, view, size, self._window.apply)
+        return self._shown.pixels(view, size)
 
     def squared(self, mask: Mask) -> Mask:
         """Bring a mask (H, W) to square pixels."""

@@ -34,6 +34,7 @@ from napari_simpleclick.plugin.layers.colours import (
     label_names,
 )
 from napari_simpleclick.plugin.layers.displayed_image import DisplayedImage
+from napari_simpleclick.plugin.layers.paint_lock import PaintLock
 from napari_simpleclick.plugin.layers.placement import (
     MOVES,
     NOT_RECORDED,
@@ -67,7 +68,6 @@ NAMES = {True: "positive clicks", False: "negative clicks"}
 
 KEY = "napari-simpleclick"
 """Key under which a mask layer's metadata hold its canvas."""
-LOCKED = "A locked object keeps its pixels; unlock it in the list to paint on it."
 
 OUTLINE_PX = 2
 """Width of outlines, screen pixels."""
@@ -138,7 +138,7 @@ class LayerCanvas(DisplayedImage):
             **look,
         )
         self._labels = self.mask.data
-        self._forbidden: list[MaskChange] = []
+        self._lock = PaintLock(self.mask, self.session, self.refused.emit)
         self.mask.metadata[KEY] = self
         self.mask.metadata[SOURCE_KEY] = mask_source(image, axis)
         self.mask.metadata[NAMES_KEY] = partial(label_names, self.session)
@@ -166,7 +166,7 @@ class LayerCanvas(DisplayedImage):
         )
         self.session.happened.connect(self._on_happened)
         self.mask.events.paint.connect(self._on_paint)
-        self.mask.events.labels_update.connect(self._restore)
+        self.mask.events.labels_update.connect(self._lock.restore)
         self.mask.events.data.connect(self._on_labels)
         self.mask.events.selected_label.connect(self._on_label)
         for name in MOVES:
@@ -244,32 +244,10 @@ class LayerCanvas(DisplayedImage):
         if self.quiet:
             return
         change = painted(event.value, self.mask.data.shape)
-        allowed = self._without_locked(change)
+        allowed = self._lock.allowed(change)
         if allowed is not None:
             self.session.paint(allowed)
             self.painted.emit()
-
-    def _without_locked(self, change: MaskChange) -> MaskChange | None:
-        """Take back what someone has made of locked objects; give the rest."""
-        locked = self.session.objects.locked()
-        forbidden = change.of_any(locked) if locked else None
-        if forbidden is None:
-            return change
-        self._forbidden.append(forbidden)
-        if forbidden.is_made(self.mask.data):
-            self._restore()
-        else:  # napari tells of some strokes just before it makes them
-            QTimer.singleShot(0, self._restore)
-        self.refused.emit(LOCKED)
-        return change.without(locked)
-
-    def _restore(self) -> None:
-        """Take back what was painted on locked objects."""
-        forbidden, self._forbidden = self._forbidden, []
-        for change in forbidden:
-            change.apply(self.mask.data, undo=True)
-        if forbidden:
-            self.refresh()
 
     def _on_labels(self) -> None:
         """Put labels that someone has set as a whole on the undo stack, too.
@@ -281,10 +259,7 @@ class LayerCanvas(DisplayedImage):
             return
         change = MaskChange.between(old, new)
         if change is not None and change.fits(old.dtype):
-            locked = self.session.objects.locked()
-            if locked and change.of_any(locked) is not None:
-                change = change.without(locked)
-                self.refused.emit(LOCKED)
+            change = self._lock.without(change)
         if change is None or change.fits(old.dtype):
             if change is not None:
                 change.apply(old)

@@ -31,6 +31,9 @@ NOT_RECORDED = "napari-simpleclick unkept"
 OURS = "napari-simpleclick probability"
 """Key in the metadata of layers that are no image to click on."""
 
+FIT_KEY = "napari-simpleclick fit"
+"""Key in the metadata of a mask that was fitted to an image: how its axes changed."""
+
 NOTHING: Mapping[int, float] = {}
 
 
@@ -114,7 +117,8 @@ def layer_grid(layer: Labels) -> Grid:
     """Tell where the voxels of a Labels layer are."""
     data = layer.data[0] if layer.multiscale else layer.data
     source = layer.metadata.get(SOURCE_KEY)
-    affine = source.layer_affine() if isinstance(source, Source) else None
+    known = isinstance(source, Source) and FIT_KEY not in layer.metadata
+    affine = source.layer_affine() if known else None
     count = layer.ndim
     origin = np.array(layer.data_to_world(np.zeros(count)))
     world = np.eye(count + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from magicgui.widgets import create_widget
@@ -13,6 +13,8 @@ from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel
 from napari_simpleclick.plugin.sections.section import Section
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from napari_simpleclick.annotation import ObjectSlice, PlacedPrompt, Session
     from napari_simpleclick.plugin.controller import Controller
     from napari_simpleclick.workflow.engine import Answer
@@ -107,13 +109,12 @@ class ReferenceSection(Section):
             return ""
         if reference is canvas.mask:
             return "That is the mask itself; choose a layer with the true mask."
-        truth, axis = reference.data, canvas.options.channel_axis
-        if axis is not None and truth.ndim == canvas.mask.ndim - 1:
-            truth = np.expand_dims(truth, axis)
-        if truth.shape != canvas.mask.data.shape:
+        shape = canvas.mask.data.shape
+        truth = _of_shape(reference.data, shape, canvas.options.channel_axis)
+        if truth is None:
             return (
-                f"The reference has shape {truth.shape}, the mask "
-                f"{canvas.mask.data.shape}; choose a reference of the same shape."
+                f"The reference has shape {reference.data.shape}, the mask {shape}; "
+                "choose a reference of the same shape."
             )
         from napari_simpleclick.evaluation.metrics import dice, iou
         from napari_simpleclick.inference.prompt_pixels import as_clicks
@@ -137,3 +138,25 @@ class ReferenceSection(Section):
             f"IoU {overlap:.3f} · Dice {dice(overlap):.3f} · {len(prompts)} "
             f"click{'s' * (len(prompts) != 1)} · {seconds:.0f} s"
         )
+
+
+def _of_shape(
+    labels: NDArray[Any], shape: tuple[int, ...], channel_axis: int | None
+) -> NDArray[Any] | None:
+    """Give labels without channels, or for all times, the shape of a mask.
+
+    None if their axes have other lengths.
+    """
+    ways = [labels]
+    if channel_axis is not None and labels.ndim == len(shape) - 1:
+        ways.append(np.expand_dims(labels, channel_axis))
+    fitting = (one for one in ways if _spreads(one.shape, shape))
+    return next((np.broadcast_to(one, shape) for one in fitting), None)
+
+
+def _spreads(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether an array can be repeated along axes it lacks or has once."""
+    last = wanted[len(wanted) - len(shape) :]
+    return len(shape) <= len(wanted) and all(
+        own in (1, length) for own, length in zip(shape, last, strict=True)
+    )

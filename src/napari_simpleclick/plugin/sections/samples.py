@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 NAMES = {
     "em": ("Neurons, electron microscopy", "Five sections of brain tissue"),
+    "brain": ("Brain with a tumour, MRI", "Five slices of a head, with contrast agent"),
     "mri": ("Hippocampus, MRI", "A small T1 volume"),
 }
 """Samples of the manifest: texts and tips of their buttons."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from napari.utils.history import update_save_history
+from napari.utils.notifications import show_info, show_warning
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton
 
 from napari_simpleclick.images import label_maps
@@ -15,11 +17,18 @@ from napari_simpleclick.images.label_names import NAMES_KEY, path_beside
 from napari_simpleclick.plugin import files
 from napari_simpleclick.plugin.layers.colours import label_names
 from napari_simpleclick.plugin.saving import KINDS, completed, suggested
+from napari_simpleclick.plugin.waiting import WaitForSaving
+from napari_simpleclick.workflow.explain import explain
 
 if TYPE_CHECKING:
+    from qtpy.QtWidgets import QWidget
+
     from napari_simpleclick.plugin.controller import Controller
     from napari_simpleclick.plugin.layers.canvas import LayerCanvas
     from napari_simpleclick.plugin.saving import MaskKind
+
+
+TEXT = "Save mask…"
 
 
 class SaveMask(QPushButton):  # type: ignore[misc]
@@ -32,7 +41,7 @@ class SaveMask(QPushButton):  # type: ignore[misc]
     """
 
     def __init__(self, controller: Controller) -> None:
-        super().__init__("Save mask…")
+        super().__init__(TEXT)
         self.controller = controller
         self._saved: WeakKeyDictionary[LayerCanvas, tuple[Path, MaskKind]]
         self._saved = WeakKeyDictionary()
@@ -59,8 +68,7 @@ class SaveMask(QPushButton):  # type: ignore[misc]
         as_classes = self._as_classes(canvas)
         if as_classes is None:
             return
-        self._write(canvas, path, as_classes)
-        self._saved[canvas] = path, kind
+        self._write(canvas, path, kind, as_classes)
 
     def _may_replace(self, path: Path) -> bool:
         """Ask about a file that the dialog did not know, without its extension."""
@@ -89,21 +97,77 @@ class SaveMask(QPushButton):  # type: ignore[misc]
         chosen = box.clickedButton()
         return None if chosen not in (objects, classes) else chosen is classes
 
-    def _write(self, canvas: LayerCanvas, path: Path, as_classes: bool = False) -> None:
+    def _write(
+        self, canvas: LayerCanvas, path: Path, kind: MaskKind, as_classes: bool
+    ) -> None:
+        """Write the mask as it is now, while the person goes on with it."""
         data, meta, _ = canvas.mask.as_layer_data_tuple()
-        count, kind = len(canvas.session.objects.voxel_counts.labels()), "object"
+        names = meta["metadata"].get(NAMES_KEY, tuple)()
+        count, what = len(canvas.session.objects.voxel_counts.labels()), "object"
         if as_classes:
-            data, names = label_maps.as_classes(data, label_names(canvas.session))
-            meta["metadata"] = {**meta["metadata"], NAMES_KEY: lambda: names}
-            count, kind = len(np.unique(data[data > 0])), "class"
-        files.write_labels(str(path), data, meta)
-        update_save_history(str(path))
-        voxels = int(np.count_nonzero(data))
-        many = "es" if kind == "class" else "s"
-        objects = f"{count} {kind}{many * (count != 1)}"
+            labels, names = label_maps.as_classes(data, label_names(canvas.session))
+            count, what = len(np.unique(labels[labels > 0])), "class"
+        else:
+            labels = np.array(data)
+        meta["metadata"] = {**meta["metadata"], NAMES_KEY: lambda: names}
+        many = "es" if what == "class" else "s"
+        objects = f"{count} {what}{many * (count != 1)}"
         unit = "voxel" if canvas.is_volume else "pixel"
-        told = f"Saved '{path}': {objects}, {voxels:,} {unit}{'s' * (voxels != 1)}."
-        beside = path_beside(path)
-        if beside is not None and beside.exists():
-            told += f" Names and colours are in '{beside.name}'."
+
+        def work() -> str:
+            files.write_labels(str(path), labels, meta)
+            return _told(path, objects, int(np.count_nonzero(labels)), unit)
+
+        def done(told: str) -> None:
+            self._saved[canvas] = path, kind
+            update_save_history(str(path))
+            self._end(waiting, told)
+
+        self._show(path)
+        waiting = WaitForSaving(path, self._window())
+        self.controller.workflow.executor.start(
+            work,
+            done,
+            partial(self._fail, waiting),
+            title=f"Saving {path.name}",
+        )
+
+    def _window(self) -> QWidget:
+        """Find what is closed when the person leaves napari."""
+        widget: QWidget = self
+        while widget.parentWidget() is not None:
+            widget = widget.parentWidget()
+        return widget
+
+    def _show(self, path: Path | None) -> None:
+        """Say that a file is being written; None when that is over."""
+        self.setEnabled(path is None)
+        self.setText(TEXT if path is None else "Saving…")
+        if path is not None:
+            self.controller.workflow.status.emit(f"Saving '{path}'…")
+
+    def _end(self, waiting: WaitForSaving, told: str) -> None:
+        waiting.end(True)
+        if self.controller.closed:
+            show_info(told)
+            return
+        self._show(None)
         self.controller.workflow.status.emit(told)
+
+    def _fail(self, waiting: WaitForSaving, error: Exception) -> None:
+        waiting.end(False)
+        if self.controller.closed:
+            show_warning(explain(error))
+            return
+        self._show(None)
+        self.controller.workflow.status.emit("")
+        self.controller.workflow.complain(error)
+
+
+def _told(path: Path, objects: str, voxels: int, unit: str) -> str:
+    """Say what was written."""
+    told = f"Saved '{path}': {objects}, {voxels:,} {unit}{'s' * (voxels != 1)}."
+    beside = path_beside(path)
+    if beside is not None and beside.exists():
+        told += f" Names and colours are in '{beside.name}'."
+    return told

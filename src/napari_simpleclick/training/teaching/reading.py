@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.images.files import READABLE, read_image, suffix_of
+from napari_simpleclick.images.files import READABLE, read_image, stem_of, suffix_of
 from napari_simpleclick.images.label_maps import labels_of
 from napari_simpleclick.images.masks import put_onto
 from napari_simpleclick.images.planes import Plane
@@ -102,10 +102,10 @@ def _pairs(images: Path, masks: Path, told: list[str]) -> list[tuple[Path, Path]
             f"'{masks}' is a folder and '{images}' is not; give two folders or two "
             "files."
         )
-    stems = {_stem(path): path for path in images.iterdir() if _readable(path)}
+    stems = {stem_of(path): path for path in images.iterdir() if _readable(path)}
     pairs = []
     for mask in sorted(path for path in masks.iterdir() if _readable(path)):
-        image = stems.get(_stem(mask))
+        image = stems.get(stem_of(mask))
         if image is None:
             told.append(f"There is no image for '{mask.name}'; it is left out.")
         else:
@@ -120,10 +120,6 @@ def _pairs(images: Path, masks: Path, told: list[str]) -> list[tuple[Path, Path]
 
 def _readable(path: Path) -> bool:
     return path.is_file() and suffix_of(path) in READABLE
-
-
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(suffix_of(path))
 
 
 def _examples(

@@ -1,4 +1,4 @@
-"""What a person shows a network of an object: clicks, boxes, scribbles and lassos.
+"""The kinds of prompts, and their one JSON form.
 
 All coordinates are in px of one slice; (0, 0) is the centre of its first pixel.
 """
@@ -11,18 +11,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.prompts.lines import Point, is_inside, walk_along
+from napari_simpleclick.prompts.text import read_line, read_numbers, split_sign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-Point = tuple[float, float]
-"""Row and column, px."""
-
-FORMS = (
-    "ROW,COLUMN for a click such as 120,85, -ROW,COLUMN for a negative one, "
-    "ROW,COLUMN,ROW,COLUMN for the corners of a box, or ROW,COLUMN;ROW,COLUMN;... for "
-    "a scribble"
-)
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +50,9 @@ class Click:
         UserError
             If the text is something else.
         """
-        negative, place = _split_sign(text)
+        negative, place = split_sign(text)
         try:
-            (row, column) = _numbers(place)
+            (row, column) = read_numbers(place)
         except ValueError:
             raise UserError(
                 f"'{text}' is not a click; write ROW,COLUMN such as 120,85, or "
@@ -99,7 +92,7 @@ class Box:
             If the text is something else.
         """
         try:
-            top, left, bottom, right = _numbers(text)
+            top, left, bottom, right = read_numbers(text)
         except ValueError:
             raise UserError(
                 f"'{text}' is not a box; write ROW,COLUMN,ROW,COLUMN of two opposite "
@@ -138,8 +131,8 @@ class Scribble:
         UserError
             If the text is something else.
         """
-        negative, place = _split_sign(text)
-        return cls(_line(place, "scribble"), not negative)
+        negative, place = split_sign(text)
+        return cls(read_line(place, "scribble"), not negative)
 
     @property
     def length_px(self) -> float:
@@ -164,11 +157,11 @@ class Scribble:
         if not length:
             return self.points[:1]
         count = max(1, round(length / distance_px))
-        return (*_along(self.points, length / count, count), self.points[-1])
+        return (*walk_along(self.points, length / count, count), self.points[-1])
 
     def clipped(self, shape: tuple[int, int]) -> Scribble:
         """Leave out the points that do not lie on an image of (height, width) px."""
-        points = tuple(point for point in self.points if _is_inside(point, shape))
+        points = tuple(point for point in self.points if is_inside(point, shape))
         return Scribble(points, self.positive)
 
 
@@ -194,7 +187,7 @@ class Lasso:
         UserError
             If the text is something else.
         """
-        return cls(_line(text, "lasso"))
+        return cls(read_line(text, "lasso"))
 
     @property
     def area_px(self) -> float:
@@ -208,43 +201,6 @@ class Lasso:
 
 Prompt = Click | Box | Scribble | Lasso
 """What a session holds, and what a network may be asked with."""
-
-
-def parse_prompt(text: str) -> Prompt:
-    """Read a prompt as it is written on the command line.
-
-    Parameters
-    ----------
-    text : str
-        ``ROW,COLUMN`` for a click, ``ROW,COLUMN,ROW,COLUMN`` for two opposite corners
-        of a box, ``ROW,COLUMN;ROW,COLUMN;…`` for a scribble; a leading minus makes a
-        click or a scribble negative.
-
-    Raises
-    ------
-    UserError
-        If the text is something else.
-
-    Examples
-    --------
-    >>> parse_prompt("-12,34.5")
-    Click(row=12.0, column=34.5, positive=False)
-    >>> parse_prompt("40,60,10,20")
-    Box(row_min=10.0, column_min=20.0, row_max=40.0, column_max=60.0)
-    >>> parse_prompt("1,2;3,4")
-    Scribble(points=((1.0, 2.0), (3.0, 4.0)), positive=True)
-    """
-    negative, place = _split_sign(text)
-    try:
-        if ";" in place:
-            return Scribble(_points(place), not negative)
-        numbers = _numbers(place)
-        if len(numbers) == 4 and not negative:
-            return Box.between((numbers[0], numbers[1]), (numbers[2], numbers[3]))
-        row, column = numbers
-    except ValueError:
-        raise UserError(f"'{text}' is not a prompt; write {FORMS}.") from None
-    return Click(row, column, not negative)
 
 
 def prompt_to_json(prompt: Prompt) -> dict[str, Any]:
@@ -293,71 +249,6 @@ def prompt_from_json(value: Any) -> Prompt:
         ) from error
 
 
-def check_prompts(prompts: Iterable[Prompt], shape: tuple[int, int]) -> None:
-    """Refuse an empty list, and prompts that say nothing about an image.
-
-    Parameters
-    ----------
-    prompts : iterable of Prompt
-        The prompts.
-    shape : tuple of int
-        (height, width) of the image, px.
-
-    Raises
-    ------
-    UserError
-        If there is no prompt, one lies outside, a box or a lasso has no area or a
-        scribble no point.
-    """
-    count = 0
-    for prompt in prompts:
-        count += 1
-        _check(prompt, shape)
-    if count == 0:
-        raise UserError("There is no click yet; click on the object first.")
-
-
-def _check(prompt: Prompt, shape: tuple[int, int]) -> None:
-    size = f"the image of {shape[0]} x {shape[1]} px"
-    if isinstance(prompt, Click):
-        if not _is_inside((prompt.row, prompt.column), shape):
-            raise UserError(
-                f"The click at row {prompt.row:g}, column {prompt.column:g} is outside "
-                f"{size}; click on the image."
-            )
-    elif isinstance(prompt, Box):
-        _check_box(prompt, shape, size)
-    elif isinstance(prompt, Lasso):
-        _check_lasso(prompt, shape, size)
-    elif not prompt.points:
-        raise UserError("The scribble is empty; draw a line on the object.")
-    elif not prompt.clipped(shape).points:
-        raise UserError(f"The scribble is outside {size}; draw it on the image.")
-
-
-def _check_box(box: Box, shape: tuple[int, int], size: str) -> None:
-    text = (
-        f"The box from row {box.row_min:g}, column {box.column_min:g} to row "
-        f"{box.row_max:g}, column {box.column_max:g}"
-    )
-    if not (box.row_min < box.row_max and box.column_min < box.column_max):
-        raise UserError(f"{text} has no area; draw it around the object.")
-    inside = box.clipped(shape)
-    if not (inside.row_min < inside.row_max and inside.column_min < inside.column_max):
-        raise UserError(f"{text} is outside {size}; draw it on the image.")
-
-
-def _check_lasso(lasso: Lasso, shape: tuple[int, int], size: str) -> None:
-    if not lasso.area_px:
-        raise UserError("The lasso has no area; draw it around the object.")
-    corners = list(zip(*lasso.points, strict=True))
-    if any(
-        max(places) < -0.5 or min(places) >= side - 0.5
-        for places, side in zip(corners, shape, strict=True)
-    ):
-        raise UserError(f"The lasso is outside {size}; draw it on the image.")
-
-
 def moved(prompt: Prompt, move: Callable[[Point], Point]) -> Prompt:
     """Give the same prompt elsewhere, such as on another pixel grid.
 
@@ -384,50 +275,3 @@ def moved(prompt: Prompt, move: Callable[[Point], Point]) -> Prompt:
         if isinstance(prompt, Lasso)
         else Scribble(points, prompt.positive)
     )
-
-
-def _is_inside(point: Point, shape: tuple[int, int]) -> bool:
-    return all(-0.5 <= at < side - 0.5 for at, side in zip(point, shape, strict=True))
-
-
-def _along(points: tuple[Point, ...], step: float, count: int) -> Iterable[Point]:
-    """Walk along a line; yields its beginning and every step, but not its end."""
-    walked, wanted = 0.0, 0
-    for one, other in pairwise(points):
-        length = math.dist(one, other)
-        while length and wanted < count and wanted * step <= walked + length:
-            part = (wanted * step - walked) / length
-            row, column = (a + part * (b - a) for a, b in zip(one, other, strict=True))
-            yield row, column
-            wanted += 1
-        walked += length
-
-
-def _split_sign(text: str) -> tuple[bool, str]:
-    place = text.strip()
-    return place.startswith("-"), place.removeprefix("-")
-
-
-def _points(text: str) -> tuple[Point, ...]:
-    """Read points between semicolons; raises ValueError if one is none."""
-    rows = [_numbers(part) for part in text.split(";")]
-    return tuple((row, column) for row, column in rows)
-
-
-def _line(text: str, kind: str) -> tuple[Point, ...]:
-    """Read points between semicolons; raises UserError if one is none."""
-    try:
-        return _points(text)
-    except ValueError:
-        raise UserError(
-            f"'{text}' is not a {kind}; write ROW,COLUMN;ROW,COLUMN;... such as "
-            "10,20;30,25;40,50."
-        ) from None
-
-
-def _numbers(text: str) -> list[float]:
-    """Read numbers between commas; raises ValueError if one is none, or not finite."""
-    numbers = [float(part) for part in text.split(",")]
-    if not all(map(math.isfinite, numbers)):
-        raise ValueError(text)
-    return numbers

@@ -1,0 +1,109 @@
+"""An image as a network is shown it: with square pixels, and from black to white."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.intensity import Window, check_image, default_window
+from napari_simpleclick.inference.crops import resize_crop
+from napari_simpleclick.inference.square_grid import SquareGrid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_simpleclick.images.viewport import Viewport
+    from napari_simpleclick.inference.crops import Crop
+    from napari_simpleclick.prompts import Prompt
+
+
+class ShownImage:
+    """An image, and what lies on it among its square pixels.
+
+    Parameters
+    ----------
+    image : ndarray
+        (H, W) or (H, W, 3), any number type; it is not copied.
+    window : Window or None
+        Intensities that become black and white; None chooses them.
+    spacing : tuple of float
+        Height and width of a pixel, in any unit.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (H, W) of the image.
+    grid : SquareGrid or None
+        Its square pixels; None if its own are square.
+    window : Window
+        What its intensities are mapped with; those of square pixels are mapped already.
+
+    Raises
+    ------
+    UserError
+        If it is not one gray or RGB image, or a spacing is not positive.
+    """
+
+    def __init__(
+        self, image: NDArray[Any], window: Window | None, spacing: tuple[float, float]
+    ) -> None:
+        check_image(image)
+        self.shape: tuple[int, int] = (image.shape[0], image.shape[1])
+        self.grid = SquareGrid.covering(self.shape, spacing)
+        self.window = window or default_window(image)
+        self._squared = image
+        if self.grid is not None:
+            self._squared = self.grid.there(image, self.window.apply)
+            self.window = Window(0.0, 1.0)
+
+    @property
+    def square(self) -> tuple[int, int]:
+        """(H, W) in square pixels."""
+        return self.shape if self.grid is None else self.grid.square
+
+    def pixels(self, crop: Crop, size: tuple[int, int]) -> NDArray[np.float32]:
+        """Give a crop of square pixels, (h, w) or (h, w, 3) in [0, 1]."""
+        return resize_crop(self._squared, crop, size, self.window.apply)
+
+    def prompts(self, prompts: Sequence[Prompt]) -> Sequence[Prompt]:
+        """Find the places of prompts among the square pixels."""
+        if self.grid is None:
+            return prompts
+        return [self.grid.prompt(one) for one in prompts]
+
+    def view(self, viewport: Viewport | None) -> Viewport | None:
+        """Find what is seen of the image among the square pixels."""
+        if self.grid is None or viewport is None:
+            return viewport
+        return self.grid.view(viewport)
+
+    def prior(self, prior: ArrayLike) -> NDArray[np.float32]:
+        """Bring a mask or probability to the square pixels.
+
+        Raises
+        ------
+        UserError
+            If it has another shape than the image.
+        """
+        array = np.asarray(prior)
+        if array.shape != self.shape:
+            raise UserError(
+                f"The prior mask has shape {array.shape} but the image is "
+                f"{self.shape[0]} x {self.shape[1]} px; give a mask of the same size."
+            )
+        unit = array.astype(np.float32, copy=False)
+        if array.dtype != bool:  # a mask needs none of it, and a slice can be large
+            unit = np.clip(np.nan_to_num(unit, nan=0.0), 0, 1)
+        return unit if self.grid is None else self.grid.there(unit)
+
+    def back(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Bring a map of square pixels to the image's own."""
+        return maps if self.grid is None else self.grid.back(maps)
+
+    def extent(self, crop: Crop) -> Crop:
+        """Tell which rows and columns of the image a crop has effect on."""
+        return crop if self.grid is None else self.grid.extent(crop)
