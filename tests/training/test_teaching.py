@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -393,3 +395,14 @@ def test_two_kinds_in_an_image_do_not_spoil_each_other():
             row, column = np.argwhere(truth).mean(0)
             mask = predictor.predict([Click(row, column)]) > 0.49
             assert (mask & truth).sum() / (mask | truth).sum() > 0.7, label
+
+
+def test_learning_waits_for_no_library_that_draws_reports():
+    code = (
+        "import sys\n"
+        "import napari_simpleclick.training.teaching.job\n"
+        "print({'matplotlib', 'jinja2'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=True, text=True, capture_output=True)
+    assert done.stdout.strip() == "set()"

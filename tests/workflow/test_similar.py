@@ -190,9 +190,13 @@ def test_cancel_keeps_the_slices_that_were_searched(open_image, stack):
     similar.find(everywhere=True)
     similar.find()
     assert person.troubles[-1][0].startswith("A search is under way")
+    told = []
     while similar.run is None or similar.run.searched < 1:
         executor.release()
-    assert similar.waiting().sentence.startswith("Searching: ")
+        told.append(similar.waiting().sentence)
+    assert "Looking at the examples." in told
+    assert "Searching: 2 of 3 slices." not in told
+    assert told[-1] == "Searching: 1 of 3 slices."
     similar.cancel()
     executor.release_all()
     waiting = similar.waiting()

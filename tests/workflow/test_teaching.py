@@ -142,6 +142,25 @@ def test_a_session_goes_on_with_what_it_had_learned(person, open_image, spots):
     assert len(third.canvas.session.objects.labels()) == 5
 
 
+def test_a_session_that_is_opened_before_the_model_is_there_keeps_it(
+    person, open_image, spots
+):
+    annotate(person, 0, 5)
+    person.workflow.teaching.start()
+    name = person.workflow.models.engine.name
+    copy = person.canvas.recorder.path.parent.parent / "elsewhere.simpleclick"
+    person.workflow.save_copy(copy)
+    other = open_image(spots, recorded=True)
+    models, teaching = other.workflow.models, other.workflow.teaching
+    first, models.engine = models.engine, None
+    other.workflow.restore(copy)
+    models.exchange(first)
+    assert teaching.in_use
+    assert models.engine.name == name
+    teaching.use(False)
+    assert models.engine is first
+
+
 def test_it_goes_on_learning_as_more_is_accepted(person):
     annotate(person, 0, 5)
     person.workflow.teaching.start()
@@ -226,6 +245,50 @@ def test_another_model_of_the_person_replaces_it(person):
     person.workflow.models.exchange(chosen)
     assert teaching.learned is None
     assert person.workflow.models.engine is chosen
+
+
+@pytest.fixture
+def learning(open_image, spots, process):
+    """Someone whose objects are learned from, step by step."""
+    executor = HeldExecutor()
+    executor.holding = False
+    person = open_image(spots, executor)
+    person.workflow.teaching._make = process
+    annotate(person, 0, 5)
+    executor.holding = True
+    person.workflow.teaching.start()
+    executor.release()
+    return person, executor
+
+
+@pytest.mark.parametrize("steps", [0, 2, 3, 4])
+def test_another_model_is_not_replaced_by_what_was_learned_meanwhile(learning, steps):
+    person, executor = learning
+    teaching, models = person.workflow.teaching, person.workflow.models
+    for _ in range(steps):
+        executor.release()
+    assert teaching.process is not None
+    chosen = PredictionEngine(person.predictor, catalogue()["simpleclick-xtiny"])
+    models.exchange(chosen)
+    assert teaching.sentence.startswith("Another model was chosen")
+    executor.release_all()
+    assert models.engine is chosen
+    assert teaching.learned is None
+
+
+@pytest.mark.parametrize("steps", [2, 3, 4])
+def test_what_is_cancelled_in_the_end_is_not_used(learning, steps):
+    person, executor = learning
+    teaching, models = person.workflow.teaching, person.workflow.models
+    before = models.engine
+    for _ in range(steps):
+        executor.release()
+    assert teaching.process is not None
+    teaching.cancel()
+    executor.release_all()
+    assert models.engine is before
+    assert teaching.learned is None
+    assert teaching.sentence.startswith("Cancelled")
 
 
 def test_images_that_are_gone_are_named(open_image, process):
@@ -324,7 +387,7 @@ def test_a_killed_process_is_told_and_leaves_nothing():
     reports = process.run()
     assert next(reports).kind == "progress"
     process._process.kill()
-    with pytest.raises(RuntimeError, match="ended from outside"):
+    with pytest.raises(UserError, match="ended from outside"):
         list(reports)
     process.clear()
     assert not process._folder.exists()

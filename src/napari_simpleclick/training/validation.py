@@ -12,7 +12,6 @@ import numpy as np
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.evaluation.annotator import annotate
 from napari_simpleclick.evaluation.metrics import summarise
-from napari_simpleclick.evaluation.report import Strip, extremes, write_report
 from napari_simpleclick.evaluation.result import CaseResult, Result
 from napari_simpleclick.inference import Predictor, ZoomIn
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from napari_simpleclick.evaluation.report import Strip
     from napari_simpleclick.networks import Network
     from napari_simpleclick.training.images import LabelledImage
 
@@ -123,6 +123,8 @@ class Validation:
         Result
             Over five clicks without flip.
         """
+        from napari_simpleclick.evaluation.report import extremes, write_report
+
         device = next(network.parameters()).device
         zoom = ZoomIn((size, size))
         predictor = Predictor(deepcopy(network), str(device), zoom=zoom, threads=1)
@@ -141,6 +143,8 @@ class Validation:
         return result
 
     def _strip(self, key: tuple[str, int], predictor: Predictor) -> Strip:
+        from napari_simpleclick.evaluation.report import Strip
+
         start, image = time.perf_counter(), self._cases[key]
         truth = (image.labels == key[1]).astype(np.int32)
         predictor.set_image(image.image)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 UNDER_WAY = "A search is under way; wait for its end, or press Cancel."
 NONE_LEFT = "There is no proposal to look at; press Find similar first."
+LEARNING = "Looking at the examples."
 
 
 class Waiting(NamedTuple):
@@ -96,7 +97,7 @@ class Similar:
         self.current: int | None = None
         self.least_score = 0.3
         self._models, self._queue, self._executor = models, queue, executor
-        self._told, self._done = "", 0
+        self._told = ""
         models.loaded.connect(self._on_model)
 
     # -- searching -----------------------------------------------------------------
@@ -139,7 +140,7 @@ class Similar:
         except Exception as error:
             self.failed.emit(error)
             return
-        self._told, self._done = "", 0
+        self._told = ""
         self.began.emit()
         self.changed.emit()
         self._executor.go_through(
@@ -153,7 +154,6 @@ class Similar:
 
     def _on_step(self, run: SimilarRun) -> None:
         if run is self.run:
-            self._done += 1
             self.changed.emit()
 
     def _on_error(self, run: SimilarRun, error: Exception) -> None:
@@ -201,7 +201,7 @@ class Similar:
         one = None if current is None else objects.proposals.find(current)
         told = self._told
         if self.run is not None:
-            told = f"Searching: {self._done} of {self.run.total} slices."
+            told = LEARNING if self.run.learning else searching(self.run)
         return Waiting(
             examples_of(self.canvas),
             len(numbers),
@@ -339,3 +339,9 @@ class Similar:
         if self.current not in numbers:
             self.current = numbers[0] if numbers else None
         return self.current
+
+
+def searching(run: SimilarRun) -> str:
+    """Tell how far a search is."""
+    count = len(run.planes)
+    return f"Searching: {run.searched} of {count} slice{'s' if count > 1 else ''}."

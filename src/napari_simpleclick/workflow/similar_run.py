@@ -63,13 +63,15 @@ class SimilarRun:
     found : list of Proposal
         What was found so far.
     total : int
-        Slices in all, those that are learned from included.
+        Steps in all: one a slice, and two for each that is learned from.
     examples : int
         Objects that were learned from.
     stopped : bool
         Set it to end; what was found is kept.
     searched : int
         Slices that were searched to the end.
+    learning : bool
+        Whether it still looks at the examples.
     """
 
     canvas: Canvas
@@ -81,6 +83,7 @@ class SimilarRun:
     examples: int = 0
     searched: int = 0
     stopped: bool = False
+    learning: bool = True
 
     def __post_init__(self) -> None:
         """Take a snapshot of the canvas, which only the main thread may touch."""
@@ -93,7 +96,7 @@ class SimilarRun:
             label: kind_of(objects.style(label).name) for label in objects.labels()
         }
         self.rejected = objects.proposals.rejected()
-        self.total = len(self.planes) + min(
+        self.total = len(self.planes) + 2 * min(
             MOST_EXAMPLE_SLICES, len(self.example_planes)
         )
 
@@ -149,6 +152,7 @@ def search(run: SimilarRun) -> Iterator[None]:
         finder = SimilarFinder(Answers(run.engine.predictor, run.turn))
         for _ in finder.learn(examples):
             yield
+        run.learning = False
         for plane in run.planes:
             labels = plane.read(run.labels)
             refused = [one for one in run.rejected if one.plane == plane]

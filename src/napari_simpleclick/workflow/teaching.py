@@ -41,6 +41,10 @@ SECONDS = 180.0
 
 TITLE = "Learning from your objects"
 
+OTHER_MODEL = (
+    "Another model was chosen, so learning was ended; press Learn to teach that one."
+)
+
 
 class Learned(NamedTuple):
     """What was learned last.
@@ -262,7 +266,7 @@ class Teaching:
             )
             return
         self._base = self._models.engine
-        self._load(canvas, path, "")
+        self._load(canvas, None, path, "")
 
     def _on_event(self, kind: str) -> None:
         if kind not in ("chosen", "answered", "done", "undone", "redone"):
@@ -275,7 +279,18 @@ class Teaching:
     def _on_model(self) -> None:
         """Drop what was learned if the person has chosen another model."""
         engine = self._models.engine
-        if self.learned is not None and engine not in (self.learned.engine, self._base):
+        learned = None if self.learned is None else self.learned.engine
+        if engine in (learned, self._base):
+            return
+        if learned is not None and self._base is None:  # a session was opened first
+            self._base = engine
+            self._models.exchange(learned)
+            return
+        if self.process is not None:
+            self.cancel()
+            self._tried_at, self.sentence = 0, OTHER_MODEL
+            self.changed.emit()
+        if self.learned is not None:
             self.learned, self._base = None, engine
             self._tried_at, self.sentence = 0, ""
             self._note()
@@ -334,22 +349,37 @@ class Teaching:
 
         self._executor.start(
             keep,
-            lambda path: self._load(canvas, path, report.text, report.objects),
+            lambda path: self._load(canvas, process, path, report.text, report.objects),
             partial(self._on_error, process),
         )
 
-    def _load(self, canvas: Canvas, path: Path, summary: str, objects: int = 0) -> None:
+    def _load(
+        self,
+        canvas: Canvas,
+        process: TeachingProcess | None,
+        path: Path,
+        summary: str,
+        objects: int = 0,
+    ) -> None:
         choice = self._models.choice
         self._executor.start(
             partial(_engine_of, path, choice.device, choice.precision),
-            partial(self._on_loaded, canvas, summary, objects),
-            self._on_not_loaded,
+            partial(self._on_loaded, canvas, process, summary, objects),
+            partial(self._on_not_loaded, process),
         )
 
     def _on_loaded(
-        self, canvas: Canvas, summary: str, objects: int, found: tuple[Any, int]
+        self,
+        canvas: Canvas,
+        process: TeachingProcess | None,
+        summary: str,
+        objects: int,
+        found: tuple[Any, int],
     ) -> None:
-        self.process = None
+        if process is not None:
+            if process is not self.process:
+                return  # it was cancelled meanwhile
+            self.process = None
         engine, count = found
         self._base = self._base or self._models.engine
         if canvas is self.canvas:
@@ -361,8 +391,9 @@ class Teaching:
             self._note()
         self.changed.emit()
 
-    def _on_not_loaded(self, error: Exception) -> None:
-        self.process = None
+    def _on_not_loaded(self, process: TeachingProcess | None, error: Exception) -> None:
+        if process is self.process:
+            self.process = None
         self.failed.emit(error)
         self.changed.emit()
 

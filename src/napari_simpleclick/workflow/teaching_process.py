@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
     from napari_simpleclick.training.teaching.job import TeachReport
 
 MODULE = "napari_simpleclick.training.teaching"
+
+KILLED = (-9, -15)
+"""Codes that a process ends with when the system or a person ends it."""
+
+ENDED = (
+    "Learning was ended from outside, perhaps because the memory was full, and nothing "
+    "has changed; close what needs much memory, and press Learn again."
+)
 
 
 class TeachingProcess:
@@ -63,8 +73,10 @@ class TeachingProcess:
         ------
         OSError
             If the folder of the job cannot be written, or the process not started.
+        UserError
+            If the process is killed.
         RuntimeError
-            If the process ends without a word, as after a kill.
+            If it ends without a word in another way.
         """
         from napari_simpleclick.training.teaching.job import (
             RESULT,
@@ -85,10 +97,13 @@ class TeachingProcess:
                 if report.adopted:
                     self.result = folder / RESULT
                 yield report
-        process.wait()
+        code = process.wait()
         ended = self.latest is not None and self.latest.kind != "progress"
-        if not ended and not self._stopped:
-            raise RuntimeError("The process that teaches was ended from outside.")
+        if ended or self._stopped:
+            return
+        if code in KILLED:
+            raise UserError(ENDED)
+        raise RuntimeError(f"The process that teaches has ended with code {code}.")
 
     def stop(self) -> None:
         """End it; what it has learned is lost."""

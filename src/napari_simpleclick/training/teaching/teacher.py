@@ -114,10 +114,15 @@ class TaughtModel:
         """What was learned, in a sentence."""
         count, before, after = len(self.objects), self.before, self.after
         if not self.adopted:
+            need, needed = f"{after.clicks:.1f} clicks", f"{before.clicks:.1f}"
+            compared = (
+                f"{need}, as before"
+                if needed in need
+                else f"{need} instead of {needed}"
+            )
             return (
-                f"{count} objects did not help: others like them need "
-                f"{after.clicks:.1f} clicks instead of {before.clicks:.1f}; accept "
-                "more, and teach again."
+                f"{count} objects did not help: others like them need {compared}; "
+                "accept more, and teach again."
             )
         if before.clicks - after.clicks >= 0.05:
             better = (
