@@ -206,6 +206,18 @@ def network_from(
     return network.eval(), _name_of(family, config)
 
 
+def kind_of(path: Path) -> str:
+    """Name of the network that a checkpoint holds, from shapes alone.
+
+    Raises
+    ------
+    WeightsError
+        If it holds none, or cannot be trusted.
+    """
+    state, about = read_checkpoint(path, shapes_only=True)
+    return _name_of(*recognise(state, about, path))
+
+
 def recognise(
     state: State, about: Mapping[str, Any], path: Path
 ) -> tuple[Family, NetworkConfig]:
