@@ -149,7 +149,7 @@ def test_a_file_in_a_folder_is_found_by_its_name(
     monkeypatch.setattr(gdown, "download_folder", lambda **_: listed)
     drive.files["a-file"] = official_checkpoint.read_bytes()
     there = replace(card, drive="a-folder", drive_name="xtiny")
-    with pytest.raises(WeightsError, match="2 of the 2 files .* name it"):
+    with pytest.raises(WeightsError, match=r"2 of the 2 files .* name it"):
         download(replace(there, drive_name="sbd"))
     assert download(there).is_file()
 

@@ -47,7 +47,7 @@ from napari_simpleclick.inference.prompt_pixels import (
 from napari_simpleclick.inference.square_grid import SquareGrid
 from napari_simpleclick.networks import CropPrompts, Network
 from napari_simpleclick.networks.disks import DISK_RADIUS_PX
-from napari_simpleclick.prompts import check_prompts
+from napari_simpleclick.prompts import Box, Click, check_prompts
 from napari_simpleclick.weights.errors import enough_memory
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.images.viewport import Viewport
     from napari_simpleclick.inference.feature_store import FeatureStore
     from napari_simpleclick.networks import Features
-    from napari_simpleclick.prompts import Click, Prompt
+    from napari_simpleclick.prompts import Prompt
 
 
 SETTLED_AFTER = 10
@@ -491,11 +491,23 @@ class Predictor:
         shape = self._network_shape
         view, size = crop or Crop.whole(shape), self.zoom.network_size(crop, shape)
         spacing = DISK_RADIUS_PX * max(view.height / size[0], view.width / size[1])
-        clicks = [click for one in asked for click in as_clicks(one, shape, spacing)]
+        boxes = self._boxes(asked)
+        clicks = [
+            click
+            for one in asked
+            if one not in boxes
+            for click in as_clicks(one, shape, spacing)
+        ]
         features = self._features(view, size)
-        prompts = self._crop_prompts(clicks, prior, view, size)
+        prompts = self._crop_prompts(clicks, prior, view, size, boxes)
         answer = self._network.answer(features, prompts, memory)
-        return _Asked(answer, view, clicks)
+        return _Asked(answer, view, clicks or self._corners(asked))
+
+    def _boxes(self, asked: Sequence[Prompt]) -> list[Box]:
+        """Boxes that the network takes as they are."""
+        if not self._network.spec.takes_boxes:
+            return []
+        return [one for one in asked if isinstance(one, Box)]
 
     @property
     def _network_shape(self) -> tuple[int, int]:
@@ -599,8 +611,9 @@ class Predictor:
         prior: NDArray[np.float32] | None,
         crop: Crop,
         size: tuple[int, int],
+        boxes: Sequence[Box] = (),
     ) -> CropPrompts:
-        """Prior and clicks as they lie in a crop."""
+        """Prior, clicks and boxes as they lie in a crop."""
         mask = torch.zeros(1, 1, *size, device=self.device)
         if prior is not None:
             mask[0, 0] = torch.from_numpy(resize_crop(prior, crop, size))
@@ -608,7 +621,14 @@ class Predictor:
             tuple(map_click(c, crop, size) for c in clicks if c.positive is sign)
             for sign in (True, False)
         )
-        return CropPrompts(mask, positive, negative, crop)
+        corners = tuple(
+            (
+                *map_click(Click(box.row_min, box.column_min), crop, size),
+                *map_click(Click(box.row_max, box.column_max), crop, size),
+            )
+            for box in boxes
+        )
+        return CropPrompts(mask, positive, negative, corners, crop)
 
 
 def _resized(maps: Tensor, crop: Crop) -> NDArray[np.float32]:

@@ -39,7 +39,7 @@ class Card:
         Who made the weights, from what, and the terms of use.
     bytes : int
         Size of the file; 0 where unknown.
-    sha256, md5 : str
+    sha256, md5, xxh128 : str
         Checksums; empty where unknown.
     url : str
         Address of the file; empty where it has none.
@@ -64,11 +64,18 @@ class Card:
     bytes: int = 0
     sha256: str = ""
     md5: str = ""
+    xxh128: str = ""
     url: str = ""
     drive: str = ""
     drive_name: str = ""
     page: str = ""
     title: str = ""
+
+    @property
+    def published_checksum(self) -> str | None:
+        """The best checksum that is known of the file, after its algorithm and ``:``."""
+        known = ("sha256", self.sha256), ("md5", self.md5), ("xxh128", self.xxh128)
+        return next((f"{kind}:{sum_}" for kind, sum_ in known if sum_), None)
 
     @property
     def is_fetched(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -12,6 +11,8 @@ from napari_simpleclick.weights.errors import WeightsError
 from napari_simpleclick.weights.fetching import TIMEOUT_S
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_simpleclick.weights.catalogue import Card
     from napari_simpleclick.weights.fetching import Report
 

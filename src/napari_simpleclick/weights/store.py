@@ -312,9 +312,7 @@ def _from_drive(card: Card, progress: bool, report: Report | None) -> Path:
 def _expected(card: Card) -> str | None:
     """Checksum of a file as pooch takes it: known, or noted at the first download."""
     noted = _remembered().get(card.name, {}).get("sha256")
-    if card.sha256 or (noted and not card.md5):
-        return f"sha256:{card.sha256 or noted}"
-    return f"md5:{card.md5}" if card.md5 else None
+    return card.published_checksum or (f"sha256:{noted}" if noted else None)
 
 
 def checksum(path: Path) -> str:
