@@ -73,7 +73,7 @@ class Card:
 
     @property
     def published_checksum(self) -> str | None:
-        """The best checksum that is known of the file, after its algorithm and ``:``."""
+        """The best known checksum of the file, after its algorithm and ``:``."""
         known = ("sha256", self.sha256), ("md5", self.md5), ("xxh128", self.xxh128)
         return next((f"{kind}:{sum_}" for kind, sum_ in known if sum_), None)
 

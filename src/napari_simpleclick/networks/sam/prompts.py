@@ -93,7 +93,8 @@ class PromptEncoder(nn.Module):
         learnt = [self.not_a_point_embed, *self.point_embeddings]
         meaning = torch.cat([one.weight for one in learnt])[kinds + 1]
         there = (kinds != NONE)[..., None]
-        return meaning + self.pe_layer(places) * there
+        encoded: Tensor = self.pe_layer(places)
+        return meaning + encoded * there
 
     def mask(self, logits: Tensor, known: Tensor) -> Tensor:
         """Encode masks.

@@ -94,7 +94,7 @@ class Attention(nn.Module):
         bias = self.attention_biases[:, self.apart].to(query.dtype)
         seen = functional.scaled_dot_product_attention(query, key, value, bias)
         out: Tensor = self.proj(seen.transpose(1, 2).flatten(2))
-        return out.view(windows.shape)
+        return out.reshape(windows.shape)
 
 
 class Mlp(nn.Module):
@@ -128,7 +128,8 @@ class Block(nn.Module):
         windows = self.attn(in_windows(last, self.window))
         last = last + from_windows(windows, (maps.shape[2], maps.shape[3]))
         last = self.local_conv(last.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return (last + self.mlp(last)).permute(0, 3, 1, 2)
+        mixed: Tensor = last + self.mlp(last)
+        return mixed.permute(0, 3, 1, 2)
 
 
 class Stage(nn.Module):
