@@ -46,7 +46,7 @@ def main() -> None:
         encode_s, click_s = measure(name)
         millions = descriptions()[name].parameters / 1e6
         once = networks.NETWORKS[name].spec.encodes_once
-        encode = f"{encode_s:.2g}" if once else "–"
+        encode = f"{encode_s:.2g}" if once else "-"
         print(f"| {name} | {millions:.1f} | {encode} | {click_s:.2g} |", flush=True)
 
 
