@@ -16,13 +16,13 @@ EXTRAS = META["project"]["optional-dependencies"]
 OPTIONAL = {
     **{"pydicom": "dicom", "highdicom": "dicom"},
     **{"SimpleITK": "itk", "distributed": "cluster", "lightning_fabric": "train"},
-    "trimesh": "meshes",
+    **{"trimesh": "meshes", "gdown": "drive"},
 }
 """Imports that only an extra brings."""
 
-INDIRECT = {"imagecodecs", "tqdm"}
+INDIRECT = {"imagecodecs", "tqdm", "xxhash"}
 """Imported by another package on our behalf: tifffile, to decode compressed pages, and
-pooch, to show how far a download is."""
+pooch, to show how far a download is and for checksums."""
 
 
 def declared(requirements):

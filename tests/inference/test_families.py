@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_simpleclick import Click, Predictor, networks
+from napari_simpleclick import Box, Click, Predictor, networks
 from napari_simpleclick.evaluation.annotator import annotate
 from napari_simpleclick.inference import ObjectState
 from napari_simpleclick.networks.focalclick.segformer import SegFormerSize
@@ -14,6 +14,7 @@ from napari_simpleclick.propagation import propagate_mask
 HRNET = HRNetSize(4, 8, small=True)
 SEGFORMER = SegFormerSize((8, 16, 20, 32), (1, 1, 1, 1), 16)
 VIT = {"width": 32, "heads": 2}
+SAM = {"channels": 64, "hidden": 32}
 SMALL = {
     "focalclick-hrnet18s-s1": {"size": HRNET},
     "focalclick-segformer-b0-s2": {"size": SEGFORMER},
@@ -22,6 +23,14 @@ SMALL = {
     "interformer-tiny": {**VIT, "depth": 2},
     "mst-main": {**VIT, "pyramid": (8, 16, 32, 64), "head": 16},
     "mst-224": {**VIT, "pyramid": (8, 16, 32, 64), "head": 16},
+    "sam-vit-b": {**VIT, **SAM, "depth": 2, "looking_at_all": (1,), "window": 3},
+    "mobile-sam": {
+        **SAM,
+        "widths": (32, 32, 32, 32),
+        "depths": (1, 1, 1, 1),
+        "heads": (1, 1, 1, 1),
+        "windows": (7, 3, 3, 3),
+    },
 }
 CLICKS = [Click(30, 40), Click(60, 20, positive=False), Click(50, 50), Click(10, 12)]
 
@@ -121,3 +130,14 @@ def test_a_mask_goes_through_a_volume(network):
     assert found[0].mask.shape == volume.shape
     np.testing.assert_array_equal(found[0].mask[1], mask)
     np.testing.assert_array_equal(found[0].mask, found[1].mask)
+
+
+def test_a_box_is_answered(network):
+    predictor = predictor_of(network)
+    box = Box(20, 20, 60, 60)
+    state, prior = ObjectState(), None
+    for prompts in ([box], [box, Click(50, 50, positive=False)]):
+        prior, state = predictor.predict(prompts, prior, state=state)
+        assert 0 <= prior.min() <= prior.max() <= 1
+    other = predictor.predict([Box(10, 30, 70, 75)])
+    assert not np.array_equal(other, predictor.predict([box]))

@@ -106,6 +106,25 @@ def test_the_section_tells_size_and_licence(open_window, discs):
     assert all("Licence:" in tip for tip in tips)
 
 
+def test_the_section_tells_what_the_model_is_and_how_fast_here(open_window, discs):
+    hand = open_window(discs)
+    loader = hand.workflow.models
+    assert not loader.speeds  # nobody has asked yet
+    section = open_section(hand)
+    words = section.words.text()
+    for part in ("7.08 million parameters", "Good for: ", "Trained on: 40 medical"):
+        assert part in words
+    hand.qtbot.waitUntil(lambda: loader.choice in loader.speeds, timeout=60_000)
+    assert section.timing.isVisible()
+    assert "On this computer: " in section.timing.text()
+    tips = [
+        section.model.itemData(row, Qt.ItemDataRole.ToolTipRole)
+        for row in range(section.model.count() - 1)
+    ]
+    assert any("Not for commercial use" in tip for tip in tips)
+    assert all("Good for: " in tip for tip in tips)
+
+
 def test_device_and_precision_change_in_the_background(held, open_window, discs):
     hand = open_window(discs)
     section = open_section(hand)

@@ -188,3 +188,43 @@ def test_a_tensor_that_is_missing_is_named(tmp_path, name, key):
         torch.save(content, path)
     with pytest.raises(WeightsError, match=f"lacks '{key}'"):
         load_weights(path)
+
+
+SAM = {
+    **{"image_size": 64, "channels": 64, "hidden": 32, "width": 32, "depth": 2},
+    **{"heads": 2, "looking_at_all": (1,), "window": 3},
+}
+
+
+@pytest.mark.parametrize("form", ["bare", "micro-sam", "medsam"])
+def test_files_of_the_sam_family_load_as_they_are(tmp_path, form):
+    network, path = networks.build("sam-vit-b", **SAM).eval(), tmp_path / "vit_b.pt"
+    state = network.state_dict()
+    if form == "micro-sam":
+        prefixed = {f"sam.{key}": tensor for key, tensor in state.items()}
+        torch.save({"model_state": prefixed, "epoch": 3, "best_metric": 0.1}, path)
+    elif form == "medsam":
+        torch.save(OrderedDict(state, pixel_mean=torch.zeros(3, 1, 1)), path)
+    else:
+        torch.save(state, path)
+    loaded, _ = load_weights(path)
+    assert loaded.config == network.config
+    for key, tensor in loaded.state_dict().items():
+        assert torch.equal(tensor, state[key]), key
+
+
+def test_a_hostile_file_of_the_sam_family_runs_nothing(tmp_path):
+    trap, path = tmp_path / "trap", tmp_path / "vit_b.pt"
+    state = networks.build("sam-vit-b", **SAM).state_dict()
+    torch.save({"model_state": state, "optimizer_state": Bomb(trap)}, path)
+    with pytest.raises(WeightsError, match=r"wants to run '\w+\.mkdir'"):
+        load_weights(path)
+    assert not trap.exists()
+
+
+def test_a_sam_that_lacks_a_tensor_names_it(tmp_path):
+    path, state = tmp_path / "vit_b.pt", networks.build("sam-vit-b", **SAM).state_dict()
+    del state["mask_decoder.iou_token.weight"]
+    torch.save(state, path)
+    with pytest.raises(WeightsError, match=r"lacks .mask_decoder\.iou_token\.weight."):
+        load_weights(path)

@@ -244,7 +244,7 @@ def test_places_that_hold_no_weights(tmp_path):
 
 def test_official_models_say_how_to_fetch_them():
     for name, card in catalogue().items():
-        if card.packaged or card.url:
+        if card.packaged or card.is_fetched:
             continue
         with pytest.raises(WeightsError, match=r"1\. download .* 2\. load that file"):
             load_weights(name)

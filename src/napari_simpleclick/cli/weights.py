@@ -30,7 +30,7 @@ def weights_list() -> None:
             card.network,
             "yes" if is_local(card) else "no",
             f"{size / 1e6:.1f} MB" if size else "unknown",
-            card.licence,
+            card.terms,
         )
     console.print(table)
 

@@ -20,6 +20,7 @@ from napari_simpleclick.inference.focus import (
 from napari_simpleclick.inference.prompt_pixels import as_clicks, corners_of
 from napari_simpleclick.networks import CropPrompts
 from napari_simpleclick.networks.disks import DISK_RADIUS_PX
+from napari_simpleclick.prompts import Box, Click
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.inference.crops import ZoomIn
     from napari_simpleclick.inference.shown_image import ShownImage
     from napari_simpleclick.networks import Features
-    from napari_simpleclick.prompts import Click, Prompt
+    from napari_simpleclick.prompts import Prompt
 
 
 class Asked(NamedTuple):
@@ -112,11 +113,23 @@ class CropQuestions:
         """
         (view, size), shape = self.look(crop), self.image.square
         spacing = DISK_RADIUS_PX * max(view.height / size[0], view.width / size[1])
-        clicks = [click for one in asked for click in as_clicks(one, shape, spacing)]
+        boxes = self._boxes(asked)
+        clicks = [
+            click
+            for one in asked
+            if one not in boxes
+            for click in as_clicks(one, shape, spacing)
+        ]
         features = self.features(view, size)
-        prompts = self._crop_prompts(clicks, prior, view, size)
+        prompts = self._crop_prompts(clicks, prior, view, size, boxes)
         answer = self._network.answer(features, prompts, memory)
-        return Asked(answer, view, clicks)
+        return Asked(answer, view, clicks or self.corners(asked))
+
+    def _boxes(self, asked: Sequence[Prompt]) -> list[Box]:
+        """Boxes that the network takes as they are."""
+        if not self._network.spec.takes_boxes:
+            return []
+        return [one for one in asked if isinstance(one, Box)]
 
     def features(self, crop: Crop, size: tuple[int, int]) -> Features:
         """Features of a crop; neither read nor encoded anew while they are kept."""
@@ -181,8 +194,9 @@ class CropQuestions:
         prior: NDArray[np.float32] | None,
         crop: Crop,
         size: tuple[int, int],
+        boxes: Sequence[Box] = (),
     ) -> CropPrompts:
-        """Prior and clicks as they lie in a crop."""
+        """Prior, clicks and boxes as they lie in a crop."""
         mask = torch.zeros(1, 1, *size, device=self._network.device)
         if prior is not None:
             mask[0, 0] = torch.from_numpy(resize_crop(prior, crop, size))
@@ -190,7 +204,14 @@ class CropQuestions:
             tuple(map_click(c, crop, size) for c in clicks if c.positive is sign)
             for sign in (True, False)
         )
-        return CropPrompts(mask, positive, negative, crop)
+        corners = tuple(
+            (
+                *map_click(Click(box.row_min, box.column_min), crop, size),
+                *map_click(Click(box.row_max, box.column_max), crop, size),
+            )
+            for box in boxes
+        )
+        return CropPrompts(mask, positive, negative, corners, crop)
 
 
 def _resized(maps: Tensor, crop: Crop) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ rounded half to even, as there.
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -102,11 +103,14 @@ class ZoomIn:
         ----------
         spec : NetworkSpec
             What the network takes. One that refines looks again at what changed, so
-            that its crops follow the object closely (FocalClick's target crop).
+            that its crops follow the object closely (FocalClick's target crop); one
+            that does not zoom keeps its first look.
         size : tuple of int or None
             (height, width) that crops are resized to; None for that of training.
         """
         size = size or spec.image_size
+        if not spec.zooms:
+            return cls(size, skip=sys.maxsize)
         if not spec.refines:
             return cls(size)
         return cls(size, min_side=10, renew_below=math.inf, threshold=0.49)

@@ -16,6 +16,7 @@ from napari_simpleclick.networks import (
     interformer,
     mst,
     ritm,
+    sam,
     simpleclick,
 )
 from napari_simpleclick.networks.disks import draw_disks
@@ -85,6 +86,7 @@ for _family in (
     ritm.FAMILY,
     interformer.FAMILY,
     mst.FAMILY,
+    sam.FAMILY,
 ):
     register(_family)
 

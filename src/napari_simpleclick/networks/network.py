@@ -42,6 +42,12 @@ class NetworkSpec:
     encodes_once : bool
         Whether most of its work depends on the image alone, so that features are
         worth keeping.
+    takes_boxes : bool
+        Whether its prompt encoder takes boxes as they are; for the others, they are
+        brought into clicks and a prior.
+    zooms : bool
+        Whether it is shown an object closely once there is one; not worth while where
+        looking at the image takes longest, and once was enough in training.
     refines : bool
         Whether it looks again, closely, at what an answer changed: it has
         :meth:`Network.segment`, :meth:`Network.encode_focus` and
@@ -55,6 +61,8 @@ class NetworkSpec:
     scribbles: bool = False
     encodes_once: bool = False
     refines: bool = False
+    takes_boxes: bool = False
+    zooms: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +75,9 @@ class CropPrompts:
         (1, 1, H, W) probability of the prior mask in [0, 1]; zeros for none.
     positive, negative : tuple of tuple of float
         Rows and columns of the clicks, oldest first.
+    boxes : tuple of tuple of float
+        First row and column, last row and column of the boxes, oldest first; only for
+        networks that take them.
     region : tuple of int or None
         Where the crop lies; what was remembered about another one does not hold.
     """
@@ -74,6 +85,7 @@ class CropPrompts:
     prior: Tensor
     positive: tuple[Place, ...] = ()
     negative: tuple[Place, ...] = ()
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
     region: tuple[int, ...] | None = None
 
     def points(self) -> Tensor:

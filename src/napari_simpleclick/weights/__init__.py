@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 from napari_simpleclick.weights.catalogue import Card, catalogue, find_card
+from napari_simpleclick.weights.descriptions import Description, descriptions
 from napari_simpleclick.weights.errors import WeightsError
 from napari_simpleclick.weights.store import (
     download,
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Card",
+    "Description",
     "WeightsError",
     "catalogue",
+    "descriptions",
     "download",
     "find_card",
     "is_local",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, replace
 from functools import cache
@@ -38,10 +39,16 @@ class Card:
         Who made the weights, from what, and the terms of use.
     bytes : int
         Size of the file; 0 where unknown.
-    sha256, md5 : str
+    sha256, md5, xxh128 : str
         Checksums; empty where unknown.
     url : str
-        Address of the file; empty where only a person can fetch it.
+        Address of the file; empty where it has none.
+    drive : str
+        Id of the file on Google Drive, or of a folder there that holds it; empty where
+        it is not there.
+    drive_name : str
+        Pattern of the file's name in that folder, in small letters; empty where
+        ``drive`` is the file itself.
     page : str
         Page on which a person finds the file.
     title : str
@@ -57,9 +64,30 @@ class Card:
     bytes: int = 0
     sha256: str = ""
     md5: str = ""
+    xxh128: str = ""
     url: str = ""
+    drive: str = ""
+    drive_name: str = ""
     page: str = ""
     title: str = ""
+
+    @property
+    def published_checksum(self) -> str | None:
+        """The best known checksum of the file, after its algorithm and ``:``."""
+        known = ("sha256", self.sha256), ("md5", self.md5), ("xxh128", self.xxh128)
+        return next((f"{kind}:{sum_}" for kind, sum_ in known if sum_), None)
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether there is a way to download it without a person."""
+        return bool(self.url or self.drive)
+
+    @property
+    def terms(self) -> str:
+        """The licence, and in words if it forbids commercial use."""
+        if not re.search(r"\bNC\b|non-?commercial", self.licence, re.IGNORECASE):
+            return self.licence
+        return f"{self.licence}. Not for commercial use"
 
     @property
     def packaged(self) -> Path | None:

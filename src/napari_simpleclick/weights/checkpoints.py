@@ -60,8 +60,8 @@ def read_checkpoint(
     Parameters
     ----------
     path : Path
-        A ``.safetensors`` file of ours, or a ``.pth`` as the official trainer writes
-        it.
+        A ``.safetensors`` file of ours, or a ``.pth`` or ``.pt`` as the official
+        trainers write them.
     shapes_only : bool
         Read no numbers, which costs next to no time and memory.
 
@@ -89,13 +89,24 @@ def read_checkpoint(
         content = read_pickle(path, "meta" if shapes_only else "cpu")
     if isinstance(content, list) and len(content) == 1:
         content = content[0]
-    if not isinstance(content, dict) or not isinstance(
-        content.get("state_dict"), Mapping
-    ):
+    state = _state_in(content)
+    if state is None:
         raise WeightsError(
             f"'{path}' is not a checkpoint of {_names()}: it has no 'state_dict'."
         )
-    return dict(content["state_dict"]), dict(content.get("config") or {})
+    return dict(state), dict(content.get("config") or {})
+
+
+def _state_in(content: Any) -> Mapping[str, Tensor] | None:
+    """Find the state dict in a checkpoint, which may be nothing else."""
+    if not isinstance(content, Mapping):
+        return None
+    for key in ("state_dict", "model_state"):
+        if isinstance(content.get(key), Mapping):
+            found: Mapping[str, Tensor] = content[key]
+            return found
+    bare = content and all(isinstance(part, Tensor) for part in content.values())
+    return content if bare else None
 
 
 def _read_safetensors(path: Path, shapes_only: bool) -> tuple[State, dict[str, Any]]:
@@ -204,6 +215,18 @@ def network_from(
             )
     network.load_state_dict(state, strict=False)
     return network.eval(), _name_of(family, config)
+
+
+def kind_of(path: Path) -> str:
+    """Name of the network that a checkpoint holds, from shapes alone.
+
+    Raises
+    ------
+    WeightsError
+        If it holds none, or cannot be trusted.
+    """
+    state, about = read_checkpoint(path, shapes_only=True)
+    return _name_of(*recognise(state, about, path))
 
 
 def recognise(

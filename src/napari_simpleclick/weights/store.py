@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pooch
 
+from napari_simpleclick.weights import drive
 from napari_simpleclick.weights.catalogue import Card, catalogue, find_card
 from napari_simpleclick.weights.errors import WeightsError
 from napari_simpleclick.weights.fetching import Fetcher, Report
@@ -232,7 +233,7 @@ def locate(card: Card) -> Path:
         if checksum(path) == seen["sha256"]:
             _note(card, path, seen["sha256"])  # copied or touched, but the same
             return path
-    if card.url:
+    if card.is_fetched:
         return download(card)
     raise WeightsError(
         f"'{path}' has changed since it was recognised as {card.name}; fetch it again "
@@ -255,7 +256,7 @@ def download(card: Card, progress: bool = False, report: Report | None = None) -
     Parameters
     ----------
     card : Card
-        With an address, and a checksum where one is known.
+        With an address or a place on Google Drive, and a checksum where one is known.
     progress : bool
         Show a progress bar on stderr.
     report : callable or None
@@ -274,12 +275,11 @@ def download(card: Card, progress: bool = False, report: Report | None = None) -
     WeightsError
         If there is no address, or the download failed.
     """
+    if card.drive and not card.url:
+        return _from_drive(card, progress, report)
     if not card.url:
-        raise WeightsError(
-            f"'{card.name}' has to be fetched by hand: 1. download '{card.file}' from "
-            f"{card.page}; 2. load that file once, and it is known by name from then "
-            "on."
-        )
+        by_hand = drive.steps_by_hand(card)
+        raise WeightsError(f"'{card.name}' has to be fetched by hand: {by_hand}")
     fetch = Fetcher(cache_folder() / card.file, progress, report)
     try:
         path = pooch.create(
@@ -298,12 +298,21 @@ def download(card: Card, progress: bool = False, report: Report | None = None) -
     return Path(path)
 
 
+def _from_drive(card: Card, progress: bool, report: Report | None) -> Path:
+    """Download from Google Drive, unless the file is here already."""
+    path = cache_folder() / card.file
+    noted = _remembered().get(card.name)
+    if path.exists() and noted and checksum(path) == noted["sha256"]:
+        return path
+    drive.fetch(card, path, progress, report)
+    _note(card, path, checksum(path))
+    return path
+
+
 def _expected(card: Card) -> str | None:
     """Checksum of a file as pooch takes it: known, or noted at the first download."""
     noted = _remembered().get(card.name, {}).get("sha256")
-    if card.sha256 or (noted and not card.md5):
-        return f"sha256:{card.sha256 or noted}"
-    return f"md5:{card.md5}" if card.md5 else None
+    return card.published_checksum or (f"sha256:{noted}" if noted else None)
 
 
 def checksum(path: Path) -> str:
@@ -359,6 +368,6 @@ def is_local(card: Card) -> bool:
     seen = _remembered().get(card.name)
     return (
         card.packaged is not None
-        or bool(card.url and (cache_folder() / card.file).exists())
+        or bool(card.is_fetched and (cache_folder() / card.file).exists())
         or bool(seen and Path(seen["path"]).exists())
     )

@@ -13,6 +13,7 @@ import numpy as np
 from napari_simpleclick.annotation import MaskOptions, PredictionSettings
 from napari_simpleclick.inference import ObjectState
 from napari_simpleclick.inference.finish import finish
+from napari_simpleclick.inference.speed import Speed, SpeedTest
 from napari_simpleclick.workflow.merging import merged, merging, support
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 REMEMBERED = 8
 """Answers remembered to go on from; others are computed again from their clicks."""
+
+TIMED_CLICKS = 3
+"""Clicks whose time is measured."""
 
 DEFAULT = MaskOptions()
 
@@ -179,6 +183,16 @@ class PredictionEngine:
         """Predict; clicks whose answers are not remembered are gone through again."""
         with self.lock:
             return self._answer(job)
+
+    def measure(self) -> Speed:
+        """Time the model on this computer; clicks are answered in between."""
+        test = SpeedTest(self.predictor)
+        with self.lock:
+            test.encode()
+        for _ in range(TIMED_CLICKS):
+            with self.lock:
+                test.click()
+        return test.speed
 
     def _answer(self, job: Job) -> Answer:
         start = time.perf_counter()

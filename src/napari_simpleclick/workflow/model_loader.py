@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.inference import Predictor
     from napari_simpleclick.inference.devices import Precision
+    from napari_simpleclick.inference.speed import Speed
     from napari_simpleclick.workflow.engine import PredictionEngine
     from napari_simpleclick.workflow.executor import Executor
 
@@ -52,6 +53,8 @@ class ModelLoader:
         What is in use, or being loaded.
     devices : tuple of str
         Names of the devices of this computer; empty until a model is loaded.
+    speeds : dict
+        Of the models that were measured, by what was chosen.
     """
 
     loading = Signal()
@@ -69,11 +72,16 @@ class ModelLoader:
     cancelled = Signal()
     """Loading was cancelled; what was in use stays."""
 
+    measured = Signal()
+    """The speed of the model in use is known."""
+
     def __init__(self, executor: Executor) -> None:
         self.engine: PredictionEngine | None = None
         self.choice = self._in_use = ModelChoice()
         self.devices: tuple[str, ...] = ()
+        self.speeds: dict[ModelChoice, Speed] = {}
         self._executor = executor
+        self._measuring: ModelChoice | None = None
         self._job: Load | None = None
 
     @property
@@ -113,6 +121,27 @@ class ModelLoader:
         self.cancelled.emit()
         if self.engine is None:
             self.choose(self._in_use)
+
+    def measure(self) -> None:
+        """Time the model in use in the background, unless that is known."""
+        choice, engine = self._in_use, self.engine
+        if engine is None or choice in self.speeds or choice == self._measuring:
+            return
+        self._measuring = choice
+        self._executor.start(
+            engine.measure,
+            partial(self._on_measured, choice),
+            lambda _: self._end_measuring(choice),  # a time is not worth a complaint
+        )
+
+    def _on_measured(self, choice: ModelChoice, speed: Speed) -> None:
+        self.speeds[choice] = speed
+        self._end_measuring(choice)
+        self.measured.emit()
+
+    def _end_measuring(self, choice: ModelChoice) -> None:
+        if self._measuring == choice:
+            self._measuring = None
 
     def close(self) -> None:
         """Drop the model, and what is still being loaded."""
@@ -206,7 +235,7 @@ class Load:
         """Download if need be, load and warm up; None if it was given up."""
         try:
             card = find_card(self.choice.model)
-            if card is not None and card.url and not is_local(card):
+            if card is not None and card.is_fetched and not is_local(card):
                 download(card, report=self._on_bytes)
             self._check()
             return self._load()

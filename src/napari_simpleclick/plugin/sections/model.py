@@ -13,7 +13,13 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QPushBut
 from napari_simpleclick.plugin import settings
 from napari_simpleclick.plugin.download_bar import DownloadBar
 from napari_simpleclick.plugin.sections.section import Section
-from napari_simpleclick.weights import Card, catalogue, find_card, is_local
+from napari_simpleclick.weights import (
+    Card,
+    catalogue,
+    descriptions,
+    find_card,
+    is_local,
+)
 from napari_simpleclick.weights.store import described
 from napari_simpleclick.workflow import ModelChoice
 
@@ -44,6 +50,7 @@ class ModelSection(Section):
         self.bar = DownloadBar(self.models)
         self.model, self.device, self.precision = QComboBox(), QComboBox(), QComboBox()
         self.about, self.speed, self.waiting = QLabel(), QLabel(), QLabel()
+        self.words, self.timing = QLabel(), QLabel()
         self.cancel = QPushButton("Cancel")
         self._times: deque[float] = deque(maxlen=RECENT)
         self._fill()
@@ -59,8 +66,8 @@ class ModelSection(Section):
     def _fill(self) -> None:
         for card in catalogue().values():
             self.model.addItem(card.title or card.name, card.name)
-            tip = f"{card.network}\n{card.training_data}\nLicence: {card.licence}"
             row = self.model.count() - 1
+            tip = in_words(card)
             self.model.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
         self.model.addItem(OPEN_FILE, OPEN_FILE)
         self.precision.addItems(PRECISIONS)
@@ -80,9 +87,11 @@ class ModelSection(Section):
         numbers.addRow("Device", self.device)
         numbers.addRow("Precision", self.precision)
         self.inside.addLayout(form)
-        self.inside.addWidget(self.about)  # a form would cut off its second line
+        texts = (self.about, self.words, self.timing)
+        for label in texts:  # a form would cut off their second lines
+            self.inside.addWidget(label)
         self.inside.addLayout(numbers)
-        for label in (self.about, self.waiting, self.speed):
+        for label in (*texts, self.waiting, self.speed):
             label.setWordWrap(True)
         for widget in (self.speed, self.waiting, self.cancel):
             self.inside.addWidget(widget)
@@ -100,6 +109,8 @@ class ModelSection(Section):
         self.models.loaded.connect(self._on_loaded)
         self.models.failed.connect(self._on_end)
         self.models.cancelled.connect(self._on_end)
+        self.models.measured.connect(self._show_timing)
+        self.toggled.connect(self._measure)
         self.workflow.queue.answered.connect(self._on_answer)
 
     # -- events --------------------------------------------------------------------
@@ -134,6 +145,12 @@ class ModelSection(Section):
         self.speed.hide()
         self._on_end()
         settings.save(**self.models.choice._asdict())
+        self._measure(self.isExpanded())
+
+    def _measure(self, opened: bool) -> None:
+        """Time the model in use, when somebody wants to know."""
+        if opened:
+            self.models.measure()
 
     def _on_end(self) -> None:
         self.waiting.hide()
@@ -164,8 +181,44 @@ class ModelSection(Section):
         if card is None and self.models.engine is not None:
             card = self.models.engine.card if not self.models.is_loading else None
         text, licence = _describe(card, choice.model)
-        self.about.setText(f"{text}. Licence: {licence.partition(';')[0]}")
-        self.about.setToolTip(f"Licence: {licence}")
+        self.about.setText(f"{text}. Licence: {licence.replace('; ', ', ')}.")
+        self.words.setText("" if card is None else in_words(card, terms=False))
+        self.words.setVisible(card is not None)
+        self._show_timing()
+
+    def _show_timing(self) -> None:
+        """Show how fast the chosen model is here, if that was measured."""
+        speed = self.models.speeds.get(self.models.choice)
+        self.timing.setVisible(speed is not None)
+        if speed is not None:
+            self.timing.setText(
+                f"On this computer: {_seconds(speed.encode_s)} to look at a slice, "
+                f"{_seconds(speed.click_s)} a click."
+            )
+
+
+def in_words(card: Card, terms: bool = True) -> str:
+    """Say what a model is, its size, what it is good for and what it was trained on.
+
+    Parameters
+    ----------
+    card : Card
+        The model.
+    terms : bool
+        Say the licence, too.
+    """
+    described = descriptions().get(card.network)
+    lines = [f"Trained on: {card.training_data}."]
+    if described is not None:
+        good_for = f"Good for: {described.good_for}."
+        lines = [f"{described.about}; {described.millions}.", good_for, *lines]
+    if terms:
+        lines.append(f"Licence: {card.terms}.")
+    return "\n".join(lines)
+
+
+def _seconds(spent: float) -> str:
+    return f"{1000 * spent:.0f} ms" if spent < 1 else f"{spent:.1f} s"
 
 
 def _describe(card: Card | None, name: str) -> tuple[str, str]:
@@ -173,10 +226,10 @@ def _describe(card: Card | None, name: str) -> tuple[str, str]:
     path = Path(name)
     if card is None or card.name not in catalogue():
         size = path.stat().st_size if path.is_file() else 0
-        here, licence = "a file", card.licence if card else "unknown"
+        here, licence = "a file", card.terms if card else "unknown"
     else:
         size = described(card).bytes
         here = "on this computer" if is_local(card) else "not on this computer"
-        licence = card.licence
+        licence = card.terms
     megabytes = f"{size / 1e6:.1f} MB" if size else "size unknown"
     return f"{megabytes}, {here}", licence
