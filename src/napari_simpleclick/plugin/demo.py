@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEMO_SLICE = 2
-DEMO_CLICKS = ((150.0, 155.0, True), (120.0, 205.0, True), (60.0, 60.0, False))
-"""Row, column and sign on section 2: two mitochondria, and the cell around them."""
+DEMO_CLICKS = ((150.0, 155.0), (120.0, 205.0), (120.0, 135.0))
+"""Row and column on section 2, each on an object of its own."""
 
 PATIENCE_S = 120.0
 """Longest wait for the model or an answer."""
@@ -26,7 +26,7 @@ def run_demo(screenshot: Path | None) -> Path | None:
     Parameters
     ----------
     screenshot : Path or None
-        If given, click three times, save a picture of the window there, and close.
+        If given, click on three objects, save a picture of the window there, and close.
 
     Returns
     -------
@@ -59,9 +59,11 @@ def run_demo(screenshot: Path | None) -> Path | None:
     panel.workflow.queue.answered.connect(answers.append)
     panel.workflow.trouble.connect(lambda sentence, _: troubles.append(sentence))
     _wait(lambda: controller.engine is not None, troubles)
-    for count, (row, column, positive) in enumerate(DEMO_CLICKS, start=1):
+    for count, (row, column) in enumerate(DEMO_CLICKS, start=1):
+        if count > 1:
+            panel.workflow.new_object()
         place = (DEMO_SLICE, row, column)
-        controller.click(controller.canvas.image.data_to_world(place), positive)
+        controller.click(controller.canvas.image.data_to_world(place), True)
         _wait(partial(_reached, answers, count), troubles)
     viewer.reset_view()
     viewer.screenshot(str(screenshot), canvas_only=False, flash=False)

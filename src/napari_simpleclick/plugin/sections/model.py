@@ -8,7 +8,14 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QPushButton
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+)
 
 from napari_simpleclick.plugin import settings
 from napari_simpleclick.plugin.download_bar import DownloadBar
@@ -93,6 +100,8 @@ class ModelSection(Section):
         self.inside.addLayout(numbers)
         for label in (*texts, self.waiting, self.speed):
             label.setWordWrap(True)
+            label.setMinimumWidth(1)  # its text must not make the dock wider
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         for widget in (self.speed, self.waiting, self.cancel):
             self.inside.addWidget(widget)
         self.speed.setToolTip(f"Median of the last {RECENT} clicks")
