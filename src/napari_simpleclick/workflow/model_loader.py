@@ -137,7 +137,8 @@ class ModelLoader:
     def _on_measured(self, choice: ModelChoice, speed: Speed) -> None:
         self.speeds[choice] = speed
         self._end_measuring(choice)
-        self.measured.emit()
+        if self.engine is not None:  # else nobody is there any more
+            self.measured.emit()
 
     def _end_measuring(self, choice: ModelChoice) -> None:
         if self._measuring == choice:
