@@ -51,11 +51,12 @@ def remote(monkeypatch):
         card = replace(
             catalogue()["simpleclick-xtiny"],
             name="remote",
+            title="remote",
             file="remote.safetensors",
             sha256=checksum(XTINY),
             url=f"http://127.0.0.1:{service.server_port}/remote.safetensors",
         )
-        cards = {**catalogue(), "remote": card}
+        cards = {"remote": card, **catalogue()}  # one key from the first
         monkeypatch.setattr(
             sys.modules[catalogue.__module__], "catalogue", lambda: cards
         )
@@ -182,7 +183,6 @@ def test_a_download_shows_its_bytes_and_ends_in_use(
 ):
     hand = open_window(discs)
     section = open_section(hand)
-    section.model.addItem("remote", "remote")
     choose(section.model, "remote")
     hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text(), timeout=20_000)
     assert "not on this computer" in section.about.text()
@@ -204,7 +204,6 @@ def test_a_cancelled_download_leaves_everything_as_it_was(
 ):
     hand = open_window(discs)
     section = open_section(hand)
-    section.model.addItem("remote", "remote")
     before = hand.controller.engine
     choose(section.model, "remote")
     hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text(), timeout=20_000)
@@ -224,7 +223,6 @@ def test_the_panel_may_be_closed_during_a_download(
 ):
     hand = open_window(discs)
     section = open_section(hand)
-    section.model.addItem("remote", "remote")
     choose(section.model, "remote")
     hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text(), timeout=20_000)
     hand.panel.parent().destroyOnClose()
