@@ -62,5 +62,5 @@ def test_the_robot_shows_images_as_published(cases, tmp_path, name, options, siz
 
 
 def test_patches_cannot_keep_their_aspect_ratio():
-    with pytest.raises(ValueError, match="multiples of 16 px"):
+    with pytest.raises(ValueError, match="multiples of 32 px"):
         RobotSettings(keep_aspect=True).resolved()

@@ -58,7 +58,7 @@ def test_the_rest_is_found_and_judged_by_key(open_window, qtbot):
     assert section.place.text().startswith("Proposal 1 of 3, score ")
     if picture := os.environ.get("SIMILAR_PICTURE"):
         hand.viewer.window.screenshot(picture, canvas_only=False)
-    hand.key(Qt.Key.Key_J)
+    hand.key(Qt.Key.Key_K, SHIFT)
     wait_for(hand, 2, 1)
     assert set(np.unique(hand.canvas.mask.data)) == {0, 1, 2, 3, 4}
     hand.key(Qt.Key.Key_J, SHIFT)

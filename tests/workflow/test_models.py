@@ -130,7 +130,7 @@ def test_a_download_tells_its_bytes_and_ends_in_use(remote):
     models.choose(remote)
     assert models.engine.card.name == "remote"
     done, total = zip(*heard.bytes, strict=True)
-    assert set(total) == {BUNDLED.stat().st_size}
+    assert set(total) == {XTINY.stat().st_size}
     assert list(done) == sorted(done)
     assert done[-1] == total[-1]
 

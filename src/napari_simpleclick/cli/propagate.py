@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from napari_simpleclick.cli.common import (
@@ -142,6 +141,8 @@ def _parse_range(text: str | None) -> tuple[int | None, int | None]:
 
 def _chosen(labels: NDArray[Any], label: int | None) -> NDArray[Any]:
     """Labels to carry: one that was asked for, or all; a single one becomes 1."""
+    import numpy as np
+
     present = [int(one) for one in np.unique(labels) if one > 0]
     if label is not None:
         if label not in present:
@@ -155,6 +156,8 @@ def _chosen(labels: NDArray[Any], label: int | None) -> NDArray[Any]:
 
 def _described(result: PropagatedLabels) -> str:
     """How large the objects are, and which slices they fill."""
+    import numpy as np
+
     filled = sorted(
         {one for own in result.annotated.values() for one in own}
         | {one for own in result.confidence.values() for one in own}
@@ -169,6 +172,8 @@ def _described(result: PropagatedLabels) -> str:
 
 def _summary(result: PropagatedLabels, seconds: float, weights: str) -> dict[str, Any]:
     """Make the report; with several objects it has a part for each."""
+    import numpy as np
+
     about = {label: _about(result, label) for label in result.annotated}
     end = {
         "voxels": int(np.count_nonzero(result.labels)),

@@ -64,7 +64,7 @@ KEYS = {
     "Shift+F": Action.FIND,
     "H": Action.NEXT,
     "Shift+H": Action.PREVIOUS,
-    "J": Action.ACCEPT_PROPOSAL,
+    "Shift+K": Action.ACCEPT_PROPOSAL,
     "Shift+J": Action.REJECT_PROPOSAL,
     "R": Action.BOX,
     "D": Action.SCRIBBLE,

@@ -42,6 +42,7 @@ class DrawingButtons:
         self._of: dict[Tool, KeyButton] = {}
         for tool, (text, tip, action) in TOOLS.items():
             self._of[tool] = button = KeyButton(text, tip, action)
+            button.setMinimumWidth(1)  # three share a row of a narrow dock
             button.setCheckable(True)
             button.clicked.connect(lambda _, a=action: controller.act(a))
         self.buttons = tuple(self._of.values())

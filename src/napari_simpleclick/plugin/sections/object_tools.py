@@ -40,6 +40,7 @@ class ObjectTools(QWidget):  # type: ignore[misc]
         super().__init__()
         self.controller, self.table = controller, table
         self.merge = QPushButton("Merge")
+        self.merge.setMinimumWidth(1)  # four share a row of a narrow dock
         self.merge.setToolTip("Make the selected objects one; Ctrl+click selects more")
         self.merge.clicked.connect(self._on_merge)
         self.split = self._menu("Split", "Make two or more of an object", add_splits)
@@ -57,6 +58,7 @@ class ObjectTools(QWidget):  # type: ignore[misc]
         self, title: str, tip: str, fill: Callable[[QMenu, Chosen], None]
     ) -> QPushButton:
         button, menu = QPushButton(title), QMenu(self)
+        button.setMinimumWidth(1)
         button.setToolTip(tip)
         button.setMenu(menu)
 
