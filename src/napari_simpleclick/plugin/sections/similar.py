@@ -32,7 +32,9 @@ NEEDS = (
 
 
 def _button(text: str, action: Action) -> KeyButton:
-    return KeyButton(text, action.value, action)
+    button = KeyButton(text, action.value, action)
+    button.setMinimumWidth(1)  # two share a row of a narrow dock
+    return button
 
 
 class SimilarSection(LiveSection):
