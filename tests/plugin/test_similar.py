@@ -4,7 +4,7 @@ import numpy as np
 from qtpy.QtCore import Qt
 
 from napari_simpleclick import Predictor
-from napari_simpleclick.plugin.layers.ghosts import COLOURS, NAME
+from napari_simpleclick.plugin.layers.proposal_outlines import COLOURS, NAME
 from napari_simpleclick.weights import find_card
 from napari_simpleclick.workflow.engine import PredictionEngine
 from tests.helpers import PartNetwork

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_simpleclick.inference.crops import THRESHOLD
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,9 +19,6 @@ if TYPE_CHECKING:
 
 Mask = NDArray[np.bool_]
 Map = NDArray[np.float32]
-
-OBJECT_ABOVE = 0.49
-"""Probability above which a pixel belongs to the object; the published threshold."""
 
 CERTAIN, POSSIBLE = 0.7, 0.3
 """Probabilities between which an answer is undecided."""
@@ -84,7 +83,7 @@ def describe(answers: Sequence[CropAnswer]) -> NDArray[np.float64]:
 
 def clicked_part(answer: CropAnswer) -> Mask:
     """Give the connected part that holds the click; all of the mask if none does."""
-    mask = answer.probability > OBJECT_ABOVE
+    mask = answer.probability > THRESHOLD
     _, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     row, column = (
         min(max(int(at), 0), side - 1)

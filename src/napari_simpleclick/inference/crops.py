@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from napari_simpleclick.networks import NetworkSpec
     from napari_simpleclick.prompts import Click
 
+THRESHOLD = 0.49
+"""Probability above which the published evaluation counts a pixel as object."""
+
 
 class Crop(NamedTuple):
     """Rows and columns of a crop, both ends inclusive, px."""
@@ -113,7 +116,7 @@ class ZoomIn:
             return cls(size, skip=sys.maxsize)
         if not spec.refines:
             return cls(size)
-        return cls(size, min_side=10, renew_below=math.inf, threshold=0.49)
+        return cls(size, min_side=10, renew_below=math.inf, threshold=THRESHOLD)
 
     @classmethod
     def keeping_aspect(cls, longest_side: int = 400) -> ZoomIn:

@@ -46,9 +46,6 @@ if TYPE_CHECKING:
 SETTLED_AFTER = 10
 """With more prompts, a network that refines changes nothing but the focus crop."""
 
-THRESHOLD = 0.49
-"""Probability above which the published evaluation counts a pixel as object."""
-
 
 class Predictor:
     """A network that is shown an image once and then answers prompts.

@@ -21,10 +21,10 @@ from scipy.special import softmax
 
 from napari_simpleclick.inference.answer_features import (
     NAMES,
-    OBJECT_ABOVE,
     CropAnswer,
     describe,
 )
+from napari_simpleclick.inference.crops import THRESHOLD
 from napari_simpleclick.inference.shapes import depth
 from napari_simpleclick.prompts import Click
 
@@ -253,7 +253,7 @@ def iou_of(answer: CropAnswer, truth: Mask) -> float:
     """Give the IoU of an answer, alone on its crop, with a mask of the image."""
     crop = answer.crop
     size = (crop.width, crop.height)
-    mask = cv2.resize(answer.probability, size) > OBJECT_ABOVE
+    mask = cv2.resize(answer.probability, size) > THRESHOLD
     inside = truth[crop.slices]
     both = np.count_nonzero(mask & inside)
     return both / (np.count_nonzero(mask) + np.count_nonzero(truth) - both)

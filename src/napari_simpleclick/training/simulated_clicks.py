@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
+from napari_simpleclick.inference.crops import THRESHOLD
 from napari_simpleclick.inference.prompt_pixels import CERTAINTY
 
 SLOTS = 24
@@ -212,8 +213,12 @@ def add_next_points(
     guess = probability[:, 0, ::step, ::step].float().cpu().numpy()
     truth = target[:, 0, ::step, ::step].cpu().numpy() > 0.5
     for index in range(len(points)):
-        missed = inner_distance(truth[index] & (guess[index] < 0.49), cv2.DIST_MASK_5)
-        extra = inner_distance(~truth[index] & (guess[index] > 0.49), cv2.DIST_MASK_5)
+        missed = inner_distance(
+            truth[index] & (guess[index] < THRESHOLD), cv2.DIST_MASK_5
+        )
+        extra = inner_distance(
+            ~truth[index] & (guess[index] > THRESHOLD), cv2.DIST_MASK_5
+        )
         positive = missed.max() > extra.max()
         distance = missed if positive else extra
         if distance.max() > 0:

@@ -12,7 +12,8 @@ import numpy as np
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.files import ImageFile, read_image, read_mask
 from napari_simpleclick.images.planes import Plane
-from napari_simpleclick.inference.predictor import THRESHOLD, Predictor
+from napari_simpleclick.inference.crops import THRESHOLD
+from napari_simpleclick.inference.predictor import Predictor
 from napari_simpleclick.prompts import check_prompts
 from napari_simpleclick.weights import load_weights
 

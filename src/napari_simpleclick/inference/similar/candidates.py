@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_simpleclick.inference.crops import Crop, resize_crop
+from napari_simpleclick.inference.crops import THRESHOLD, Crop, resize_crop
 from napari_simpleclick.inference.devices import limited_threads
-from napari_simpleclick.inference.predictor import THRESHOLD
 from napari_simpleclick.inference.shapes import depth
 from napari_simpleclick.networks import CropPrompts
 from napari_simpleclick.weights.errors import enough_memory

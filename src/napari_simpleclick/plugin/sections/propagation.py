@@ -9,17 +9,20 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QSpinBox,
-    QWidget,
 )
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.keys import Action
-from napari_simpleclick.plugin.layers.neighbour_outlines import NeighbourOutlines
+from napari_simpleclick.plugin.layers.neighbour_outlines import (
+    NAME,
+    WIDTH_PX,
+    neighbour_outlines,
+)
+from napari_simpleclick.plugin.layers.outline_layer import OutlineLayer
 from napari_simpleclick.plugin.sections.confidence_plot import ConfidencePlot
 from napari_simpleclick.plugin.sections.section import LiveSection
 from napari_simpleclick.workflow.propagator import Whom, ways
@@ -54,7 +57,7 @@ class PropagationSection(LiveSection):
     def __init__(self, controller: Controller) -> None:
         super().__init__("Through the volume", controller)
         self.propagator = self.workflow.propagator
-        self._outlines = NeighbourOutlines(controller)
+        self._outlines = OutlineLayer(controller.viewer, NAME, WIDTH_PX)
         self.back, self.both, self.forward = (
             self._make_side(*side) for side in SIDES.values()
         )
@@ -110,25 +113,19 @@ class PropagationSection(LiveSection):
         )
         self.cancel.setToolTip("Stop; what was reached is kept")
         self.ghost.setToolTip("White: the slice before. Yellow: the slice after.")
-        self._row(self.back, self.both, self.forward)
+        self.row(self.back, self.both, self.forward)
         self._form = form = QFormLayout()
         form.addRow("Carry", self.whom)
         form.addRow("Along", self.axis)
         form.addRow("At most", self.reach)
         form.addRow("Stop below", self.least)
         self.inside.addLayout(form)
-        self._row(self.check, self.accept)
-        self._row(self.interpolate, self.end)
+        self.row(self.check, self.accept)
+        self.row(self.interpolate, self.end)
         self.outcome.setWordWrap(True)
         for widget in (self.cancel, self.ghost, self.plot, self.outcome):
             self.inside.addWidget(widget)
         self.cancel.hide()
-
-    def _row(self, *widgets: QWidget) -> None:
-        line = QHBoxLayout()
-        for widget in widgets:
-            line.addWidget(widget)
-        self.inside.addLayout(line)
 
     def _connect(self) -> None:
         propagator, dims = self.propagator, self.controller.viewer.dims
@@ -188,8 +185,12 @@ class PropagationSection(LiveSection):
         """Show what is there now."""
         if self._outlines.is_gone():
             self.ghost.setChecked(False)
-        if self.ghost.isChecked():
-            self._outlines.follow()
+        canvas = self.controller.canvas
+        if canvas is None:
+            self._outlines.remove()
+        elif self.ghost.isChecked():
+            outlines = neighbour_outlines(canvas, self.propagator.axis)
+            self._outlines.show(canvas, outlines)
         if self.isExpanded():
             self._show()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 if TYPE_CHECKING:
@@ -71,6 +71,13 @@ class Section(QCollapsible):
         self.setExpandedIcon(QIcon())
         self.toggled.connect(self._on_toggled)
         self._on_toggled(False)
+
+    def row(self, *widgets: QWidget) -> None:
+        """Add widgets side by side."""
+        line = QHBoxLayout()
+        for widget in widgets:
+            line.addWidget(widget)
+        self.inside.addLayout(line)
 
     def leave(self) -> None:
         """Let go of the viewer."""

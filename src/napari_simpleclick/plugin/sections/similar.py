@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QPushButton,
-    QWidget,
 )
 
 from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.keys import Action
-from napari_simpleclick.plugin.layers.ghosts import Ghosts
+from napari_simpleclick.plugin.layers.outline_layer import OutlineLayer
+from napari_simpleclick.plugin.layers.proposal_outlines import (
+    NAME,
+    WIDTH_PX,
+    proposal_outlines,
+)
 from napari_simpleclick.plugin.sections.section import LiveSection
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ class SimilarSection(LiveSection):
     def __init__(self, controller: Controller) -> None:
         super().__init__("Find similar", controller)
         self.similar = self.workflow.similar
-        self._ghosts = Ghosts(controller)
+        self._outlines = OutlineLayer(controller.viewer, NAME, WIDTH_PX)
         self.here = _button("On this slice", Action.FIND)
         self.everywhere = QPushButton("On all slices")
         self.least = QDoubleSpinBox()
@@ -77,24 +80,18 @@ class SimilarSection(LiveSection):
         self.place.setToolTip(
             "The yellow outline; a click on it, or close to it, corrects it"
         )
-        self._row(self.here, self.everywhere)
+        self.row(self.here, self.everywhere)
         form = QFormLayout()
         form.addRow("At least", self.least)
         self.inside.addLayout(form)
         self.inside.addWidget(self.cancel)
         self.inside.addWidget(self.place)
-        self._row(self.before, self.after)
-        self._row(self.yes, self.no)
+        self.row(self.before, self.after)
+        self.row(self.yes, self.no)
         for label in (self.place, self.outcome):
             label.setWordWrap(True)
         self.inside.addWidget(self.outcome)
         self.cancel.hide()
-
-    def _row(self, *widgets: QWidget) -> None:
-        line = QHBoxLayout()
-        for widget in widgets:
-            line.addWidget(widget)
-        self.inside.addLayout(line)
 
     def _connect(self) -> None:
         similar, dims = self.similar, self.controller.viewer.dims
@@ -114,7 +111,7 @@ class SimilarSection(LiveSection):
     def leave(self) -> None:
         """Let go of the viewer."""
         super().leave()
-        self._ghosts.remove()
+        self._outlines.remove()
 
     # -- events --------------------------------------------------------------------
 
@@ -132,9 +129,13 @@ class SimilarSection(LiveSection):
 
     def refresh(self) -> None:
         """Show what is there now."""
-        self._ghosts.follow()
+        canvas, waiting = self.controller.canvas, self.similar.waiting()
+        if canvas is None or not waiting.open:
+            self._outlines.remove()
+        else:
+            self._outlines.show(canvas, proposal_outlines(canvas, self.similar))
         if self.isExpanded():
-            self._show(self.similar.waiting())
+            self._show(waiting)
 
     def _show(self, waiting: Waiting) -> None:
         running = self.similar.run is not None
