@@ -35,7 +35,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def bundled() -> Network:
-    """Give the network that is in the package; a test leaves it as it is."""
+    """Give the SimpleClick that is in the package; a test leaves it as it is."""
     return load_weights("simpleclick-xtiny")[0]
 
 

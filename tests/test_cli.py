@@ -307,7 +307,7 @@ def test_evaluate_refuses_in_one_sentence(squares, tmp_path):
         (("--limit", 0), "leaves no cases"),
         (("--clicks", 0), "--clicks: "),
         (("--stop-at", 2), "--stop-at: "),
-        (("--size", 50), "use multiples of"),
+        (("--size", 50), "use multiples of 32 px"),
     ):
         result = evaluate(squares, *words)
         assert result.exit_code == 2, words

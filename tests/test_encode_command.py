@@ -92,7 +92,7 @@ def test_the_window_finds_what_the_command_has_encoded(scan, cache, watch):
 
 def test_a_run_that_was_stopped_goes_on_and_the_bytes_are_the_same(scan, tmp_path):
     whole, halted = tmp_path / "whole", tmp_path / "halted"
-    encode(scan, *MODEL, "--output", whole)
+    encode(scan, *MODEL, "--out", whole)
     shutil.copytree(whole, halted)
     for path in list(halted.iterdir())[:2]:
         path.unlink()
@@ -133,7 +133,7 @@ def test_another_axis_and_slices_that_look_the_same(scan, tmp_path, cache, watch
     ("words", "told"),
     [
         (("-w", "simpleclick"), "neither a file nor known weights"),
-        (("--model", "sbd_vit_xtiny"), "has to be fetched by hand"),
+        (("--weights", "sbd_vit_xtiny"), "has to be fetched by hand"),
         (("--axis", 7), "No slices follow axis 7"),
         (("--window", "wide"), "'wide' is no window"),
         (("--window", "5:2"), "'5:2' is no window"),

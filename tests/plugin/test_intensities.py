@@ -143,8 +143,11 @@ def test_only_the_shown_slice_of_a_lazy_image_is_read(open_window, discs, how):
     read.clear()
     click(hand, 1, 12, 30, 30)
     assert set(read) <= shown <= ahead | set(read)
-    assert {z for _, z in ahead} <= {11, 12, 13}
+    opened_at = (0, 11)  # napari's first slices, shown before the one that is clicked
+    near = {z + step for z in (*opened_at, 12) for step in (-1, 0, 1)}
+    assert {z for _, z in ahead} <= near
     click(hand, 1, 12, 33, 33)
+    assert set(read) <= shown
     assert hand.canvas.mask.data[0, 12, 30, 30] == 1
 
 

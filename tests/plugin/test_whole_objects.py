@@ -7,6 +7,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QMenu, QMessageBox
 
 from napari_simpleclick.images.label_names import LabelName
+from napari_simpleclick.workflow.workflow import Tool
 
 FIRST, SECOND = (12, 30, 30), (12, 60, 90)
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
@@ -132,6 +133,27 @@ def test_several_are_selected_and_merged_and_split_again(hand, organs):
     for _ in range(2):
         hand.key(Qt.Key.Key_Z, CONTROL)
     np.testing.assert_array_equal(hand.canvas.mask.data, organs)
+
+
+def test_escape_in_the_middle_of_a_cut_forgets_it(hand, organs):
+    offer(hand, organs)
+    choose(hand, 0)
+    press_menu(hand, hand.panel.object_tools.split, "Along a stroke…")
+    first, last = hand.pixel(12, 8, 34), hand.pixel(12, 55, 34)
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    QTest.mousePress(hand.drawing, left, none, first)
+    hand.slide(first + (last - first) * 0.3)
+    assert "cut" in hand.viewer.layers
+    hand.key(Qt.Key.Key_Escape)
+    hand.slide(first + (last - first) * 0.6)
+    assert "cut" not in hand.viewer.layers
+    QTest.mouseRelease(hand.drawing, left, none, last)
+    QTest.qWait(0)
+    np.testing.assert_array_equal(hand.canvas.mask.data, organs)
+    hand.key(Qt.Key.Key_R)  # Escape still is the key that ends drawing
+    hand.viewer.layers.selection.active = hand.canvas.image
+    hand.key(Qt.Key.Key_Escape)
+    assert hand.workflow.tool is Tool.CLICK
 
 
 def test_a_drag_cuts_an_object(hand, organs):

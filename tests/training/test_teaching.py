@@ -279,7 +279,7 @@ def folders(tmp_path):
 def test_the_command_writes_a_model(folders, bright, tmp_path):
     out = tmp_path / "mine.safetensors"
     (folders[0] / "0.png").unlink()
-    more = ["-o", out, "--model", bright, "--seconds", 20]
+    more = ["-o", out, "--weights", bright, "--seconds", 20]
     run = CliRunner().invoke(app, [str(a) for a in ("teach", *folders, *more)])
     assert "There is no image for '0.png'" in run.output
     assert run.exit_code == 0, run.output

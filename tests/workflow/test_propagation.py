@@ -8,6 +8,7 @@ import pytest
 from napari_simpleclick.propagation import LEAST_CONFIDENCE
 from napari_simpleclick.workflow import propagator
 from napari_simpleclick.workflow.carried_object import Patch
+from napari_simpleclick.workflow.engine import PredictionEngine
 from napari_simpleclick.workflow.propagation_run import NO_PAIR
 from napari_simpleclick.workflow.propagator import Whom
 from tests.executors import HeldExecutor
@@ -331,6 +332,17 @@ def test_a_run_whose_ground_is_gone_is_dropped(held, balls, how):
     assert held.workflow.propagator.run is None
     assert run.objects[1].patches
     assert filled(canvas.mask.data) == [12]
+    assert held.troubles == []
+
+
+def test_a_run_goes_on_while_what_was_learned_begins_to_answer(held):
+    go(held)
+    held.executor.release(2)
+    models = held.workflow.models
+    models.exchange(PredictionEngine(held.predictor, models.engine.card))
+    held.executor.release_all()
+    assert held.workflow.propagator.run is None
+    assert len(filled(held.mask)) > 1
     assert held.troubles == []
 
 

@@ -154,7 +154,8 @@ def test_a_session_that_is_opened_before_the_model_is_there_keeps_it(
     models, teaching = other.workflow.models, other.workflow.teaching
     first, models.engine = models.engine, None
     other.workflow.restore(copy)
-    models.exchange(first)
+    models.engine = first
+    models.loaded.emit()
     assert teaching.in_use
     assert models.engine.name == name
     teaching.use(False)
@@ -242,7 +243,8 @@ def test_another_model_of_the_person_replaces_it(person):
     teaching = person.workflow.teaching
     teaching.start()
     chosen = PredictionEngine(person.predictor, catalogue()["simpleclick-xtiny"])
-    person.workflow.models.exchange(chosen)
+    person.workflow.models.engine = chosen
+    person.workflow.models.loaded.emit()
     assert teaching.learned is None
     assert person.workflow.models.engine is chosen
 
@@ -269,7 +271,8 @@ def test_another_model_is_not_replaced_by_what_was_learned_meanwhile(learning, s
         executor.release()
     assert teaching.process is not None
     chosen = PredictionEngine(person.predictor, catalogue()["simpleclick-xtiny"])
-    models.exchange(chosen)
+    models.engine = chosen
+    models.loaded.emit()
     assert teaching.sentence.startswith("Another model was chosen")
     executor.release_all()
     assert models.engine is chosen

@@ -48,6 +48,8 @@ class ObjectAction:
         Size of a voxel along each axis; None where it cannot be compared.
     overwrite : bool
         Whether what grows may take pixels of other objects.
+    weighed : bool
+        Whether the network's last answer helped to find where parts meet.
     """
 
     kind: Kind
@@ -59,6 +61,7 @@ class ObjectAction:
     amount_px: float = 1.0
     spacing: tuple[float | None, ...] = ()
     overwrite: bool = False
+    weighed: bool = False
 
     @property
     def makes_objects(self) -> bool:

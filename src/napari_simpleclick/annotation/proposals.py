@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from napari_simpleclick.images.planes import Plane
 
 
+LEAST_SCORE = 0.3
+"""What is less sure is not proposed, unless it is wanted."""
+
+
 class Verdict(Enum):
     """What became of a proposal."""
 

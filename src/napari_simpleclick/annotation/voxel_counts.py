@@ -43,6 +43,18 @@ class VoxelCounts:
         """Objects that have voxels."""
         return {label for label in self._counts if self.voxels(label) > 0}
 
+    def labels_after(self, change: MaskChange | None) -> set[int]:
+        """Objects that will have voxels after a change that was not counted yet."""
+        numbers = {label: self.voxels(label) for label in self._counts}
+        if change is not None:
+            _, before, after = change.voxels()
+            for labels, sign in ((before, -1), (after, 1)):
+                found = zip(*np.unique(labels, return_counts=True), strict=True)
+                for label, number in found:
+                    old = numbers.get(int(label), 0)
+                    numbers[int(label)] = old + sign * int(number)
+        return {label for label, number in numbers.items() if label and number > 0}
+
     def voxels(self, label: int) -> int:
         """Count the voxels of an object."""
         return int(self._counts[label][0].sum()) if label in self._counts else 0

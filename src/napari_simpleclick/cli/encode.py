@@ -8,6 +8,7 @@ from typing import Annotated, cast
 import typer
 
 from napari_simpleclick.cli.common import (
+    WeightsOption,
     example,
     one_sentence,
     progress_bar,
@@ -26,12 +27,7 @@ WORKERS = "Workers"
 @one_sentence
 def encode(
     volume: Annotated[Path, typer.Argument(help="Volume file, or DICOM folder.")],
-    weights: Annotated[
-        str,
-        typer.Option(
-            "--weights", "--model", "-w", help="Name in the catalogue, or a file."
-        ),
-    ] = "bundled",
+    weights: WeightsOption = "bundled",
     axis: Annotated[
         int | None,
         typer.Option(help="Axis that the slices follow; default the one shown first."),
@@ -44,7 +40,7 @@ def encode(
     ] = "displayed",
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Folder of the store; default the cache."),
+        typer.Option("-o", "--out", help="Folder of the store; default the cache."),
     ] = None,
     limit: Annotated[
         float | None,

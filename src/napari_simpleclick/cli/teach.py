@@ -38,7 +38,7 @@ def teach(
     ],
     model: Annotated[
         str,
-        typer.Option("--model", "-w", help="What is taught: a name, or a file."),
+        typer.Option("--weights", "-w", help="What is taught: a name, or a file."),
     ] = "bundled",
     seconds: Annotated[float, typer.Option(min=1, help="Most time it takes.")] = 180.0,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,

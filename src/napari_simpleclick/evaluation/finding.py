@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_simpleclick.annotation.proposals import LEAST_SCORE
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.evaluation.metrics import clicks_needed
 from napari_simpleclick.evaluation.result import FindResult
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 
 RIGHT = 0.5
 """IoU above which a proposal is an object."""
-
-LEAST_SCORE = 0.3
-"""What the panel proposes, unless told otherwise."""
 
 
 def measure_finding(

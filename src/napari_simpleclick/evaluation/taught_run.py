@@ -171,7 +171,8 @@ def robot_taught(
     if before.taught is not None:
         return before, measured  # finished before
     images: dict[str, NDArray[Any]] = {}
-    examples = [_accepted(case, settings, images) for case in learn]
+    resolved = settings.resolved(dataset)
+    examples = [_accepted(case, resolved, images) for case in learn]
     points = [CurvePoint(objects=0, noc=before.noc, miou=before.miou)]
     with tempfile.TemporaryDirectory() as folder:
         for count in teaching.objects:
@@ -200,7 +201,7 @@ def _accepted(
     case: Case, settings: RobotSettings, images: dict[str, NDArray[Any]]
 ) -> Example:
     """Give an object as the robot has annotated it; images are shared by name."""
-    predictor = predictor_of(settings.resolved())
+    predictor = predictor_of(settings)
     image, truth = case.load()
     image = images.setdefault(case.name, image)
     predictor.set_image(image)

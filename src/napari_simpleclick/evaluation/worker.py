@@ -52,10 +52,10 @@ def published_size(dataset: str, spec: NetworkSpec) -> tuple[int, int]:
     """Tell the (height, width) of a network's input in the published tables.
 
     DAVIS is shown half as large again (672 px instead of 448), but not to a network
-    that looks closely on its own.
+    that looks closely on its own or takes no larger image.
     """
     height, width = spec.image_size
-    if dataset.lower() == "davis" and not spec.refines:
+    if dataset.lower() == "davis" and spec.zooms and not spec.refines:
         height, width = height * 3 // 2, width * 3 // 2
     return height, width
 

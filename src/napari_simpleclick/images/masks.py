@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.images.image_file import ImageFile
 
 ON_GRID = 0.25
-"""Voxels by which a mask may be off the voxels of its image."""
+"""Voxels by which a mask may be off the voxels of its image, or a scan off another."""
 
 PLAIN_NAMES = {"inferior": "z", "posterior": "y", "left": "x"}
 """Names of axes that stand upright, as other files call them."""

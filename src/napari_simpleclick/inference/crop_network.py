@@ -126,7 +126,8 @@ class CropNetwork:
             Hexadecimal.
         """
         digest = sha256(self._features.key(pixels))
-        digest.update(f"{self._weights} {self._dtype} {self.flip}".encode())
+        computed = f"{self._dtype} {self.flip} {self.device.type}"
+        digest.update(f"{self._weights} {computed}".encode())
         return digest.hexdigest()
 
     def _stored(self, pixels: Pixels) -> Features | None:

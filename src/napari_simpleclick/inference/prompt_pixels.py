@@ -179,9 +179,15 @@ def settle(answer: NDArray[Any], prompts: Iterable[Prompt]) -> None:
             known[pixels_of(prompt, shape)] = 1 if prompt.positive else -1
         elif isinstance(prompt, Click) and known is not None:
             (row,), (column,) = pixels_of(prompt, shape)
-            near = np.zeros(shape, np.uint8)
-            cv2.circle(near, (int(column), int(row)), CLICK_LIFTS_PX, 1, -1)
-            known[(near > 0) & (known == (-1 if prompt.positive else 1))] = 0
+            top, left = (max(0, int(at) - CLICK_LIFTS_PX) for at in (row, column))
+            around = known[
+                top : int(row) + CLICK_LIFTS_PX + 1,
+                left : int(column) + CLICK_LIFTS_PX + 1,
+            ]
+            near = np.zeros(around.shape, np.uint8)
+            middle = int(column) - left, int(row) - top
+            cv2.circle(near, middle, CLICK_LIFTS_PX, 1, -1)
+            around[(near > 0) & (around == (-1 if prompt.positive else 1))] = 0
     if known is not None:
         answer[known > 0], answer[known < 0] = 1, 0
 

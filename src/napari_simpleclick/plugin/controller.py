@@ -12,6 +12,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin import keys
 from napari_simpleclick.plugin.drawing import Drawing
 from napari_simpleclick.plugin.keys import Action
+from napari_simpleclick.plugin.layers.camera import camera_of
 from napari_simpleclick.plugin.layers.canvas import KEY, LayerCanvas
 from napari_simpleclick.plugin.layers.cut_stroke import CutStroke
 from napari_simpleclick.plugin.layers.mouse import Mouse
@@ -312,7 +313,7 @@ class Controller:
     def _view_events(self) -> tuple[Any, ...]:
         """Events of the viewer after which another part of a slice may be seen."""
         dims = self.viewer.dims.events
-        camera = getattr(self.viewer, "scene", self.viewer).camera.events  # since 0.9
+        camera = camera_of(self.viewer).events
         return dims.point, dims.order, dims.ndisplay, camera.center, camera.zoom
 
     def _on_view(self) -> None:

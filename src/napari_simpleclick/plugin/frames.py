@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.components import ViewerModel
 
+from napari_simpleclick.images.masks import ON_GRID
 from napari_simpleclick.images.oblique import own_directions
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 FRAME_KEY = "napari-simpleclick frame"
 """Key under which a layer's metadata hold the directions of its viewer's axes."""
-
-ON_GRID = 0.25
-"""Part of the smallest voxel that a scan may be off without being turned."""
 
 
 def place_in_viewer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -126,13 +127,14 @@ class Walk:
         self, predictor: Predictor, slices: Slices, start: int, mask: Mask
     ) -> None:
         self.predictor, self.start = predictor, start
-        picture = slices.read(start)
-        self.slices = replace(slices, window=slices.window or default_window(picture))
+        self.slices = slices
         self.ending = Ending.RANGE
         self.focus: Mask | None = None
         self._mask = mask
-        self._picture = picture
-        self._voters: Voters | None = None
+
+    @cached_property
+    def _window(self) -> Window:
+        return self.slices.window or default_window(self.slices.read(self.start))
 
     def to(
         self, stop: int, least_confidence: float = LEAST_CONFIDENCE
@@ -148,14 +150,17 @@ class Walk:
 
         Yields
         ------
-        Step
+        ReachedSlice
             One per slice, in the order of walking. What is sent back in its place, such
             as less of it, is gone on from. Afterwards ``ending`` says why there are no
             more.
         """
         self.ending = Ending.RANGE
-        voters = self._learn()
-        mask, picture, confidence = self._mask, self._picture, 1.0
+        if stop == self.start:
+            return
+        voters = self._voters
+        picture = self.slices.read(self.start)
+        mask, confidence = self._mask, 1.0
         onward = 1 if stop > self.start else -1
         for index in range(self.start + onward, stop + onward, onward):
             before, picture = picture, self.slices.read(index)
@@ -176,18 +181,17 @@ class Walk:
                 self.ending = Ending.GONE
                 return
 
-    def _learn(self) -> Voters:
+    @cached_property
+    def _voters(self) -> Voters:
         """Rehearse on the annotated slice, once for both directions."""
-        if self._voters is None:
-            box = _around(self._mask)
-            self._show(self._picture)
+        box, picture = _around(self._mask), self.slices.read(self.start)
+        self._show(picture)
 
-            def ask(prior: Mask) -> Map:
-                return self._ask(box, prior)
+        def ask(prior: Mask) -> Map:
+            return self._ask(box, prior)
 
-            image = self._gray(self._picture[box.slices])
-            self._voters = Voters(image, self._mask[box.slices], ask)
-        return self._voters
+        image = self._gray(picture[box.slices])
+        return Voters(image, self._mask[box.slices], ask)
 
     def _step(
         self,
@@ -227,11 +231,10 @@ class Walk:
         return np.asarray(np.log(chance / (1 - chance)))
 
     def _show(self, picture: NDArray[Any]) -> None:
-        self.predictor.set_image(picture, self.slices.window, self.slices.spacing)
+        self.predictor.set_image(picture, self._window, self.slices.spacing)
 
     def _gray(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
-        assert self.slices.window is not None
-        unit = self.slices.window.apply(pixels)
+        unit = self._window.apply(pixels)
         unit = unit.mean(axis=2) if unit.ndim == 3 else unit
         return np.asarray(np.round(255 * unit), np.uint8)
 

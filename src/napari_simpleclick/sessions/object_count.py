@@ -19,7 +19,10 @@ Labels = dict[int, set[Any]]
 MOVING = ("merge", "split parts", "cut", "split at clicks", "renumber", TAKEN)
 """Edits that give pixels to other objects."""
 
-REMOVING, PAINTING = ("delete object", *MOVING), ("painting", *MOVING)
+REMOVING, PAINTING = (
+    ("delete object", *MOVING),
+    ("painting", "accept proposal", *MOVING),
+)
 
 
 def count_objects(store: SessionDatabase) -> int | None:

@@ -215,7 +215,7 @@ def _not_saved(trouble: Exception) -> Exception:
         return trouble
     told = UserError(
         f"Your work is not being saved: {explain(trouble).rstrip('.')}. Save the mask "
-        "yourself with Ctrl+S."
+        "yourself with Save mask…."
     )
     told.__cause__ = trouble
     return told

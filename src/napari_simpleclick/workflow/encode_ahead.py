@@ -95,6 +95,7 @@ class EncodeAhead:
         self._shown: Wish | None = None
         self._working = self._propagating = False
         models.loaded.connect(self.renew)
+        models.exchanged.connect(self.renew)
         queue.rested.connect(self._pump)
         queue.answered.connect(self._on_answer)
         propagator.changed.connect(self._on_propagation)

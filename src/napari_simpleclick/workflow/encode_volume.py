@@ -141,7 +141,7 @@ def encode_volume(
     settings = _resolved(settings)
     predictor = encoding_predictor(settings)
     check_encodes_once(predictor, settings.weights)
-    total, wanted = len(slices.planes), dict[str, int]()
+    total, wanted = len(slices.planes), set[str]()
     encoded = size = ready = 0
 
     def missing() -> Iterator[Pixels]:
@@ -151,10 +151,8 @@ def encode_volume(
         for plane in slices.planes:
             pixels = slices.first_pixels(beside, plane)
             key = beside.encoder.stored_key(pixels)
-            if key in wanted:
-                wanted[key] += 1
-            elif not store.holds(key):
-                wanted[key] = 1
+            if key not in wanted and not store.holds(key):
+                wanted.add(key)
                 yield pixels
                 continue
             ready += 1

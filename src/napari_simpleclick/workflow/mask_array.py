@@ -9,15 +9,32 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.lazy_array import fits_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_simpleclick.annotation import Objects
+
 MOST_LABEL = int(np.iinfo(np.uint16).max)
 """Highest number that an object can have in a mask."""
 
 FULL = f"There is no number left for another object; {MOST_LABEL:,} is the highest."
+
+
+def free_label(objects: Objects) -> int:
+    """Give the number of the next object.
+
+    Raises
+    ------
+    UserError
+        If there is none left.
+    """
+    label = objects.free_label()
+    if label > MOST_LABEL:
+        raise UserError(FULL)
+    return label
 
 
 def empty_mask(shape: tuple[int, ...]) -> NDArray[np.uint16]:

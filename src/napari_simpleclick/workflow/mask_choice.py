@@ -10,6 +10,7 @@ from psygnal import Signal
 
 from napari_simpleclick.annotation import MaskChange, plain_name
 from napari_simpleclick.workflow.found_mask import FoundMask
+from napari_simpleclick.workflow.mask_array import MOST_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,14 +73,19 @@ class MaskChoice:
     def open(self, path: Path) -> None:
         """Go on with the mask in a file or folder."""
         self._executor.start(
-            partial(FoundMask.read, path), self.take, self.failed.emit, "Reading a mask"
+            partial(FoundMask.read, path),
+            partial(self._take_for, self._queue.canvas),
+            self.failed.emit,
+            "Reading a mask",
         )
 
     def take(self, found: FoundMask) -> None:
         """Go on with a mask, after a question if it lies on another grid."""
-        canvas = self._queue.canvas
-        if canvas is None:
-            return
+        self._take_for(self._queue.canvas, found)
+
+    def _take_for(self, canvas: Canvas | None, found: FoundMask) -> None:
+        if canvas is None or canvas is not self._queue.canvas:
+            return  # it was read for an image that is not worked on any more
         target = canvas.grid().spatial()
         found = found.without_single_axes(target.shape)
         try:
@@ -107,17 +113,25 @@ class MaskChoice:
         self.status.emit("A new mask; Undo brings the one before back")
 
     def _place(self, canvas: Canvas, found: FoundMask) -> None:
+        grid = canvas.grid().spatial()
+
+        def place() -> tuple[NDArray[np.uint16], set[int]]:
+            return found.on(grid), set(np.unique(found.labels).tolist()) - {0}
+
         self._executor.start(
-            partial(found.on, canvas.grid().spatial()),
+            place,
             partial(self._on_placed, canvas, found),
             self.failed.emit,
             "Putting a mask onto the image",
         )
 
     def _on_placed(
-        self, canvas: Canvas, found: FoundMask, labels: NDArray[np.uint16]
+        self,
+        canvas: Canvas,
+        found: FoundMask,
+        placed: tuple[NDArray[np.uint16], set[int]],
     ) -> None:
-        self._when_answered(canvas, partial(self._take, canvas, found, labels))
+        self._when_answered(canvas, partial(self._take, canvas, found, *placed))
 
     def _when_answered(self, canvas: Canvas, act: Callable[[], None]) -> None:
         """Do something when clicks and strokes of before are in the mask."""
@@ -138,7 +152,11 @@ class MaskChoice:
         return attempt
 
     def _take(
-        self, canvas: Canvas, found: FoundMask, labels: NDArray[np.uint16]
+        self,
+        canvas: Canvas,
+        found: FoundMask,
+        labels: NDArray[np.uint16],
+        inside: set[int],
     ) -> None:
         labels = labels.reshape(canvas.labels.shape)
         change = MaskChange.between(canvas.labels, labels)
@@ -146,29 +164,29 @@ class MaskChoice:
         self._put(canvas, change, found)
         objects = canvas.session.objects
         there = objects.voxel_counts.labels()
-        canvas.choose(next(iter(there)) if len(there) == 1 else objects.free_label())
+        free = min(objects.free_label(), MOST_LABEL)
+        canvas.choose(next(iter(there)) if len(there) == 1 else free)
         count = "1 object" if len(there) == 1 else f"{len(there)} objects"
         told = f"Goes on with '{found.name}': {count}."
-        self.status.emit(told + _left_out(found, there))
+        self.status.emit(told + _left_out(found, inside - there))
 
     def _put(
         self, canvas: Canvas, change: MaskChange | None, found: FoundMask | None
     ) -> None:
         if change is not None:
             canvas.put(change, show=False)
-        there = set(np.unique(change.voxels().after)) if change is not None else set()
-        there |= canvas.session.objects.voxel_counts.labels()
-        styles = {} if found is None else found.styles(int(one) for one in there)
+        there = canvas.session.objects.voxel_counts.labels_after(change)
+        styles = {} if found is None else found.styles(there)
         canvas.session.take_mask(styles, change)
         canvas.refresh()
         self.taken.emit()
 
 
-def _left_out(found: FoundMask, there: set[int]) -> str:
+def _left_out(found: FoundMask, labels: set[int]) -> str:
     """Name the objects of a mask that have no voxel on the image."""
-    lost = sorted(set(np.unique(found.labels).astype(int).tolist()) - there - {0})
-    if not lost:
+    if not labels:
         return ""
+    lost = sorted(labels)
     names = {one.label: one.name for one in found.names}
     named = ", ".join(names.get(one, plain_name(one)) for one in lost[:MOST_NAMED])
     more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""

@@ -66,6 +66,9 @@ class ModelLoader:
     loaded = Signal()
     """Another model is in use."""
 
+    exchanged = Signal()
+    """What was learned answers, or does so no more; runs go on with what they have."""
+
     failed = Signal(object)
     """A model could not be loaded; the error says why."""
 
@@ -110,7 +113,7 @@ class ModelLoader:
     def exchange(self, engine: PredictionEngine) -> None:
         """Let another engine answer at once; the choice stays that of the person."""
         self.engine = engine
-        self.loaded.emit()
+        self.exchanged.emit()
 
     def cancel(self) -> None:
         """Give up what is being loaded."""

@@ -234,6 +234,9 @@ class ObjectActions:
         stack = ObjectStack.containing(
             ObjectSlice(labels[0], here), canvas.options.channel_axis
         )
+        probability = None
+        if kind == "split at clicks":
+            probability = self._probability(canvas, ObjectSlice(labels[0], here))
         action = ObjectAction(
             kind,
             labels,
@@ -241,12 +244,12 @@ class ObjectActions:
             stack.axis if all_slices and stack is not None else None,
             spacing=canvas.about_image().pixel_sizes,
             overwrite=canvas.options.overwrite,
+            weighed=probability is not None,
             **more,
         )
         touched = labels[:1] if action.makes_objects else labels
         session.objects.check_unlocked(*touched)
         before = Before(canvas, touched)
-        probability = self._probability(canvas, ObjectSlice(labels[0], here))
         locked = session.objects.locked()
         change = reshape(canvas.labels, action, locked, probability)
         if change is None:

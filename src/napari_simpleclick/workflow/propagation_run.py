@@ -88,6 +88,7 @@ class PropagationRun:
             )
             for stack in self.stacks
         }
+        self._locked = self.canvas.session.objects.locked()
         self.read = lru_cache(SLICES_AT_HAND)(self._read)
 
     def _read(self, index: int) -> Any:
@@ -119,7 +120,7 @@ class PropagationRun:
         carried = self.objects.get(label)
         if carried is not None:
             return carried.is_annotated(index)
-        return not self._overwrite or label in self.canvas.session.objects.locked()
+        return not self._overwrite or label in self._locked
 
 
 def walk(

@@ -347,7 +347,7 @@ class Propagator:
             self.failed.emit(error)
         except Exception as error:
             self.failed.emit(in_context("A mask was not written", error))
-        if written.notes:
+        if written.notes or written.changes:
             canvas.session.propagate(written.notes, MaskChange.joined(written.changes))
         canvas.refresh()
         for carried in run.objects.values():

@@ -228,8 +228,9 @@ class _PredictedAgain:
     def _act(self, action: ObjectAction) -> MaskChange | None:
         """Do with objects what was done with them; nothing where it cannot be done."""
         where = ObjectSlice(action.labels[0], action.plane)
-        engine = self._engine
-        latest = None if engine is None else engine.latest(self.opened.array, where)
+        latest = None
+        if action.weighed and self._engine is not None:
+            latest = self._engine.latest(self.opened.array, where)
         probability = None if latest is None else latest.probability()
         locked = self.reading.session.objects.locked()
         with suppress(UserError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from psygnal import Signal
 
 from napari_simpleclick.annotation import Edit, Proposal, ProposalStates, Verdict
+from napari_simpleclick.annotation.proposals import LEAST_SCORE
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.workflow.nearest_slices import nearest_first
 from napari_simpleclick.workflow.similar_examples import example_planes, examples_of
@@ -95,7 +96,7 @@ class Similar:
         self.canvas: Canvas | None = None
         self.run: SimilarRun | None = None
         self.current: int | None = None
-        self.least_score = 0.3
+        self.least_score = LEAST_SCORE
         self._models, self._queue, self._executor = models, queue, executor
         self._told = ""
         models.loaded.connect(self._on_model)

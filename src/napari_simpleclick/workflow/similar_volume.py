@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from napari_simpleclick.annotation.proposals import LEAST_SCORE
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.files import ImageFile, read_image, read_labels
 from napari_simpleclick.images.planes import Plane
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 MOST_EXAMPLE_SLICES = 12
 """Slices that are learned from, those with the most examples."""
-
-LEAST_SCORE = 0.3
-"""What is less sure is not written, unless it is wanted."""
 
 
 class FoundObject(NamedTuple):

@@ -120,7 +120,7 @@ def split_at_clicks(
         raise UserError(TOO_FEW_CLICKS)
     height = ndimage.distance_transform_edt(
         np.pad(mask, [(int(side > 1),) * 2 for side in mask.shape]),
-        [side or 1.0 for side in action.spacing] or None,
+        action.spacing if all(action.spacing) and action.spacing else None,
     )
     height = height[tuple(slice(int(n > 1), int(n > 1) + n) for n in mask.shape)]
     if probability is not None and action.axis is None:

@@ -89,6 +89,8 @@ class TeachingProcess:
         if self._stopped:
             return
         self._process = process = _start(folder)
+        if self._stopped:  # while it was started
+            process.kill()
         assert process.stdout is not None
         for line in process.stdout:
             report = TeachReport.parse(line)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_simpleclick.annotation import ObjectStyle, Verdict
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.workflow.mask_array import free_label
 
 if TYPE_CHECKING:
     from napari_simpleclick.annotation import Proposal, ProposalStates
@@ -37,14 +38,14 @@ def accept(canvas: Canvas, number: int) -> int:
     Raises
     ------
     UserError
-        If there is no room for it between other objects.
+        If there is no room for it between other objects, or no number left.
     """
     from napari_simpleclick.workflow.similar_run import kind_of, name_like
 
     session, objects = canvas.session, canvas.session.objects
     one = objects.proposals.find(number)
     assert one is not None
-    label = objects.free_label()
+    label = free_label(objects)
     mask = one.mask(one.plane.size(canvas.labels.shape))
     change = canvas.write(one.plane, label, mask)
     if change is None:

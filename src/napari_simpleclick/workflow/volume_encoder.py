@@ -158,15 +158,17 @@ class VolumeEncoder:
         return VolumeRun(slices, engine, FeatureStore())
 
     def _on_end(self, run: VolumeRun) -> None:
-        self.run, self.sentence = None, run.sentence
-        self.changed.emit()
+        if run is self.run:
+            self.run, self.sentence = None, run.sentence
+            self.changed.emit()
 
     def _on_error(self, run: VolumeRun, error: Exception) -> None:
-        self._on_end(run)
-        self.failed.emit(error)
+        if run is self.run:
+            self._on_end(run)
+            self.failed.emit(error)
 
     def _on_model(self) -> None:
         """Stop, for image or model are others now."""
         self.cancel()
-        self.sentence = ""
+        self.run, self.sentence = None, ""
         self.changed.emit()

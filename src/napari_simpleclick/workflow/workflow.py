@@ -13,7 +13,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.workflow.autosave import Autosave
 from napari_simpleclick.workflow.encode_ahead import EncodeAhead
 from napari_simpleclick.workflow.explain import explain
-from napari_simpleclick.workflow.mask_array import FULL, MOST_LABEL
+from napari_simpleclick.workflow.mask_array import free_label
 from napari_simpleclick.workflow.mask_choice import MaskChoice
 from napari_simpleclick.workflow.model_loader import ModelLoader
 from napari_simpleclick.workflow.object_actions import ObjectActions
@@ -121,6 +121,7 @@ class Workflow:
         )
         self.models.loading.connect(self._on_loading)
         self.models.loaded.connect(self._on_model)
+        self.models.exchanged.connect(self._on_model)
         self.models.failed.connect(self._on_model_error)
         complaining = (self.queue, self.autosave, self.propagator, self.similar)
         for part in (*complaining, self.encode_all, self.teaching, self.masks):
@@ -234,11 +235,10 @@ class Workflow:
     def new_object(self) -> None:
         """Go on with the next free label."""
         if self.canvas is not None:
-            label = self.canvas.session.objects.free_label()
-            if label > MOST_LABEL:
-                self.complain(UserError(FULL))
-            else:
-                self.canvas.choose(label)
+            try:
+                self.canvas.choose(free_label(self.canvas.session.objects))
+            except UserError as error:
+                self.complain(error)
 
     def choose(self, label: int) -> None:
         """Go on with an object."""

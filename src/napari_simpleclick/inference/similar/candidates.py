@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_simpleclick.inference.answer_features import CERTAIN, POSSIBLE
 from napari_simpleclick.inference.crops import THRESHOLD, Crop, resize_crop
 from napari_simpleclick.inference.devices import limited_threads
+from napari_simpleclick.inference.features import LIMIT_BYTES, FeatureCache
 from napari_simpleclick.inference.shapes import depth
 from napari_simpleclick.networks import CropPrompts
 from napari_simpleclick.weights.errors import enough_memory
@@ -30,9 +32,6 @@ Place = tuple[float, float]
 
 BATCH = 4
 """Seeds decoded at once; a click waits for so many."""
-
-SURE, DOUBTFUL = 0.7, 0.3
-"""Stability is the share of the pixels above the second that are above the first."""
 
 COVERED = 0.4
 """Share of the smaller of two masks above which both are about the same thing."""
@@ -68,6 +67,7 @@ class Answers:
         self.size = predictor.zoom.size
         self.encodes_once = self._network.spec.encodes_once
         self.encoded = self.decoded = 0
+        self._features = FeatureCache(LIMIT_BYTES)
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
@@ -80,10 +80,13 @@ class Answers:
             yield
 
     def encode(self, pixels: Map) -> Features:
-        """Encode a view, (h, w) or (h, w, 3) in [0, 1]."""
-        self.encoded += 1
-        with self._computing():
-            return self._network.compute(pixels)
+        """Encode a view, (h, w) or (h, w, 3) in [0, 1], unless it is remembered."""
+        key = FeatureCache.key(pixels)
+        if key not in self._features:
+            self.encoded += 1
+            with self._computing():
+                self._features.put(key, self._network.compute(pixels))
+        return self._features.get(key)
 
     def decode(
         self,
@@ -156,8 +159,8 @@ class Candidate:
         _, parts = cv2.connectedComponents(above, connectivity=TOUCHING)
         mask = parts == parts[row, column]
         near = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-        doubtful = np.count_nonzero(near & (probability > DOUBTFUL))
-        sure = np.count_nonzero(mask & (probability > SURE))
+        doubtful = np.count_nonzero(near & (probability > POSSIBLE))
+        sure = np.count_nonzero(mask & (probability > CERTAIN))
         stability = float(sure) / max(float(doubtful), 1.0)
         return cls(seed, probability, mask, stability)
 

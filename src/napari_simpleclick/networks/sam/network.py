@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.networks.network import (
     CropPrompts,
     EncodedPrompt,
@@ -176,8 +177,18 @@ class SAM(Network):
         """Give the map of an image (B,3,H,W) in [0, 1], H and W at most the input size.
 
         A smaller image is filled up at its right and bottom with the mean colour.
+
+        Raises
+        ------
+        UserError
+            If the image is larger.
         """
         side = self.config.image_size[0]
+        if max(image.shape[2:]) > side:
+            raise UserError(
+                f"SAM takes no image of more than {side} x {side} px; leave out the "
+                "size, or choose a smaller one."
+            )
         beyond = (0, side - image.shape[3], 0, side - image.shape[2])
         return (self.image_encoder(functional.pad(self.normalise(image), beyond)),)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images import Plane
+from napari_simpleclick.plugin.layers.camera import camera_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -197,7 +198,7 @@ def fitted(plane: Plane, canvas: LayerCanvas, most: tuple[int, int]) -> tuple[in
 def flips(canvas: LayerCanvas, plane: Plane) -> tuple[bool, bool]:
     """Tell whether rows and columns run up and left in napari's window."""
     image = canvas.image
-    camera = getattr(canvas.viewer, "scene", canvas.viewer).camera  # since 0.9
+    camera = camera_of(canvas.viewer)
     origin = np.array(image.data_to_world(np.zeros(image.ndim)))
     turned = [
         image.data_to_world(np.eye(image.ndim)[axis])[axis] < origin[axis]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QTimer
 
+from napari_simpleclick.plugin.layers.camera import camera_of
+from napari_simpleclick.plugin.layers.mouse import LEFT
 from napari_simpleclick.plugin.layers.placement import OURS
 
 if TYPE_CHECKING:
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
 
-LEFT = 1
 NAME = "cut"
 COLOUR = "#ffffff"
 WIDTH_PX = 2.0
@@ -41,24 +42,21 @@ class CutStroke:
         self, viewer: ViewerModel, done: Callable[[list[tuple[float, ...]]], None]
     ) -> None:
         self._viewer, self._done = viewer, done
-        self.waits = False
+        self.waits = self._stopped = False
         self._line: Any = None
 
     def begin(self) -> None:
         """Wait for a stroke."""
-        self.waits = True
-        viewer = self._viewer
-        viewer.mouse_drag_callbacks.insert(0, self._on_press)
-        viewer.bind_key("Escape", lambda _: self.stop(), overwrite=True)
+        self.waits, self._stopped = True, False
+        self._viewer.mouse_drag_callbacks.insert(0, self._on_press)
 
     def stop(self) -> None:
         """Wait no more, and take the line away."""
         if not self.waits:
             return
-        viewer = self._viewer
+        viewer, self._stopped = self._viewer, True
         if self._on_press in viewer.mouse_drag_callbacks:
             viewer.mouse_drag_callbacks.remove(self._on_press)
-        viewer.bind_key("Escape", None, overwrite=True)
         if self._line is not None and self._line in viewer.layers:
             chosen = viewer.layers.selection.active
             viewer.layers.remove(self._line)
@@ -74,15 +72,16 @@ class CutStroke:
         if event.button != LEFT:
             return
         places = [tuple(event.position)]
-        camera = _camera(viewer)
+        camera = camera_of(viewer)
         pans, camera.mouse_pan = camera.mouse_pan, False
         yield
         while event.type == "mouse_move":
             places.append(tuple(event.position))
-            self._show(places)
+            if not self._stopped:
+                self._show(places)
             yield
         camera.mouse_pan = pans
-        if self.waits:  # not stopped meanwhile
+        if not self._stopped:
             self.stop()
             self._done(places)
 
@@ -95,13 +94,9 @@ class CutStroke:
                 shape_type="path",
                 name=NAME,
                 edge_color=COLOUR,
-                edge_width=WIDTH_PX / _camera(self._viewer).zoom,
+                edge_width=WIDTH_PX / camera_of(self._viewer).zoom,
                 metadata={OURS: True},
             )
             self._viewer.layers.selection.active = active
         else:
             self._line.data = [path]
-
-
-def _camera(viewer: ViewerModel) -> Any:
-    return getattr(viewer, "scene", viewer).camera  # a scene has it since napari 0.9

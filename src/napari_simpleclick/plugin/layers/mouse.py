@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from napari.utils.interactions import mouse_press_callbacks
 
+from napari_simpleclick.plugin.layers.camera import camera_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -88,7 +90,7 @@ class Mouse:
         moved = False
         draws = self._listens() and not picks and self._drawing.is_wanted()
         draws = draws and button in (LEFT, RIGHT)
-        camera = getattr(viewer, "scene", viewer).camera if draws else None
+        camera = camera_of(viewer) if draws else None
         pans = camera is not None and camera.mouse_pan
         if camera is not None:  # of the scene since napari 0.9
             camera.mouse_pan = False

@@ -8,6 +8,7 @@ import numpy as np
 from napari.utils.colormaps.standardize_color import transform_color
 from psygnal import Signal
 
+from napari_simpleclick.plugin.layers.camera import camera_of
 from napari_simpleclick.plugin.layers.click_markers import COLOURS, FADED
 from napari_simpleclick.prompts import Box, Lasso, Scribble
 from napari_simpleclick.workflow.canvas import ShownShape
@@ -104,7 +105,7 @@ class PromptShapes:
         self, viewer: ViewerModel, make: Callable[[], Shapes], session: Session
     ) -> None:
         self._viewer, self._make, self._session = viewer, make, session
-        self._camera = getattr(viewer, "scene", viewer).camera  # since napari 0.9
+        self._camera = camera_of(viewer)
         self.layer: Shapes | None = None
         self._put: dict[int, NDArray[Any]] = {}
         self._band: Drawn | None = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images import Viewport
+from napari_simpleclick.plugin.layers.camera import camera_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ def visible_part(
     dims = viewer.dims
     if dims.ndisplay != 2:
         return None
-    camera = getattr(viewer, "scene", viewer).camera  # since napari 0.9
+    camera = camera_of(viewer)
     centre = camera.center[-2:]
     half = [side / camera.zoom / 2 for side in _drawing_size(viewer)]
     points = []

@@ -48,6 +48,7 @@ class EncodingSection(LiveSection):
         self.cancel.clicked.connect(self.encoder.cancel)
         self.encoder.changed.connect(self.later)
         self.workflow.models.loaded.connect(self.later)
+        self.workflow.models.exchanged.connect(self.later)
         self.refresh()
 
     def refresh(self) -> None:

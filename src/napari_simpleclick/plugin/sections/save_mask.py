@@ -103,20 +103,21 @@ class SaveMask(QPushButton):  # type: ignore[misc]
         """Write the mask as it is now, while the person goes on with it."""
         data, meta, _ = canvas.mask.as_layer_data_tuple()
         names = meta["metadata"].get(NAMES_KEY, tuple)()
-        count, what = len(canvas.session.objects.voxel_counts.labels()), "object"
-        if as_classes:
-            labels, names = label_maps.as_classes(data, label_names(canvas.session))
-            count, what = len(np.unique(labels[labels > 0])), "class"
-        else:
-            labels = np.array(data)
-        meta["metadata"] = {**meta["metadata"], NAMES_KEY: lambda: names}
-        many = "es" if what == "class" else "s"
-        objects = f"{count} {what}{many * (count != 1)}"
+        classes = label_names(canvas.session) if as_classes else ()
+        count = len(canvas.session.objects.voxel_counts.labels())
+        objects = f"{count} object{'s' * (count != 1)}"
+        labels = np.array(data)
         unit = "voxel" if canvas.is_volume else "pixel"
 
         def work() -> str:
-            files.write_labels(str(path), labels, meta)
-            return _told(path, objects, int(np.count_nonzero(labels)), unit)
+            written, given, told = labels, names, objects
+            if as_classes:
+                written, given = label_maps.as_classes(labels, classes)
+                number = len(np.unique(written[written > 0]))
+                told = f"{number} class{'es' * (number != 1)}"
+            meta["metadata"] = {**meta["metadata"], NAMES_KEY: lambda: given}
+            files.write_labels(str(path), written, meta)
+            return _told(path, told, int(np.count_nonzero(written)), unit)
 
         def done(told: str) -> None:
             self._saved[canvas] = path, kind

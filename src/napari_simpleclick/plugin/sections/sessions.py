@@ -35,11 +35,11 @@ FILTER = f"Sessions (*{SUFFIX})"
 SAVED = "Every change is saved at once, and offered again when you open this image."
 NOT_RECORDED = (
     "Work on this image is not saved as a session, as in a study; save the mask with "
-    "Ctrl+S."
+    "Save mask…."
 )
 
 KEPT = "What is there now stays on disk as a session of its own."
-LOST = "What is there now is not saved, and goes; save the mask first with Ctrl+S."
+LOST = "What is there now is not saved, and goes; save the mask first with Save mask…."
 
 
 def saving_words(autosave: Autosave) -> str:
@@ -167,7 +167,11 @@ class SessionSection(Section):
         )
         self.dialog.chosen.connect(self.workflow.restore)
         self.dialog.other.clicked.connect(self._open_file)
+        self.dialog.finished.connect(self._on_closed)
         self.dialog.open()
+
+    def _on_closed(self) -> None:
+        self.dialog = None  # it deletes itself
 
     def _open_file(self) -> None:
         name, _ = QFileDialog.getOpenFileName(

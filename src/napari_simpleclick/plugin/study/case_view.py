@@ -9,6 +9,7 @@ import numpy as np
 from psygnal import Signal
 
 from napari_simpleclick.images.intensity import default_window
+from napari_simpleclick.plugin.layers.camera import camera_of
 from napari_simpleclick.plugin.layers.placement import NOT_RECORDED
 from napari_simpleclick.workflow import Tool
 
@@ -180,7 +181,6 @@ class CaseView:
             from napari_simpleclick.evaluation.metrics import iou
 
             self._object_slice, click = answer.request.object_slice, steps[-1].click
-            scene = getattr(self.viewer, "scene", self.viewer)  # since napari 0.9
             self.study.click(
                 round(click.row),
                 round(click.column),
@@ -189,7 +189,7 @@ class CaseView:
                 iou(answer.mask, self._truth),
                 seconds,
                 slice=self.case.index,
-                zoom=float(scene.camera.zoom),
+                zoom=float(camera_of(self.viewer).zoom),
                 object=answer.request.object_slice.label,
                 clicks=len(steps),
             )

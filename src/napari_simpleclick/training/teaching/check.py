@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -98,7 +99,10 @@ def hold_out(
 
 
 def score(
-    network: Network, examples: Sequence[Example], threads: int, seconds: float
+    network: Network,
+    examples: Sequence[Example],
+    threads: int,
+    seconds: float = math.inf,
 ) -> Score:
     """Let the robot click on objects.
 

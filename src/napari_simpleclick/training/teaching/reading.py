@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
+from skimage.measure import label as label_parts
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.files import READABLE, read_image, stem_of, suffix_of
@@ -72,23 +74,22 @@ def read_examples(
         If a file cannot be read or a mask does not fit, or there is no object.
     """
     told: list[str] = []
-    found: list[Example] = []
-    split = False
-    for image, mask in _pairs(images, masks, told):
-        for example, is_split in _examples(image, mask, axis, parts, told):
-            found.append(example)
-            split |= is_split
+    found = [
+        entry
+        for image, mask in _pairs(images, masks, told)
+        for entry in _entries(_Pair(image, mask, axis, parts), told)
+    ]
     if not found:
         raise UserError(
             f"'{masks}' holds no object of {MIN_OBJECT_PX} px or more; check its "
             "labels."
         )
-    if split and not parts:
+    if any(entry.parts > 1 for entry in found):
         told.append(
             "Some labels lie in several parts, which are taken for one object; use "
             "--parts if each of them is an object."
         )
-    return ReadExamples(_evenly(found, most), told)
+    return ReadExamples(list(_examples(_evenly(found, most))), told)
 
 
 def _pairs(images: Path, masks: Path, told: list[str]) -> list[tuple[Path, Path]]:
@@ -122,35 +123,69 @@ def _readable(path: Path) -> bool:
     return path.is_file() and suffix_of(path) in READABLE
 
 
-def _examples(
-    image: Path, mask: Path, axis: int | None, parts: bool, told: list[str]
-) -> Iterator[tuple[Example, bool]]:
-    """Examples of an image, and whether the label of each lies in several parts."""
-    file = read_image(image).as_volume()
-    drawn = read_image(mask)
-    labels, odd = labels_of(drawn)
-    labels, more = put_onto(labels, drawn, file)
-    told += [*file.warnings, *odd, *more]
-    if labels.shape != file.shape:
-        raise UserError(
-            f"'{mask}' has the shape {labels.shape}, its image {file.shape}; give a "
-            "mask of the same size."
-        )
-    for plane in _planes(file, axis):
-        numbers = plane.read(labels)
-        if not (numbers > 0).any():
-            continue
-        place = "" if len(file.shape) == 2 else _place(plane)
-        spacing = file.pixel_size(*plane.axes)
-        if parts:
-            numbers, _ = ndimage.label(numbers > 0, np.ones((3, 3)))
-        picture = plane.read(file.array)
-        for example in examples_of(
-            picture, numbers, name=image.name, plane=place, spacing=spacing
-        ):
-            if example.mask.sum() >= MIN_OBJECT_PX:
-                count = ndimage.label(example.mask, np.ones((3, 3)))[1]
-                yield example, count > 1
+class _Pair(NamedTuple):
+    """An image and its mask, and how objects are made of it."""
+
+    image: Path
+    mask: Path
+    axis: int | None
+    parts: bool
+
+    def read(self, told: list[str]) -> tuple[ImageFile, NDArray[Any]]:
+        """Read both, the labels as they lie on the image."""
+        file = read_image(self.image).as_volume()
+        drawn = read_image(self.mask)
+        labels, odd = labels_of(drawn)
+        labels, more = put_onto(labels, drawn, file)
+        told += [*file.warnings, *odd, *more]
+        if labels.shape != file.shape:
+            raise UserError(
+                f"'{self.mask}' has the shape {labels.shape}, its image {file.shape}; "
+                "give a mask of the same size."
+            )
+        return file, labels
+
+    def numbers(self, labels: NDArray[Any], plane: Plane) -> NDArray[Any]:
+        """Labels of a slice; of each connected part another, if that is wanted."""
+        numbers = np.maximum(plane.read(labels), 0)
+        parted = label_parts(numbers, connectivity=2) if self.parts else numbers
+        return np.asarray(parted)
+
+
+class _Entry(NamedTuple):
+    """Where an object is; what it looks like is read when it is wanted."""
+
+    pair: _Pair
+    plane: Plane
+    label: int
+    parts: int
+
+
+def _entries(pair: _Pair, told: list[str]) -> Iterator[_Entry]:
+    """Objects of an image that are large enough, slice by slice."""
+    file, labels = pair.read(told)
+    for plane in _planes(file, pair.axis):
+        numbers = pair.numbers(labels, plane)
+        for label, count in zip(*np.unique(numbers, return_counts=True), strict=True):
+            if label and count >= MIN_OBJECT_PX:
+                pieces = ndimage.label(numbers == label, np.ones((3, 3)))[1]
+                yield _Entry(pair, plane, int(label), pieces)
+
+
+def _examples(entries: list[_Entry]) -> Iterator[Example]:
+    """Read what was chosen; each image once, and of it the slices that are wanted."""
+    for pair, of_image in groupby(entries, key=lambda entry: entry.pair):
+        file, labels = pair.read([])
+        for plane, of_slice in groupby(of_image, key=lambda entry: entry.plane):
+            wanted = [entry.label for entry in of_slice]
+            found = examples_of(
+                plane.read(file.array),
+                pair.numbers(labels, plane),
+                name=pair.image.name,
+                plane="" if len(file.shape) == 2 else _place(plane),
+                spacing=file.pixel_size(*plane.axes),
+            )
+            yield from (one for one in found if one.origin.label in wanted)
 
 
 def _planes(file: ImageFile, axis: int | None) -> list[Plane]:
@@ -185,13 +220,13 @@ def _place(plane: Plane) -> str:
     return f"slice {plane.index[axis]} of axis {axis}"
 
 
-def _evenly(found: list[Example], most: int) -> list[Example]:
+def _evenly(found: list[_Entry], most: int) -> list[_Entry]:
     """At most so many: each object of each image in turn, its slices spread evenly."""
     if len(found) <= most:
         return found
     groups: dict[Any, list[int]] = defaultdict(list)
-    for number, example in enumerate(found):
-        groups[example.origin.image, example.origin.label].append(number)
+    for number, entry in enumerate(found):
+        groups[entry.pair.image, entry.label].append(number)
     each = max(1, most // len(groups))
     chosen: list[int] = []
     for numbers in groups.values():

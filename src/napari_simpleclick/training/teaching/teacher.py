@@ -230,7 +230,8 @@ def teach(
     weights : str or Path
         What is taught: a name in the catalogue, or a file.
     seconds : float
-        Most time that it takes, checks included.
+        Most time that it takes, if the checks of what was learned, which are always
+        made to their end, take a tenth of it or less.
     threads : int
         CPU threads.
     batches : int or None
@@ -301,12 +302,16 @@ class _Teaching:
         self.network, self.card = load_weights(weights)
         self.kept, self.held = hold_out(examples, np.random.default_rng(seed))
         self.pupil = Pupil(self.network, ZoomIn.of(self.network.spec), seed)
-        self.path = Path(str(weights))
+        self.root = read_base(self.base, Path(str(weights)))[0]
 
     def run(self, left_out: tuple[str, ...]) -> TaughtModel:
         others = other_kinds()
-        first = self._scores(others)
-        others = others[: first[1].count]
+        limit = self.clock.seconds * CHECKING / 2
+        first = (
+            score(self.network, self.held, self.threads),
+            score(self.network, others, self.threads, limit),
+        )
+        others = others[: first[1].count]  # the same ones are compared afterwards
         self.pupil.show(self.kept)
         self._learn(0.0, FIRST_PART)
         best = self._judge(first, others)
@@ -335,7 +340,7 @@ class _Teaching:
             seconds=self.clock.spent,
             batches=self.pupil.batches,
             share=best.share,
-            _root=read_base(self.base, self.path)[0],
+            _root=self.root,
         )
 
     def _learn(self, first: float, last: float) -> None:
@@ -348,10 +353,9 @@ class _Teaching:
 
     def _scores(self, others: list[Example]) -> tuple[Score, Score]:
         """Scores of the network as it is, on the objects held out and elsewhere."""
-        limit = self.clock.seconds * CHECKING / 2
         return (
-            score(self.network, self.held, self.threads, math.inf),
-            score(self.network, others, self.threads, limit),
+            score(self.network, self.held, self.threads),
+            score(self.network, others, self.threads),
         )
 
     def _judge(self, first: tuple[Score, Score], others: list[Example]) -> _Judged:
