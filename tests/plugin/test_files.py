@@ -208,7 +208,7 @@ ORDERS = ("ZCYX", "CZYX", "TZCYX", "ZTCYX", "TCZYX", "ZTYX", "CYX", "YXC", "ZYXC
 @pytest.mark.parametrize(
     ("axes", "sizes"),
     [
-        *((axes, "XYZ") for axes in (*ORDERS, "YXZ", "TCYX")),
+        *((axes, "XYZ") for axes in (*ORDERS, "YXZ", "TCYX", "TYX")),
         ("ZCYX", "XY"),
         ("ZCYX", ""),
     ],

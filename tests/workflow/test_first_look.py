@@ -46,6 +46,12 @@ def seen_by(person):
     return None if viewport is None else edges(viewport)
 
 
+def last_seen(person):
+    """Give what was seen at the last click."""
+    objects = person.canvas.session.objects
+    return objects.placed(objects.last_prompted())[-1].viewport
+
+
 def disks(person):
     """Give the person a network whose disks are as large as what is seen makes them."""
     predictor = Predictor(DiskNetwork(), device="cpu", precision="float32")
@@ -155,6 +161,24 @@ def test_moving_the_only_click_looks_where_one_looked_before(open_image):
     person.canvas.points[True].data = np.array([[310.0, 460.0]])
     person.workflow.take_over_points()
     assert int((person.mask > 0).sum()) == pytest.approx(near, rel=0.1)
+
+
+def test_a_wide_view_is_narrowed_to_the_sizes_of_the_objects_before(open_image):
+    picture = np.zeros((600, 900), np.uint8)
+    for row in range(30, 600, 100):
+        picture[row : row + 20, 100:112] = 200
+    picture[20:140, 600:700] = 200
+    person = open_image(picture)
+    for row in (35, 135, 235):
+        person.click(row, 105)
+        person.workflow.new_object()
+    person.click(335, 105)
+    assert last_seen(person) == Viewport.around(335, 105, 8 * 20)
+    person.workflow.new_object()
+    person.click(50, 650)  # a large object: what is in sight suits both
+    person.workflow.new_object()
+    person.click(435, 105)
+    assert edges(last_seen(person)) == (-0.5, 599.5, -0.5, 899.5)
 
 
 PLANE = Plane((0, 1), (0, 0))

@@ -140,6 +140,13 @@ def _by_names(labels: NDArray[Any], file: ImageFile, image: ImageFile) -> NDArra
         place = names.index("channel")  # NIfTI has one place for both
         if layer.shape[place] == shape[wanted.index("time")]:
             names[place] = "time"
+    single = tuple(
+        axis
+        for axis, (name, side) in enumerate(zip(names, layer.shape, strict=True))
+        if side == 1 and name not in wanted and layer.ndim > len(shape)
+    )
+    layer = layer.squeeze(single)
+    names = [name for axis, name in enumerate(names) if axis not in single]
     channels = [axis for axis, name in enumerate(wanted) if name == "channel"]
     if set(names) <= set(wanted) and len(set(names)) == len(names) == layer.ndim:
         order = [names.index(name) for name in wanted if name in names]
@@ -149,8 +156,7 @@ def _by_names(labels: NDArray[Any], file: ImageFile, image: ImageFile) -> NDArra
         missing = channels[: max(len(shape) - layer.ndim, 0)]
     if {*missing} <= {*channels} and len(missing) == len(shape) - layer.ndim:
         layer = np.expand_dims(layer, tuple(missing))
-    single = [layer.ndim == len(shape) and layer.shape[axis] == 1 for axis in channels]
-    if any(single):
+    if any(layer.ndim == len(shape) and layer.shape[a] == 1 for a in channels):
         repeats = [shape[a] if a in channels else n for a, n in enumerate(layer.shape)]
         layer = np.broadcast_to(layer, repeats)
     if layer.shape != shape:

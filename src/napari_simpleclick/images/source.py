@@ -304,20 +304,27 @@ class Source:
         The file then has the axes x, y, z, and then time and channels, and stands as
         the layer does once it is opened again. Sizes become mm. If the axes have no
         unit, their numbers are kept; an axis without a unit beside others is taken to
-        have pixels as long as those of the others.
+        have pixels as long as those of the others. A film without slices has one
+        slice at every time, as thick as pixels are wide.
         """
         if self.affine is not None:
             return self
         count = len(self.order)
         axes = _space_first(self.axis_labels, count)
-        sizes = [self._millimetres(axis, axes[:3]) for axis in axes[:3]]
+        film = count > 2 and self._name(axes[2]) == "time"
+        space = axes[:2] if film else axes[:3]
         affine = np.diag([-1.0, -1.0, -1.0, 1.0])
-        for place, (axis, size) in enumerate(zip(axes[:3], sizes, strict=True)):
+        for place, axis in enumerate(space):
+            size = self._millimetres(axis, space)
             affine[place, place] = -self.scale[axis] * size
             affine[place, 3] = -self.translate[axis] * size
         shape = [self.shape[self.order[axis]] for axis in axes]
-        places = tuple(axes.index(axis) for axis in range(count))
-        return replace(self, shape=tuple(shape), order=places, affine=affine)
+        places = [axes.index(axis) for axis in range(count)]
+        if film:
+            affine[2, 2] = affine[0, 0]
+            shape.insert(2, 1)
+            places = [place + (place > 1) for place in places]
+        return replace(self, shape=tuple(shape), order=tuple(places), affine=affine)
 
     def _millimetres(self, axis: int, space: list[int]) -> float:
         """Length in mm of a unit of an axis's scale."""

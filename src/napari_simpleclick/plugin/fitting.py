@@ -2,7 +2,8 @@
 
 napari lines up the last axes of its layers. A mask has no channels, and its file may
 have another order of axes than that of the image. So where the image is open already,
-the mask gets its axes, in its order, with a length of 1 where the mask has none.
+the mask gets its axes, in its order, with a length of 1 where the mask has none; the
+single slice that a film has in formats with an orientation is left out.
 """
 
 from __future__ import annotations
@@ -39,10 +40,13 @@ class Fit(NamedTuple):
         added.
     flipped : tuple of bool
         Per axis of the layer, whether it runs against the mask's.
+    left_out : tuple of int
+        Axes of the mask, of length 1, that the layer does not have.
     """
 
     order: tuple[int | None, ...]
     flipped: tuple[bool, ...]
+    left_out: tuple[int, ...] = ()
 
     @property
     def added(self) -> tuple[int, ...]:
@@ -52,17 +56,19 @@ class Fit(NamedTuple):
     def apply(self, labels: NDArray[Any]) -> NDArray[Any]:
         """Give labels of the mask the axes of the layer."""
         kept = [axis for axis in self.order if axis is not None]
-        return self._turned(np.expand_dims(labels.transpose(kept), self.added))
+        turned = labels.transpose((*self.left_out, *kept))[(0,) * len(self.left_out)]
+        return self._turned(np.expand_dims(turned, self.added))
 
     def undo(self, labels: NDArray[Any]) -> NDArray[Any]:
         """Give labels of the layer the axes of the mask."""
         turned = self._turned(labels).squeeze(self.added)
         kept = [axis for axis in self.order if axis is not None]
-        return turned.transpose(np.argsort(kept))
+        return np.expand_dims(turned.transpose(np.argsort(kept)), self.left_out)
 
-    def chosen(self, values: Iterable[Any]) -> tuple[Any, ...]:
+    def chosen(self, values: Iterable[Any], missing: Any) -> tuple[Any, ...]:
         """Give the values of the layer's axes that are axes of the mask, as it has."""
         kept = {m: v for m, v in zip(self.order, values, strict=True) if m is not None}
+        kept |= dict.fromkeys(self.left_out, missing)
         return tuple(kept[axis] for axis in range(len(kept)))
 
     def suits(self, labels: NDArray[Any]) -> bool:
@@ -131,8 +137,12 @@ def undo_fit(
     fit = meta.get("metadata", {}).get(FIT_KEY)
     if not isinstance(fit, Fit) or not fit.suits(labels):
         return labels, meta
-    names = ("scale", "translate", "units", "axis_labels")
-    own = {name: fit.chosen(meta[name]) for name in names if name in meta}
+    missing = {"scale": 1.0, "translate": 0.0, "units": "pixel", "axis_labels": ""}
+    own = {
+        name: fit.chosen(meta[name], value)
+        for name, value in missing.items()
+        if name in meta
+    }
     return fit.undo(labels), {**meta, **own}
 
 
@@ -174,16 +184,18 @@ def _find_fit(mask: Opened, image: Image) -> Fit | None:
         ways.append([None if name in left_out else next(count) for name in names])
     for order in ways:
         pairs = [(n, axis) for n, axis in enumerate(order) if axis is not None]
-        whole = sorted(axis for _, axis in pairs) == list(range(len(own)))
-        if whole and all(own[axis] == lengths[n] for n, axis in pairs):
-            return _fit(mask.source, order[pairs[0][0] :])
+        found = [axis for _, axis in pairs]
+        rest = tuple(axis for axis in range(len(own)) if axis not in found)
+        whole = len(found) + len(rest) == len(own) and all(own[a] == 1 for a in rest)
+        if whole and pairs and all(own[a] == lengths[n] for n, a in pairs):
+            return _fit(mask.source, order[pairs[0][0] :], rest)
     return None
 
 
-def _fit(source: Source, order: list[int | None]) -> Fit:
+def _fit(source: Source, order: list[int | None], left_out: tuple[int, ...]) -> Fit:
     against = source.flipped if source.affine is not None else ()
     flips = (bool(against) and axis is not None and against[axis] for axis in order)
-    return Fit(tuple(order), tuple(flips))
+    return Fit(tuple(order), tuple(flips), left_out)
 
 
 def _lies_by_itself(mask: Opened, image: Image, fit: Fit) -> bool:
@@ -201,7 +213,7 @@ def _lengths(
 ) -> list[tuple[float | None, float | None]]:
     """Per axis of a mask: the image's unit and its own in mm; None if not of length."""
     skipped, own = image.ndim - len(fit.order), mask.source.units
-    units = fit.chosen(tuple(image.units)[skipped:])
+    units = fit.chosen(tuple(image.units)[skipped:], "")
     return [
         (MM.get(known_unit(unit) or ""), MM.get(own[axis]) if own else None)
         for axis, unit in enumerate(units)
@@ -211,10 +223,11 @@ def _lengths(
 def _lies_there(mask: Opened, image: Image, fit: Fit) -> bool:
     """Whether a mask is where an image is, as the viewer has both."""
     source, skipped = mask.source, image.ndim - len(fit.order)
-    scale, start = (
-        fit.chosen(values[skipped:]) for values in (image.scale, image.translate)
-    )
+    scale = fit.chosen(image.scale[skipped:], 1.0)
+    start = fit.chosen(image.translate[skipped:], 0.0)
     for axis, (here, there) in enumerate(_lengths(mask, image, fit)):
+        if axis in fit.left_out:
+            continue
         if (here is None) != (there is None):
             return False
         size, other = scale[axis] * (here or 1), source.scale[axis] * (there or 1)

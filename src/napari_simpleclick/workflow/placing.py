@@ -14,14 +14,24 @@ if TYPE_CHECKING:
     from napari_simpleclick.images import Plane
     from napari_simpleclick.prompts import Prompt
     from napari_simpleclick.workflow.canvas import Canvas, ShownShape
+    from napari_simpleclick.workflow.object_sizes import ObjectSizes
 
     Shown = ShownPoint | ShownShape
 
 S = TypeVar("S", "ShownPoint", "ShownPoint | ShownShape")
 
 
-def take_over(canvas: Canvas) -> Iterator[tuple[ObjectSlice, PlacedPrompt]]:
+def take_over(
+    canvas: Canvas, sizes: ObjectSizes
+) -> Iterator[tuple[ObjectSlice, PlacedPrompt]]:
     """Move, remove and add prompts as the points and shapes were.
+
+    Parameters
+    ----------
+    canvas : Canvas
+        Shows them.
+    sizes : ObjectSizes
+        Of the objects before.
 
     Yields
     ------
@@ -37,7 +47,7 @@ def take_over(canvas: Canvas) -> Iterator[tuple[ObjectSlice, PlacedPrompt]]:
     orders, fresh = _known_and_fresh(everything)
     _move_prompts(canvas, orders)
     for shown in fresh:
-        yield _add_prompt(canvas, shown)
+        yield _add_prompt(canvas, sizes, shown)
 
 
 def fresh_places(canvas: Canvas) -> Iterator[tuple[Plane, float, float]]:
@@ -86,13 +96,15 @@ def _move_prompts(canvas: Canvas, orders: dict[int, Shown]) -> None:
         canvas.show_steps()
 
 
-def _add_prompt(canvas: Canvas, shown: Shown) -> tuple[ObjectSlice, PlacedPrompt]:
+def _add_prompt(
+    canvas: Canvas, sizes: ObjectSizes, shown: Shown
+) -> tuple[ObjectSlice, PlacedPrompt]:
     plane = canvas.plane(_position(shown))
     prompt = _prompt(shown, plane)
     check_prompts([prompt], plane.size(canvas.labels.shape))
     object_slice = canvas.session.object_slice(plane)
     mask = canvas.object_mask(plane, object_slice.label)
-    seen = canvas.viewport(plane)
+    seen = sizes.view(canvas, object_slice, prompt)
     step = canvas.session.requests.add(object_slice, prompt, mask, seen)
     if isinstance(shown, ShownPoint):
         canvas.tag(shown.sign, shown.row, object_slice, step.order)

@@ -18,6 +18,7 @@ from napari_simpleclick.workflow.mask_choice import MaskChoice
 from napari_simpleclick.workflow.model_loader import ModelLoader
 from napari_simpleclick.workflow.object_actions import ObjectActions
 from napari_simpleclick.workflow.object_list import ObjectList
+from napari_simpleclick.workflow.object_sizes import ObjectSizes
 from napari_simpleclick.workflow.placing import fresh_places, take_over
 from napari_simpleclick.workflow.prediction_queue import PredictionQueue
 from napari_simpleclick.workflow.propagator import Propagator
@@ -110,8 +111,10 @@ class Workflow:
         self.encode_all = VolumeEncoder(self.models, executor)
         self.teaching = Teaching(self.models, executor)
         self.autosave.restored.connect(self.teaching.on_restored)
+        self._sizes = ObjectSizes(self.queue)
         self._followers = (
             self.queue,
+            self._sizes,
             self.autosave,
             self.propagator,
             self.encode_ahead,
@@ -197,7 +200,7 @@ class Workflow:
         try:
             for plane, row, column in fresh_places(canvas):
                 self.similar.take_under(plane, row, column)
-            for object_slice, step in take_over(canvas):
+            for object_slice, step in take_over(canvas, self._sizes):
                 self.prompted.emit(object_slice, step)
         except UserError as error:
             canvas.show_steps()
