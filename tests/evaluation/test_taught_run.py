@@ -42,7 +42,7 @@ def test_others_are_measured_than_were_learned_from(root):
     weights, out = str(root / "bright.safetensors"), root / "out.json"
     settings = RobotSettings(weights=weights, clicks=3, flip=False)
     cases = find_cases("folder", root)
-    teaching = TeachSettings.parse("3,5", 25.0)
+    teaching = TeachSettings((3, 5), batches=10)
     result, measured = robot_taught(
         "folder", cases, settings, teaching, limit=3, out=out
     )

@@ -46,11 +46,14 @@ class TeachSettings:
         Most time that teaching takes, each time.
     threads : int
         CPU threads.
+    batches : int or None
+        Most batches to learn from, besides the time.
     """
 
     objects: tuple[int, ...]
     seconds: float = 180.0
     threads: int = 1
+    batches: int | None = None
 
     @classmethod
     def parse(
@@ -181,6 +184,7 @@ def robot_taught(
                 settings.weights,
                 seconds=teaching.seconds,
                 threads=teaching.threads,
+                batches=teaching.batches,
                 seed=settings.seed,
             )
             after = before
