@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from napari_simpleclick import Click, Predictor, UserError, load_weights, networks
 from napari_simpleclick.cli import app
-from napari_simpleclick.images import Window
+from napari_simpleclick.images import Viewport, Window
+from napari_simpleclick.inference import ZoomIn
 from napari_simpleclick.training.teaching import (
     Example,
     Origin,
@@ -25,7 +26,13 @@ from napari_simpleclick.training.teaching import (
     teach,
 )
 from napari_simpleclick.training.teaching.check import Score, hold_out
-from napari_simpleclick.training.teaching.job import TeachReport, run_job, write_job
+from napari_simpleclick.training.teaching.job import (
+    TeachReport,
+    read_job,
+    run_job,
+    write_job,
+)
+from napari_simpleclick.training.teaching.views import Views
 from napari_simpleclick.weights import spec_of
 from tests.networks.toy import register
 from tests.training.bright import disc, discs, save_bright
@@ -329,6 +336,20 @@ def test_parts_are_objects_if_asked_for(tmp_path):
     assert len(read_examples(*paths, parts=True).examples) == 2
 
 
+def test_an_object_is_shown_as_the_person_saw_it():
+    """A small one in a large image that was looked at from near is never tiny."""
+    mask = np.zeros((1000, 1000), bool)
+    mask[480:520, 480:520] = True
+    far = Example(mask * np.uint8(200), mask)
+    near = replace(far, viewport=Viewport.around(500, 500, 200))
+    least = {}
+    for name, example in (("far", far), ("near", near)):
+        views, rng = Views([example], ZoomIn()), np.random.default_rng(0)
+        areas = [views.draw(0, 320, rng).target.sum() for _ in range(40)]
+        least[name] = min(areas)
+    assert least["far"] < 500 < 2000 < least["near"]
+
+
 # -- the job -------------------------------------------------------------------------
 
 
@@ -337,7 +358,9 @@ def test_a_job_is_what_was_asked_for(tmp_path, bright):
     same = replace(shared[1], image=shared[0].image, mask=shared[0].mask)
     folder = tmp_path / "job"
     folder.mkdir()
-    write_job(folder, [*shared[2:], shared[0], same], bright, "taught", 3.0)
+    seen = replace(shared[0], viewport=Viewport(2.5, 40.0, -1.0, 50.0))
+    write_job(folder, [*shared[2:], seen, same], bright, "taught", 3.0)
+    assert read_job(folder)[0][3].viewport == seen.viewport
     assert len(list(folder.glob("image-*.npy"))) == 4
     said: list[TeachReport] = []
     run_job(folder, said.append)
@@ -387,14 +410,13 @@ def test_two_kinds_in_an_image_do_not_spoil_each_other():
         examples += examples_of(*two_kinds(seed), name=str(seed))
     found = teach(examples, "encode-once", seconds=LONG_S, batches=20)
     image, labels = two_kinds(7)
-    for network in (found.network,):
-        predictor = Predictor(network)
-        predictor.set_image(image)
-        for label in range(1, 6):
-            truth = labels == label
-            row, column = np.argwhere(truth).mean(0)
-            mask = predictor.predict([Click(row, column)]) > 0.49
-            assert (mask & truth).sum() / (mask | truth).sum() > 0.7, label
+    predictor = Predictor(found.network)
+    predictor.set_image(image)
+    for label in range(1, 6):
+        truth = labels == label
+        row, column = np.argwhere(truth).mean(0)
+        mask = predictor.predict([Click(row, column)]) > 0.49
+        assert (mask & truth).sum() / (mask | truth).sum() > 0.7, label
 
 
 def test_learning_waits_for_no_library_that_draws_reports():

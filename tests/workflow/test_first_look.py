@@ -14,6 +14,7 @@ from napari_simpleclick.images import Plane, Viewport
 from napari_simpleclick.images.view import DisplaySettings, View, VolumeWindows
 from napari_simpleclick.sessions import SessionDatabase, SessionReader, SessionWriter
 from napari_simpleclick.weights import catalogue
+from napari_simpleclick.workflow.accepted import AcceptedObjects
 from napari_simpleclick.workflow.engine import Job, PredictionEngine
 from tests.helpers import DiskNetwork
 
@@ -132,6 +133,16 @@ def test_a_click_keeps_what_was_seen_through_undo_and_redo(open_image):
     person.workflow.redo()
     assert (person.mask == near).all()
     assert person.canvas.session.objects.placed(where) == placed
+
+
+def test_accepted_objects_are_learned_from_as_they_were_seen(open_image):
+    person = open_image(PICTURE)
+    disks(person)
+    look_at(person, 300, 450, zoom=4)
+    person.click(300, 450)
+    person.workflow.new_object()
+    (example,) = AcceptedObjects(person.canvas).gather()
+    assert edges(example.viewport) == pytest.approx((250, 350, 350, 550))
 
 
 def test_what_is_seen_decides_on_the_answer_and_a_choice_turns_it_off(open_image):

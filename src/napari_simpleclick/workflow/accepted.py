@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.annotation import ObjectSlice, Session
-    from napari_simpleclick.images import Plane
+    from napari_simpleclick.images import Plane, Viewport
     from napari_simpleclick.training.teaching.examples import Example
     from napari_simpleclick.workflow.canvas import Canvas
 
@@ -51,13 +51,14 @@ class AcceptedObjects:
         self._view = canvas.view()
         self._labels: dict[Plane, NDArray[Any]] = {}
         self._spacing: dict[Plane, tuple[float, float]] = {}
-        self._places: dict[Plane, list[int]] = defaultdict(list)
+        self._seen: dict[Plane, dict[int, Viewport | None]] = defaultdict(dict)
         for where in accepted(canvas.session):
             plane = where.plane
             if plane not in self._labels:
                 self._labels[plane] = np.array(plane.read(canvas.labels))
                 self._spacing[plane] = canvas.spacing(plane)
-            self._places[plane].append(where.label)
+            placed = canvas.session.objects.placed(where)
+            self._seen[plane][where.label] = placed[0].viewport
 
     def gather(self) -> list[Example]:
         """Read the slices; it takes time, so not on the main thread.
@@ -74,19 +75,21 @@ class AcceptedObjects:
             try:
                 picture, window = self._view.read(plane), self._view.window()
             except Exception as error:
-                count = len(self._places[plane])
+                count = len(self._seen[plane])
                 self.lost.append(
                     f"{count} accepted object{'s' * (count != 1)} could not be learned "
                     f"from, as the image cannot be read: {explain(error)}"
                 )
                 continue
             place = "" if len(plane.index) == 2 else f"slice {_place(plane)}"
-            for label in self._places[plane]:
+            for label, seen in self._seen[plane].items():
                 mask = np.asarray(labels == label)
                 others = np.asarray((labels > 0) & ~mask)
                 origin = Origin(self._name, label, place)
                 spacing = self._spacing[plane]
-                found.append(Example(picture, mask, others, window, spacing, origin))
+                found.append(
+                    Example(picture, mask, others, window, spacing, origin, seen)
+                )
         if not found and self.lost:
             raise UserError(self.lost[0])
         return found

@@ -125,7 +125,9 @@ def score(
             break
         predictor.set_image(example.image, example.window, example.spacing)
         truth = example.mask.astype(np.int32)
-        turns = annotate(predictor, truth, MOST_CLICKS, TARGET_IOU)
+        turns = annotate(
+            predictor, truth, MOST_CLICKS, TARGET_IOU, viewport=example.viewport
+        )
         ious = [turn.iou for turn in turns]
         counts.append(clicks_needed(ious, TARGET_IOU, MOST_CLICKS + 1))
         ious += ious[-1:] * (OVERLAPS - len(ious))

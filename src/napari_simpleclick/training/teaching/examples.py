@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_simpleclick.images import Viewport
     from napari_simpleclick.images.intensity import Window
 
 SAME_OBJECT = 0.5
@@ -68,6 +69,9 @@ class Example:
         Height and width of a pixel, in any unit.
     origin : Origin
         Where it is from.
+    viewport : Viewport or None
+        What was in sight when it was first clicked on, and is shown to the network
+        then; None for all of the image.
     """
 
     image: NDArray[Any]
@@ -76,6 +80,7 @@ class Example:
     window: Window | None = None
     spacing: tuple[float, float] = (1.0, 1.0)
     origin: Origin = field(default_factory=Origin)
+    viewport: Viewport | None = None
 
 
 class Sorted(NamedTuple):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.images import Viewport
 from napari_simpleclick.images.intensity import Window
 from napari_simpleclick.training.teaching.examples import Example, Origin
 from napari_simpleclick.training.teaching.teacher import TeachProgress, teach
@@ -121,13 +122,14 @@ def write_job(
         _save_mask(folder / f"mask-{number}.npy", example.mask)
         if example.others is not None:
             _save_mask(folder / f"others-{number}.npy", example.others)
-        window = example.window
+        window, seen = example.window, example.viewport
         told.append(
             {
                 "image": images[id(example.image)],
                 "window": None if window is None else asdict(window),
                 "spacing": example.spacing,
                 "origin": asdict(example.origin),
+                "viewport": None if seen is None else asdict(seen),
             }
         )
     content = {
@@ -150,7 +152,7 @@ def read_job(folder: Path) -> tuple[list[Example], dict[str, Any]]:
         if place not in images:
             path = folder / f"image-{place}.npy"
             images[place] = np.load(path, mmap_mode="r")
-        window = told["window"]
+        window, seen = told["window"], told["viewport"]
         shape = images[place].shape[:2]
         others = folder / f"others-{number}.npy"
         examples.append(
@@ -161,6 +163,7 @@ def read_job(folder: Path) -> tuple[list[Example], dict[str, Any]]:
                 None if window is None else Window(**window),
                 tuple(told["spacing"]),
                 Origin(**told["origin"]),
+                None if seen is None else Viewport(**seen),
             )
         )
     return examples, content

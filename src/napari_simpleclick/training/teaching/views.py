@@ -9,6 +9,7 @@ import torch
 
 from napari_simpleclick.images.intensity import UNIT, default_window
 from napari_simpleclick.inference.crops import Crop, ZoomIn, resize_crop
+from napari_simpleclick.inference.first_look import crop_of_view
 from napari_simpleclick.inference.square_grid import SquareGrid
 from napari_simpleclick.training.images import MIN_OBJECT_PX
 from napari_simpleclick.training.teaching.examples import bounds
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from napari_simpleclick.training.teaching.examples import Example
 
 FIRST_LOOK = 0.35
-"""Share of views that are as a new object is looked at: with all of the image."""
+"""Share of views that are as a new object is looked at: with all of the image, or all
+that was in sight."""
 
 WIDEST = 3.0
 """Views around an object are at most so many times as wide as the zoom-in's crop."""
@@ -49,19 +51,20 @@ class View(NamedTuple):
 
 
 class _Ready(NamedTuple):
-    """An example with square pixels."""
+    """An example with square pixels; ``seen`` is how much of it is looked at first."""
 
     image: NDArray[Any]
     window: Window
     mask: NDArray[np.float32]
     others: NDArray[np.float32]
     box: tuple[int, int, int, int]
+    seen: tuple[int, int]
 
 
 class Views:
-    """Draws views of examples: crops around the object, and all of the image.
+    """Draws views of examples: crops around the object, and all that is looked at.
 
-    A first look at all of the image would show small objects smaller than inference
+    A first look at all of it would show small objects smaller than inference
     does if it were resized to fewer pixels, so a part of it is shown at the very same
     magnification. Views are turned and mirrored, and their contrast varies a little.
 
@@ -81,7 +84,7 @@ class Views:
             key = id(example.image), example.window, example.spacing
             if key not in pictures:
                 pictures[key] = _picture(example)
-            self._ready.append(_with_masks(example, *pictures[key]))
+            self._ready.append(_ready(example, *pictures[key], max(zoom.size)))
 
     def draw(self, index: int, size: int, rng: np.random.Generator) -> View:
         """Draw a view of an example.
@@ -114,10 +117,11 @@ class Views:
         return View(_contrast(picture, rng), target, others)
 
     def _far(self, ready: _Ready, size: int, rng: np.random.Generator) -> Crop:
-        """Draw a part of the image, magnified as all of it is at the first click."""
+        """Draw a part of the image, magnified as it is at the first click."""
         sides: list[int] = []
         for axis, length in enumerate(ready.mask.shape):
-            span = min(length, max(1, round(length * size / self.zoom.size[axis])))
+            shown = ready.seen[axis] * size / self.zoom.size[axis]
+            span = min(length, max(1, round(shown)))
             low, high = ready.box[2 * axis : 2 * axis + 2]
             start = _place(low, high, span, length, rng)
             sides += [start, start + span - 1]
@@ -158,16 +162,24 @@ def _picture(example: Example) -> tuple[NDArray[Any], Window]:
     return grid.there(image, window.apply), UNIT
 
 
-def _with_masks(example: Example, image: NDArray[Any], window: Window) -> _Ready:
+def _ready(
+    example: Example, image: NDArray[Any], window: Window, input_side: int
+) -> _Ready:
     height, width = example.mask.shape
     mask = np.asarray(example.mask, np.float32)
     others = np.zeros_like(mask)
     if example.others is not None:
         others = np.asarray(example.others, np.float32)
     grid = SquareGrid.covering((height, width), example.spacing)
+    view = example.viewport
     if grid is not None:
         mask, others = grid.there(mask), grid.there(others)
-    return _Ready(image, window, mask, others, bounds(mask > 0.5))
+        view = None if view is None else grid.view(view)
+    seen = shape = (mask.shape[0], mask.shape[1])
+    crop = None if view is None else crop_of_view(view, shape, input_side)
+    if crop is not None:
+        seen = crop.height, crop.width
+    return _Ready(image, window, mask, others, bounds(mask > 0.5), seen)
 
 
 def _turned(part: NDArray[Any], turns: int, mirrored: bool) -> NDArray[Any]:
