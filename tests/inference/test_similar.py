@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.special import logit
 
 from napari_simpleclick import Predictor, UserError, networks
 from napari_simpleclick.inference.crops import Crop
@@ -210,3 +211,13 @@ def test_a_line_between_two_kinds():
     right = (line.probability(rows) > 0.5) == positive
     assert right.mean() > 0.95
     assert np.abs(line.weights).argmax() == 2
+
+
+def test_lines_are_mixed_by_their_log_odds():
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(60, 5)).astype(np.float32)
+    own = Logistic.fitted(rows, rows[:, 1] > rng.normal(size=60), penalty=0.1)
+    other = Logistic.fitted(rows[:, :2] + 3, rows[:, 0] > 0.2, penalty=0.1)
+    odds = [logit(line.probability(rows)) for line in (own, other)]
+    mixed = logit(own.mixed(other, 0.3).probability(rows))
+    np.testing.assert_allclose(mixed, 0.7 * odds[0] + 0.3 * odds[1], atol=1e-4)

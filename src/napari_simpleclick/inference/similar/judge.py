@@ -39,7 +39,8 @@ DOUBTED = 0.75
 from if its places are likelier than so much of what those of examples usually are."""
 
 FEW = 20
-"""With so many examples the penalty is twice that with very many."""
+"""With so many examples the penalty is twice that with very many, and what was learned
+of masks counts as much as how likely their places are."""
 
 
 BY_PLACES = Logistic(
@@ -88,7 +89,9 @@ def describe(candidate: Candidate, descriptors: Descriptors, likely: Map) -> Map
 def fit_judge(lessons: Sequence[Lesson]) -> Logistic:
     """Learn which masks are objects like the examples.
 
-    Where nothing is known to be none, masks are judged by how likely their places are.
+    The fewer examples there are, the more masks are judged by how likely their places
+    are, and by that alone where nothing is known to be none. What a person has
+    rejected says as much as many examples.
     """
     refused = np.array([one.wrong > REFUSED for one in lessons], bool)
     right = np.array([one.right > RIGHT for one in lessons], bool) & ~refused
@@ -103,5 +106,8 @@ def fit_judge(lessons: Sequence[Lesson]) -> Logistic:
         return BY_PLACES
     chosen = right | wrong
     share = np.where(refused, REFUSED_WEIGHT, 1.0).astype(np.float32)
-    penalty = PENALTY * (1 + FEW / np.count_nonzero(right))
-    return Logistic.fitted(rows[chosen], right[chosen], share[chosen], penalty)
+    count = np.count_nonzero(right)
+    penalty = PENALTY * (1 + FEW / count)
+    learned = Logistic.fitted(rows[chosen], right[chosen], share[chosen], penalty)
+    told = count + FEW * np.count_nonzero(refused)
+    return learned.mixed(BY_PLACES, FEW / (told + FEW))

@@ -76,6 +76,25 @@ class Logistic:
         ).x
         return cls(mean, spread, found[:-1].astype(np.float32), float(found[-1]))
 
+    def mixed(self, other: Logistic, share: float) -> Logistic:
+        """Average the log odds with those of another line.
+
+        Parameters
+        ----------
+        other : Logistic
+            Fitted to these columns, or to the first of them.
+        share : float
+            That of the other line, 0 to 1.
+        """
+        count = other.weights.size
+        slopes = share * other.weights / other.spread
+        weights = (1 - share) * self.weights
+        weights[:count] += slopes * self.spread[:count]
+        shift = other.bias * share + float(slopes @ (self.mean[:count] - other.mean))
+        return Logistic(
+            self.mean, self.spread, weights, (1 - share) * self.bias + shift
+        )
+
     def probability(self, rows: Rows) -> NDArray[np.float32]:
         """Give the probability of being positive, (N,) float32, of rows (N, D).
 

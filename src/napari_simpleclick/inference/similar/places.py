@@ -35,7 +35,10 @@ PENALTY = 0.02
 
 DOUBTED = 20
 """On a slice that may hold further objects, a place outside is not learned from if it
-looks more like an object than so many percent of the places inside."""
+looks more like an object than so many percent of the places inside, or"""
+
+LEAST_DOUBTED = 0.25
+"""is so likely: the objects that nobody has clicked on lie among such places."""
 
 LEAST_LIKELY = 0.15
 """Where no place is likelier, nobody clicks."""
@@ -98,7 +101,8 @@ def fit_places(views: Sequence[ViewPlaces]) -> Logistic | None:
     if not inside.size or not outside.size:
         return None
     line = _fitted(rows, inside, outside)
-    limit = np.percentile(line.probability(rows[inside]), DOUBTED)
+    usual = float(np.percentile(line.probability(rows[inside]), DOUBTED))
+    limit = min(usual, LEAST_DOUBTED)
     certain = whole[outside] | (line.probability(rows[outside]) < limit)
     if not certain.all() and certain.any():
         line = _fitted(rows, inside, outside[certain])
