@@ -128,6 +128,10 @@ class ClickedHRNet(Network):
         )
         self.feature_extractor = _Extractor(size)
 
+    def takes_part(self, name: str) -> bool:
+        """Whether the answer depends on a parameter; see :class:`.ObjectContext`."""
+        return re.search(r"\.f_(pixel|object)\.", name) is None
+
     def is_encoder(self, name: str) -> bool:
         """Whether a parameter belongs to what a pretrained encoder brings."""
         return re.match(rf"feature_extractor\.({ENCODER})", name) is not None
