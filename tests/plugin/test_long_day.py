@@ -283,7 +283,7 @@ class Person:
         for object_slice, step in clicks:
             point = found[step.order]
             place = object_slice.plane.position(step.click.row, step.click.column)
-            assert np.allclose(point.position, place)
+            assert np.allclose(point.position, place), self.done
             assert point.sign == step.click.positive
         values, counts = np.unique(labels[labels > 0], return_counts=True)
         there = dict(zip(values.tolist(), counts.tolist(), strict=True))
