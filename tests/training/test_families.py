@@ -190,3 +190,21 @@ def test_refined_answers_are_learnt_on_a_device(tmp_path):
     moved = {n for n, p in network.refiner.named_parameters() if (p != before[n]).any()}
     assert {"refine_pred.weight", "refine_trimap.weight"} <= moved
     assert not any("feature_gate" in name for name in moved)
+
+
+@pytest.mark.parametrize(
+    "name", ["focalclick-hrnet18s-s2", "interformer-light", "mst-main"]
+)
+def test_families_learn_in_bfloat16(name, tmp_path):
+    data, seen = square_sets(tmp_path), []
+    config = published(name, precision="bf16-mixed")
+    train(config, data, tmp_path / "a", lambda now: seen.append(now.loss))
+    assert len(seen) == 2
+    assert np.isfinite(seen).all()
+
+
+def test_one_sample_at_a_time_is_refused_where_there_are_batch_norms(tmp_path):
+    stage = {"size": 64, "batch": 1, "steps": 1, "rate": 1e-3}
+    config = published("ritm-hrnet18s", stages=[stage])
+    with pytest.raises(ValueError, match="give a batch of 2 or more"):
+        train(config, square_sets(tmp_path), tmp_path / "a")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.io import savemat
 
-from napari_simpleclick.training import multi_points
+from napari_simpleclick.training import multi_points, train
 from napari_simpleclick.training.colours import distort, vary_colour
 from napari_simpleclick.training.multi_points import draw_points, select
 from napari_simpleclick.training.parts import Photographs
@@ -17,6 +17,8 @@ from napari_simpleclick.training.photographs import (
 )
 from napari_simpleclick.training.published_sets import Objects
 from napari_simpleclick.training.simulated_clicks import SLOTS, inner_distance
+from napari_simpleclick.weights import load_weights
+from tests.training.test_families import published
 
 COCO_LIKE = PUBLISHED["coco-lvis"]
 SBD_LIKE = PUBLISHED["sbd"].model_dump(exclude_unset=True)
@@ -549,3 +551,15 @@ def test_distorted_colours_change_hue_and_keep_grey_grey():
     how = Photographs(distorted=True)
     same = vary_colour(red, np.random.default_rng(3), how)
     assert np.array_equal(same, distort(red, np.random.default_rng(3)))
+
+
+@pytest.mark.parametrize(
+    "name", ["focalclick-segformer-b0-s2", "interformer-light", "mst-224"]
+)
+def test_published_runs_learn_from_photographs(sbd, tmp_path, name):
+    config = published(name, data="sbd")
+    seen = []
+    train(config, sbd, tmp_path / "out", lambda now: seen.append(now.loss))
+    assert len(seen) == 2
+    assert np.isfinite(seen).all()
+    load_weights(tmp_path / "out" / "weights.safetensors")

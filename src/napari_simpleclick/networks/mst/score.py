@@ -188,7 +188,8 @@ class Score(nn.Module):
         if self.scoring.attended:
             weights = tokens @ tokens.transpose(1, 2) / width**0.5
             # a finite number, so that rows without any click stay numbers too
-            weights = weights.masked_fill(~clicked[:, None], -1e30)
+            least = torch.finfo(weights.dtype).min
+            weights = weights.masked_fill(~clicked[:, None], least)
             tokens = weights.softmax(2) @ tokens
         mean = (tokens * clicked[..., None]).sum(1) / count
         return functional.normalize(mean, dim=1) if self.scoring.attended else mean
