@@ -183,9 +183,9 @@ def published_samples(
         If the set cannot be read.
     """
     how = how or Photographs()
+    images = read_published(name, root, how.stuff)
     usual = PUBLISHED[name].model_dump(exclude_none=True, exclude_unset=True)
     own = how.model_dump(exclude_none=True, exclude_unset=True)
-    images = read_published(name, root, how.stuff)
     return PhotographSamples(
         images,
         size=size,
