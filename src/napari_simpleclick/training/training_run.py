@@ -299,7 +299,7 @@ def _network(config: TrainConfig, size: int) -> Network:
         )
     normed = any(
         isinstance(part, torch.nn.BatchNorm2d) and part.training
-        for part in network.modules()
+        for part in network.train().modules()  # some norms never learn statistics
     )
     if normed and any(stage.batch == 1 for stage in config.stages):
         raise UserError(
