@@ -4,8 +4,10 @@
 
 It prints the table of docs/models.md, one line as soon as a network is measured. The
 weights are random, as time does not depend on them. Times are those that one thread
-spends computing, so that other programs hardly change them: on two cores, the program
-leaves one to the window.
+spends computing, so that other programs change them little: on two cores, the program
+leaves one to the window. PIE is the time of a click over the pixels of the network's
+input (InterFormer, Huang et al., ICCV 2023), with encoding shared out to the 20 clicks
+of its protocol.
 """
 
 from __future__ import annotations
@@ -18,6 +20,12 @@ from napari_simpleclick.inference.speed import SpeedTest
 from napari_simpleclick.weights import descriptions
 
 CLICKS = 3
+"""After the first one, which may be slower."""
+
+SHARED_BY = 20
+"""Clicks of InterFormer's protocol on an image."""
+
+REFERENCE = "encode-once-lite0"
 QUICK_S = 3.0
 """Networks that look at an image so fast are measured several times."""
 
@@ -39,15 +47,32 @@ def measure(name: str) -> tuple[float, float]:
     return min(encode_s), min(click_s)
 
 
+def pixels_seen(name: str) -> int:
+    """Pixels of what a network sees."""
+    height, width = networks.NETWORKS[name].spec.image_size
+    return height * width
+
+
 def main() -> None:
-    print("| Network | Parameters, millions | Encode, s | Click, s |")
-    print("|---|---|---|---|")
+    print(
+        "| Network | Parameters, millions | Encode, s | Click, s "
+        f"| Click, to `{REFERENCE}` | PIE, 1e-7 s/px |\n|---|---|---|---|---|---|"
+    )
+    unit = measure(REFERENCE)[1]
     for name in sys.argv[1:] or networks.NETWORKS:
         encode_s, click_s = measure(name)
         millions = descriptions()[name].parameters / 1e6
         once = networks.NETWORKS[name].spec.encodes_once
-        encode = f"{encode_s:.2g}" if once else "-"
-        print(f"| {name} | {millions:.1f} | {encode} | {click_s:.2g} |", flush=True)
+        per_click_s = click_s + (encode_s / SHARED_BY if once else 0)
+        cells = (
+            f"`{name}`",
+            f"{millions:.1f}",
+            f"{encode_s:.2g}" if once else "-",
+            f"{click_s:.2g}",
+            f"{click_s / unit:.2g}" if click_s < 99 * unit else f"{click_s / unit:.0f}",
+            f"{per_click_s / pixels_seen(name) * 1e7:.3g}",
+        )
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,21 @@ import numpy as np
 import pytest
 from skimage.io import imread
 
-from napari_simpleclick import Box, Click, Predictor, Scribble, load_weights, networks
+from napari_simpleclick import (
+    Box,
+    Click,
+    Lasso,
+    Predictor,
+    Scribble,
+    load_weights,
+    networks,
+)
 from napari_simpleclick.evaluation.annotator import annotate, next_click
-from napari_simpleclick.evaluation.users import box_around, scribble_along
+from napari_simpleclick.evaluation.users import box_around, lasso_around, scribble_along
 from napari_simpleclick.inference import THRESHOLD, ObjectState, ZoomIn
+from napari_simpleclick.inference.prompt_pixels import pixels_of
 from napari_simpleclick.inference.shapes import depth
+from napari_simpleclick.prompts import check_prompts
 from tests.helpers import (
     DiskNetwork,
     LinearNetwork,
@@ -210,6 +220,35 @@ def test_a_box_user_draws_a_box_and_then_clicks(hashed):
     assert turns[0].click == Click(*middle)
     assert box.row_min == pytest.approx(rows.min(), abs=0.2 * np.ptp(rows))
     assert box.column_max == pytest.approx(columns.max(), abs=0.2 * np.ptp(columns))
+
+
+def test_a_lasso_user_draws_around_the_object_and_then_clicks(hashed):
+    _, truth = blob()
+    turns = annotate(hashed, truth, clicks=3, user="lasso")
+    assert [type(turn.prompt) for turn in turns] == [Lasso, Click, Click]
+    lasso, area = turns[0].prompt, int((truth == 1).sum())
+    inside = pixels_of(lasso, truth.shape)
+    filled = np.zeros(truth.shape, bool)
+    filled[inside] = True
+    assert (filled & (truth == 1)).sum() > 0.9 * area
+    assert filled.sum() < 1.5 * area
+
+
+def test_a_lasso_surrounds_all_parts_and_may_leave_the_image():
+    mask = np.zeros((60, 80), bool)
+    mask[0:10, 70:80] = mask[20:30, 60:70] = True
+    lassos = [lasso_around(mask, np.random.default_rng(n)) for n in range(10)]
+    assert len(set(lassos)) == 10
+    for lasso in lassos:
+        check_prompts([lasso], mask.shape)
+        filled = np.zeros(mask.shape, bool)
+        filled[pixels_of(lasso, mask.shape)] = True
+        assert (filled & mask).sum() > 0.8 * mask.sum()
+        assert filled[16, 69]  # between the parts
+        assert not filled[40:].any()
+    dot = np.zeros((9, 9), bool)
+    dot[4, 4] = True
+    check_prompts([lasso_around(dot, np.random.default_rng(0))], dot.shape)
 
 
 def test_a_scribble_user_draws_on_the_largest_mistake(hashed):

@@ -294,11 +294,12 @@ def test_a_first_look_at_a_mask_is_refused(discs):
         robot("folder", find_cases("folder", discs), settings)
 
 
-def test_what_a_drawing_robot_showed_is_in_the_result(discs, tmp_path):
+@pytest.mark.parametrize("user", ["box", "lasso"])
+def test_what_a_drawing_robot_showed_is_in_the_result(discs, tmp_path, user):
     cases = find_cases("folder", discs)[:1]
-    settings = QUICK.model_copy(update={"user": "box", "clicks": 2})
+    settings = QUICK.model_copy(update={"user": user, "clicks": 2})
     result = robot("folder", cases, settings, out=tmp_path / "a.json")
-    assert result.settings["user"] == "box"
-    assert [one["kind"] for one in result.cases[0].prompts] == ["box", "click"]
+    assert result.settings["user"] == user
+    assert [one["kind"] for one in result.cases[0].prompts] == [user, "click"]
     assert len(result.cases[0].clicks) == 2
     assert "user" not in robot("folder", cases, QUICK).settings

@@ -62,7 +62,7 @@ def test_answers_are_those_of_the_released_code(name):
     expected, blocks, selected = VECTORS[name]
     with torch.no_grad():
         logits = network(image, maps, points=POINTS)
-        again, found = network.answer(network.encode(image), (maps, POINTS))
+        again, *_, found = network.attempt(network.encode(image), (maps, POINTS))
     torch.testing.assert_close(again, logits)
     places = ((0, 0), (100, 140), (180, 200), (-1, -1))
     near(
@@ -132,7 +132,10 @@ def test_prompts_hold_the_clicks_on_the_crop(small):
     prompts = CropPrompts(prior, ((20, 30.5), (60, -2)), ((5, 5), (7, 8), (300, 5)))
     (maps, points), memory = small.encode_prompt(prompts)
     assert memory is None
-    assert points.tolist() == [[[20, 30.5], [-1, -1], [5, 5], [7, 8]]]
+    assert points.shape == (1, 48, 2)  # the same for all samples of a batch
+    positive, negative = (half[(half >= 0).all(1)] for half in points[0].split(24))
+    assert positive.tolist() == [[20, 30.5]]
+    assert negative.tolist() == [[5, 5], [7, 8]]
     assert maps[0, 1, 60].sum() == 0
     mirrored, flipped = small.flip_prompt((maps, points))
     assert flipped[0, :2].tolist() == [[20, 96.5], [-1, -1]]
@@ -145,9 +148,9 @@ def test_only_positive_clicks_on_the_image_choose_tokens(small):
     here = torch.tensor([[[-1.0, -1], [-1, -1]], [[30, 30], [-1, -1]]])
     with torch.no_grad():
         features = small.encode(image)
-        plain, none = small.answer(features, maps)
+        plain, *_, none = small.attempt(features, maps)
         negative = small.decode(features, (maps, nowhere))
-        clicked, found = small.answer(features, (maps, here))
+        clicked, *_, found = small.attempt(features, (maps, here))
         alone = small(image[1:], maps[1:], points=here[1:])
     assert none[0][0].scores.abs().sum() == 0
     assert not none[0][0].tokens.any()

@@ -74,3 +74,39 @@ def test_any_size_is_answered():
         logits = network(torch.rand(1, 3, 75, 101), torch.zeros(1, 3, 75, 101))
     assert logits.shape == (1, 1, 75, 101)
     assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ritm-hrnet18s",
+        "focalclick-hrnet18s-s1",
+        "focalclick-hrnet18s-s2",
+        pytest.param("ritm-hrnet18", marks=pytest.mark.slow),
+        pytest.param("ritm-hrnet32", marks=pytest.mark.slow),
+    ],
+)
+@torch.no_grad()
+def test_folded_norms_change_nothing_but_rounding(name):
+    network = networks.build(name).eval()
+    fill_by_formula(network)
+    folded = network.for_inference()
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
+    assert any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
+    one, other = answer(network), answer(folded)
+    torch.testing.assert_close(other, one, atol=1e-4 * max(1, float(one.std())), rtol=0)
+    image, prior = image_and_prior(256)
+    if network.spec.refines:
+        box = (40.3, 30.6, 180.2, 201.7)
+        asked = CropPrompts(prior, ((128, 100), (60.5, 200.25)), ((230, 20),))
+        prompt = network.encode_prompt(asked)[0]
+        fine = [
+            each.refine(
+                image.flip(3),
+                network.encode_focus(asked),
+                *reversed(each.segment(each.encode(image), prompt)),
+                box,
+            )
+            for each in (network, folded)
+        ]
+        torch.testing.assert_close(fine[1], fine[0], atol=1e-4, rtol=0)

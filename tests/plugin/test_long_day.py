@@ -283,7 +283,7 @@ class Person:
         for object_slice, step in clicks:
             point = found[step.order]
             place = object_slice.plane.position(step.click.row, step.click.column)
-            assert np.allclose(point.position, place)
+            assert np.allclose(point.position, place), self.done
             assert point.sign == step.click.positive
         values, counts = np.unique(labels[labels > 0], return_counts=True)
         there = dict(zip(values.tolist(), counts.tolist(), strict=True))
@@ -338,7 +338,7 @@ def test_a_long_day(open_window, discs, qtbot):
     assert not [text for text in hand.troubles if "written" in text]
     pool = QThreadPool.globalInstance()
     qtbot.waitUntil(lambda: pool.activeThreadCount() == 0, timeout=10_000)
-    warm = growth[min(len(growth) // 2, WARM // 100)]
+    warm = max(growth[: min(len(growth) // 2, WARM // 100) + 1])  # it goes down, too
     assert growth[-1] - warm < GROWTH_MB, growth
     QTest.qWait(500)
     there = QApplication.allWidgets()

@@ -80,7 +80,7 @@ def test_nothing_is_read_from_a_device_as_an_array(name, changes, clicks):
     parts = (part.as_subclass(Sent) for part in (image, target, prior))
     before = network.state_dict()
     before = {key: value.clone() for key, value in before.items()}
-    seen = 2  # draws corrections also where the last of some clicks is learnt from
+    seen = 1  # draws corrections also where the last of some clicks is learnt from
     loss, iou = learner.learn((*parts, points), seen)
     assert np.isfinite(loss)
     assert 0 <= iou <= 1

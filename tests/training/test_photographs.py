@@ -6,22 +6,26 @@ import pytest
 import torch
 from scipy.io import savemat
 
-from napari_simpleclick.training import multi_points
+from napari_simpleclick.training import multi_points, train
+from napari_simpleclick.training.colours import distort, vary_colour
 from napari_simpleclick.training.multi_points import draw_points, select
+from napari_simpleclick.training.parts import Photographs
 from napari_simpleclick.training.photographs import (
     PUBLISHED,
     PhotographSamples,
     published_samples,
-    vary_colour,
 )
 from napari_simpleclick.training.published_sets import Objects
-from napari_simpleclick.training.simulated_clicks import SLOTS
+from napari_simpleclick.training.simulated_clicks import SLOTS, inner_distance
+from napari_simpleclick.weights import load_weights
+from tests.training.test_families import published
 
-SBD_LIKE, COCO_LIKE = PUBLISHED["sbd"], PUBLISHED["coco-lvis"]
-STILL = {"scales": (1, 1), "rotate": False, "min_area": 1, "keep_background": 0.5}
+COCO_LIKE = PUBLISHED["coco-lvis"]
+SBD_LIKE = PUBLISHED["sbd"].model_dump(exclude_unset=True)
+STILL = {"scales": (1, 1), "least_px": 1, "keep_background": 0.5}
 
 
-class Photographs(list):
+class Album(list):
     """Photographs in memory."""
 
     def draw(self, index, rng):
@@ -34,9 +38,10 @@ def box(rows, columns, shape=(48, 48)):
     return mask
 
 
-def samples(*photographs, size=48, seed=0, **changes):
-    found = Photographs(photographs)
-    return PhotographSamples(found, size=size, seed=seed, **{**STILL, **changes})
+def samples(*photographs, size=48, seed=0, rotate=False, **changes):
+    found = Album(photographs)
+    how = Photographs(**{**STILL, **changes})
+    return PhotographSamples(found, size=size, seed=seed, how=how, rotate=rotate)
 
 
 def photograph(*masks, parts=(), value=100):
@@ -117,14 +122,15 @@ def test_shapes_and_ranges(sbd, size):
 
 def test_the_published_settings(sbd):
     found = published_samples("sbd", sbd, 64, 0)
-    assert (found.scales, found.rotate) == ((0.75, 1.25), True)
-    assert (found.min_area, found.keep_background) == (80, 0.01)
-    assert COCO_LIKE == {
-        "scales": (0.75, 1.40),
-        "rotate": False,
-        "min_area": 1000,
-        "keep_background": 0.05,
-    }
+    assert (found.how.scales, found.rotate) == ((0.75, 1.25), True)
+    assert (found.how.least_px, found.how.keep_background) == (80, 0.01)
+    how = Photographs(keep_background=0.1)
+    changed = published_samples("sbd", sbd, 64, 0, how).how
+    assert (changed.scales, changed.keep_background) == ((0.75, 1.25), 0.1)
+    assert (
+        Photographs(scales=(0.75, 1.40), least_px=1000, keep_background=0.05)
+        == COCO_LIKE
+    )
     with pytest.raises(ValueError, match="choose 'sbd' or 'coco-lvis'"):
         published_samples("voc", sbd, 64, 0)
 
@@ -273,12 +279,12 @@ def test_images_are_drawn_uniformly():
 
 def test_small_objects_are_no_targets():
     small = box((0, 8), (0, 48))
-    found = samples(photograph(small, box((20, 40), (0, 48))), min_area=385)
+    found = samples(photograph(small, box((20, 40), (0, 48))), least_px=385)
     assert {int(found[number][1].sum()) for number in range(60)} == {20 * 48}
-    found = samples(photograph(small), min_area=384)
+    found = samples(photograph(small), least_px=384)
     assert {int(found[number][1].sum()) for number in range(60)} == {8 * 48}
     # a dropped object is no background either
-    empty = samples(photograph(small), min_area=385)
+    empty = samples(photograph(small), least_px=385)
     rows = []
     for number in range(60):
         _, target, _, points = empty[number]
@@ -425,7 +431,7 @@ def test_tilts_and_shifts():
 def test_image_and_target_move_together():
     mask = box((30, 70), (50, 90), (100, 140))
     image = np.where(mask[..., None], 200, 60).astype(np.uint8).repeat(3, 2)
-    found = samples(Objects(image, [mask]), size=128, **SBD_LIKE)
+    found = samples(Objects(image, [mask]), size=128, rotate=True, **SBD_LIKE)
     for number in range(40):
         picture, target, *_ = found[number]
         if not target.any():
@@ -450,7 +456,11 @@ def test_masks_stay_sharp_and_images_are_smooth():
 def test_colours():
     image = np.full((4, 4, 3), 100, np.uint8)
     drawn = np.array(
-        [vary_colour(image, np.random.default_rng(n))[0, 0] for n in range(2000)], int
+        [
+            vary_colour(image, np.random.default_rng(n), Photographs())[0, 0]
+            for n in range(2000)
+        ],
+        int,
     )
     assert (drawn == 100).all(1).mean() == pytest.approx(1 / 16, abs=0.02)
     # without a shift of the channels they stay alike: a quarter, and a few by chance
@@ -460,7 +470,7 @@ def test_colours():
     # 100 x 0.85 - 63.75 - 10 and 100 x 1.4 + 63.75 + 10
     assert 11 <= drawn.min() < 20
     assert 200 < drawn.max() <= 213
-    same = vary_colour(image, np.random.default_rng(5))
+    same = vary_colour(image, np.random.default_rng(5), Photographs())
     assert same.dtype == np.uint8
     assert (same == same[0, 0]).all()
 
@@ -468,7 +478,8 @@ def test_colours():
 def test_colours_are_cut_at_black_and_white():
     image = np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8)
     for seed in range(200):
-        dark, bright = vary_colour(image, np.random.default_rng(seed))[0].astype(int)
+        rng = np.random.default_rng(seed)
+        dark, bright = vary_colour(image, rng, Photographs())[0].astype(int)
         assert (dark <= bright).all()
         assert dark.max() <= 64 + 10
         assert bright.min() >= 255 * 0.85 - 64 - 11
@@ -485,3 +496,73 @@ def test_photographs_are_drawn_as_often_as_their_scores_say(sbd):
     wanted = 0.8**1.25 / (0.1**1.25 + 0.8**1.25)
     assert np.mean(np.array(drawn) == 1) == pytest.approx(wanted, abs=0.05)
     assert 2 not in drawn
+
+
+def test_stretched_windows_are_of_any_shape_and_fill_the_sample():
+    mask = box((30, 90), (40, 100), (120, 200))
+    image = np.where(mask[..., None], 200, 60).astype(np.uint8).repeat(3, 2)
+    plain = {"brightness": 0, "contrast": (0, 0), "shift": 0, "keep_background": 1e-9}
+    found = samples(
+        Objects(image, [mask]), size=64, stretched=True, least_px=200, **plain
+    )
+    ratios = []
+    for number in range(40):
+        picture, target, *_ = found[number]
+        inside = target[0].numpy() > 0
+        rows, columns = np.nonzero(inside)
+        assert inside.sum() >= 200
+        assert picture[:, cv2.erode(target[0].numpy(), np.ones((5, 5))) > 0].min() > 0.5
+        if rows.min() > 0 and rows.max() < 63 and columns.min() and columns.max() < 63:
+            ratios.append(np.ptp(rows) / np.ptp(columns))
+    assert min(ratios) < 1 < 1.5 * min(ratios) < max(ratios)
+
+
+def test_small_parts_and_large_objects_are_no_targets():
+    speck, whole = box((0, 3), (0, 3)), box((10, 30), (10, 30))
+    found = samples(photograph(speck | whole), part_px=20)
+    assert all(found[number][1].sum() in (0, 400) for number in range(10))
+    large = box((0, 48), (0, 40))
+    found = samples(photograph(large, whole), largest=0.6)
+    assert {int(found[number][1].sum()) for number in range(20)} == {400}
+
+
+def test_first_clicks_are_where_they_are_asked_for():
+    bar = box((20, 29), (4, 44))
+    for first, depth in (("central", 5 / 1.7), ("alone", 4.9)):
+        found = samples(photograph(bar), first_click=first)
+        for number in range(30):
+            _, target, _, points = found[number]
+            positive, negative = filled(points)
+            distance = inner_distance(target[0].numpy() > 0)
+            row, column = positive[0]
+            assert distance[row, column] > depth
+            if first == "alone":
+                assert len(positive) == 1
+                assert len(negative) == 0
+
+
+def test_distorted_colours_change_hue_and_keep_grey_grey():
+    grey = np.full((4, 4, 3), 120, np.uint8)
+    red = np.zeros((4, 4, 3), np.uint8) + np.array([200, 60, 60], np.uint8)
+    found = [distort(red, np.random.default_rng(seed))[0, 0] for seed in range(60)]
+    assert len({tuple(colour) for colour in found}) > 20
+    assert all(colour[0] == colour.max() for colour in found)  # hues turn by 36 degrees
+    assert len({int(colour[1]) - int(colour[2]) for colour in found}) > 5
+    for seed in range(20):
+        shade = distort(grey, np.random.default_rng(seed))
+        assert np.ptp(shade.reshape(-1, 3), axis=1).max() == 0
+    how = Photographs(distorted=True)
+    same = vary_colour(red, np.random.default_rng(3), how)
+    assert np.array_equal(same, distort(red, np.random.default_rng(3)))
+
+
+@pytest.mark.parametrize(
+    "name", ["focalclick-segformer-b0-s2", "interformer-light", "mst-224"]
+)
+def test_published_runs_learn_from_photographs(sbd, tmp_path, name):
+    config = published(name, data="sbd")
+    seen = []
+    train(config, sbd, tmp_path / "out", lambda now: seen.append(now.loss))
+    assert len(seen) == 2
+    assert np.isfinite(seen).all()
+    load_weights(tmp_path / "out" / "weights.safetensors")

@@ -176,3 +176,14 @@ def test_nothing_is_drawn_where_clicks_are_counted(open_image, balls):
     person.workflow.use_tool(Tool.BOX)
     assert person.workflow.tool is Tool.CLICK
     assert "clicks are counted" in person.troubles[0][0]
+
+
+def test_a_click_between_two_slices_lies_on_the_nearer_one(open_image, balls):
+    """The point that is shown may lie between two, after a click in another view."""
+    person = open_image(balls)
+    person.click(12.3, 30.5, 30)
+    np.testing.assert_allclose(person.points(), [[12, 30.5, 30]])
+    assert person.mask[12].any()
+    assert not person.mask[11].any()
+    person.click(11.6, 34, 32)
+    np.testing.assert_allclose(person.points()[:, 0], 12)

@@ -52,7 +52,8 @@ def evaluate(
     user: Annotated[
         str,
         typer.Option(
-            help="clicks, as published; box: one, then clicks; scribble: strokes."
+            help="clicks, as published; box or lasso: one, then clicks; scribble: "
+            "strokes."
         ),
     ] = "clicks",
     baseline: Annotated[

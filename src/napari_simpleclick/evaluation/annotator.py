@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_simpleclick.evaluation.metrics import iou
-from napari_simpleclick.evaluation.users import User, box_around, scribble_along
+from napari_simpleclick.evaluation.users import (
+    User,
+    box_around,
+    lasso_around,
+    scribble_along,
+)
 from napari_simpleclick.images import Viewport
 from napari_simpleclick.inference import (
     THRESHOLD,
@@ -145,10 +150,11 @@ def annotate(
     viewport : Viewport or None
         What a person would see of the image, px; None leaves the first look to the
         predictor.
-    user : {"clicks", "box", "scribble"}
-        Whether the robot clicks alone, begins with a box, or draws scribbles.
+    user : {"clicks", "box", "lasso", "scribble"}
+        Whether the robot clicks alone, begins with a box or a lasso, or draws
+        scribbles.
     rng : numpy.random.Generator or None
-        How far boxes are off; None always draws the same.
+        How far boxes and lassos are off; None always draws the same.
 
     Returns
     -------
@@ -170,6 +176,8 @@ def annotate(
         prompt: Prompt = click
         if user == "box" and not turns:
             prompt = box_around(truth == 1, rng)
+        elif user == "lasso" and not turns:
+            prompt = lasso_around(truth == 1, rng)
         elif user == "scribble":
             prompt = _drawn(truth, mask, click)
         made.append(prompt)

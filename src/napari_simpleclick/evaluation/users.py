@@ -1,4 +1,4 @@
-"""Robots that draw: a box around the object, or a scribble along a mistake."""
+"""Robots that draw: a box or a lasso around the object, a scribble on a mistake."""
 
 from __future__ import annotations
 
@@ -7,20 +7,29 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.morphology import skeletonize
+from skimage.measure import find_contours
+from skimage.morphology import convex_hull_image, skeletonize
 
-from napari_simpleclick.prompts import Box, Scribble
+from napari_simpleclick.prompts import Box, Lasso, Scribble
 
 if TYPE_CHECKING:
     from napari_simpleclick.prompts import Click, Point
 
 Mask = NDArray[np.bool_]
 
-User = Literal["clicks", "box", "scribble"]
-"""What a robot makes: clicks alone, as published; a box, then clicks; scribbles."""
+User = Literal["clicks", "box", "lasso", "scribble"]
+"""What a robot makes: clicks alone, as published; a box or a lasso, then clicks;
+scribbles."""
 
 BOX_JITTER = 0.05
 """Standard deviation of a box's sides, as a share of its extent."""
+
+LASSO_GAP = 0.05
+"""Distance of a lasso from an object, as a share of the square root of its area, and
+standard deviation of its corners before the line is smoothed."""
+
+LASSO_CORNERS = 32
+"""Corners of a lasso, roughly."""
 
 TRIMMED = 0.15
 """Share of a medial axis that is left out at either end: no one draws into the tips."""
@@ -47,6 +56,29 @@ def box_around(mask: Mask, rng: np.random.Generator) -> Box:
         low = int(min(max(0, low + shift[0]), last - 1))
         sides.append((low, float(min(max(low + 1, high + shift[1]), last))))
     return Box(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
+
+
+def lasso_around(mask: Mask, rng: np.random.Generator) -> Lasso:
+    """Draw around an object as a person would: loosely, and not quite steadily.
+
+    Parameters
+    ----------
+    mask : ndarray
+        (H, W) bool, not empty; an object in several parts is surrounded as a whole.
+    rng : numpy.random.Generator
+        Of the unsteadiness.
+    """
+    gap = 1 + LASSO_GAP * float(np.sqrt(mask.sum()))
+    margin = int(gap) + 2
+    parts = ndimage.label(mask, np.ones((3, 3)))[1]
+    inside = np.pad(convex_hull_image(mask) if parts > 1 else mask, margin)
+    away = ndimage.distance_transform_edt(~inside)
+    line = max(find_contours(away, gap), key=len)[:-1] - margin
+    corners = line[:: max(1, len(line) // LASSO_CORNERS)]
+    shake = ndimage.gaussian_filter1d(
+        rng.normal(0, gap, corners.shape), 1, axis=0, mode="wrap"
+    )
+    return Lasso(tuple((float(r), float(c)) for r, c in corners + shake))
 
 
 def scribble_along(mistake: Mask, click: Click) -> Scribble:

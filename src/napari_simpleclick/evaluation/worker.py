@@ -92,14 +92,15 @@ class RobotSettings(BaseModel):
         IoU of 0.75 to 0.85, ``sp`` or ``stm`` (DAVIS-585), or a folder of label
         images or volumes named as the images.
     seed : int
-        Of damaged masks, and of how far boxes are off.
+        Of damaged masks, and of how far boxes and lassos are off.
     first_look : {"published", "view", "magnifications"}
         What the network is shown before there is a mask: the whole image, as published;
         a view around the object (:func:`.annotator.view_of`), as a person may have it;
         or several magnifications around the click, of which the best answer is taken.
     user : str
-        ``clicks`` as published, ``box`` for one around the object and then clicks, or
-        ``scribble`` for strokes along the mistakes; each counts as one click.
+        ``clicks`` as published, ``box`` or ``lasso`` for one around the object and then
+        clicks, or ``scribble`` for strokes along the mistakes; each counts as one
+        click.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import is_dataclass, replace
 from typing import Any, TypeVar
 
 import torch
@@ -19,6 +20,7 @@ from napari_simpleclick.networks import (
     sam,
     simpleclick,
 )
+from napari_simpleclick.networks.attempt import Attempt, Refinement, Selection
 from napari_simpleclick.networks.disks import draw_disks
 from napari_simpleclick.networks.network import (
     CropPrompts,
@@ -35,6 +37,7 @@ from napari_simpleclick.networks.network import (
 __all__ = [
     "FAMILIES",
     "NETWORKS",
+    "Attempt",
     "CropPrompts",
     "EncodedPrompt",
     "EncoderStart",
@@ -43,6 +46,8 @@ __all__ = [
     "Network",
     "NetworkConfig",
     "NetworkSpec",
+    "Refinement",
+    "Selection",
     "build",
     "channels_last",
     "draw_disks",
@@ -51,6 +56,7 @@ __all__ = [
 ]
 
 T = TypeVar("T", bound=nn.Module)
+C = TypeVar("C")
 
 FAMILIES: list[Family] = []
 """The published systems, and this package's own."""
@@ -110,7 +116,8 @@ def build(
         Side, or (height, width), in px that it is to be trained at; None for the
         published one.
     **changes
-        Other fields of the network's configuration, such as a smaller width.
+        Other fields of the network's configuration, such as a smaller width; a mapping
+        changes fields of a field.
 
     Returns
     -------
@@ -138,7 +145,18 @@ def build(
         image_size = (image_size, image_size)
     if image_size is not None:
         changes["image_size"] = image_size
-    return replace(NETWORKS[name], **changes).build()
+    return _changed(NETWORKS[name], changes).build()
+
+
+def _changed(config: C, changes: Mapping[str, Any]) -> C:
+    """Replace fields of a configuration, and fields of these."""
+    values = {
+        key: _changed(getattr(config, key), value)
+        if isinstance(value, Mapping) and is_dataclass(getattr(config, key, None))
+        else value
+        for key, value in changes.items()
+    }
+    return replace(config, **values)  # type: ignore[type-var]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from napari_simpleclick.networks.attempt import Attempt, Refinement
 from napari_simpleclick.networks.disks import draw_disks
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class NetworkSpec:
     refines : bool
         Whether it looks again, closely, at what an answer changed: it has
         :meth:`Network.segment`, :meth:`Network.encode_focus` and
-        :meth:`Network.refine`.
+        :meth:`Network.refinement`.
     """
 
     image_size: tuple[int, int] = (448, 448)
@@ -88,9 +89,15 @@ class CropPrompts:
     boxes: tuple[tuple[float, float, float, float], ...] = ()
     region: tuple[int, ...] | None = None
 
-    def points(self) -> Tensor:
-        """Give the clicks as draw_disks takes them: (1, 2N, 2), padding (-1, -1)."""
-        slots = max(len(self.positive), len(self.negative))
+    def points(self, least: int = 0) -> Tensor:
+        """Give the clicks as draw_disks takes them: (1, 2N, 2), padding (-1, -1).
+
+        Parameters
+        ----------
+        least : int
+            Smallest N; prompts of a batch need the same.
+        """
+        slots = max(len(self.positive), len(self.negative), least)
         points = torch.full((1, 2 * slots, 2), -1.0)
         for start, places in ((0, self.positive), (slots, self.negative)):
             for slot, place in enumerate(places, start):
@@ -172,6 +179,10 @@ class Network(nn.Module):
         """
         return not self.is_encoder(name)
 
+    def takes_part(self, name: str) -> bool:
+        """Whether any answer depends on a parameter; published files may hold more."""
+        return True
+
     def in_block(self, name: str) -> bool:
         """Whether a parameter belongs to a transformer block, for Muon."""
         return False
@@ -227,6 +238,20 @@ class Network(nn.Module):
             (B,1,H,W) logits; a sigmoid makes them probabilities.
         """
         raise NotImplementedError
+
+    def attempt(self, features: Features, prompt: EncodedPrompt) -> Attempt:
+        """Answer a prompt, and give all that training looks at besides.
+
+        Parameters
+        ----------
+        features, prompt
+            What :meth:`decode` takes.
+        """
+        return Attempt(self.decode(features, prompt))
+
+    def attempt_whole(self, image: Tensor, prompt: EncodedPrompt) -> Attempt:
+        """Make an attempt on images (B,3,H,W): :meth:`encode`, :meth:`attempt`."""
+        return self.attempt(self.encode(image), prompt)
 
     def encode_prompt(
         self, prompts: CropPrompts, memory: Any = None
@@ -303,6 +328,17 @@ class Network(nn.Module):
         Tensor
             (B,1,h,w) logits on the focus crop.
         """
+        return self.refinement(image, prompt, features, logits, box).logits
+
+    def refinement(
+        self,
+        image: Tensor,
+        prompt: Tensor,
+        features: Tensor,
+        logits: Tensor,
+        box: Tensor | Sequence[float],
+    ) -> Refinement:
+        """Refine, and give all that training looks at; takes what refine takes."""
         raise NotImplementedError
 
     def flip_prompt(self, prompt: EncodedPrompt) -> EncodedPrompt:

@@ -9,17 +9,22 @@ import torch
 from torch import Tensor
 
 from napari_simpleclick.networks import CropPrompts, join_prompts
-from napari_simpleclick.training.losses import normalized_focal_loss, soft_jaccard_loss
+from napari_simpleclick.training.focus import Focus, draw_focus
+from napari_simpleclick.training.losses import (
+    cross_entropy_loss,
+    normalized_focal_loss,
+    refinement_losses,
+    soft_jaccard_loss,
+)
+from napari_simpleclick.training.parts import Corrections
+from napari_simpleclick.training.selection_losses import contrast_loss, score_loss
 from napari_simpleclick.training.simulated_clicks import add_next_points, prompts_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from napari_simpleclick.networks import EncodedPrompt, Network
+    from napari_simpleclick.networks import Attempt, EncodedPrompt, Features, Network
     from napari_simpleclick.training.config import TrainConfig
-
-MOST_CORRECTIONS = 3
-"""Iterative clicks per batch are drawn uniformly from 0 to this number."""
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 """Image (B,3,S,S), target and prior (B,1,S,S), points (B,48,2), all on the CPU."""
@@ -30,8 +35,9 @@ class BatchLearner:
 
     One that encodes once works out a batch's features once and answers four prompts on
     them. The decoder takes a step after each; what the answers ask of the features is
-    averaged, and the encoder takes one step in the end. All others learn from the last
-    of 1 to 4 prompts, or from each of 4, with a whole pass for each.
+    averaged, and the encoder takes one step in the end. All others, and these where
+    asked for, learn from the last of 1 to 4 prompts, or from each of 4, with a whole
+    pass for each. (Four is what most runs have.)
 
     Parameters
     ----------
@@ -85,16 +91,26 @@ class BatchLearner:
         rng = np.random.default_rng((*key, self.fabric.global_rank))
         torch.manual_seed(int(rng.integers(2**63)))  # dropout repeats after a resume
         turns = Turns(
-            self.network, target, prior, batch[3], rng, self.config.prior_drop
+            *(self.network, target, prior, batch[3], rng),
+            *(self.config.prior_drop, self.config.corrections),
         )
-        if self.network.spec.encodes_once:
+        once, clicks = self.network.spec.encodes_once, self.config.clicks
+        if once and clicks != "last":
             self._learn_on_features(image, turns)
         else:
-            last = MOST_CORRECTIONS
-            if self.config.clicks == "last":  # the same number on all devices
-                last = int(np.random.default_rng(key).integers(MOST_CORRECTIONS + 1))
-            self._learn_whole(image, turns, last)
+            every = clicks == "every"
+            # the same draws on all devices
+            last = self._last(every, turns, np.random.default_rng(key))
+            self._learn_whole(image, turns, last, every)
         return self._loss, turns.iou()
+
+    def _last(self, every: bool, turns: Turns, rng: np.random.Generator) -> int:
+        """Draw after how many corrections to stop, or begin with one click instead."""
+        corrections = self.config.corrections
+        if corrections.restart and rng.random() < corrections.restart:
+            turns.restart()
+            return 0
+        return corrections.most if every else draw_corrections(corrections, rng)
 
     def _learn_on_features(self, image: Tensor, turns: Turns) -> None:
         """Encode once; a step of the decoder a prompt, and one of the encoder."""
@@ -104,16 +120,18 @@ class BatchLearner:
         shown = tuple(
             part.detach().requires_grad_(part.requires_grad) for part in features
         )
-        for turn in range(MOST_CORRECTIONS + 1):
+        count = self.config.corrections.most + 1
+        for turn in range(count):
             prompt = turns.prompt(turn)
             with self.fabric.autocast():
-                logits = self.network.decode(shown, prompt).float()
-            self.fabric.backward(self._mistake(logits, turns.target))
+                attempt = self.network.attempt(shown, prompt)
+                mistake = self._mistake(attempt, image, turns)
+            self.fabric.backward(mistake)
             self._share_gradients()
             self._step()
-            turns.answered(logits)
+            turns.answered(attempt.logits)
         asked = [
-            (part, copy.grad / (MOST_CORRECTIONS + 1))
+            (part, copy.grad / count)
             for part, copy in zip(features, shown, strict=True)
             if copy.grad is not None
         ]
@@ -124,30 +142,61 @@ class BatchLearner:
             self._step()
         self._follow()
 
-    def _learn_whole(self, image: Tensor, turns: Turns, last: int) -> None:
-        """Pass through the whole network for each prompt up to the last."""
-        every = self.config.clicks == "every"
+    def _learn_whole(self, image: Tensor, turns: Turns, last: int, every: bool) -> None:
+        """Pass through the whole network for each prompt that is learnt from."""
+        features: Features = ()
         for turn in range(last + 1):
             prompt = turns.prompt(turn)
             if every or turn == last:
                 self.module.train()
-                logits = self.module(image, prompt).float()
-                self.fabric.backward(self._mistake(logits, turns.target))
+                attempt = self.module.attempt_whole(image, prompt)
+                with self.fabric.autocast():
+                    mistake = self._mistake(attempt, image, turns)
+                self.fabric.backward(mistake)
                 self._step()
                 self._follow()
+                logits = attempt.logits
             else:
                 self.module.eval()
-                with torch.no_grad():
-                    logits = self.module(image, prompt).float()
+                with torch.no_grad(), self.fabric.autocast():
+                    features = features or self.network.encode(image)
+                    logits = self.network.decode(features, prompt)
             turns.answered(logits)
 
-    def _mistake(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Mean loss of a batch; also noted."""
+    def _mistake(self, attempt: Attempt, image: Tensor, turns: Turns) -> Tensor:
+        """Sum of the losses of a batch; also noted."""
+        target, weights = turns.target, self.config.losses
+        logits = attempt.logits.float()
         loss = normalized_focal_loss(logits, target).mean()
         if self.config.jaccard:
-            loss += self.config.jaccard * soft_jaccard_loss(logits, target).mean()
+            loss = loss + self.config.jaccard * soft_jaccard_loss(logits, target).mean()
+        if attempt.auxiliary is not None:
+            focal = weights.auxiliary_kind == "focal"
+            kind = normalized_focal_loss if focal else cross_entropy_loss
+            coarse = kind(attempt.auxiliary.float(), target).mean()
+            loss = loss + weights.auxiliary * coarse
+        if attempt.selections:
+            found = attempt.selections
+            contrast = contrast_loss(found, target, weights.contrast_over)
+            loss = loss + weights.contrast * contrast
+            loss = loss + weights.score * score_loss(found, target, weights.score_kind)
+        if self.network.spec.refines:
+            loss = loss + self._refined(attempt, image, turns)
         self._loss = loss.item()
         return loss
+
+    def _refined(self, attempt: Attempt, image: Tensor, turns: Turns) -> Tensor:
+        """Sum of the losses of a refiner, on a focus crop of each sample."""
+        assert attempt.maps is not None
+        weights, focus = self.config.losses, turns.focus(image)
+        refinement = self.network.refinement(
+            focus.image, focus.prompt, attempt.maps, attempt.logits, focus.boxes
+        )
+        refinement = type(refinement)(*(part.float() for part in refinement))
+        refined, boundary = refinement_losses(
+            refinement, focus.target, focus.near, weights.outline
+        )
+        return weights.refined * refined + weights.boundary * boundary
 
     def _share_gradients(self) -> None:
         """Average gradients over devices; a whole pass has it done by its wrapper."""
@@ -167,6 +216,12 @@ class BatchLearner:
         self.module.zero_grad()
 
 
+def draw_corrections(corrections: Corrections, rng: np.random.Generator) -> int:
+    """Draw how many clicks follow those that the samples of a batch start with."""
+    shares = corrections.decay ** np.arange(corrections.most + 1)
+    return int(rng.choice(len(shares), p=shares / shares.sum()))
+
+
 class Turns:
     """Simulated clicks on one batch, and the answers that they follow.
 
@@ -182,6 +237,8 @@ class Turns:
         Source of every draw.
     prior_drop : float
         Probability that a prompt comes without its prior.
+    corrections : Corrections or None
+        Where clicks that follow lie; None for the usual ones.
     """
 
     def __init__(
@@ -192,15 +249,31 @@ class Turns:
         points: Tensor,
         rng: np.random.Generator,
         prior_drop: float = 0.0,
+        corrections: Corrections | None = None,
     ) -> None:
         self.network, self.target, self._drop = network, target, prior_drop
         self._prior, self._points, self._rng = prior, points, rng
         self._memories: list[Any] = [None] * len(points)
+        self._corrections = corrections or Corrections()
+
+    def restart(self) -> None:
+        """Replace all clicks by one in each object, and forget priors."""
+        self._prior = torch.zeros_like(self._prior)
+        self._points.fill_(-1)
+        add_next_points(self._points, self._prior, self.target, 1, self._rng)
+
+    def focus(self, image: Tensor) -> Focus:
+        """Draw focus crops of the images (B,3,S,S), with the clicks so far."""
+        return draw_focus(self.network, image, self.target, self._points, self._rng)
 
     def prompt(self, turn: int) -> EncodedPrompt:
         """Prompts of the batch; from the second turn on with a click on each answer."""
         if turn:
-            add_next_points(self._points, self._prior, self.target, turn, self._rng)
+            how = self._corrections
+            add_next_points(
+                *(self._points, self._prior, self.target, turn, self._rng),
+                *(how.depth, how.exact),
+            )
         prior = self._prior
         if self._drop:
             kept = self._rng.random(len(prior)) >= self._drop
@@ -215,7 +288,7 @@ class Turns:
 
     def answered(self, logits: Tensor) -> None:
         """Take note of the answers (B,1,S,S), on which the next clicks follow."""
-        self._prior = logits.detach().sigmoid()
+        self._prior = logits.detach().float().sigmoid()
 
     def iou(self) -> float:
         """Mean IoU of the last answers."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.training.parts import Corrections, Losses, Photographs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +34,11 @@ class Stage(BaseModel):
     rate : float
         Peak learning rate, reached after the warm-up.
     final_rate : float
-        Learning rate at the end of the stage, as a share of the peak; a half cosine
-        leads there.
+        Learning rate at the end of the stage, as a share of the peak.
+    fall : {"cosine", "linear"}
+        How the rate gets there: along a half cosine or a straight line.
+    warm_up : int
+        Steps over which it rises first; a quarter of the stage at most.
     drops : tuple of int
         Steps at which the rate drops to a tenth instead, as published.
     """
@@ -46,6 +50,8 @@ class Stage(BaseModel):
     steps: int = Field(gt=0)
     rate: float = Field(gt=0)
     final_rate: float = Field(0.1, ge=0, le=1)
+    fall: Literal["cosine", "linear"] = "cosine"
+    warm_up: int = Field(100, ge=0)
     drops: tuple[int, ...] = ()
 
 
@@ -90,10 +96,17 @@ class TrainConfig(BaseModel):
         Probability that a sample starts with a box around the object.
     correction : float
         Probability that a sample starts with a damaged mask instead.
-    clicks : {"last", "every"}
+    clicks : {"auto", "last", "every"}
         Learn from the answer to the last of 1 to 4 clicks, as published, or from each
-        of 4 clicks, one optimiser step each, on the same crops. A network that
-        encodes once always does the latter, with one step of its encoder a batch.
+        of 4 clicks, one optimiser step each, on the same crops; networks that encode
+        once take one step of their encoder a batch then. ``auto`` is the latter for
+        these, the former for all others.
+    corrections : Corrections
+        How clicks that follow are made, and how many.
+    losses : Losses
+        Weights of what some networks learn from beside their answer.
+    photographs : Photographs
+        How samples are made of the two published sets.
     jaccard : float
         Weight of the soft Jaccard loss beside the normalised focal one, which alone
         is the published loss.
@@ -106,6 +119,9 @@ class TrainConfig(BaseModel):
         Of matrices and kernels; biases, norms and positions have none.
     encoder_scale : float
         Factor of the learning rate of what a pretrained encoder brings.
+    rates : dict
+        Factors of the learning rate, by how names of parameters begin; the longest
+        beginning counts.
     layer_decay : float
         Factor between the learning rates of neighbouring blocks, the last block
         learning fastest; 1 is off, 0.75 the published value.
@@ -149,12 +165,16 @@ class TrainConfig(BaseModel):
     off_centre: float = Field(0.0, ge=0, le=1)
     boxes: float = Field(0.0, ge=0, le=1)
     correction: float = Field(0.0, ge=0, le=1)
-    clicks: Literal["last", "every"] = "last"
+    clicks: Literal["auto", "last", "every"] = "auto"
+    corrections: Corrections = Corrections()
+    losses: Losses = Losses()
+    photographs: Photographs = Photographs()
     jaccard: float = Field(0.0, ge=0)
     prior_drop: float = Field(0.0, ge=0, le=1)
     optimizer: Literal["adamw", "adam", "muon"] = "adamw"
     weight_decay: float = Field(0.02, ge=0)
     encoder_scale: float = Field(1.0, gt=0)
+    rates: dict[str, Annotated[float, Field(gt=0)]] = {}
     layer_decay: float = Field(1.0, gt=0, le=1)
     clip: float = Field(1.0, ge=0)
     average: float = Field(0.999, ge=0, lt=1)
@@ -169,6 +189,15 @@ class TrainConfig(BaseModel):
     nodes: int = Field(1, ge=1)
     workers: int = Field(1, ge=0)
     threads: int = Field(0, ge=0)
+
+
+PARTS: dict[str, type[BaseModel]] = {
+    "stages": Stage,
+    "corrections": Corrections,
+    "losses": Losses,
+    "photographs": Photographs,
+}
+"""Tables of a run's file with keys of their own."""
 
 
 def current_names(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -227,5 +256,5 @@ def _hint(mistake: Any) -> str:
     if mistake["type"] != "extra_forbidden":
         return ""
     *where, key = mistake["loc"]
-    names = (Stage if where else TrainConfig).model_fields
+    names = (PARTS[where[0]] if where else TrainConfig).model_fields
     return f"; the nearest one is '{get_close_matches(key, names, 1, 0.0)[0]}'"

@@ -81,7 +81,9 @@ def train(
             samples: Dataset[Batch] = (
                 Samples(sets, config, stage.size)
                 if config.data == "folders"
-                else published_samples(config.data, data, stage.size, config.seed)
+                else published_samples(
+                    *(config.data, data, stage.size, config.seed), config.photographs
+                )
             )
             for batch in run.batches(samples, stage):
                 run.step(stage, batch)

@@ -1,9 +1,19 @@
-"""Losses: normalised focal and soft Jaccard."""
+"""Losses of an answer: normalised focal, soft Jaccard, and those of a refined one."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from napari_simpleclick.networks import Refinement
+
+
+EPSILON = 1e-12
+"""Keeps divisors from 0 and logarithms finite."""
 
 
 def normalized_focal_loss(
@@ -31,7 +41,15 @@ def normalized_focal_loss(
     Tensor
         (B,) loss per sample.
     """
-    epsilon = 1e-12
+    loss, valid = _focal_map(logits, target, alpha, gamma)
+    axes = (1, 2, 3)
+    return loss.sum(axes) / (valid.sum(axes) + EPSILON)
+
+
+def _focal_map(
+    logits: Tensor, target: Tensor, alpha: float = 0.5, gamma: float = 2.0
+) -> tuple[Tensor, Tensor]:
+    """Normalised focal loss of each pixel (B,1,H,W), and which of them count."""
     valid = target != -1
     weight = torch.where(target > 0.5, alpha, 1 - alpha) * valid
     confidence = 1 - (logits.sigmoid() - target).abs()
@@ -39,10 +57,53 @@ def normalized_focal_loss(
     focus = (1 - confidence) ** gamma
     axes = (1, 2, 3)
     with torch.no_grad():
-        scale = valid.sum(axes) / (focus.sum(axes) + epsilon)
-    surprise = -(confidence + epsilon).clamp(max=1).log()
-    loss = weight * focus * scale.view(-1, 1, 1, 1) * surprise
-    return loss.sum(axes) / (valid.sum(axes) + epsilon)
+        scale = valid.sum(axes) / (focus.sum(axes) + EPSILON)
+    surprise = -(confidence + EPSILON).clamp(max=1).log()
+    return weight * focus * scale.view(-1, 1, 1, 1) * surprise, valid
+
+
+def cross_entropy_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Binary cross-entropy (B,), summed over pixels that count, over all pixels.
+
+    That of the coarse answer in RITM; takes what :func:`normalized_focal_loss` takes.
+    """
+    valid = (target != -1).to(logits)
+    loss = functional.binary_cross_entropy_with_logits(
+        logits, (target > 0.5).to(logits), reduction="none"
+    )
+    return (loss * valid).mean((1, 2, 3))
+
+
+def refinement_losses(
+    refinement: Refinement, target: Tensor, near: Tensor, outline: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Losses of a refined answer, and of where it takes the outline to be.
+
+    Source: X. Chen et al., "FocalClick", CVPR 2022, as its released code computes them.
+
+    Parameters
+    ----------
+    refinement : Refinement
+        On focus crops.
+    target : Tensor
+        (B,1,h,w) on them: 1 object, 0 background, -1 ignored.
+    near : Tensor
+        (B,1,h,w) bool, near the outline.
+    outline : float
+        How much more a pixel counts there than elsewhere, where it counts 1.
+
+    Returns
+    -------
+    tuple of Tensor
+        Scalars: the weighted mean of the normalised focal loss of the batch, and the
+        cross-entropy of ``near``.
+    """
+    loss, valid = _focal_map(refinement.logits, target)
+    weight = (1 + outline * near) * valid
+    boundary = functional.binary_cross_entropy_with_logits(
+        refinement.boundary, near.to(refinement.boundary)
+    )
+    return (loss * weight).sum() / (weight.sum() + EPSILON), boundary
 
 
 def soft_jaccard_loss(logits: Tensor, target: Tensor, steepness: float = 4.0) -> Tensor:

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_simpleclick.training.simulated_clicks import (
+    DEPTH,
     SLOTS,
     _eroded,
     _pick,
     draw_count,
+    inner_distance,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ def draw_points(
     objects: Mask,
     alone: bool,
     rng: np.random.Generator,
+    first: str = "anywhere",
 ) -> NDArray[np.float32]:
     """Draw the clicks that a sample starts with.
 
@@ -62,6 +65,10 @@ def draw_points(
         the background.
     rng : numpy.random.Generator
         Source of every draw.
+    first : {"anywhere", "central", "alone"}
+        Where the first click of each object lies: as the others; well inside, as
+        published for FocalClick; in the very middle of the target, without any other,
+        as published for InterFormer.
 
     Returns
     -------
@@ -70,7 +77,11 @@ def draw_points(
         empty slots are -1.
     """
     points = np.full((2 * SLOTS, 2), -1, np.float32)
-    for slot, place in enumerate(_positives(selected, rng)):
+    if first == "alone":
+        if target.any():
+            points[0] = _pick(_deeper(target, 1 + 1e-6), rng)
+        return points
+    for slot, place in enumerate(_positives(selected, rng, first == "central")):
         points[slot] = place
     background = ~target
     others = background if alone else objects & background
@@ -83,19 +94,26 @@ def draw_points(
     return points
 
 
+def _deeper(mask: Mask, depth: float) -> Mask:
+    """Give the pixels whose distance to the border exceeds its maximum over depth."""
+    distance = inner_distance(mask)
+    return np.asarray(distance > distance.max() / depth)
+
+
 def _positives(
-    selected: Sequence[Mask], rng: np.random.Generator
+    selected: Sequence[Mask], rng: np.random.Generator, central: bool
 ) -> list[tuple[int, int]]:
     inner = [_eroded(mask) if rng.random() < ERODED else mask for mask in selected]
+    begin = [_deeper(mask, DEPTH) for mask in selected] if central else inner
     if len(inner) < 2:
         return [
-            _pick(mask, rng)
-            for mask in inner
-            for _ in range(1 + draw_count(rng, SLOTS - 1))
+            _pick(mask if number else start, rng)
+            for mask, start in zip(inner, begin, strict=True)
+            for number in range(1 + draw_count(rng, SLOTS - 1))
         ]
     more = _draw(inner, (0.5, 0.5), draw_count(rng, SLOTS), rng)
     # the published code keeps a random subset; the clicks are in random order anyway
-    return [*(_pick(mask, rng) for mask in inner), *more][:SLOTS]
+    return [*(_pick(mask, rng) for mask in begin), *more][:SLOTS]
 
 
 def _border(target: Mask) -> Mask:

@@ -14,15 +14,13 @@ if TYPE_CHECKING:
     from napari_simpleclick.networks import Network
     from napari_simpleclick.training.config import Stage, TrainConfig
 
-WARM_UP = 100
-"""Most steps over which the learning rate rises at the start of a stage."""
-
 
 def choose_trainable(network: Network, freeze_encoder: bool) -> None:
     """Switch off gradients of what is not used or not to be trained, in place."""
     unused = family_of(network.config).unused
     for name, parameter in network.named_parameters():
-        idle = unused is not None and unused.match(name)
+        known = unused is not None and unused.match(name) is not None
+        idle = known or not network.takes_part(name)
         frozen = freeze_encoder and network.is_encoder(name)
         parameter.requires_grad_(not (idle or frozen))
 
@@ -61,6 +59,8 @@ def make_optimizers(
             scale = config.layer_decay ** network.depth_of(name)
             if network.is_encoder(name):
                 scale *= config.encoder_scale
+            begins = [part for part in config.rates if name.startswith(part)]
+            scale *= config.rates[max(begins, key=len)] if begins else 1.0
             block = parameter.ndim == 2 and network.in_block(name)
             muon = config.optimizer == "muon" and block
             groups.setdefault((muon, decay, scale), []).append(parameter)
@@ -81,11 +81,13 @@ def make_optimizers(
 
 
 def rate_at(stage: Stage, step: int) -> float:
-    """Learning rate of a step: warm-up, then a half cosine, or the published drops."""
+    """Learning rate of a step: warm-up, then the fall, or the published drops."""
     if stage.drops:
         return stage.rate * 0.1 ** sum(step >= drop for drop in stage.drops)
-    rise = min(WARM_UP, stage.steps // 4)
+    rise = min(stage.warm_up, stage.steps // 4)
     if step < rise:
         return stage.rate * (step + 1) / rise
-    cosine = 0.5 + 0.5 * math.cos(math.pi * step / stage.steps)
-    return stage.rate * (stage.final_rate + (1 - stage.final_rate) * cosine)
+    left = 1 - step / stage.steps
+    if stage.fall == "cosine":
+        left = 0.5 - 0.5 * math.cos(math.pi * left)
+    return stage.rate * (stage.final_rate + (1 - stage.final_rate) * left)

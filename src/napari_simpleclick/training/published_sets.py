@@ -207,7 +207,7 @@ class CocoLvis(_Photographs):
             ) from error
 
 
-def read_published(name: str, root: Path) -> SBD | CocoLvis:
+def read_published(name: str, root: Path, stuff: float = 0.3) -> SBD | CocoLvis:
     """Open a training set of the papers.
 
     Parameters
@@ -216,6 +216,8 @@ def read_published(name: str, root: Path) -> SBD | CocoLvis:
         ``sbd`` or ``coco-lvis``.
     root : Path
         Its folder.
+    stuff : float
+        Probability that a photograph of COCO+LVIS comes with its stuff.
 
     Raises
     ------
@@ -224,7 +226,7 @@ def read_published(name: str, root: Path) -> SBD | CocoLvis:
     """
     if name not in ("sbd", "coco-lvis"):
         raise UserError(f"There is no set '{name}'; choose 'sbd' or 'coco-lvis'.")
-    return SBD(root) if name == "sbd" else CocoLvis(root)
+    return SBD(root) if name == "sbd" else CocoLvis(root, stuff=stuff)
 
 
 def _shares(path: Path, count: int) -> NDArray[np.float64]:

@@ -191,12 +191,15 @@ def add_next_points(
     target: Tensor,
     turn: int,
     rng: np.random.Generator,
+    depth: float = 2.0,
+    exact: bool = False,
 ) -> None:
     """Add one click per sample inside its largest mistake, in place.
 
     The click is drawn from the pixels whose distance to the border of the mistake
     exceeds half the maximum, and written from the end of its block of slots, as
-    published. Large crops are searched on every second pixel.
+    published. Large crops are searched on every second pixel. (InterFormer's robot,
+    Huang et al. 2023, has another depth, and is exact.)
 
     Parameters
     ----------
@@ -208,20 +211,28 @@ def add_next_points(
         1 for the first correction.
     rng : numpy.random.Generator
         Source of every draw.
+    depth : float
+        The maximum over the least distance.
+    exact : bool
+        Measure distances exactly, on every pixel, after pixels with clicks have been
+        taken out of the mistakes.
     """
-    step = 2 if target.shape[-1] > 160 else 1
+    step = 2 if target.shape[-1] > 160 and not exact else 1
+    kernel = cv2.DIST_MASK_PRECISE if exact else cv2.DIST_MASK_5
     guess = probability[:, 0, ::step, ::step].float().cpu().numpy()
     truth = target[:, 0, ::step, ::step].cpu().numpy() > 0.5
     for index in range(len(points)):
-        missed = inner_distance(
-            truth[index] & (guess[index] < THRESHOLD), cv2.DIST_MASK_5
-        )
-        extra = inner_distance(
-            ~truth[index] & (guess[index] > THRESHOLD), cv2.DIST_MASK_5
-        )
+        fresh = np.ones(truth[index].shape, bool)
+        if exact:
+            for row, column in points[index].long().tolist():
+                if row >= 0 and column >= 0:
+                    fresh[row, column] = False
+        missed = truth[index] & (guess[index] < THRESHOLD) & fresh
+        extra = ~truth[index] & (guess[index] > THRESHOLD) & fresh
+        missed, extra = inner_distance(missed, kernel), inner_distance(extra, kernel)
         positive = missed.max() > extra.max()
         distance = missed if positive else extra
         if distance.max() > 0:
-            row, column = _pick(distance > distance.max() / 2, rng)
+            row, column = _pick(distance > distance.max() / depth, rng)
             slot = (SLOTS if positive else 2 * SLOTS) - turn
             points[index, slot] = torch.tensor((row * step, column * step))

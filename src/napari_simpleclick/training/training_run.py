@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 SHAPING = (
     *("network", "changes", "freeze_encoder", "encoder_scale"),
-    *("optimizer", "weight_decay", "layer_decay"),
+    *("optimizer", "weight_decay", "layer_decay", "rates"),
 )
 """What a checkpoint cannot go on without; all else may change in a run."""
 
@@ -149,6 +149,8 @@ class TrainingRun:
         choose_trainable(self.network, self.config.freeze_encoder)
         optimizers = make_optimizers(self.network, self.config)
         module, *optimizers = self.fabric.setup(self.network, *optimizers)
+        if hasattr(module, "mark_forward_method"):
+            module.mark_forward_method("attempt_whole")
         self.optimizers = optimizers
         self._learner = BatchLearner(
             self.config, self.fabric, self.network, module, optimizers, self._follow
@@ -294,6 +296,15 @@ def _network(config: TrainConfig, size: int) -> Network:
         raise UserError(
             f"stages: crops of {size} px do not fit {config.network}; use a multiple "
             f"of {multiple} px."
+        )
+    normed = any(
+        isinstance(part, torch.nn.BatchNorm2d) and part.training
+        for part in network.train().modules()  # some norms never learn statistics
+    )
+    if normed and any(stage.batch == 1 for stage in config.stages):
+        raise UserError(
+            f"stages: {config.network} cannot learn from one sample at a time, because "
+            "it has batch norms; give a batch of 2 or more."
         )
     if network.spec.encodes_once and config.precision == "16-mixed":
         raise UserError(

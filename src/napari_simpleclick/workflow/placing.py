@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     Shown = ShownPoint | ShownShape
 
+BESIDE_PX = 1e-4
+"""Points so far from their slice are put back on it."""
+
 S = TypeVar("S", "ShownPoint", "ShownPoint | ShownShape")
 
 
@@ -46,8 +49,13 @@ def take_over(
     everything: list[Shown] = [*canvas.shown_points(), *canvas.shown_shapes()]
     orders, fresh = _known_and_fresh(everything)
     _move_prompts(canvas, orders)
+    beside = False
     for shown in fresh:
-        yield _add_prompt(canvas, sizes, shown)
+        where, step = _add_prompt(canvas, sizes, shown)
+        beside = beside or not _lies_on(shown, where.plane)
+        yield where, step
+    if beside:
+        canvas.show_steps()
 
 
 def fresh_places(canvas: Canvas) -> Iterator[tuple[Plane, float, float]]:
@@ -83,7 +91,7 @@ def _move_prompts(canvas: Canvas, orders: dict[int, Shown]) -> None:
         for step in steps:
             shown = orders.get(step.order)
             if shown is not None:
-                strayed = strayed or not plane.holds(_position(shown))
+                strayed = strayed or not _lies_on(shown, plane)
                 unmoved = not isinstance(shown, ShownPoint) and not shown.moved
                 places[step.order] = step.prompt if unmoved else _prompt(shown, plane)
         if not canvas.session.requests.is_moved(object_slice, places):
@@ -111,6 +119,15 @@ def _add_prompt(
     else:
         canvas.tag_shape(shown.row, object_slice, step.order)
     return object_slice, step
+
+
+def _lies_on(shown: Shown, plane: Plane) -> bool:
+    """Whether it is in the very slice, not between two, as the shown point may be."""
+    if not isinstance(shown, ShownPoint):
+        return plane.holds(_position(shown))
+    place = plane.position(*plane.point(shown.position))
+    pairs = zip(place, shown.position, strict=True)
+    return all(abs(one - other) < BESIDE_PX for one, other in pairs)
 
 
 def _position(shown: Shown) -> tuple[float, ...]:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 STEM = 32
 """Channels of the stem in every variant."""
@@ -123,15 +122,6 @@ class FrozenNorm(nn.BatchNorm2d):
         return self
 
 
-NORMED = (
-    ("_conv_stem", "_bn0"),
-    ("_expand_conv", "_bn0"),
-    ("_depthwise_conv", "_bn1"),
-    ("_project_conv", "_bn2"),
-)
-"""Convolutions and the norms that follow them, as they are called in each module."""
-
-
 class InvertedBottleneck(nn.Module):
     """Widen, filter each channel, narrow; added to the input where shapes agree."""
 
@@ -192,15 +182,6 @@ class Encoder(nn.Module):
             if number in TAPS:
                 self.taps.append(len(self._blocks) - 1)
                 self.channels.append(out)
-
-    def fold_norms(self) -> None:
-        """Merge every batch norm into the convolution before it, in place."""
-        for module in (self, *self._blocks):
-            for conv, norm in NORMED:
-                if hasattr(module, conv):
-                    pair = getattr(module, conv), getattr(module, norm)
-                    setattr(module, conv, fuse_conv_bn_eval(*pair))
-                    setattr(module, norm, nn.Identity())
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Give maps at 1/2, 1/4, 1/8, 1/16 and 1/32 of an image (B,3,H,W) in [0, 1]."""

@@ -7,12 +7,12 @@ parameters answers the prompt from its maps.
 from __future__ import annotations
 
 import re
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_simpleclick.networks.encode_once.decoder import Decoder
 from napari_simpleclick.networks.encode_once.encoder import Encoder
+from napari_simpleclick.networks.folding import with_folded_norms
 from napari_simpleclick.networks.network import (
     EncodedPrompt,
     Features,
@@ -90,9 +90,7 @@ class EncodeOnce(Network):
 
         Its state dict is another one and is not to be saved.
         """
-        folded = deepcopy(self).eval()
-        folded.encoder.fold_norms()
-        return folded
+        return with_folded_norms(self)
 
     def encode(self, image: Tensor) -> Features:
         """Give maps at 1/2 to 1/32 of an image (B,3,H,W) in [0, 1]."""

@@ -12,8 +12,9 @@ from napari_simpleclick.networks.focalclick.network import (
     FocalClickConfig,
 )
 from napari_simpleclick.networks.focalclick.segformer import SegFormerSize
-from napari_simpleclick.networks.hrnet import HRNetSize, size_of
-from napari_simpleclick.networks.network import Family
+from napari_simpleclick.networks.hrnet import HRNetSize, imagenet, size_of
+from napari_simpleclick.networks.network import EncoderStart, Family
+from napari_simpleclick.networks.starting import put_tensors, state_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,4 +106,33 @@ def _segformer_size(state: Mapping[str, Tensor]) -> SegFormerSize:
     return SegFormerSize((a, b, c, d), (e, f, g, h), decoder)
 
 
-FAMILY = Family("FocalClick", SIZES, recognise)
+MIT_BACKBONE = "feature_extractor.backbone."
+
+
+def load_mit(network: FocalClick, content: Any) -> None:
+    """Put a Mix Transformer trained on ImageNet into a SegFormer, in place.
+
+    Raises
+    ------
+    UserError
+        A part of a sentence, if it is another one, or the network is no SegFormer.
+    """
+    if not isinstance(network.config.size, SegFormerSize):
+        raise UserError("is for networks with a SegFormer; choose an HRNet")
+    state = {f"{MIT_BACKBONE}{key}": value for key, value in state_in(content).items()}
+    needed = [key for key in network.state_dict() if network.is_encoder(key)]
+    put_tensors(network, needed, state, "the Mix Transformer of the same size")
+
+
+MIT_START = EncoderStart(
+    load_mit,
+    origin="Mix Transformer trained on ImageNet (github.com/NVlabs/SegFormer)",
+    licence="NVIDIA Source Code License, not for commercial use",
+)
+
+FAMILY = Family(
+    "FocalClick",
+    SIZES,
+    recognise,
+    encoders={"hrnet": imagenet.START, "mit": MIT_START},
+)

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from napari_simpleclick.networks.attempt import Attempt, Refinement
 from napari_simpleclick.networks.disks import DISK_RADIUS_PX, draw_disks
-from napari_simpleclick.networks.focalclick.refiner import Refinement, Refiner
+from napari_simpleclick.networks.focalclick.refiner import Refiner
 from napari_simpleclick.networks.focalclick.segformer import (
     SegFormer,
     SegFormerSize,
 )
-from napari_simpleclick.networks.hrnet import ClickedHRNet, HRNetSize
+from napari_simpleclick.networks.hrnet import ClickedHRNet, HRNetSize, resized
 from napari_simpleclick.networks.network import (
     CropPrompts,
     EncodedPrompt,
@@ -88,8 +89,8 @@ class FocalClick(Network):
         """Give all that a segmentor's input (B,3,h,w) shows without a prompt."""
         raise NotImplementedError
 
-    def reply(self, features: Features, prompt: Tensor) -> tuple[Tensor, Tensor]:
-        """Give logits (B,1,·,·) and the maps (B,C,·,·) that they were made of."""
+    def reply(self, features: Features, prompt: Tensor) -> Attempt:
+        """Answer at a quarter of the prompt's size."""
         raise NotImplementedError
 
     def encode(self, image: Tensor) -> Features:
@@ -104,23 +105,23 @@ class FocalClick(Network):
         self, features: Features, prompt: EncodedPrompt
     ) -> tuple[Tensor, Tensor]:
         """Give the segmentor's logits (B,1,H,W), and its maps for :meth:`refine`."""
-        assert isinstance(prompt, Tensor)
-        logits, maps = self.reply(features, self._halved(prompt))
-        logits = functional.interpolate(
-            logits, size=prompt.shape[2:], mode="bilinear", align_corners=True
-        )
-        return logits, maps
+        answer = self.attempt(features, prompt)
+        assert answer.maps is not None
+        return answer.logits, answer.maps
 
-    def refine(
-        self,
-        image: Tensor,
-        prompt: Tensor,
-        features: Tensor,
-        logits: Tensor,
-        box: Tensor | Sequence[float],
-    ) -> Tensor:
-        """Give finer logits (B,1,h,w) on a focus crop; see :meth:`Network.refine`."""
-        return self.refinement(image, prompt, features, logits, box).logits
+    def attempt(self, features: Features, prompt: EncodedPrompt) -> Attempt:
+        """Answer with the segmentor; give its maps and, of HRNet, the coarse answer."""
+        assert isinstance(prompt, Tensor)
+        answer = self.reply(features, self._halved(prompt))
+        coarse = answer.auxiliary
+        return answer._replace(
+            logits=resized(answer.logits, prompt),
+            auxiliary=None if coarse is None else resized(coarse, prompt),
+        )
+
+    def takes_part(self, name: str) -> bool:
+        """Whether an answer, refined or not, depends on a parameter."""
+        return "feature_gate" not in name and super().takes_part(name)
 
     def refinement(
         self,
@@ -130,7 +131,7 @@ class FocalClick(Network):
         logits: Tensor,
         box: Tensor | Sequence[float],
     ) -> Refinement:
-        """Refine, and give all that training looks at; takes what refine takes."""
+        """Refine, and give all that training looks at; see :meth:`Network.refine`."""
         corners = torch.as_tensor(box, dtype=torch.float64).cpu()
         boxes = corners.reshape(len(image), -1)[:, -4:]
         numbers = torch.arange(len(image), dtype=torch.float64)[:, None]
@@ -175,10 +176,10 @@ class FocalClickHRNet(FocalClick, ClickedHRNet):
         """Give the stem (B,64,h/2,w/2)."""
         return (self.see(image),)
 
-    def reply(self, features: Features, prompt: Tensor) -> tuple[Tensor, Tensor]:
-        """Give logits and maps at a quarter of the prompt."""
+    def reply(self, features: Features, prompt: Tensor) -> Attempt:
+        """Answer at a quarter of the prompt's size."""
         answer = self.answer(features[0], prompt)
-        return answer.logits, answer.maps
+        return Attempt(answer.logits, answer.auxiliary, answer.maps)
 
 
 class FocalClickSegFormer(FocalClick, SegFormer):
@@ -192,6 +193,7 @@ class FocalClickSegFormer(FocalClick, SegFormer):
         """Give the maps of the first stage (B,C,h/4,w/4)."""
         return (self.first_stage(image),)
 
-    def reply(self, features: Features, prompt: Tensor) -> tuple[Tensor, Tensor]:
-        """Give logits and maps at a quarter of the prompt."""
-        return self.other_stages(features[0], prompt)
+    def reply(self, features: Features, prompt: Tensor) -> Attempt:
+        """Answer at a quarter of the prompt's size."""
+        logits, maps = self.other_stages(features[0], prompt)
+        return Attempt(logits, maps=maps)

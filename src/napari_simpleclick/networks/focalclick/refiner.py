@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_simpleclick.networks.attempt import Refinement
+
 WIDTH = 32
 """Channels throughout."""
-
-
-class Refinement(NamedTuple):
-    """What the refiner says about a focus crop.
-
-    Parameters
-    ----------
-    logits : Tensor
-        (B,1,h,w) of the object.
-    coarse : Tensor
-        (B,1,h,w), the segmentor's logits on the focus crop.
-    boundary : Tensor
-        (B,1,h,w) logits of lying near the outline, where detail replaces them.
-    """
-
-    logits: Tensor
-    coarse: Tensor
-    boundary: Tensor
 
 
 def align_boxes(

@@ -271,6 +271,10 @@ class SegFormer(Network):
         )
         self.feature_extractor = _Extractor(size)
 
+    def takes_part(self, name: str) -> bool:
+        """Whether the answer depends on a parameter."""
+        return not name.startswith("maps_transform.")
+
     def is_encoder(self, name: str) -> bool:
         """Whether a parameter belongs to what a pretrained encoder brings."""
         prefix = "feature_extractor.backbone."

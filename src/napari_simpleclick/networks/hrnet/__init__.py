@@ -1,5 +1,7 @@
 """HRNet with object-contextual representations, as RITM and FocalClick click on it."""
 
+from napari_simpleclick.networks.hrnet import imagenet
+from napari_simpleclick.networks.hrnet.backbone import resized
 from napari_simpleclick.networks.hrnet.clicked import (
     Answer,
     ClickedHRNet,
@@ -7,4 +9,4 @@ from napari_simpleclick.networks.hrnet.clicked import (
     size_of,
 )
 
-__all__ = ["Answer", "ClickedHRNet", "HRNetSize", "size_of"]
+__all__ = ["Answer", "ClickedHRNet", "HRNetSize", "imagenet", "resized", "size_of"]

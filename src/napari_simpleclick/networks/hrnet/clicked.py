@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from napari_simpleclick.networks.folding import with_folded_norms
 from napari_simpleclick.networks.hrnet.backbone import STEM, Backbone
 from napari_simpleclick.networks.hrnet.ocr import Distribute, object_vector
 from napari_simpleclick.networks.network import Network
@@ -127,9 +128,20 @@ class ClickedHRNet(Network):
         )
         self.feature_extractor = _Extractor(size)
 
+    def takes_part(self, name: str) -> bool:
+        """Whether the answer depends on a parameter; see :class:`.ObjectContext`."""
+        return re.search(r"\.f_(pixel|object)\.", name) is None
+
     def is_encoder(self, name: str) -> bool:
         """Whether a parameter belongs to what a pretrained encoder brings."""
         return re.match(rf"feature_extractor\.({ENCODER})", name) is not None
+
+    def for_inference(self) -> Network:
+        """Give a copy whose batch norms are merged into the convolutions before them.
+
+        Its state dict is another one and is not to be saved.
+        """
+        return with_folded_norms(self)
 
     def see(self, image: Tensor) -> Tensor:
         """Stem (B,64,H/2,W/2) of RGB (B,3,H,W) in [0, 1]."""

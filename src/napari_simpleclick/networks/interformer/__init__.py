@@ -15,6 +15,8 @@ from napari_simpleclick.networks.interformer.network import (
     InterFormerConfig,
 )
 from napari_simpleclick.networks.network import Family
+from napari_simpleclick.networks.simpleclick.mae import CHOICE, mae_start, mae_state
+from napari_simpleclick.networks.starting import put_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,6 +116,40 @@ INERT = (
 )
 """What the trainer may have put beside the tensors: its settings and numbers."""
 
+MAE_NAMES = (
+    ("blocks.", "layers."),
+    (".norm", ".ln"),
+    ("mlp.fc1", "ffn.layers.0.0"),
+    ("mlp.fc2", "ffn.layers.1"),
+    ("patch_embed.proj.", "patch_embed.projection."),
+)
+"""What is called otherwise in MAE's checkpoints, and here."""
+
+
+def load_mae(network: InterFormer, content: Any) -> None:
+    """Put an MAE encoder into a network's backbone, in place.
+
+    Positions are interpolated, bicubic; biases of relative positions and scales of
+    channels, which it lacks, stay as they are.
+    """
+    side = network.config.image_size[0] // PATCH
+    found = {}
+    for key, tensor in mae_state(content, (side, side)).items():
+        for name, own in MAE_NAMES:
+            key = key.replace(name, own)
+        found[key] = tensor
+    backbone = network.backbone
+    fresh = re.compile(r"fpn\.|.*(relative_position|gamma_)")
+    needed = [key for key in backbone.state_dict() if not fresh.match(key)]
+    put_tensors(backbone, needed, found, CHOICE)
+
+
 FAMILY = Family(
-    "InterFormer", SIZES, recognise, rename=rename, unused=UNUSED, inert=INERT
+    "InterFormer",
+    SIZES,
+    recognise,
+    rename=rename,
+    unused=UNUSED,
+    encoders={"mae": mae_start(load_mae)},
+    inert=INERT,
 )

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_simpleclick.networks.attempt import Attempt
 from napari_simpleclick.networks.disks import draw_disks
 from napari_simpleclick.networks.interformer.backbone import PATCH, Backbone
 from napari_simpleclick.networks.interformer.click_map import (
@@ -136,15 +137,36 @@ class InterFormer(Network):
 
     def scores(self, features: Features, prompt: EncodedPrompt) -> Tensor:
         """Give one logit for background and one for object, (B,2,H,W)."""
+        return self._scores(self.decode_head, self._levels(features, prompt), prompt)
+
+    def attempt(self, features: Features, prompt: EncodedPrompt) -> Attempt:
+        """Answer, also with the head that is there for training alone."""
+        levels = self._levels(features, prompt)
+        heads = (self.decode_head, self.auxiliary_head)
+        scores = [self._scores(head, levels, prompt) for head in heads]
+        logits, coarse = (each[:, 1:] - each[:, :1] for each in scores)
+        return Attempt(logits, coarse)
+
+    def _levels(self, features: Features, prompt: EncodedPrompt) -> list[Tensor]:
+        """Bring image maps and a prompt together."""
         codes, boxes = (prompt, None) if isinstance(prompt, Tensor) else prompt
-        size = codes.shape[1:]
-        codes = _padded(codes.long(), UNKNOWN)
         parts = boxes.tolist() if boxes is not None else None
-        logits = self.decode_head(self.neck(features, codes, parts))
-        logits = functional.interpolate(
-            logits, size=codes.shape[1:], mode="bilinear", align_corners=False
+        levels: list[Tensor] = self.neck(
+            features, _padded(codes.long(), UNKNOWN), parts
         )
-        return logits[..., : size[0], : size[1]]
+        return levels
+
+    @staticmethod
+    def _scores(head: nn.Module, levels: list[Tensor], prompt: EncodedPrompt) -> Tensor:
+        """Decode maps to two logits, (B,2,H,W), of what is not padding."""
+        codes = prompt if isinstance(prompt, Tensor) else prompt[0]
+        logits = functional.interpolate(
+            head(levels),
+            size=_padded(codes, UNKNOWN).shape[1:],
+            mode="bilinear",
+            align_corners=False,
+        )
+        return logits[..., : codes.shape[1], : codes.shape[2]]
 
     def encode_prompt(
         self, prompts: CropPrompts, memory: Any = None

@@ -11,8 +11,10 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.networks.mst.network import MST, MSTConfig
 from napari_simpleclick.networks.mst.score import Scoring
 from napari_simpleclick.networks.mst.tokens import PATCH
-from napari_simpleclick.networks.network import Family
+from napari_simpleclick.networks.network import EncoderStart, Family
 from napari_simpleclick.networks.simpleclick.checkpoint import INERT
+from napari_simpleclick.networks.simpleclick.mae import CHOICE, mae_start, mae_state
+from napari_simpleclick.networks.starting import put_tensors, state_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,4 +143,35 @@ def _variant(state: Mapping[str, Tensor], block: str) -> Scoring:
     raise UserError("its score blocks are those of no known variant")
 
 
-FAMILY = Family("MST", SIZES, recognise, unused=UNUSED, inert=INERT)
+def load_mae(network: MST, content: Any) -> None:
+    """Put an MAE encoder into a network's backbone, in place."""
+    backbone = network.backbone
+    needed = [k for k in backbone.state_dict() if network.is_encoder(f"backbone.{k}")]
+    put_tensors(backbone, needed, mae_state(content, network.config.grid), CHOICE)
+
+
+def load_simpleclick(network: MST, content: Any) -> None:
+    """Put all that SimpleClick's weights have in common with a network into it."""
+    needed = [
+        key
+        for key in network.state_dict()
+        if not key.startswith("backbone.") or network.is_encoder(key)
+    ]
+    put_tensors(network, needed, state_in(content), "SimpleClick's of the same ViT")
+
+
+FAMILY = Family(
+    "MST",
+    SIZES,
+    recognise,
+    unused=UNUSED,
+    encoders={
+        "mae": mae_start(load_mae),
+        "simpleclick": EncoderStart(
+            load_simpleclick,
+            origin="SimpleClick (github.com/uncbiag/SimpleClick)",
+            licence="MIT; begun with MAE's, CC BY-NC 4.0",
+        ),
+    },
+    inert=INERT,
+)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_simpleclick.networks.mst.score import (
-    MLP,
-    FuseAttention,
-    Score,
-    Scoring,
-    Selection,
-)
+from napari_simpleclick.networks.mst.score import MLP, FuseAttention, Score, Scoring
 from napari_simpleclick.networks.mst.tokens import PATCH, resized_kernel
 from napari_simpleclick.networks.simpleclick.vit import Block, PatchEmbed
+
+if TYPE_CHECKING:
+    from napari_simpleclick.networks.attempt import Selection
 
 
 class ScoreBlock(Block):

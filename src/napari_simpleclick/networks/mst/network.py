@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_simpleclick.networks.attempt import Attempt
 from napari_simpleclick.networks.mst.backbone import Backbone, ScoreBlock
-from napari_simpleclick.networks.mst.score import Scoring, Selection
 from napari_simpleclick.networks.mst.tokens import (
     LARGE,
     PATCH,
@@ -39,8 +39,12 @@ from napari_simpleclick.networks.simpleclick.vit import PatchEmbed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Scales = tuple[Selection, Selection]
-"""What a score block made of the small and of the large tokens."""
+    from napari_simpleclick.networks.mst.score import Scoring
+
+
+SLOTS = 24
+"""Of clicks of a sign at least, so that samples of a batch have as many; as published
+for training."""
 
 
 @dataclass(frozen=True)
@@ -195,12 +199,10 @@ class MST(Network):
         Tensor
             (B,1,H,W) logits; a sigmoid makes them probabilities.
         """
-        return self.answer(features, prompt)[0]
+        return self.attempt(features, prompt).logits
 
-    def answer(
-        self, features: Features, prompt: EncodedPrompt
-    ) -> tuple[Tensor, list[Scales]]:
-        """Answer as :meth:`decode` does, and tell what each score block selected."""
+    def attempt(self, features: Features, prompt: EncodedPrompt) -> Attempt:
+        """Answer, and tell which small and large tokens each score block selected."""
         maps, points = (prompt, None) if isinstance(prompt, Tensor) else prompt
         size = (maps.shape[2], maps.shape[3])
         if points is None:
@@ -218,7 +220,7 @@ class MST(Network):
         small, large = small + at_small, large + at_large
         base = base + self.patch_embed_coords(maps) + at_base
         grid = (size[0] // PATCH, size[1] // PATCH)
-        found: list[Scales] = []
+        found = []
         for block in self.backbone.blocks:
             if isinstance(block, ScoreBlock):
                 score = block.score
@@ -238,7 +240,7 @@ class MST(Network):
         logits = functional.interpolate(
             logits, size=size, mode="bilinear", align_corners=True
         )
-        return logits, found
+        return Attempt(logits, selections=tuple(found))
 
     def encode_prompt(
         self, prompts: CropPrompts, memory: Any = None
@@ -260,7 +262,7 @@ class MST(Network):
         )
         maps, _ = super().encode_prompt(inside)
         assert isinstance(maps, Tensor)
-        return (maps, inside.points()), None
+        return (maps, inside.points(SLOTS)), None
 
     def flip_prompt(self, prompt: EncodedPrompt) -> EncodedPrompt:
         """Mirror disks and places left to right."""

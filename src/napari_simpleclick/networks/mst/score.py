@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from napari_simpleclick.networks.attempt import Selection
 
 KEPT_SCORE = 0.65
 """Selected tokens whose score is above are kept,"""
@@ -59,30 +60,6 @@ class Scoring:
     fuse_mlp: bool
     gamma: float
     weighs: bool
-
-
-class Selection(NamedTuple):
-    """What a score block made of the tokens of one scale.
-
-    Parameters
-    ----------
-    scores : Tensor
-        (B,N) in [0, 1]; all 0 where nothing was clicked.
-    indices : Tensor
-        (B,k) int64 of the selected tokens, best first.
-    valid : Tensor
-        (B,k) bool, which of them were kept.
-    tokens : Tensor
-        (B,k,d) the selected tokens; zeros where they were dropped.
-    kernel : Tensor
-        (B,d) what the tokens were compared with.
-    """
-
-    scores: Tensor
-    indices: Tensor
-    valid: Tensor
-    tokens: Tensor
-    kernel: Tensor
 
 
 class CrossAttention(nn.Module):
@@ -211,7 +188,8 @@ class Score(nn.Module):
         if self.scoring.attended:
             weights = tokens @ tokens.transpose(1, 2) / width**0.5
             # a finite number, so that rows without any click stay numbers too
-            weights = weights.masked_fill(~clicked[:, None], -1e30)
+            least = torch.finfo(weights.dtype).min
+            weights = weights.masked_fill(~clicked[:, None], least)
             tokens = weights.softmax(2) @ tokens
         mean = (tokens * clicked[..., None]).sum(1) / count
         return functional.normalize(mean, dim=1) if self.scoring.attended else mean

@@ -6,10 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
-from torch.nn import functional
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.networks.hrnet import ClickedHRNet, HRNetSize, size_of
+from napari_simpleclick.networks.attempt import Attempt
+from napari_simpleclick.networks.hrnet import (
+    ClickedHRNet,
+    HRNetSize,
+    imagenet,
+    resized,
+    size_of,
+)
 from napari_simpleclick.networks.network import (
     EncodedPrompt,
     Family,
@@ -65,9 +71,14 @@ class RITM(ClickedHRNet):
     def decode(self, features: Features, prompt: EncodedPrompt) -> Tensor:
         """Give logits (B,1,H,W) of a stem and a prompt (B,3,H,W)."""
         assert isinstance(prompt, Tensor)
-        logits = self.answer(features[0], prompt).logits
-        return functional.interpolate(
-            logits, size=prompt.shape[2:], mode="bilinear", align_corners=True
+        return resized(self.answer(features[0], prompt).logits, prompt)
+
+    def attempt(self, features: Features, prompt: EncodedPrompt) -> Attempt:
+        """Answer, and give the coarse answer that context was gathered with."""
+        assert isinstance(prompt, Tensor)
+        answer = self.answer(features[0], prompt)
+        return Attempt(
+            resized(answer.logits, prompt), resized(answer.auxiliary, prompt)
         )
 
 
@@ -99,4 +110,4 @@ def recognise(
         raise UserError(f"it lacks {error}") from error
 
 
-FAMILY = Family("RITM", SIZES, recognise)
+FAMILY = Family("RITM", SIZES, recognise, encoders={"hrnet": imagenet.START})

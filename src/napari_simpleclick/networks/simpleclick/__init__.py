@@ -1,13 +1,13 @@
 """SimpleClick: a plain Vision Transformer behind clicks (Liu et al., ICCV 2023)."""
 
-from napari_simpleclick.networks.network import EncoderStart, Family
+from napari_simpleclick.networks.network import Family
 from napari_simpleclick.networks.simpleclick.checkpoint import (
     INERT,
-    MAE_ORIGIN,
     UNUSED,
     load_mae,
     recognise,
 )
+from napari_simpleclick.networks.simpleclick.mae import mae_start
 from napari_simpleclick.networks.simpleclick.network import (
     SimpleClick,
     SimpleClickConfig,
@@ -21,6 +21,6 @@ FAMILY = Family(
     SIZES,
     recognise,
     unused=UNUSED,
-    encoders={"mae": EncoderStart(load_mae, None, MAE_ORIGIN, "CC BY-NC 4.0")},
+    encoders={"mae": mae_start(load_mae)},
     inert=INERT,
 )

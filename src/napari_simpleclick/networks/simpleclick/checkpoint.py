@@ -7,9 +7,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.networks.simpleclick.mae import CHOICE, mae_state
 from napari_simpleclick.networks.simpleclick.network import SOURCES, SimpleClickConfig
 from napari_simpleclick.networks.simpleclick.sizes import SIZES
-from napari_simpleclick.networks.simpleclick.vit import resize_positions
+from napari_simpleclick.networks.starting import put_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +28,6 @@ PYRAMID = ("down_4.5", "down_8.2", "down_16.0", "down_32.2")
 LOSS = "isegm.model.modeling.transformer_helper.cross_entropy_loss"
 INERT = (f"{LOSS}.CrossEntropyLoss", f"{LOSS}.cross_entropy")
 """Objects pickled into official checkpoints beside the tensors."""
-
-MAE_ORIGIN = "He et al., Masked Autoencoders, github.com/facebookresearch/mae"
 
 HEADS = {config.width: config.heads for config in SIZES.values()}
 """Attention heads by width, which no tensor tells."""
@@ -113,20 +112,10 @@ def load_mae(network: SimpleClick, content: Any) -> None:
     UserError
         A part of a sentence, if it is not an MAE encoder of this size.
     """
-    state = content.get("model") if isinstance(content, dict) else None
-    if not isinstance(state, dict) or "pos_embed" not in state:
-        raise UserError("is not an MAE checkpoint: it has no encoder")
-    own = network.backbone.state_dict()
-    side = math.isqrt(state["pos_embed"].shape[1] - 1)
-    positions = resize_positions(
-        state["pos_embed"].float(), (side, side), network.config.grid
-    )
-    found = {**state, "pos_embed": positions}
-    needed = [key for key in own if not UNUSED.match(f"backbone.{key}")]
-    for key in needed:
-        if key not in found or found[key].shape != own[key].shape:
-            raise UserError(
-                f"does not fit this network: '{key}' is missing or of another size; "
-                "choose the MAE checkpoint of the same ViT"
-            )
-    network.backbone.load_state_dict({key: found[key] for key in needed}, strict=False)
+    needed = [
+        key
+        for key in network.backbone.state_dict()
+        if not UNUSED.match(f"backbone.{key}")
+    ]
+    found = mae_state(content, network.config.grid)
+    put_tensors(network.backbone, needed, found, CHOICE)
