@@ -60,10 +60,10 @@ def measure(
     objects = _objects(read, image or [])
     rows = (measurement.slice_rows if slices else measurement.object_rows)(objects)
     if csv is not None:
-        csv.write_text(measurement.to_csv(rows))
+        measurement.write_whole(csv, measurement.to_csv(rows))
         typer.echo(f"Wrote {len(rows)} rows to {csv}")
     if json is not None:
-        json.write_text(measurement.to_json(rows) + "\n")
+        measurement.write_whole(json, measurement.to_json(rows) + "\n")
         typer.echo(f"Wrote {len(rows)} rows to {json}")
     for path in _write_surfaces(surface, read) if surface is not None else ():
         typer.echo(f"Wrote {path}")
