@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 NAME = "diameters"
 WIDTH_PX = 1.5
 
+LIGHTER = 0.35
+"""Share of a colour that is left in its lines; the rest is white."""
+
 
 class DiameterLines(NamedTuple):
     """The longest diameter of an object, and the longest one across it.
@@ -53,5 +56,7 @@ def diameter_lines(session: Session, found: OnSlice) -> list[DiameterLines]:
 
 
 def _colour(session: Session, label: int) -> tuple[float, float, float, float]:
-    red, green, blue = bytes.fromhex(object_colour(session, label)[1:7])
-    return red / 255, green / 255, blue / 255, 1.0
+    """Lighten the colour of an object, to be seen on its mask."""
+    parts = bytes.fromhex(object_colour(session, label)[1:7])
+    red, green, blue = (1 - LIGHTER * (1 - part / 255) for part in parts)
+    return red, green, blue, 1.0
