@@ -32,8 +32,11 @@ from napari_simpleclick.evaluation.annotator import view_of
 from napari_simpleclick.images import Window
 from napari_simpleclick.propagation import Propagation, Slices
 
-ANNOTATED = (1, 3, 5)
-"""Slices that the robot annotates of an object that is seen along each axis."""
+ANNOTATED = {0: 1, 2: 5}
+"""Slices that the robot annotates of an object in a scan, by the axis they follow."""
+
+SECTIONS = 1, 3
+"""The same of every other mitochondrion."""
 
 CLICKS, TARGET = 10, 0.85
 """The robot leaves a slice after so many clicks, or at this IoU."""
@@ -63,7 +66,7 @@ def find_cases(root: Path) -> Iterator[Case]:
     for group, name, volume, truths in _scans(root):
         window = Window(*map(float, np.percentile(volume, [0.5, 99.5])))
         for part, truth in truths.items():
-            for axis, count in enumerate(ANNOTATED):
+            for axis, count in ANNOTATED.items():
                 stacks = (np.moveaxis(one, axis, 0) for one in (volume, truth))
                 image, mask = map(np.ascontiguousarray, stacks)
                 yield Case(group, f"{name} {part} {axis}", image, mask, count, window)
@@ -94,7 +97,7 @@ def _mitochondria(folder: Path) -> Iterator[Case]:
     objects, _ = ndimage.label(masks > 0)
     for label, box in enumerate(ndimage.find_objects(objects), start=1):
         if box[0].stop - box[0].start >= FEWEST_SECTIONS:
-            truth, count = objects == label, ANNOTATED[label % 2]
+            truth, count = objects == label, SECTIONS[label % 2]
             yield Case("ssTEM", f"mitochondrion {label}", sections, truth, count)
 
 
