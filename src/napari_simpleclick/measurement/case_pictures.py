@@ -12,7 +12,7 @@ from skimage.measure import find_contours
 from napari_simpleclick.measurement.surface import surface_mesh
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes as Plot
     from numpy.typing import NDArray
@@ -36,11 +36,11 @@ def draw_slice(
     plot: Plot,
     image: NDArray[np.generic] | None,
     labels: NDArray[np.integer],
-    chosen: ObjectMeasures,
+    objects: Sequence[ObjectMeasures],
     colours: Mapping[int, str],
     spacing: tuple[float, float],
 ) -> None:
-    """Draw the slice where an object is longest, with outlines and its diameters.
+    """Draw the slice where objects are longest, with outlines and their diameters.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ def draw_slice(
         (H, W), or (H, W, 3) colour; None draws on grey.
     labels : ndarray
         (H, W) of the same slice.
-    chosen : ObjectMeasures
-        The object.
+    objects : sequence of ObjectMeasures
+        Those whose diameters are drawn.
     colours : mapping
         Label to colour.
     spacing : tuple of float
@@ -70,9 +70,10 @@ def draw_slice(
         for line in find_contours(np.pad(labels == label, 1).astype(float), 0.5):
             colour = colours.get(label, "white")
             plot.plot(line[:, 1] - 1, line[:, 0] - 1, color=colour, linewidth=1.2)
-    diameters = chosen.longest.diameters
-    for (a, b), (c, d) in (diameters.longest_line, diameters.across_line):
-        plot.plot([b, d], [a, c], color="white", linewidth=0.8)
+    for one in objects:
+        diameters = one.longest.diameters
+        for (a, b), (c, d) in (diameters.longest_line, diameters.across_line):
+            plot.plot([b, d], [a, c], color="white", linewidth=0.8)
     plot.set_axis_off()
 
 

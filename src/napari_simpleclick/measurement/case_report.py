@@ -61,8 +61,9 @@ class Case:
         (D, H, W) or (H, W) integer.
     objects : sequence of ObjectMeasures
         At this time point.
-    image : ndarray or None
-        Of the mask's shape, or with a colour axis behind.
+    image : array_like or None
+        Of the mask's shape, or with a colour axis behind; only the slices that are
+        shown are read.
     spacing : tuple of float or None
         Size of a voxel along each axis, mm.
     affine : ndarray or None
@@ -76,7 +77,7 @@ class Case:
     title: str
     labels: NDArray[np.integer]
     objects: Sequence[ObjectMeasures]
-    image: NDArray[np.generic] | None = None
+    image: Any = None
     spacing: tuple[float, ...] | None = None
     affine: NDArray[np.float64] | None = None
     colours: Mapping[int, str] = field(default_factory=dict)
@@ -167,27 +168,34 @@ def _pictures(case: Case) -> list[tuple[str, Draw]]:
     colours = {k: COLOURS[(k - 1) % len(COLOURS)] for k in used} | dict(case.colours)
     found: list[tuple[str, Draw]] = []
     sizes = case.spacing or (1.0,) * labels.ndim
-    largest = sorted(case.objects, key=lambda one: -one.voxels)
-    for one in largest[:MOST_SLICES]:
-        index = one.longest.index if labels.ndim == 3 else ...
-        image = None if case.image is None else case.image[index]
-        seen = labels[index]
+    for index, shown in _shown(case).items():
         draw = partial(
             draw_slice,
-            image=image,
-            labels=seen,
-            chosen=one,
+            image=None if case.image is None else np.asarray(case.image[index]),
+            labels=labels[index],
+            objects=shown,
             colours=colours,
             spacing=(sizes[-2], sizes[-1]),
         )
-        where = f", slice {index}" if labels.ndim == 3 else ""
-        found.append((f"{one.name or f'Object {one.label}'}{where}", draw))
+        where = "" if index is ... else f", slice {index}"
+        names = [one.name or f"Object {one.label}" for one in shown]
+        found.append((", ".join(names) + where, draw))
     if labels.ndim == 3:
         affine = case.affine
         if affine is None:  # columns to the right, rows and slices downwards
             affine = UNSEEN @ np.eye(4)[[2, 1, 0, 3]] @ np.diag([*sizes, 1.0])
         draw = partial(draw_surfaces, labels=labels, colours=colours, affine=affine)
         found.append(("Surfaces", draw))
+    return found
+
+
+def _shown(case: Case) -> dict[Any, list[ObjectMeasures]]:
+    """Choose slices: those where the largest objects are longest, in their order."""
+    found: dict[Any, list[ObjectMeasures]] = {}
+    for one in sorted(case.objects, key=lambda one: -one.voxels):
+        index = one.longest.index if case.labels.ndim == 3 else ...
+        if index in found or len(found) < MOST_SLICES:
+            found.setdefault(index, []).append(one)
     return found
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.measurement.axes import Box
     from napari_simpleclick.workflow.canvas import Canvas
     from napari_simpleclick.workflow.executor import Executor
+    from napari_simpleclick.workflow.session_file import SessionImage
 
 Found = dict[int, tuple[ObjectMeasures, ...]]
 """Label to its measures at every time point that it is there."""
@@ -50,8 +51,12 @@ class Task:
         Objects to be measured.
     changes : tuple of MaskChange
         The objects in them are to be measured as well.
+    about : SessionImage
+        What is known of the image.
+    channel_axis : int or None
+        Its axis of channels.
     pictures : dict
-        Name to an image and what to index it with at a time point and in a box.
+        Name to an image, and which of its channels.
     """
 
     canvas: Canvas
@@ -60,7 +65,9 @@ class Task:
     affine: NDArray[np.float64] | None
     boxes: Mapping[int, Box]
     outdated: frozenset[int]
-    changes: tuple[MaskChange, ...] = ()
+    changes: tuple[MaskChange, ...]
+    about: SessionImage
+    channel_axis: int | None
     pictures: Mapping[str, tuple[Any, int | None]] = field(default_factory=dict)
 
     def measure(self) -> tuple[Task, Found]:
@@ -94,8 +101,8 @@ class Task:
 
     def _picture(self, name: str, where: tuple[Any, ...]) -> NDArray[Any]:
         source, channel = self.pictures[name]
-        axis = self.canvas.options.channel_axis
-        if axis is not None:
+        if self.channel_axis is not None:
+            axis = self.channel_axis
             where = (*where[:axis], channel, *where[axis + 1 :])
         return np.asarray(source[where])
 
@@ -248,6 +255,8 @@ class Measures:
             boxes,
             frozenset(self._outdated),
             tuple(self._changes),
+            canvas.about_image(),
+            canvas.options.channel_axis,
             _pictures(canvas),
         )
 

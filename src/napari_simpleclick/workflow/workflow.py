@@ -11,6 +11,7 @@ from psygnal import Signal
 from napari_simpleclick.annotation import ObjectStack
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.workflow.autosave import Autosave
+from napari_simpleclick.workflow.case_reporter import CaseReporter
 from napari_simpleclick.workflow.encode_ahead import EncodeAhead
 from napari_simpleclick.workflow.explain import explain
 from napari_simpleclick.workflow.mask_array import free_label
@@ -73,7 +74,7 @@ class Workflow:
         Whether nothing can be drawn, as in a study.
     models, queue, autosave, propagator, review, retouch, similar, encode_ahead,
     encode_all, teaching, object_actions, object_list, masks, measures,
-    surfaces, diameters
+    surfaces, diameters, reporter
         The parts.
     """
 
@@ -117,6 +118,7 @@ class Workflow:
         self.measures = Measures(executor)
         self.surfaces = SurfaceMaker(self.measures, executor)
         self.diameters = ShownDiameters(executor)
+        self.reporter = CaseReporter(self.measures, self.models, executor)
         self.autosave.restored.connect(self.teaching.on_restored)
         self._sizes = ObjectSizes(self.queue)
         self._followers = (
@@ -136,11 +138,11 @@ class Workflow:
         self.models.exchanged.connect(self._on_model)
         self.models.failed.connect(self._on_model_error)
         complaining = (self.queue, self.autosave, self.propagator, self.similar)
-        others = (self.encode_all, self.teaching, self.masks, self.surfaces)
-        for part in (*complaining, *others):
+        makers = (self.surfaces, self.reporter)
+        for part in (*complaining, self.encode_all, self.teaching, self.masks, *makers):
             part.failed.connect(self.complain)
         lists = (self.object_actions, self.object_list)
-        for teller in (self.review, self.similar, self.masks, self.surfaces, *lists):
+        for teller in (self.review, self.similar, self.masks, *makers, *lists):
             teller.status.connect(self.status.emit)
         self.object_actions.changed.connect(self.propagator.look_again)
         self.masks.taken.connect(self.propagator.look_again)

@@ -27,6 +27,7 @@ from napari_simpleclick.measurement import (
     to_tsv,
     write_whole,
 )
+from napari_simpleclick.plugin.layers.colours import object_colour
 from napari_simpleclick.plugin.layers.diameter_lines import (
     NAME,
     WIDTH_PX,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.plugin.controller import Controller
 
 EMPTY = "No object has a mask yet; click on one."
+REPORTS = (".html", ".pdf")
 TABLES = {".csv": to_csv, ".json": to_json}
 """Kinds of files for tables, and how each is written."""
 
@@ -76,6 +78,7 @@ class MeasuresSection(LiveSection):
         self.diameters = QCheckBox("Diameters")
         self.surfaces = QPushButton("Show in 3-D")
         self.save_surfaces = QPushButton("Save surface…")
+        self.report = QPushButton("Report…")
         self._axes: tuple[Any, ...] = ()
         self._lay_out()
         self._connect()
@@ -92,6 +95,8 @@ class MeasuresSection(LiveSection):
             "a mask has changed",
             self.save_surfaces: "Write the surfaces as STL, PLY or OBJ, in mm of the "
             "scanner where the image has them",
+            self.report: "Write one page about this image, as HTML or PDF: slices, "
+            "surfaces, measures, and where they come from",
             self.time: "The axis along which the same objects are measured again",
         }
         for widget, tip in tips.items():
@@ -106,7 +111,7 @@ class MeasuresSection(LiveSection):
         self.inside.addWidget(self.note)
         self.inside.addWidget(self.plot)
         self.row(self.copy, self.save)
-        self.inside.addWidget(self.diameters)
+        self.row(self.diameters, self.report)
         self.row(self.surfaces, self.save_surfaces)
 
     def _connect(self) -> None:
@@ -117,6 +122,7 @@ class MeasuresSection(LiveSection):
         self.diameters.toggled.connect(flow.diameters.watch)
         self.surfaces.clicked.connect(lambda: flow.surfaces.show())
         self.save_surfaces.clicked.connect(lambda: flow.attempt(self._save_surfaces))
+        self.report.clicked.connect(lambda: flow.attempt(self._report))
         self.time.activated.connect(self._on_time)
         self.plot.chosen.connect(self.table.go_to)
         self.measures.changed.connect(self.later)
@@ -239,6 +245,14 @@ class MeasuresSection(LiveSection):
         if there and there != [path] and not self._may_replace(there):
             return
         self.workflow.surfaces.save(path)
+
+    def _report(self) -> None:
+        canvas, path = self.controller.canvas, self._ask("Report", "report", REPORTS)
+        if canvas is not None and path is not None:
+            session = canvas.session
+            labels = session.objects.labels()
+            colours = {label: object_colour(session, label) for label in labels}
+            self.workflow.reporter.save(path, colours)
 
     def _ask(self, title: str, what: str, kinds: tuple[str, ...]) -> Path | None:
         """Ask for a file; None if the person wants none."""
