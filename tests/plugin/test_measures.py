@@ -237,6 +237,14 @@ def test_a_stack_is_a_series_when_the_person_says_so(opened):
     assert section.plot.isVisible()
 
 
+def test_a_report_is_written(opened, tmp_path, monkeypatch):
+    hand = opened(**MM)
+    say_file(monkeypatch, tmp_path / "case", "PDF (*.pdf)")
+    hand.press(hand.section.report)
+    assert hand.panel.status.text() == f"Saved '{tmp_path / 'case.pdf'}'."
+    assert (tmp_path / "case.pdf").read_bytes().startswith(b"%PDF")
+
+
 def test_it_works_in_threads(opened, threads):
     hand = opened(**MM)
     hand.qtbot.waitUntil(lambda: hand.section.table.rowCount() == 2)

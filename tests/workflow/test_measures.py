@@ -11,6 +11,7 @@ import trimesh
 from napari_simpleclick.annotation import ObjectStyle
 from napari_simpleclick.images.source import SOURCE_KEY, Source
 from napari_simpleclick.images.viewer_images import open_layers
+from napari_simpleclick.measurement import Sureness, volume_margin
 from tests.executors import HeldExecutor
 
 FIRST, SECOND = (12, 30, 30), (12, 60, 90)
@@ -94,7 +95,7 @@ def volumes_of(person):
 
 
 def test_only_what_has_changed_is_measured_again(watched, monkeypatch):
-    from napari_simpleclick.workflow import measures
+    from napari_simpleclick.workflow import measuring_task as measures
 
     person, measured = watched(), []
     two_objects(person)
@@ -198,7 +199,7 @@ def test_a_scan_is_measured_where_the_patient_is(watched, tmp_path):
     placed = affine @ (6.5, 9.5, 5, 1)
     np.testing.assert_allclose(mesh.center_mass, placed[:3], atol=0.05)
     whole = abs(np.linalg.det(affine[:3, :3])) * 300
-    assert mesh.volume == pytest.approx(whole, rel=0.05)
+    assert mesh.volume == pytest.approx(whole, rel=0.1)  # its corners are rounded
 
 
 # -- time ----------------------------------------------------------------------------
@@ -314,3 +315,89 @@ def test_a_source_without_a_place_is_measured_all_the_same(watched, balls):
     person = watched(metadata={SOURCE_KEY: source})
     person.click(*FIRST)
     assert person.measures.objects()[0].place is None
+
+
+# -- how sure ----------------------------------------------------------------------
+
+
+def propagated(watched):
+    """A ball that was clicked on in the middle and carried through the volume."""
+    person = watched()
+    person.click(*FIRST)
+    person.workflow.propagator.least_confidence = 0.0
+    person.workflow.propagate()
+    return person
+
+
+def margins(person):
+    return [one.margin for one in person.measures.objects()]
+
+
+def test_an_object_has_a_range_once_its_ends_are_known(watched):
+    person = propagated(watched)
+    (found,) = person.measures.objects()
+    assert len(found.slices) > 5
+    assert found.margin is None
+    slices = [one.index for one in found.slices]
+    for beyond in (slices[0] - 1, slices[-1] + 1):
+        person.go(beyond)
+        person.workflow.end_here()
+    (margin,) = margins(person)
+    assert 0 < margin < found.volume
+    person.workflow.undo()
+    assert margins(person) == [None]
+
+
+def test_accepted_slices_are_surer(watched):
+    person = propagated(watched)
+    slices = [one.index for one in person.measures.objects()[0].slices]
+    for place in (slices[0], slices[-1]):
+        person.go(place)
+        person.workflow.accept()
+    (before,) = margins(person)
+    for place in slices[1:-1]:
+        person.go(place)
+        person.workflow.accept()
+    (after,) = margins(person)
+    assert after < before
+    assert not person.troubles
+
+
+def test_an_object_that_was_only_clicked_on_has_a_range(watched):
+    person = watched()
+    person.click(*FIRST)
+    (found,) = person.measures.objects()
+    assert found.margin == pytest.approx(volume_margin(person.mask > 0, Sureness()))
+
+
+# -- a report ------------------------------------------------------------------------
+
+
+def test_a_report_says_where_all_comes_from(watched, tmp_path):
+    person = watched(**MM)
+    two_objects(person)
+    target = tmp_path / "case.html"
+    person.workflow.reporter.save(target, {1: "#ff0000", 2: "#00ff00"})
+    assert person.said[-1] == f"Saved '{target}'."
+    page = target.read_text("utf-8")
+    assert "Object 1" in page and "Object 2" in page
+    assert "simpleclick-xtiny, SHA-256 " in page
+    assert "SHA-256 of its labels" in page
+    assert "24 x 100 x 120 voxels of 3 x 0.5 x 0.5 mm" in page
+
+
+def test_a_report_is_about_the_time_point_in_view(watched, growing, tmp_path):
+    person = watched(growing * 100, axis_labels=("t", "z", "y", "x"))
+    person.canvas.mask.data = growing
+    person.viewer.dims.set_current_step(0, 2)
+    person.workflow.reporter.save(tmp_path / "case.html", {})
+    page = (tmp_path / "case.html").read_text("utf-8")
+    assert ", time 2</h1>" in page
+    assert "Object 2" in page
+
+
+def test_an_empty_image_has_no_report(watched, tmp_path):
+    person = watched()
+    person.workflow.reporter.save(tmp_path / "case.html", {})
+    assert "nothing to report" in person.troubles[-1][0]
+    assert not list(tmp_path.glob("case*"))

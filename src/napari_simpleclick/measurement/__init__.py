@@ -19,7 +19,12 @@ from napari_simpleclick.measurement.objects import (
     SliceMeasures,
 )
 from napari_simpleclick.measurement.over_time import measure_over_time
-from napari_simpleclick.measurement.shown import digits, shown_table, unit_for
+from napari_simpleclick.measurement.shown import (
+    PLUS_MINUS,
+    digits,
+    shown_table,
+    unit_for,
+)
 from napari_simpleclick.measurement.surface import Mesh, surface_area, surface_mesh
 from napari_simpleclick.measurement.table import (
     object_rows,
@@ -28,16 +33,19 @@ from napari_simpleclick.measurement.table import (
     to_json,
     to_tsv,
 )
+from napari_simpleclick.measurement.volume_range import Sureness, volume_margin
 from napari_simpleclick.measurement.whole_files import write_whole
 
 __all__ = [
     "MESHES",
+    "PLUS_MINUS",
     "Axes",
     "Diameters",
     "Intensities",
     "Mesh",
     "ObjectMeasures",
     "SliceMeasures",
+    "Sureness",
     "digits",
     "feret_diameter",
     "find_axes",
@@ -54,6 +62,7 @@ __all__ = [
     "to_json",
     "to_tsv",
     "unit_for",
+    "volume_margin",
     "write_mesh",
     "write_meshes",
     "write_whole",

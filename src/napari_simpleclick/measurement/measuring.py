@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from napari_simpleclick.measurement.objects import (
     SliceMeasures,
 )
 from napari_simpleclick.measurement.surface import surface_area
+from napari_simpleclick.measurement.volume_range import Sureness, volume_margin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +36,7 @@ def measure(
     names: Mapping[int, str] | None = None,
     corner: tuple[int, ...] | None = None,
     surface: bool = True,
+    sureness: Mapping[int, Sureness] | None = None,
 ) -> list[ObjectMeasures]:
     """Measure every object of a mask.
 
@@ -57,6 +60,9 @@ def measure(
         and slices are those of the whole.
     surface : bool
         Whether to measure surfaces, which needs SimpleITK.
+    sureness : mapping of int to Sureness, optional
+        How the slices of each object were made; by default a person has drawn or
+        accepted them all.
 
     Returns
     -------
@@ -102,7 +108,9 @@ def measure(
             start = tuple(a + b for a, b in zip(start, corner, strict=True))
         inside = {name: image[box][mask] for name, image in pictures.items()}
         name = (names or {}).get(number, "")
-        found.append(_measure(number, name, mask, start, frame, inside))
+        one = _measure(number, name, mask, start, frame, inside)
+        made = (sureness or {}).get(number, Sureness())
+        found.append(replace(one, margin=_margin(mask, made, start, frame)))
     return found
 
 
@@ -143,6 +151,14 @@ def _measure(
         intensities={name: _intensities(values) for name, values in inside.items()},
         slices=tuple(_slices(mask, corner, spacing, frame.axis)),
     )
+
+
+def _margin(
+    mask: NDArray[np.bool_], made: Sureness, corner: tuple[int, ...], frame: _Frame
+) -> float | None:
+    """Tell by how much volume, or area, may differ."""
+    voxels = volume_margin(mask, made, corner[made.axis] if mask.ndim == 3 else 0)
+    return None if voxels is None else voxels * float(np.prod(frame.spacing))
 
 
 def _slices(

@@ -86,6 +86,10 @@ class ObjectMeasures:
         Of every slice that it is on, ascending.
     time : int or None
         Number of the time point; None where there is none.
+    margin : float or None
+        The true volume, or area in 2-D, lies within this of the measured one nine
+        times out of ten, see :func:`napari_simpleclick.measurement.volume_margin`; in
+        its unit, None where it is not known where the object ends.
     """
 
     label: int
@@ -101,6 +105,7 @@ class ObjectMeasures:
     intensities: Mapping[str, Intensities] = field(default_factory=dict)
     slices: tuple[SliceMeasures, ...] = ()
     time: int | None = None
+    margin: float | None = None
 
     @property
     def volume_ml(self) -> float | None:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.measurement.objects import ObjectMeasures
 
-Value = float | None
+PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
+"""Title of the column of ranges."""
 
 SMALL_MM = 0.5
 """Objects below this are measured in µm, and below a thousandth of it in nm."""
@@ -110,11 +111,15 @@ def _sizes(
     length, area = unit.factor, unit.factor**2
     columns: dict[str, Callable[[ObjectMeasures], str]] = {}
     if any(one.volume is not None for one in objects):
-        columns[f"Volume ({unit.volume})"] = lambda one: digits(
-            None if one.volume is None else one.volume * unit.volume_factor
-        )
+        size, factor = f"Volume ({unit.volume})", unit.volume_factor
     else:
-        columns[f"Area ({unit.area})"] = lambda one: digits(one.slices[0].area * area)
+        size, factor = f"Area ({unit.area})", area
+    columns[size] = lambda one: digits(
+        (one.slices[0].area if one.volume is None else one.volume) * factor
+    )
+    columns[PLUS_MINUS] = lambda one: digits(
+        None if one.margin is None else one.margin * factor, 2
+    )
     columns |= {
         f"Longest ({unit.length})": lambda one: digits(
             one.longest.diameters.longest * length

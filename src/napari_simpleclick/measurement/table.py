@@ -42,11 +42,13 @@ def _object_row(one: ObjectMeasures) -> Row:
         "slices": len(one.slices),
     }
     if one.volume_ml is not None:
-        row["volume_ml"] = one.volume_ml
+        row |= _with_range("volume_ml", one.volume_ml, one.margin, 1e-3)
+    elif one.volume is not None:
+        row |= _with_range("volume_px3", one.volume, one.margin)
     if one.surface is not None:
         row[f"surface_{unit}2"] = one.surface
     if one.volume is None:
-        row[f"area_{unit}2"] = one.slices[0].area
+        row |= _with_range(f"area_{unit}2", one.slices[0].area, one.margin)
     row |= {
         f"longest_diameter_{unit}": largest.diameters.longest,
         f"perpendicular_{unit}": largest.diameters.across,
@@ -73,6 +75,16 @@ def _object_row(one: ObjectMeasures) -> Row:
             for at, value in zip(PERCENTILES, inside.percentiles, strict=True)
         }
     return row
+
+
+def _with_range(
+    name: str, value: float, margin: float | None, factor: float = 1.0
+) -> Row:
+    """Give a size, and between which the true one lies nine times out of ten."""
+    if margin is None:
+        return {name: value, f"{name}_low": None, f"{name}_high": None}
+    low, high = max(0.0, value - factor * margin), value + factor * margin
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def _who(one: ObjectMeasures) -> Row:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.measurement import Axes, ObjectMeasures
     from napari_simpleclick.workflow.executor import Executor
-    from napari_simpleclick.workflow.measures import Measures, Task
+    from napari_simpleclick.workflow.measures import Measures
+    from napari_simpleclick.workflow.measuring_task import Task
     from napari_simpleclick.workflow.model_loader import ModelLoader
 
 

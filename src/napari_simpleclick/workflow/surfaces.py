@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.workflow.canvas import Canvas
     from napari_simpleclick.workflow.executor import Executor
-    from napari_simpleclick.workflow.measures import Measures, Task
+    from napari_simpleclick.workflow.measures import Measures
+    from napari_simpleclick.workflow.measuring_task import Task
 
 TITLE = "Surfaces"
 FLAT = "A slice has no surface; open a volume."

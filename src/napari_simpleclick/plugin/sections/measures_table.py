@@ -11,13 +11,19 @@ from qtpy.QtWidgets import QAbstractItemView, QTableWidget, QTableWidgetItem
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images import Plane
-from napari_simpleclick.measurement import shown_table
+from napari_simpleclick.measurement import PLUS_MINUS, shown_table
 from napari_simpleclick.plugin.layers.colours import object_colour
 
 if TYPE_CHECKING:
     from napari_simpleclick.measurement import ObjectMeasures
     from napari_simpleclick.plugin.controller import Controller
     from napari_simpleclick.plugin.layers.canvas import LayerCanvas
+
+RANGE = (
+    "The true size lies within this of the measured one, nine times out of ten. There "
+    "is none while nobody has said where a propagated object ends: press End here on "
+    "the first slice beyond it, or accept its first and last slice."
+)
 
 MOST_ROWS = 8
 """That are shown at once; more scroll."""
@@ -67,6 +73,9 @@ class MeasuresTable(QTableWidget):  # type: ignore[misc]
         table = shown_table(self._objects)
         self.setColumnCount(len(table.titles))
         self.setHorizontalHeaderLabels(table.titles)
+        for column, title in enumerate(table.titles):
+            if title == PLUS_MINUS:
+                self.horizontalHeaderItem(column).setToolTip(RANGE)
         self.setRowCount(len(table.rows))
         for row, texts in enumerate(table.rows):
             for column, text in enumerate(texts):
