@@ -16,7 +16,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,14 @@ CLICKS, TARGET = 10, 0.85
 FEWEST_SECTIONS = 3
 """Mitochondria that are seen on fewer sections are left out."""
 
-BETWEEN = 0.25, 0.75
-"""Thresholds between which the border is."""
+SHARE = 0.95
+"""Of the objects that it is fitted to; nine of ten of others are to be left."""
+
+RATIOS = (0.0, 0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
+"""Weights of doubt against the border that are tried."""
+
+SPLITS = 100
+"""Into halves, to see how often the range holds where it was not fitted."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,7 @@ def _scans(root: Path) -> Iterator[tuple[str, str, NDArray, dict[str, NDArray]]]
     volume = _nifti(folder / "image.nii.gz").astype(np.float32)
     yield "knee_bones_volume", "knee", volume, bones
 
+
 def _nifti(path: Path) -> NDArray:
     return np.asanyarray(nibabel.load(path).dataobj)
 
@@ -178,11 +185,106 @@ def _row(
         "confidence": confidence,
         "area": int(mask.sum()),
         "edges": int(edges),
-        "expected": float(chance.sum()),
-        "variance": float((chance * (1 - chance)).sum()),
-        "between": [int((chance > at).sum()) for at in BETWEEN],
+        "between": [int((chance > at).sum()) for at in (0.25, 0.75)],
         "true": int((truth > 0).sum()),
     }
+
+
+# -- the fit -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Errors:
+    """What the range of each object is made of, and how wrong its volume is, voxels.
+
+    On every slice, the border counts by the root of its length times the area. Slices
+    beyond the end of the object are left out, as if a person had said where it ends.
+    """
+
+    group: NDArray[np.str_]
+    volume: NDArray[np.float64]
+    wrong: NDArray[np.float64]
+    border: NDArray[np.float64]
+    doubt: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, rows: list[dict[str, Any]]) -> Errors:
+        """Sum up what the robot's masks were like."""
+        table = []
+        for row in rows:
+            made = [s for s in row["slices"] if s["true"] or s["confidence"] is None]
+            area = np.array([one["area"] for one in made], float)
+            length = np.array([one["edges"] for one in made]) * np.pi / 4
+            sure = [one["confidence"] for one in made]
+            lacking = np.array([0 if one is None else 1 - one for one in sure])
+            wrong = abs(row["true"] - area.sum())
+            border = np.sqrt(length * area).sum()
+            table.append((area.sum(), wrong, border, (area * lacking).sum()))
+        groups = np.array([row["group"] for row in rows])
+        return cls(groups, *np.array(table).T)
+
+    def part(self, chosen: NDArray[np.bool_]) -> Errors:
+        """Give those of some objects."""
+        return Errors(*(getattr(self, one.name)[chosen] for one in fields(self)))
+
+    def margin(self, constants: tuple[float, float]) -> NDArray[np.float64]:
+        """Give half of each range."""
+        return constants[0] * self.border + constants[1] * self.doubt
+
+    def holds(self, constants: tuple[float, float]) -> NDArray[np.bool_]:
+        """Tell which ranges hold the true volume."""
+        return self.wrong <= self.margin(constants)
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Let every set weigh the same, however many objects it has."""
+        return np.array([1 / np.sum(self.group == one) for one in self.group])
+
+
+def fit(errors: Errors) -> tuple[float, float]:
+    """Find the narrowest ranges that hold for ``SHARE`` of the objects."""
+    weights, found = errors.weights, []
+    for ratio in RATIOS:
+        unit = errors.margin((1.0, ratio))
+        needed = errors.wrong / unit
+        order = np.argsort(needed)
+        share = np.cumsum(weights[order]) / weights.sum()
+        scale = needed[order][min(np.searchsorted(share, SHARE), len(order) - 1)]
+        width = np.average(scale * unit / errors.volume, weights=weights)
+        found.append((width, scale, ratio * scale))
+    return min(found)[1:]
+
+
+def report(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Tell the constants, and how often ranges hold where they were not fitted."""
+    errors = Errors.of(rows)
+    border, doubt = fit(errors)
+    yield f"BORDER = {border:.2f}, DOUBT = {doubt:.2f}"
+    groups = sorted(set(errors.group))
+    for group in groups:
+        own = errors.group == group
+        here, left_out = errors.part(own), fit(errors.part(~own))
+        width = np.median(here.margin((border, doubt)) / here.volume)
+        yield (
+            f"{group}: {own.sum()} objects, plus or minus {width:.0%} (median), holds "
+            f"for {here.holds((border, doubt)).sum()}, fitted to the other sets for "
+            f"{here.holds(left_out).sum()}"
+        )
+    rates = []
+    for seed in range(SPLITS):
+        rng = np.random.default_rng(seed)
+        half = np.zeros(len(errors.group), bool)
+        for group in groups:
+            own = rng.permutation(np.flatnonzero(errors.group == group))
+            half[own[: (len(own) + 1) // 2]] = True
+        rest = errors.part(~half)
+        held = rest.holds(fit(errors.part(half)))
+        rates.append((held.mean(), np.average(held, weights=rest.weights)))
+    every, each = np.mean(rates, axis=0)
+    yield (
+        f"Fitted to one half, it holds for {every:.1%} of the other ({each:.1%} with "
+        f"all sets weighing the same; mean of {SPLITS} splits)."
+    )
 
 
 def main() -> None:
@@ -202,6 +304,8 @@ def main() -> None:
                 rows.write(json.dumps(segment(predictor, case)) + "\n")
                 rows.flush()
                 print(f"{time.perf_counter() - began:6.1f} s", case.group, case.name)
+    lines = options.rows.read_text().splitlines()
+    print(*report([json.loads(line) for line in lines]), sep="\n")
 
 
 if __name__ == "__main__":

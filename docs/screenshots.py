@@ -109,6 +109,11 @@ class Studio:
         self.until(lambda: run.run is None)
         self.shoot("through")
         panel.sections["propagation"].collapse()
+        measures = panel.sections["measures"]
+        measures.expand()
+        self.until(lambda: measures.table.rowCount() == 2)
+        self.shoot("measures")
+        measures.collapse()
         panel.workflow.complain(
             UserError("'scan.nii.gz' ends too early; copy it again.")
         )
