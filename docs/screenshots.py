@@ -20,6 +20,7 @@ from qtpy.QtTest import QTest
 
 from napari_simpleclick.annotation import ObjectStyle
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.plugin.scroll import Scroll
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,6 +113,9 @@ class Studio:
         measures = panel.sections["measures"]
         measures.expand()
         self.until(lambda: measures.table.rowCount() == 2)
+        bar = panel.findChild(Scroll).verticalScrollBar()
+        self.until(lambda: bar.maximum() > 0)
+        bar.setValue(bar.maximum())
         self.shoot("measures")
         measures.collapse()
         panel.workflow.complain(
