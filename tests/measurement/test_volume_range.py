@@ -83,5 +83,6 @@ def test_tables_have_the_range_in_the_unit_of_the_size():
 def test_nothing_is_smaller_than_nothing():
     labels = np.zeros((9, 9), int)
     labels[4, 4] = 1
-    (row,) = object_rows(measure(labels))
+    guessed = {1: Sureness(0, {0: 0.0})}
+    (row,) = object_rows(measure(labels, sureness=guessed))
     assert row["area_px2_low"] == 0
