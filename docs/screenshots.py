@@ -20,6 +20,7 @@ from qtpy.QtTest import QTest
 
 from napari_simpleclick.annotation import ObjectStyle
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.plugin.scroll import Scroll
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,6 +110,14 @@ class Studio:
         self.until(lambda: run.run is None)
         self.shoot("through")
         panel.sections["propagation"].collapse()
+        measures = panel.sections["measures"]
+        measures.expand()
+        self.until(lambda: measures.table.rowCount() == 2)
+        bar = panel.findChild(Scroll).verticalScrollBar()
+        self.until(lambda: bar.maximum() > 0)
+        bar.setValue(bar.maximum())
+        self.shoot("measures")
+        measures.collapse()
         panel.workflow.complain(
             UserError("'scan.nii.gz' ends too early; copy it again.")
         )

@@ -1,5 +1,7 @@
 import csv
+import errno
 import json
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -82,3 +84,57 @@ def test_surfaces_lie_in_the_scanner(case):
     corners = np.array([(3.5, 4.5, 2.5), (9.5, 14.5, 7.5)])
     placed = corners @ affine[:3, :3].T + affine[:3, 3]
     np.testing.assert_allclose(found.bounds, np.sort(placed, axis=0), atol=0.3)
+
+
+def test_a_series_has_a_row_for_every_time_point(tmp_path):
+    series = np.zeros((12, 14, 6, 3), np.uint8)
+    for time in range(3):
+        series[2 : 5 + time, 3:9, 1:4, time] = 1
+    image = nibabel.Nifti1Image(series, np.diag([2.0, 2.0, 3.0, 1.0]))
+    nibabel.save(image, tmp_path / "mask.nii.gz")
+    nibabel.save(
+        nibabel.Nifti1Image((series * 9).astype(np.int16), image.affine),
+        tmp_path / "t1.nii.gz",
+    )
+    out = tmp_path / "out.csv"
+    picture = tmp_path / "t1.nii.gz"
+    done = run(tmp_path / "mask.nii.gz", "--image", picture, "--csv", out)
+    assert done.exit_code == 0, done.output
+    rows = list(csv.DictReader(out.open()))
+    assert [row["time"] for row in rows] == ["0", "1", "2"]
+    volumes = [float(row["volume_ml"]) for row in rows]
+    assert volumes == pytest.approx([(3 + t) * 18 * 12 / 1000 for t in range(3)])
+    assert {row["t1_mean"] for row in rows} == {"9"}
+    done = run(tmp_path / "mask.nii.gz", "--surface", tmp_path / "object.stl")
+    assert "give the mask of a volume" in done.stderr
+
+
+def test_pages_are_time_points_where_that_is_said(tmp_path):
+    mask = np.zeros((4, 20, 30), np.uint8)
+    mask[:, 3:9, 3:9] = 1
+    tifffile.imwrite(tmp_path / "mask.tif", mask, photometric="minisblack")
+    out = tmp_path / "out.json"
+    done = run(tmp_path / "mask.tif", "--time-axis", "0", "--json", out)
+    assert done.exit_code == 0, done.output
+    rows = json.loads(out.read_text())
+    assert [(row["time"], row["area_px2"]) for row in rows] == [
+        (time, 36) for time in range(4)
+    ]
+    done = run(tmp_path / "mask.tif", "--time-axis", "5")
+    assert "Axis 5 cannot be time" in done.stderr
+
+
+def test_a_full_disk_leaves_the_old_table(case, monkeypatch):
+    folder, _ = case
+    out = folder / "out.csv"
+    out.write_text("old")
+
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    done = run(folder / "mask.nii.gz", "--csv", out)
+    assert done.exit_code == 2
+    assert "No space left on device" in done.stderr
+    assert out.read_text() == "old"
+    assert not list(folder.glob(".*out*"))

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import SimpleITK
 import trimesh
+from scipy.spatial.transform import Rotation
+from skimage.measure import regionprops
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.measurement import (
@@ -57,6 +59,35 @@ def test_a_ball_has_the_measures_of_a_ball(spacing):
     middle = [(side - 1) / 2 for side in mask.shape]
     assert ball.centroid == pytest.approx(middle)
     assert ball.parts == 1
+
+
+@pytest.mark.parametrize("radii", [(24, 12, 15), (9, 30, 12)])
+def test_a_turned_ellipsoid_keeps_its_measures(radii):
+    """Oblique to the voxels, and with oblong ones."""
+    spacing, turn = (1.2, 0.6, 0.6), Rotation.from_euler("zyx", (30, 20, -40), True)
+    axes = [np.arange(-36, 36.1, size) for size in spacing]
+    places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    mask = ((turn.apply(places.reshape(-1, 3)) / radii) ** 2).sum(axis=1) <= 1
+    (found,) = measure(mask.reshape(places.shape[:3]), spacing)
+    volume = 4 / 3 * np.pi * np.prod(radii)
+    assert found.volume == pytest.approx(volume, rel=0.01)
+    assert found.feret == pytest.approx(2 * max(radii), abs=max(spacing))
+    (region,) = regionprops(mask.reshape(places.shape[:3]).astype(int), spacing=spacing)
+    assert found.volume == pytest.approx(region.area)
+    centre = [at * size for at, size in zip(found.centroid, spacing, strict=True)]
+    assert centre == pytest.approx(region.centroid)
+
+
+def test_what_touches_the_border_is_measured_up_to_it():
+    ball = ellipsoid((15.0,) * 3, (1.0,) * 3, room=0)
+    half = ball[15:]  # cut through the middle, as by the end of a scan
+    (found,) = measure(half, (1.0, 1.0, 1.0))
+    (region,) = regionprops(half.astype(int))
+    assert found.voxels == region.area
+    cap = np.pi * 15**2 * 0.5  # the middle slice reaches half a voxel beyond
+    assert found.volume == pytest.approx(2 / 3 * np.pi * 15**3 + cap, rel=0.01)
+    assert found.longest.index == 0
+    assert found.longest.diameters.longest == pytest.approx(30, abs=1)
 
 
 def test_a_slanted_ellipse_has_its_axes():

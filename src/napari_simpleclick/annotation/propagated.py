@@ -56,6 +56,13 @@ class Propagated:
             if object_slice.label == label
         }
 
+    def by_label(self) -> dict[int, dict[ObjectSlice, PropagatedSlice]]:
+        """Tell all that was propagated, object by object."""
+        found: dict[int, dict[ObjectSlice, PropagatedSlice]] = {}
+        for object_slice, propagated in self._slices.items():
+            found.setdefault(object_slice.label, {})[object_slice] = propagated
+        return found
+
     def is_erased(self, object_slice: ObjectSlice, mask: Mask) -> bool:
         """Whether the person has erased what was propagated to a slice."""
         return object_slice in self._slices and not mask.any()

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_simpleclick.cli.common import console, example, one_sentence, warn
+from napari_simpleclick.cli.common import console, example, one_sentence
+from napari_simpleclick.cli.placed import Placed, read_placed
 from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from napari_simpleclick.measurement import ObjectMeasures
+    from napari_simpleclick.measurement import Axes, ObjectMeasures
 
 app = typer.Typer()
 
@@ -41,12 +38,20 @@ def measure(
         Path | None,
         typer.Option(help="Write smooth surfaces (STL, PLY, OBJ), one an object."),
     ] = None,
+    time_axis: Annotated[
+        int | None,
+        typer.Option(
+            help="Axis of time points, from 0; by default the one that is called so, "
+            "or else the first of four."
+        ),
+    ] = None,
 ) -> None:
     """Measure the objects of a mask: volumes, diameters, surfaces, intensities.
 
     Lengths are in mm where the file has a size of its pixels, else in px. Slices are
     those that a viewer shows: axial ones of a scan, the pages of a stack. Surfaces are
-    in mm of the scanner (right, anterior, superior).
+    in mm of the scanner (right, anterior, superior). A series has a row for every time
+    point.
     """
     from napari_simpleclick import measurement
     from napari_simpleclick.images.files import check_writable
@@ -56,84 +61,46 @@ def measure(
             check_writable(path, (kind,))
     if surface is not None:
         check_writable(surface, measurement.MESHES)
-    read = _read(mask)
-    objects = _objects(read, image or [])
+    read = read_placed(mask)
+    axes = read.axes(time_axis)
+    objects = _objects(read, axes, image or [])
     rows = (measurement.slice_rows if slices else measurement.object_rows)(objects)
     if csv is not None:
-        csv.write_text(measurement.to_csv(rows))
+        measurement.write_whole(csv, measurement.to_csv(rows))
         typer.echo(f"Wrote {len(rows)} rows to {csv}")
     if json is not None:
-        json.write_text(measurement.to_json(rows) + "\n")
+        measurement.write_whole(json, measurement.to_json(rows) + "\n")
         typer.echo(f"Wrote {len(rows)} rows to {json}")
-    for path in _write_surfaces(surface, read) if surface is not None else ():
+    for path in _write_surfaces(surface, read, axes) if surface is not None else ():
         typer.echo(f"Wrote {path}")
     if csv is None and json is None and surface is None:
         _show(rows)
 
 
-class _Placed(NamedTuple):
-    """Array as a viewer shows it, mm per voxel, and where its voxels are."""
-
-    array: NDArray[Any]
-    spacing: tuple[float, ...] | None
-    affine: NDArray[Any] | None
-
-
-def _read(path: Path) -> _Placed:
-    """Read a file, and tell what is odd about it."""
-    import numpy as np
-
-    from napari_simpleclick.images.files import read_image
-    from napari_simpleclick.images.source import Source
-    from napari_simpleclick.images.units import MM
-
-    file = read_image(path)
-    warn(file.warnings)
-    if file.rgb:
-        raise UserError(
-            f"'{path}' is in colour; give labels, or gray images for intensities."
-        )
-    source = Source.of_file(file)
-    array = np.asarray(source.to_layer(file.array[...]))
-    if array.ndim > 3 and array.shape[0] == 1:
-        array = array[0]
-    count = min(array.ndim, len(source.scale))
-    units = source.units[-count:] or ("mm",) * (file.affine is not None) * count
-    if not units or any(unit not in MM for unit in units):
-        return _Placed(array, None, None)
-    scale = zip(source.scale[-count:], units, strict=True)
-    spacing = tuple(size * MM[unit] for size, unit in scale)
-    return _Placed(array, spacing, source.layer_affine())
-
-
-def _objects(mask: _Placed, images: list[Path]) -> list[ObjectMeasures]:
+def _objects(mask: Placed, axes: Axes, images: list[Path]) -> list[ObjectMeasures]:
     """Measure; slices are those of a viewer."""
-    from napari_simpleclick.measurement import measure
+    from napari_simpleclick.measurement import measure_over_time
 
-    pictures = {path.name.split(".")[0]: _read(path).array for path in images}
-    return measure(mask.array, mask.spacing, pictures, affine=mask.affine)
+    pictures = {path.name.split(".")[0]: read_placed(path).array for path in images}
+    return measure_over_time(mask.array, axes, pictures, affine=mask.affine)
 
 
-def _write_surfaces(target: Path, mask: _Placed) -> Iterator[Path]:
+def _write_surfaces(target: Path, mask: Placed, axes: Axes) -> list[Path]:
     """Write a mesh for every object, with its number behind the name if several."""
     import numpy as np
 
-    from napari_simpleclick.measurement import surface_mesh, write_mesh
+    from napari_simpleclick.measurement import surface_mesh, write_meshes
 
-    if mask.array.ndim != 3:
-        raise UserError("A slice has no surface; give the mask of a volume.")
-    affine = mask.affine
+    if len(axes.space) != 3 or axes.time is not None:
+        raise UserError("Surfaces are of one volume; give the mask of a volume.")
+    affine, array = mask.affine, axes.read(mask.array)
     if affine is None:
-        affine = np.diag([*(mask.spacing or (1.0,) * 3), 1.0])
-    labels = [int(label) for label in np.unique(mask.array) if label]
+        affine = np.diag([*(axes.spacing or (1.0,) * 3), 1.0])
+    labels = [int(label) for label in np.unique(array) if label]
     if not labels:
         raise UserError("The mask is empty, so it has no surface.")
-    for label in labels:
-        path = target
-        if len(labels) > 1:
-            path = target.with_stem(f"{target.stem}-{label}")
-        write_mesh(path, surface_mesh(mask.array == label, affine))
-        yield path
+    meshes = {label: surface_mesh(array == label, affine) for label in labels}
+    return write_meshes(target, meshes)
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

@@ -19,6 +19,7 @@ from napari_simpleclick.evaluation.entries import (
     target_counts,
 )
 from napari_simpleclick.evaluation.pictures import Film, film
+from napari_simpleclick.measurement.sorting import page_policy, sorting_script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,6 +109,8 @@ def write_report(
         colours=plots.SERIES,
         window=plots.WINDOW,
         listed=LISTED,
+        policy=page_policy(),
+        script=sorting_script(),
     )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "index.html"

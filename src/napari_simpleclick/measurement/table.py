@@ -36,18 +36,19 @@ def object_rows(objects: Sequence[ObjectMeasures]) -> list[Row]:
 def _object_row(one: ObjectMeasures) -> Row:
     unit, largest = one.unit, one.longest
     row: Row = {
-        "object": one.label,
-        "name": one.name,
+        **_who(one),
         "voxels" if one.volume is not None else "pixels": one.voxels,
         "parts": one.parts,
         "slices": len(one.slices),
     }
     if one.volume_ml is not None:
-        row["volume_ml"] = one.volume_ml
+        row |= _with_range("volume_ml", one.volume_ml, one.margin, 1e-3)
+    elif one.volume is not None:
+        row |= _with_range("volume_px3", one.volume, one.margin)
     if one.surface is not None:
         row[f"surface_{unit}2"] = one.surface
     if one.volume is None:
-        row[f"area_{unit}2"] = one.slices[0].area
+        row |= _with_range(f"area_{unit}2", one.slices[0].area, one.margin)
     row |= {
         f"longest_diameter_{unit}": largest.diameters.longest,
         f"perpendicular_{unit}": largest.diameters.across,
@@ -76,6 +77,22 @@ def _object_row(one: ObjectMeasures) -> Row:
     return row
 
 
+def _with_range(
+    name: str, value: float, margin: float | None, factor: float = 1.0
+) -> Row:
+    """Give a size, and between which the true one lies nine times out of ten."""
+    if margin is None:
+        return {name: value, f"{name}_low": None, f"{name}_high": None}
+    low, high = max(0.0, value - factor * margin), value + factor * margin
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _who(one: ObjectMeasures) -> Row:
+    """Name an object, and its time point if there are several."""
+    when = {} if one.time is None else {"time": one.time}
+    return {"object": one.label, "name": one.name, **when}
+
+
 def slice_rows(objects: Sequence[ObjectMeasures]) -> list[Row]:
     """Give one row for every slice of every object.
 
@@ -91,8 +108,7 @@ def slice_rows(objects: Sequence[ObjectMeasures]) -> list[Row]:
     """
     return [
         {
-            "object": one.label,
-            "name": one.name,
+            **_who(one),
             "slice": here.index,
             "pixels": here.pixels,
             f"area_{one.unit}2": here.area,
@@ -107,12 +123,21 @@ def slice_rows(objects: Sequence[ObjectMeasures]) -> list[Row]:
 
 def to_csv(rows: Sequence[Row]) -> str:
     """Write rows as comma-separated text with a header, for any spreadsheet."""
+    return _separated(rows, ",")
+
+
+def _separated(rows: Sequence[Row], mark: str) -> str:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, delimiter=mark, lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _rounded(value) for name, value in r.items()} for r in rows)
     return text.getvalue()
+
+
+def to_tsv(rows: Sequence[Row]) -> str:
+    """Write rows as tab-separated text, as spreadsheets take it from a clipboard."""
+    return _separated(rows, "\t")
 
 
 def to_json(rows: Sequence[Row]) -> str:

@@ -87,6 +87,24 @@ class ShownShape(NamedTuple):
         return Box(min(rows), min(columns), max(rows), max(columns))
 
 
+class ImageAxes(NamedTuple):
+    """What is known of the axes of an image.
+
+    Parameters
+    ----------
+    names : tuple of str
+        What they are called.
+    sizes_mm : tuple of float or None
+        Of a voxel along each, mm; None where the unit is none of length.
+    channels : tuple of str
+        Names of the entries of the axis of channels; empty without one.
+    """
+
+    names: tuple[str, ...]
+    sizes_mm: tuple[float | None, ...]
+    channels: tuple[str, ...] = ()
+
+
 class Canvas(Protocol):
     """An image with the prompts and the mask of one session.
 
@@ -125,6 +143,9 @@ class Canvas(Protocol):
     def spacing(self, plane: Plane) -> tuple[float, float]:
         """Height and width of a pixel on a slice."""
 
+    def axes(self) -> ImageAxes:
+        """Tell what the axes of the image are called, and how long its voxels are."""
+
     def viewport(self, plane: Plane) -> Viewport | None:
         """Tell what the person sees of a slice that is shown, in its px.
 
@@ -143,6 +164,9 @@ class Canvas(Protocol):
 
     def current_plane(self) -> Plane:
         """Find the displayed slice; see :meth:`plane`."""
+
+    def position(self) -> tuple[int, ...]:
+        """Tell where the view is on all axes; in 3-D, hidden ones alone count."""
 
     def go_to(self, plane: Plane, axis: int) -> None:
         """Show a slice that differs from the displayed one on this axis only."""

@@ -11,10 +11,12 @@ from psygnal import Signal
 from napari_simpleclick.annotation import ObjectStack
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.workflow.autosave import Autosave
+from napari_simpleclick.workflow.case_reporter import CaseReporter
 from napari_simpleclick.workflow.encode_ahead import EncodeAhead
 from napari_simpleclick.workflow.explain import explain
 from napari_simpleclick.workflow.mask_array import free_label
 from napari_simpleclick.workflow.mask_choice import MaskChoice
+from napari_simpleclick.workflow.measures import Measures
 from napari_simpleclick.workflow.model_loader import ModelLoader
 from napari_simpleclick.workflow.object_actions import ObjectActions
 from napari_simpleclick.workflow.object_list import ObjectList
@@ -24,7 +26,9 @@ from napari_simpleclick.workflow.prediction_queue import PredictionQueue
 from napari_simpleclick.workflow.propagator import Propagator
 from napari_simpleclick.workflow.retouch import Retouch
 from napari_simpleclick.workflow.review import Review
+from napari_simpleclick.workflow.shown_diameters import ShownDiameters
 from napari_simpleclick.workflow.similar import Similar
+from napari_simpleclick.workflow.surfaces import SurfaceMaker
 from napari_simpleclick.workflow.teaching import Teaching
 from napari_simpleclick.workflow.volume_encoder import VolumeEncoder
 
@@ -69,7 +73,8 @@ class Workflow:
     only_clicks : bool
         Whether nothing can be drawn, as in a study.
     models, queue, autosave, propagator, review, retouch, similar, encode_ahead,
-    encode_all, teaching, object_actions, object_list, masks
+    encode_all, teaching, object_actions, object_list, masks, measures,
+    surfaces, diameters, reporter
         The parts.
     """
 
@@ -110,6 +115,10 @@ class Workflow:
         )
         self.encode_all = VolumeEncoder(self.models, executor)
         self.teaching = Teaching(self.models, executor)
+        self.measures = Measures(executor)
+        self.surfaces = SurfaceMaker(self.measures, executor)
+        self.diameters = ShownDiameters(executor)
+        self.reporter = CaseReporter(self.measures, self.models, executor)
         self.autosave.restored.connect(self.teaching.on_restored)
         self._sizes = ObjectSizes(self.queue)
         self._followers = (
@@ -121,16 +130,19 @@ class Workflow:
             self.encode_all,
             self.similar,
             self.teaching,
+            self.measures,
+            self.diameters,
         )
         self.models.loading.connect(self._on_loading)
         self.models.loaded.connect(self._on_model)
         self.models.exchanged.connect(self._on_model)
         self.models.failed.connect(self._on_model_error)
         complaining = (self.queue, self.autosave, self.propagator, self.similar)
-        for part in (*complaining, self.encode_all, self.teaching, self.masks):
+        makers = (self.surfaces, self.reporter)
+        for part in (*complaining, self.encode_all, self.teaching, self.masks, *makers):
             part.failed.connect(self.complain)
         lists = (self.object_actions, self.object_list)
-        for teller in (self.review, self.similar, self.masks, *lists):
+        for teller in (self.review, self.similar, self.masks, *makers, *lists):
             teller.status.connect(self.status.emit)
         self.object_actions.changed.connect(self.propagator.look_again)
         self.masks.taken.connect(self.propagator.look_again)

@@ -12,11 +12,14 @@ from napari_simpleclick.images import Plane, Viewport, Window
 from napari_simpleclick.images.source import SOURCE_KEY, Source
 from napari_simpleclick.images.view import DisplaySettings, View, VolumeWindows
 from napari_simpleclick.plugin.layers.placement import (
+    channel_names,
     data_shape,
     mask_shape,
     pixel_sizes,
+    sizes_mm,
 )
 from napari_simpleclick.plugin.layers.visible_part import visible_part
+from napari_simpleclick.workflow.canvas import ImageAxes
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -133,6 +136,12 @@ class DisplayedImage:
         """Find the displayed slice."""
         return self.plane(self.place(self.viewer.dims.point))
 
+    def position(self) -> tuple[int, ...]:
+        """Tell where the view is on all axes; in 3-D, hidden ones alone count."""
+        here = np.round(self.place(self.viewer.dims.point))
+        last = np.array(self._shape) - 1
+        return tuple(int(at) for at in np.clip(here, 0, last))
+
     def go_to(self, plane: Plane, axis: int) -> None:
         """Show a slice that differs from the displayed one on this axis only."""
         dims = self.viewer.dims
@@ -198,6 +207,13 @@ class DisplayedImage:
     def spacing(self, plane: Plane) -> tuple[float, float]:
         """Height and width of a pixel; square where the units cannot be compared."""
         return plane.spacing(pixel_sizes(self.image))
+
+    def axes(self) -> ImageAxes:
+        """Tell what the axes of the image are called, and how long its voxels are."""
+        axis = self.options.channel_axis
+        names = tuple(map(str, self.image.axis_labels))
+        channels = () if axis is None else channel_names(self.image, axis)
+        return ImageAxes(names, sizes_mm(self.image), channels)
 
     def window(self) -> Window | None:
         """Tell what the layer shows as black and white; None for colour."""

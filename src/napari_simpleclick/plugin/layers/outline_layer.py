@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 
 LARGE_PX = 600
 """On images with a shorter side than this, lines are thinner in proportion."""
+
+
+class Lines(Protocol):
+    """Lines of one colour."""
+
+    @property
+    def colour(self) -> tuple[float, float, float, float]:
+        """Red, green, blue and opacity, 0 to 1."""
+
+    def lines(self) -> NDArray[np.float64]:
+        """Lines (N, 2, D), start and way, image px."""
 
 
 class Outline(NamedTuple):
@@ -80,7 +91,7 @@ class OutlineLayer:
         self._layer: Any = None
         self._image: Any = None
 
-    def show(self, canvas: LayerCanvas, outlines: Iterable[Outline]) -> None:
+    def show(self, canvas: LayerCanvas, outlines: Iterable[Lines]) -> None:
         """Show these outlines and no others, on the image of a canvas."""
         if self._layer is None or self._image is not canvas.image or self.is_gone():
             self.remove()

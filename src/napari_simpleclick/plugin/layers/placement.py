@@ -65,6 +65,24 @@ def pixel_sizes(image: Image) -> tuple[float | None, ...]:
     )
 
 
+def sizes_mm(image: Image) -> tuple[float | None, ...]:
+    """Size of a voxel along each axis in mm; None where the unit is none of length.
+
+    A file with an orientation and without units is in mm, as its format has it.
+    """
+    source = image.metadata.get(SOURCE_KEY)
+    space = isinstance(source, Source) and source.affine is not None
+    plain = range(image.ndim - 3, image.ndim) if space and not source.units else ()
+    return tuple(
+        abs(float(size))
+        if axis in plain
+        else abs(float(size)) * float((1 * unit).to("mm").magnitude)
+        if unit.is_compatible_with("mm")
+        else None
+        for axis, (size, unit) in enumerate(zip(image.scale, image.units, strict=True))
+    )
+
+
 def session_image(image: Image, channel_axis: int | None) -> SessionImage:
     """Tell what a session file says of an image layer."""
     source = image.metadata.get(SOURCE_KEY)

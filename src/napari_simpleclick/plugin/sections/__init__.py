@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari_simpleclick.plugin.sections.encoding import EncodingSection
 from napari_simpleclick.plugin.sections.intensities import IntensitiesSection
+from napari_simpleclick.plugin.sections.measures import MeasuresSection
 from napari_simpleclick.plugin.sections.model import ModelSection
 from napari_simpleclick.plugin.sections.outline import OutlineSection
 from napari_simpleclick.plugin.sections.propagation import PropagationSection
@@ -32,6 +33,7 @@ SECTIONS: dict[str, Callable[[Controller], Section]] = {
     "teaching": TeachingSection,
     "outline": OutlineSection,
     "intensities": IntensitiesSection,
+    "measures": MeasuresSection,
     "session": SessionSection,
     "reference": ReferenceSection,
     "model": ModelSection,
