@@ -49,6 +49,7 @@ def _added(canvas: LayerCanvas, label: int, mesh: Mesh, surfaces: Surfaces) -> A
         _data(mesh, surfaces),
         shading="smooth",
         metadata={LABEL_KEY: (canvas.mask, label)},
+        **{name: getattr(canvas.mask, name) for name in (*MOVES, "axis_labels")},
     )
     return getattr(layer, "__wrapped__", layer)
 
