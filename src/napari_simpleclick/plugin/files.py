@@ -60,7 +60,7 @@ def get_reader(path: str | list[str]) -> Reader | None:
     -------
     callable or None
         `read_layers`; None for stacks, and for folders that are neither a DICOM series,
-        a BraTS case nor numbered slices.
+        a BraTS case, OME-Zarr nor numbered slices.
     """
     if isinstance(path, list):
         return None
@@ -131,6 +131,9 @@ def layer_data(image: Opened) -> LayerData:
         look["axis_labels"] = ("modality",) * extra + source.axis_labels
     if image.labels:
         return image.array, {**look, **_label_look(image)}, "labels"
+    if image.levels:
+        look["multiscale"] = True
+        return [image.array, *image.levels], look, "image"
     return image.array, {**look, "rgb": image.rgb}, "image"
 
 
@@ -139,7 +142,7 @@ def _label_look(image: Opened) -> dict[str, Any]:
     metadata: dict[str, Any] = {SOURCE_KEY: image.source}
     path = image.source.path
     names: tuple[LabelName, ...] = ()
-    if path is not None and path.is_file():
+    if path is not None and path.exists():
         try:
             names = read_label_names(path)
         except Exception as error:  # the mask is there, whatever its names are
