@@ -1,4 +1,4 @@
-"""OME-Zarr of versions 0.4 and 0.5, against stores that ome-zarr-py writes and reads."""
+"""OME-Zarr 0.4 and 0.5, against stores that ome-zarr-py writes and reads."""
 
 import json
 import shutil
@@ -262,10 +262,8 @@ def test_labels_are_replaced_only_if_asked(tmp_path, version):
     export(case, kind_of("ome-zarr"), path)
     export(case, kind_of("ome-zarr"), path, replace=True)
     assert [one.name for one in read_images(path)] == ["embryo", "cells", "mask"]
-    hidden = [
-        one for one in (path / "labels").iterdir() if one.name[:2] in (".1", "._")
-    ]
-    assert not hidden
+    hidden = {one.name for one in (path / "labels").glob(".*")}
+    assert hidden <= {".zattrs", ".zgroup"}
     again = read_case(path / "labels" / "mask", path, lambda _: None)
     np.testing.assert_array_equal(again.labels, cells())
 
@@ -332,10 +330,9 @@ def test_large_pictures_get_smaller_sizes_and_channels_an_axis(tmp_path):
 # -- commands --------------------------------------------------------------------------
 
 
-@both
-def test_a_slice_is_segmented_from_the_command_line(tmp_path, version):
+def test_a_slice_is_segmented_from_the_command_line(tmp_path):
     path = tmp_path / "cells.ome.zarr"
-    form = FORMATS[version]
+    form = FORMATS["0.5"]
     place = ome_io.parse_url(str(path), mode="w", fmt=form)
     group = zarr.open_group(place.store, mode="w", zarr_format=form.zarr_format)
     stack = np.asarray(read_image(sample_path("em.tif")).array)

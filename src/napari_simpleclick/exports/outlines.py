@@ -98,18 +98,33 @@ def _doubled_area(ring: NDArray[np.int64]) -> int:
     return int((columns * (np.roll(rows, -1) - np.roll(rows, 1))).sum())
 
 
-def keyhole(outline: Outline) -> NDArray[np.int64]:
+def keyhole(outline: Outline, inset: float = 0.0) -> NDArray[Any]:
     """Give a part as one closed line; a way of no width leads to each hole and back.
+
+    Parameters
+    ----------
+    outline : Outline
+        The part.
+    inset : float
+        How far the line is to run within it, px.
 
     Returns
     -------
     ndarray
-        (N, 2) int corners. Whoever fills the line, by whichever rule, leaves the holes.
+        (N, 2) corners. Whoever fills the line, by whichever rule, leaves the holes.
     """
-    return joined([outline.exterior, *outline.holes])
+    rings = [outline.exterior, *outline.holes]
+    return joined([_within(ring, inset) for ring in rings] if inset else rings)
 
 
-def joined(rings: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+def _within(ring: NDArray[np.int64], inset: float) -> NDArray[np.float64]:
+    """Move the edges of a ring to their right."""
+    ahead = np.sign(np.roll(ring, -1, axis=0) - ring)
+    both = ahead + np.roll(ahead, 1, axis=0)
+    return ring + inset * np.column_stack([both[:, 1], -both[:, 0]])
+
+
+def joined(rings: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Join rings to one closed line by ways of no width, from near to near."""
     line, rest = rings[0], list(rings[1:])
     while rest:

@@ -38,6 +38,10 @@ WHAT = "an RT structure set"
 LONGEST_NAME = 64
 """Characters of the name of a structure (value representation LO, PS3.5, 6.2)."""
 
+INSET = 0.02
+"""px that outlines run within the edges of pixels: some programs round corners to the
+middles of pixels, and would take those beside the object in."""
+
 DECIMALS = 4
 """Of coordinates, mm."""
 
@@ -190,7 +194,7 @@ def _contours(
     for number in np.flatnonzero(mask.any(axis=(0, 1))).tolist():
         one = _slice_at(number, case, slices)
         for part in outlines(mask[:, :, number].T):
-            points = list(_points(keyhole(part), one))
+            points = list(_points(keyhole(part, INSET), one))
             contours.append(
                 _dataset(
                     ContourImageSequence=[_image(one.header, one.frame)],
@@ -232,7 +236,7 @@ def _slice_at(number: int, case: ExportCase, slices: list[Slice]) -> Slice:
     )
 
 
-def _points(line: NDArray[np.int64], one: Slice) -> Iterator[str]:
+def _points(line: NDArray[np.float64], one: Slice) -> Iterator[str]:
     """Give x, y and z (mm, towards left, posterior and superior) of corners in turn."""
     assert one.pixel is not None
     assert one.directions is not None
