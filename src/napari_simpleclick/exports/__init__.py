@@ -2,5 +2,14 @@
 
 from napari_simpleclick.exports.case import ExportCase, read_case
 from napari_simpleclick.exports.kinds import KINDS, ExportKind, export, kind_of
+from napari_simpleclick.exports.writing import AlreadyThereError
 
-__all__ = ["KINDS", "ExportCase", "ExportKind", "export", "kind_of", "read_case"]
+__all__ = [
+    "KINDS",
+    "AlreadyThereError",
+    "ExportCase",
+    "ExportKind",
+    "export",
+    "kind_of",
+    "read_case",
+]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.exports import coco, imagej, nnunet, rtstruct, yolo, zarr_labels
+from napari_simpleclick.exports.writing import AlreadyThereError
 from napari_simpleclick.images.error_text import reason
 from napari_simpleclick.images.files import write_labels
 
@@ -124,7 +125,7 @@ def export(
     if kind.is_data_set and target.exists() and not target.is_dir():
         raise UserError(f"'{target}' is a file; a data set needs a folder.")
     if target.is_file() and not replace:
-        raise UserError(
+        raise AlreadyThereError(
             f"'{target}' is there already; have it replaced, or give another name."
         )
     if as_classes or kind.only_classes:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+class AlreadyThereError(UserError):
+    """What is to be written is there already, and may only be replaced if asked."""
+
+
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file under another name first, so that an old one stays until then.
 
@@ -78,11 +82,11 @@ def check_new(found: list[str], replace: bool, name: str, folder: Path) -> None:
 
     Raises
     ------
-    UserError
+    AlreadyThereError
         If there is something, and it is not to be replaced.
     """
     if found and not replace:
-        raise UserError(
+        raise AlreadyThereError(
             f"'{folder}' has '{name}' already; have it replaced, or give it another "
             "name."
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.exports.writing import AlreadyThereError
 from napari_simpleclick.exports.zarr_image import write_image
 from napari_simpleclick.exports.zarr_store import describe, write_sizes
 from napari_simpleclick.images.formats.ngff import (
@@ -62,7 +63,7 @@ def write(case: ExportCase, target: Path, replace: bool) -> None:
         return
     place = owner / "labels" / name
     if place.exists() and not replace:
-        raise UserError(
+        raise AlreadyThereError(
             f"'{place}' is there already; have it replaced, or give another name: "
             f"'{place.with_name('NAME')}'."
         )
@@ -166,7 +167,7 @@ def _sized(labels: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
 def _new_store(case: ExportCase, target: Path, replace: bool) -> None:
     """Write image and labels to a store of their own."""
     if target.exists() and not (replace and is_image(target)):
-        raise UserError(
+        raise AlreadyThereError(
             f"'{target}' is there already; have it replaced, or give another name."
         )
     partial = target.with_name(f".{os.getpid()}-{target.name}")

@@ -92,10 +92,10 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
     for image in opened:
         for sentence in image.warnings:
             show_warning(sentence)
-    return [_in_viewer(layer_data(image), image) for image in opened]
+    return [in_viewer(layer_data(image), image) for image in opened]
 
 
-def _in_viewer(layer: LayerData, image: Opened) -> LayerData:
+def in_viewer(layer: LayerData, image: Opened) -> LayerData:
     """Fit a layer to those that are open, where its axes or directions are others."""
     data, look, kind = layer
     fitted = fit_to_image(image, asking_viewer()) if image.labels else None
@@ -191,7 +191,7 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     names = meta.get("metadata", {}).get(NAMES_KEY, tuple)()
     labels, meta = undo_fit(labels, meta)
     try:
-        files.write_labels(Path(path), labels, _source(labels, meta), names)
+        files.write_labels(Path(path), labels, source_of(labels, meta), names)
     except ValueError as error:  # napari takes it for a missing writer, and hides it
         raise OSError(str(error)) from error
     return [path]
@@ -248,8 +248,16 @@ def write_tiff(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     return _write_as(TIFF_KIND, path, data, meta)
 
 
-def _source(labels: NDArray[Any], meta: dict[str, Any]) -> Source:
-    """Find what a layer was drawn on, and how that stands now."""
+def source_of(labels: NDArray[Any], meta: dict[str, Any]) -> Source:
+    """Find what a layer was drawn on, and how that stands now.
+
+    Parameters
+    ----------
+    labels : ndarray
+        The labels.
+    meta : dict
+        Attributes of their layer.
+    """
     source = meta.get("metadata", {}).get(SOURCE_KEY)
     if isinstance(source, Source) and source.affine is not None:
         return source
