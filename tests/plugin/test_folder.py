@@ -125,6 +125,7 @@ def test_a_list_that_is_open_elsewhere_is_shown(hand, scans, monkeypatch):
     section = hand.panel.sections["folder"]
     hand.press(section.toggleButton())
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(scans))
+    hand.settle()
     hand.press(section.folder)
     assert "open in another window" in section.told.text()
     assert section.told.isVisible()

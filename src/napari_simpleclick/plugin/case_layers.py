@@ -82,8 +82,9 @@ class CaseLayers:
         for sentence in (*told, *(text for one in opened for text in one.warnings)):
             show_warning(sentence)
         placed = (in_viewer(*pair) for pair in zip(data, opened, strict=True))
-        layers = [Layer.create(*one) for one in placed]
-        self._layers = [viewer.add_layer(layer) for layer in layers]
+        self._layers = [Layer.create(*one) for one in placed]
+        for layer in self._layers:
+            viewer.add_layer(layer)
         image = next(one for one in self._layers if isinstance(one, Image))
         self.controller.use_image(image)
         viewer.reset_view()
