@@ -96,7 +96,7 @@ class FolderSection(Section):
         header.setStretchLastSection(False)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
-        self.table.setFixedHeight(self.fontMetrics().lineSpacing() * (2 * ROWS + 1))
+        self.table.setFixedHeight(self.fontMetrics().lineSpacing() * (ROWS + 4))
         self.format.addItem("No export", "")
         for kind in KINDS:
             self.format.addItem(kind.title, kind.name)
