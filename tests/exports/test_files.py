@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import nibabel
 import numpy as np
 import pytest
@@ -147,6 +148,41 @@ def tilt(folder, places):
         place = normal * float(data.ImagePositionPatient[2]) + (5, -3, 2)
         data.ImagePositionPatient = [f"{value:.6f}" for value in place]
         data.save_as(file)
+
+
+def test_programs_that_round_to_middles_of_pixels_fill_the_same(tmp_path):
+    """As those do that hand corners to OpenCV, whose polygons include their edge."""
+    pydicom = pytest.importorskip("pydicom")
+    folder = tmp_path / "ct"
+    folder.mkdir()
+    series(folder, (0, 2, 4, 6, 8), volume=PIXELS)
+    labels = layers(folder)[0].source.to_layer(drawn().transpose(2, 1, 0))
+    add(case_of(folder, "knee", NAMES, labels), "rtstruct", tmp_path / "knee.dcm")
+    first = pydicom.dcmread(next(folder.iterdir()))
+    along = np.array(first.ImageOrientationPatient, float).reshape(2, 3)
+    sizes = np.array(first.PixelSpacing, float)[::-1]
+    for roi in pydicom.dcmread(tmp_path / "knee.dcm").ROIContourSequence:
+        mask = np.zeros(SHAPE, np.uint8)
+        for contour in roi.ContourSequence:
+            points = np.array(contour.ContourData, float).reshape(-1, 3)
+            apart = points - np.array(first.ImagePositionPatient, float)
+            corners = np.rint(apart @ along.T / sizes).astype(np.int32)
+            slice_ = round(points[0, 2] / 2)
+            cv2.fillPoly(mask[slice_], [corners], 1)
+        np.testing.assert_array_equal(mask, drawn() == int(roi.ReferencedROINumber))
+
+
+def test_what_is_not_known_of_a_patient_stays_empty(tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    folder = tmp_path / "ct"
+    folder.mkdir()
+    gone = dict.fromkeys(("PatientID", "PatientName", "StudyInstanceUID", "StudyDate"))
+    series(folder, (0, 2, 4, 6, 8), volume=PIXELS, **gone)
+    labels = layers(folder)[0].source.to_layer(drawn().transpose(2, 1, 0))
+    add(case_of(folder, "knee", NAMES, labels), "rtstruct", tmp_path / "knee.dcm")
+    dataset = pydicom.dcmread(tmp_path / "knee.dcm")
+    assert dataset.PatientID == ""
+    assert dataset.StudyInstanceUID
 
 
 def test_a_structure_set_refers_to_the_frames_of_an_enhanced_image(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,10 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import tifffile
 
+from napari_simpleclick.exports import ExportCase, export, kind_of
+from napari_simpleclick.images.source import Source
 from napari_simpleclick.sessions import folder as sessions
 from napari_simpleclick.sessions.folder import folder as sessions_folder
 from napari_simpleclick.sessions.folder import tidy
@@ -135,6 +139,31 @@ def raise_value_error(*_):
     from napari_simpleclick import UserError
 
     raise UserError("it is damaged")
+
+
+def test_a_pyramid_is_clicked_on_at_full_resolution(tmp_path):
+    pytest.importorskip("zarr")
+    pixels = np.full((5, 300, 320), 40, np.uint8)
+    pixels[1:5, 100:151, 200:233] = 200
+    source = Source.of_layer(pixels.shape, (2.0, 0.5, 0.5), (0.0,) * 3, ("um",) * 3)
+    labels = (pixels > 100).astype(np.uint8)
+    case = ExportCase.of_layers("cells", labels, source, (), pixels)
+    export(case, kind_of("ome-zarr"), tmp_path / "in" / "cells.ome.zarr")
+    shutil.rmtree(tmp_path / "in" / "cells.ome.zarr" / "labels")
+    worker = Worker(tmp_path / "in")
+    worker.queue.choose_export(ExportChoice("tiff"))
+    worker.begin()
+    image = worker.layers.canvas.image
+    assert [level.shape for level in image.data] == [(5, 300, 320), (5, 150, 160)]
+    place = image.data_to_world((2, 125, 215))
+    worker.controller.viewer.dims.set_point(range(3), place)
+    worker.controller.click(tuple(place), True)
+    np.testing.assert_array_equal(worker.mask[2] > 0, pixels[2] > 100)
+    worker.work.done()
+    assert worker.person.troubles == []
+    found = tifffile.imread(tmp_path / "in" / "exports" / "cells.tif")
+    np.testing.assert_array_equal(found, worker.mask)
+    worker.close()
 
 
 # -- killed ----------------------------------------------------------------------------

@@ -104,7 +104,8 @@ def export(
     kind : ExportKind
         The format.
     target : Path
-        A file, or the folder of a data set, to which the case is added.
+        A file, or the folder of a data set, to which the case is added; folders that
+        are not there are made.
     as_classes : bool
         Whether objects of one class become one, with its name; in some formats they
         always do.
@@ -131,6 +132,7 @@ def export(
     if as_classes or kind.only_classes:
         case = case.as_classes()
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         kind.write(case, target, replace)
     except OSError as error:
         raise UserError(
