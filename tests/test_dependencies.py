@@ -17,6 +17,7 @@ OPTIONAL = {
     **{"pydicom": "dicom", "highdicom": "dicom"},
     **{"SimpleITK": "itk", "distributed": "cluster", "lightning_fabric": "train"},
     **{"trimesh": "meshes", "gdown": "drive"},
+    **{"zarr": "zarr", "roifile": "imagej"},
 }
 """Imports that only an extra brings."""
 

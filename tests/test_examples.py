@@ -1,3 +1,5 @@
+import csv
+import json
 import runpy
 from pathlib import Path
 
@@ -34,9 +36,39 @@ def test_evaluate_weights(run, tmp_path):
     assert "geodesic" in (tmp_path / "report" / "index.html").read_text()
 
 
+def check_results(folder):
+    (row,) = csv.DictReader((folder / "measures.csv").open())
+    assert int(row["voxels"]) > 1000
+    assert int(row["slices"]) == 5
+    mask = imread(folder / "mask.tif")
+    assert mask.shape == (5, 250, 250)
+    found = json.loads((folder / "coco" / "annotations.json").read_text())
+    assert [one["name"] for one in found["categories"]] == ["mitochondrion"]
+    assert sum(one["area"] for one in found["annotations"]) == (mask > 0).sum()
+
+
+def test_clicks_to_numbers(run, tmp_path):
+    assert "5 slices" in run("clicks_to_numbers.py", tmp_path)
+    check_results(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(tmp_path):
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    notebook = nbformat.read(EXAMPLES / "clicks_to_numbers.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    place = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=240, resources=place).execute()
+    outputs = [one for cell in notebook.cells for one in cell.get("outputs", ())]
+    assert any("image/png" in one.get("data", {}) for one in outputs)
+    check_results(tmp_path / "results")
+
+
 def test_every_example_is_run():
-    names = {path.name for path in EXAMPLES.glob("*.py")}
-    assert names == {"segment_slice.py", "evaluate_weights.py"}
+    names = {path.name for path in EXAMPLES.iterdir() if path.is_file()}
+    scripts = {"segment_slice.py", "evaluate_weights.py", "clicks_to_numbers.py"}
+    assert names == scripts | {"clicks_to_numbers.ipynb"}
 
 
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)

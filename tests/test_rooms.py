@@ -16,7 +16,7 @@ ROOMS = (
     ("networks",),
     ("weights",),
     ("annotation", "inference"),
-    ("propagation", "measurement", "sessions"),
+    ("propagation", "measurement", "sessions", "exports"),
     ("evaluation", "training"),
     ("workflow",),
     ("plugin", "cli"),

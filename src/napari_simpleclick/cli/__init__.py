@@ -10,6 +10,7 @@ import napari_simpleclick
 from napari_simpleclick.cli import (
     encode,
     evaluate,
+    export,
     measure,
     models,
     propagate,
@@ -32,6 +33,7 @@ for commands in (
     encode,
     measure,
     report,
+    export,
     replay,
     evaluate,
     models,

@@ -72,6 +72,12 @@ class ImageFile:
         Of a file with a palette: the numbers that it stores, without a colour axis.
     lossy : bool
         Whether its compression has changed the values.
+    origin : tuple of float
+        Place of the first pixel per axis, in units, of files without an orientation
+        that tell it; empty for 0.
+    levels : tuple of array_like
+        The same image in smaller sizes, each smaller than the one before; empty if the
+        file has none.
     """
 
     array: Any
@@ -88,6 +94,8 @@ class ImageFile:
     warnings: tuple[str, ...] = ()
     indices: Any = None
     lossy: bool = False
+    origin: tuple[float, ...] = ()
+    levels: tuple[Any, ...] = ()
 
     def pixel_size(self, rows: int, columns: int) -> tuple[float, float]:
         """Height and width of the pixels of a slice.
@@ -135,6 +143,8 @@ class ImageFile:
             spacing=chosen(self.spacing),
             units=chosen(self.units),
             axis_labels=chosen(self.axis_labels),
+            origin=chosen(self.origin),
+            levels=(),
             indices=None
             if indices is None
             else turn(indices, kept, flipped[: len(kept)]),

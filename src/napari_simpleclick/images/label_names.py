@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import nibabel
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.formats.ngff import about_group
 from napari_simpleclick.images.optional_packages import require
 
 if TYPE_CHECKING:
@@ -191,6 +192,8 @@ def read_label_names(path: Path) -> tuple[LabelName, ...]:
     ImportError
         If the format needs a package that is not installed.
     """
+    if path.is_dir():
+        return _read_zarr(path)
     if path.name.lower().endswith(SLICER):
         return _read_slicer(path)
     if path.suffix.lower() == ".dcm":
@@ -238,6 +241,25 @@ def _of_element(label: ElementTree.Element) -> LabelName:
     parts = (float(label.attrib[key]) for key in ("Red", "Green", "Blue"))
     rgb = [round(255 * min(max(part, 0.0), 1.0)) for part in parts]
     return LabelName.of_rgb(int(label.attrib["Key"]), label.text or "", rgb)
+
+
+def _read_zarr(path: Path) -> tuple[LabelName, ...]:
+    """Read the names, classes and colours of a label map of OME-Zarr."""
+    about = about_group(path).get("image-label", {})
+    colours = {
+        one.get("label-value"): one.get("rgba", ())[:3]
+        for one in about.get("colors") or ()
+    }
+    titles = {one.get("label-value"): one for one in about.get("properties") or ()}
+    found = []
+    for label in {**titles, **colours}:
+        if isinstance(label, int) and label:
+            rgb, about_label = colours.get(label), titles.get(label, {})
+            colour = "#" + bytes(rgb).hex() if rgb else PLAIN_COLOUR
+            title = str(about_label.get("name", f"label {label}"))
+            category = str(about_label.get("class", ""))
+            found.append(LabelName(label, title, colour, category))
+    return tuple(found)
 
 
 def _read_slicer(path: Path) -> tuple[LabelName, ...]:

@@ -387,7 +387,7 @@ def _own(file: ImageFile) -> list[_Axis]:
             axis,
             False,
             file.spacing[axis],
-            0.0,
+            file.origin[axis] if file.origin else 0.0,
             file.units[axis] if file.units else "",
             file.axis_labels[axis] if file.axis_labels else "",
         )

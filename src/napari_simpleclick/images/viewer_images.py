@@ -46,6 +46,8 @@ class Opened:
         What the person should know.
     channels : tuple of str
         Names of the entries of the first axis, where they are channels.
+    levels : tuple of array_like
+        The same image in smaller sizes; then the array stays in its file.
     """
 
     name: str
@@ -55,10 +57,11 @@ class Opened:
     labels: bool = False
     warnings: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
+    levels: tuple[Array, ...] = ()
 
 
 def is_image_folder(folder: Path) -> bool:
-    """Whether a folder looks like a BraTS case, a DICOM series or numbered slices."""
+    """Whether a folder looks like an image, or several that belong together."""
     return bool(brats.find(folder)) or files.is_image_folder(folder)
 
 
@@ -95,12 +98,15 @@ def _opened(file: ImageFile) -> Opened:
     source = Source.of_file(file)
     array = source.to_layer(file.array)
     drawn_on = file.labels and not file.rgb
-    if drawn_on or fits_memory(array.nbytes):
+    if drawn_on or (not file.levels and fits_memory(array.nbytes)):
         array = np.asarray(array)
     labels = whole_numbers(np.asarray(array)) if drawn_on else None
     name = file.name or (_name(file.path) if file.path else "")
     if labels is None:
-        return Opened(name, array, source, file.rgb, False, file.warnings)
+        levels = tuple(source.to_layer(one) for one in file.levels)
+        return Opened(
+            name, array, source, file.rgb, False, file.warnings, levels=levels
+        )
     return Opened(name, labels, source, False, True, file.warnings)
 
 

@@ -60,7 +60,7 @@ def get_reader(path: str | list[str]) -> Reader | None:
     -------
     callable or None
         `read_layers`; None for stacks, and for folders that are neither a DICOM series,
-        a BraTS case nor numbered slices.
+        a BraTS case, OME-Zarr nor numbered slices.
     """
     if isinstance(path, list):
         return None
@@ -92,10 +92,10 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
     for image in opened:
         for sentence in image.warnings:
             show_warning(sentence)
-    return [_in_viewer(layer_data(image), image) for image in opened]
+    return [in_viewer(layer_data(image), image) for image in opened]
 
 
-def _in_viewer(layer: LayerData, image: Opened) -> LayerData:
+def in_viewer(layer: LayerData, image: Opened) -> LayerData:
     """Fit a layer to those that are open, where its axes or directions are others."""
     data, look, kind = layer
     fitted = fit_to_image(image, asking_viewer()) if image.labels else None
@@ -131,6 +131,9 @@ def layer_data(image: Opened) -> LayerData:
         look["axis_labels"] = ("modality",) * extra + source.axis_labels
     if image.labels:
         return image.array, {**look, **_label_look(image)}, "labels"
+    if image.levels:
+        look["multiscale"] = True
+        return [image.array, *image.levels], look, "image"
     return image.array, {**look, "rgb": image.rgb}, "image"
 
 
@@ -139,7 +142,7 @@ def _label_look(image: Opened) -> dict[str, Any]:
     metadata: dict[str, Any] = {SOURCE_KEY: image.source}
     path = image.source.path
     names: tuple[LabelName, ...] = ()
-    if path is not None and path.is_file():
+    if path is not None and path.exists():
         try:
             names = read_label_names(path)
         except Exception as error:  # the mask is there, whatever its names are
@@ -188,7 +191,7 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     names = meta.get("metadata", {}).get(NAMES_KEY, tuple)()
     labels, meta = undo_fit(labels, meta)
     try:
-        files.write_labels(Path(path), labels, _source(labels, meta), names)
+        files.write_labels(Path(path), labels, source_of(labels, meta), names)
     except ValueError as error:  # napari takes it for a missing writer, and hides it
         raise OSError(str(error)) from error
     return [path]
@@ -245,8 +248,16 @@ def write_tiff(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     return _write_as(TIFF_KIND, path, data, meta)
 
 
-def _source(labels: NDArray[Any], meta: dict[str, Any]) -> Source:
-    """Find what a layer was drawn on, and how that stands now."""
+def source_of(labels: NDArray[Any], meta: dict[str, Any]) -> Source:
+    """Find what a layer was drawn on, and how that stands now.
+
+    Parameters
+    ----------
+    labels : ndarray
+        The labels.
+    meta : dict
+        Attributes of their layer.
+    """
     source = meta.get("metadata", {}).get(SOURCE_KEY)
     if isinstance(source, Source) and source.affine is not None:
         return source

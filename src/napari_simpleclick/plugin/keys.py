@@ -48,6 +48,9 @@ class Action(Enum):
     SCRIBBLE = "Draw scribbles, or no more"
     LASSO = "Draw lassos, or no more"
     CANCEL = "Forget what is being drawn; click again"
+    NEXT_CASE = "Next case of the folder"
+    PREVIOUS_CASE = "The case before"
+    CASE_DONE = "This case is done: export it, and go on"
     HELP = "Show this table"
 
 
@@ -73,6 +76,9 @@ KEYS = {
     "Enter": Action.PREDICT,
     "Ctrl+Z": Action.UNDO,
     "Ctrl+Shift+Z": Action.REDO,
+    "Shift+N": Action.NEXT_CASE,
+    "Shift+B": Action.PREVIOUS_CASE,
+    "Shift+D": Action.CASE_DONE,
     "?": Action.HELP,
 }
 """The usual keys. None of them is taken by napari on image or Points layers; undo and

@@ -30,6 +30,7 @@ from napari_simpleclick.plugin.links import link
 from napari_simpleclick.plugin.scroll import Scroll
 from napari_simpleclick.plugin.sections import SECTIONS
 from napari_simpleclick.plugin.sections.drawing import DrawingButtons
+from napari_simpleclick.plugin.sections.export import ExportButton
 from napari_simpleclick.plugin.sections.help import Help
 from napari_simpleclick.plugin.sections.mask_layer import MaskLayerChoice
 from napari_simpleclick.plugin.sections.object_tools import ObjectTools
@@ -90,6 +91,7 @@ class Panel(Docked):
         self.mask_choice = MaskLayerChoice(controller)
         self.samples = SampleButtons(napari_viewer)
         self.views, self.save_mask = ViewButtons(controller), SaveMask(controller)
+        self.export = ExportButton(controller)
         self.tour, self.help = Tour(controller), Help()
         self.teach_offer = TeachOffer(controller)
         self.sections = {name: make(controller) for name, make in SECTIONS.items()}
@@ -235,13 +237,13 @@ class Panel(Docked):
             (self.positive, self.negative),
             self.drawing.buttons,
             (self.undo, self.clear),
+            (self.new_object,),
+            (self.save_mask, self.export),
         ):
             line = QHBoxLayout()
             for button in row:
                 line.addWidget(button)
             layout.addLayout(line)
-        layout.addWidget(self.new_object)
-        layout.addWidget(self.save_mask)
         self.start.setToolTip("Make new layers for clicks and mask")
         self.copy_details.setToolTip("Copy what a developer would ask for")
         self.trouble.setStyleSheet(TROUBLE)

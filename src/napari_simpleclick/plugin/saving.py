@@ -10,6 +10,7 @@ from napari.utils.history import get_save_history
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.files import NIFTI, READABLE, suffix_of
+from napari_simpleclick.images.formats import ngff
 from napari_simpleclick.images.source import SOURCE_KEY, Source
 from napari_simpleclick.samples import sample_path
 
@@ -86,7 +87,7 @@ def suggested(image: Image) -> tuple[Path, MaskKind]:
     folder = place.parent
     ours = folder == sample_path("").parent or folder == sample_path("")
     usable = folder.is_dir() and os.access(folder, os.W_OK) and not ours
-    name = place.name if place.is_dir() else _stem(place)
+    name = ngff.stem(place.name) if place.is_dir() else _stem(place)
     return (folder if usable else last) / f"{name}_mask{kind.suffixes[0]}", kind
 
 

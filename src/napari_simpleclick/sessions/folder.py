@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MOST_SESSIONS = 50
 """How many sessions stay in the folder; the oldest go."""
 
+QUEUE_KEY = "queue"
+"""What a session file says of the list of cases that it is kept for: its path."""
+
 
 @dataclass(frozen=True)
 class SavedSession:
@@ -128,14 +131,20 @@ def decline(offer: SavedSession) -> None:
 
 
 def tidy() -> None:
-    """Delete the oldest sessions if there are too many."""
+    """Delete the oldest sessions if there are too many.
+
+    Those of cases stay for as long as the list of these is there.
+    """
     with contextlib.suppress(OSError):
         files = sorted(
             folder().glob(f"*{SUFFIX}"), key=lambda file: file.stat().st_mtime
         )
         for file in files[:-MOST_SESSIONS]:
             with contextlib.suppress(OSError, ValueError):
-                SessionDatabase(file).close()  # not one that is in use
+                with SessionDatabase(file) as store:  # not one that is in use
+                    queue = store.about().get(QUEUE_KEY)
+                if queue and Path(queue).exists():
+                    continue
                 file.unlink()
                 delete_taught(file)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +9,9 @@ import numpy as np
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.error_text import reason
-from napari_simpleclick.images.formats.dicom_file import read_header
 from napari_simpleclick.images.formats.dicom_geometry import TOLERANCE
+from napari_simpleclick.images.formats.dicom_reference import headers_and_slices
 from napari_simpleclick.images.formats.dicom_segments import PACKAGE
-from napari_simpleclick.images.formats.dicom_slice import Slice, frames_of
 from napari_simpleclick.images.image_file import FLIP
 from napari_simpleclick.images.label_names import names_of
 from napari_simpleclick.images.oblique import upright_sizes
@@ -26,42 +23,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_simpleclick.images.formats.dicom_slice import Slice
     from napari_simpleclick.images.label_names import LabelName
     from napari_simpleclick.images.source import Source
 
 SERIES_NUMBER = 900
 """High enough not to be that of a series of the scanner."""
 
-MAY_BE_EMPTY = (
-    "PatientID",
-    "PatientName",
-    "PatientBirthDate",
-    "PatientSex",
-    "AccessionNumber",
-    "StudyID",
-    "StudyDate",
-    "StudyTime",
-    "ReferringPhysicianName",
-    "PositionReferenceIndicator",
-)
-"""What a segmentation takes from its series, and what may be empty in it (type 2)."""
-
 UTF_8 = "ISO_IR 192"
 
 LONGEST_NAME = 64
 """Characters of a segment's label (value representation LO, PS3.5, 6.2)."""
-
-KINDS = (("Date", "DA"), ("Time", "TM"))
-SEXES = ("M", "F", "O", "")
-"""What these elements may hold (PS3.5, 6.2, and PS3.3, C.7.1.1)."""
-
-PLACE = (
-    "PixelSpacing",
-    "ImageOrientationPatient",
-    "ImagePositionPatient",
-    "SOPInstanceUID",
-)
-"""What every slice must say, for a segmentation to lie on it and refer to it."""
 
 ON_PLACE = 0.1
 """Part of the distance of slices that a frame may be off its slice."""
@@ -124,7 +96,9 @@ def write(
     segments = _segments(values, names)
     frames = np.searchsorted([0, *values], labels).astype(np.uint16).T
     try:
-        images, slices = _headers(source, labels.shape[2])
+        images, slices = headers_and_slices(
+            source, labels.shape[2], "a DICOM segmentation"
+        )
         if slices[0].frame is not None:
             frames = _in_frames(frames, slices, source)
         dataset = seg.Segmentation(
@@ -227,60 +201,3 @@ def _is_even(slices: list[Slice]) -> bool:
     gaps = np.diff(np.unique([one.place or 0.0 for one in slices]))
     even = np.abs(gaps - gaps.mean()) if len(gaps) else gaps
     return bool((even <= TOLERANCE * gaps.min(initial=np.inf)).all())
-
-
-def _valid(name: str, value: Any) -> Any:
-    """Give an element as the standard has it: without separators, or else empty."""
-    valuerep = require("pydicom.valuerep", "dicom", "write DICOM segmentations")
-    if name == "PatientSex":
-        return value if value in SEXES else ""
-    kind = next((k for end, k in KINDS if name.endswith(end)), None)
-    if kind is None:
-        return value
-    digits = re.sub(r"\D", "", str(value))
-    for text in (digits,) if kind == "DA" else (str(value), digits):
-        with suppress(ValueError):
-            getattr(valuerep, kind)(text)
-            return text
-    return ""
-
-
-def _headers(source: Source, count: int) -> tuple[list[Any], list[Slice]]:
-    """Headers, completed by what may be empty or can be made anew, and their slices.
-
-    Raises
-    ------
-    UserError
-        If a file is gone, or does not say where its slice lies.
-    """
-    pydicom = require("pydicom", "dicom", "write DICOM segmentations")
-    files = source.files[:count]
-    headers = [read_header(file) for file in files]
-    if len(headers) == 1 and "PerFrameFunctionalGroupsSequence" in (headers[0] or ()):
-        slices = frames_of(files[0], headers[0])
-        needed: tuple[str, ...] = PLACE[-1:]
-    else:
-        slices = [
-            Slice.of(*pair) for pair in zip(files, headers, strict=True) if pair[1]
-        ]
-        needed = PLACE
-    affine = np.eye(4) if source.affine is None else source.affine
-    thickness = float(upright_sizes(affine)[2])
-    for header in headers:
-        missing = [name for name in needed if header is None or not header.get(name)]
-        if missing:
-            raise UserError(
-                f"The slices of '{source.path}' lack {', '.join(missing)}, without "
-                "which a DICOM segmentation cannot lie on them; save the mask as "
-                ".nii.gz."
-            )
-        for name in MAY_BE_EMPTY:
-            setattr(header, name, _valid(name, header.get(name, "")))
-        if not header.get("SliceThickness"):
-            header.SliceThickness = thickness
-        series = str(headers[0].get("SeriesInstanceUID") or headers[0].SOPInstanceUID)
-        for name in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
-            if not header.get(name):  # the same for every mask of the series
-                uid = pydicom.uid.generate_uid(entropy_srcs=[name, series])
-                setattr(header, name, uid)
-    return headers, slices

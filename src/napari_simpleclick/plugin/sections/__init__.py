@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_simpleclick.plugin.sections.encoding import EncodingSection
+from napari_simpleclick.plugin.sections.folder import FolderSection
 from napari_simpleclick.plugin.sections.intensities import IntensitiesSection
 from napari_simpleclick.plugin.sections.measures import MeasuresSection
 from napari_simpleclick.plugin.sections.model import ModelSection
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.plugin.sections.section import Section
 
 SECTIONS: dict[str, Callable[[Controller], Section]] = {
+    "folder": FolderSection,
     "three views": ThreeViewsSection,
     "propagation": PropagationSection,
     "similar": SimilarSection,

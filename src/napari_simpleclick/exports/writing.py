@@ -1,0 +1,92 @@
+"""Writing files so that there is never half of one."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from napari_simpleclick.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+class AlreadyThereError(UserError):
+    """What is to be written is there already, and may only be replaced if asked."""
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under another name first, so that an old one stays until then.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is made.
+    write : callable
+        Takes the path that is written to, which ends as ``path`` does.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        write(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file as a whole."""
+    write_whole(path, lambda there: there.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file as a whole."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_picture(path: Path, picture: NDArray[Any]) -> None:
+    """Write (H, W) or (H, W, 3) uint8 as PNG, as a whole."""
+    write_whole(path, lambda there: Image.fromarray(picture).save(there))
+
+
+def read_json(path: Path, fits: Callable[[Any], bool], what: str) -> Any:
+    """Read the JSON file of a data set; None if there is none.
+
+    Raises
+    ------
+    UserError
+        If it is something else, so that nothing can be added to it.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict) or not fits(content):
+        raise UserError(
+            f"'{path}' is not that of {what} from here, so nothing can be added to it; "
+            "choose another folder."
+        )
+    return content
+
+
+def check_new(found: list[str], replace: bool, name: str, folder: Path) -> None:
+    """Refuse to replace what is in a data set already.
+
+    Raises
+    ------
+    AlreadyThereError
+        If there is something, and it is not to be replaced.
+    """
+    if found and not replace:
+        raise AlreadyThereError(
+            f"'{folder}' has '{name}' already; have it replaced, or give it another "
+            "name."
+        )
