@@ -157,6 +157,24 @@ class Predictor:
         """Whether it is worth while to encode before there is a prompt."""
         return self._network.spec.encodes_once
 
+    def accelerate(self) -> str:
+        """Let OpenVINO compute from now on, if it is installed and computes the same.
+
+        The network is converted, which takes seconds the first time; the conversion is
+        kept on disk. Its answers are compared with PyTorch's on a packaged sample
+        before it is used. Predictions may go on meanwhile in another thread.
+
+        Returns
+        -------
+        str
+            In one sentence, why PyTorch goes on; empty if it does not, or if there is
+            nothing to say: without the extra ``openvino``, on a GPU, or with crops of
+            many sizes.
+        """
+        if self.zoom.longest_side is not None:
+            return ""
+        return self._network.accelerate(self.zoom.size, self.threads)
+
     def beside(self) -> Predictor:
         """Give a predictor of the same network and memory that is shown other images.
 

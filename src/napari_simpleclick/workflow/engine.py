@@ -31,6 +31,8 @@ REMEMBERED = 8
 TIMED_CLICKS = 3
 """Clicks whose time is measured."""
 
+ACCELERATED = "OpenVINO computes."
+
 DEFAULT = MaskOptions()
 
 
@@ -183,6 +185,18 @@ class PredictionEngine:
         """Predict; clicks whose answers are not remembered are gone through again."""
         with self.lock:
             return self._answer(job)
+
+    def accelerate(self) -> str:
+        """Let OpenVINO compute if it can; clicks are answered meanwhile.
+
+        Returns
+        -------
+        str
+            What computes, in one sentence; empty for nothing to say.
+        """
+        hindrance = self.predictor.accelerate()
+        accelerated = self.predictor.encoder.is_accelerated
+        return hindrance or (ACCELERATED if accelerated else "")
 
     def measure(self) -> Speed:
         """Time the model on this computer; clicks are answered in between."""
