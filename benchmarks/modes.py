@@ -69,7 +69,8 @@ def compare(model: str, cases, clicks: int) -> str:
     return (
         f"{model} | {len(cases)} | {counts[0]:.2f} | {counts[1]:.2f} | "
         f"{counts[1] - counts[0]:+.2f} | {mean(overlaps):.4f} | {min(overlaps):.3f} | "
-        f"{times[0]:.0f} ms | {times[1]:.0f} ms | {times[0] / times[1]:.1f} x | {engine}"
+        f"{times[0]:.0f} ms | {times[1]:.0f} ms | {times[0] / times[1]:.1f} x | "
+        f"{engine}"
     )
 
 
@@ -80,9 +81,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--clicks", type=int, default=20)
     parser.add_argument("--model", action="append")
     args = parser.parse_args(arguments)
-    print(
-        "| Set | Model | Objects | NoC@90 exact | fast | difference | mean IoU | least |"
-    )
+    print("| Set | Model | Objects | NoC@90 exact | fast | difference", end=" | ")
+    print("mean IoU | least IoU | exact | fast | ratio | computed by |")
+    print("|---" * 12 + "|")
     for name, folder in zip(args.sets[::2], args.sets[1::2], strict=True):
         cases = find_cases(name, Path(folder), CaseOptions())
         for model in args.model or MODELS:

@@ -1,4 +1,4 @@
-"""A map of an image that is 0 outside a window, so that only the window takes memory."""
+"""A map of an image that is 0 outside a window, which alone takes memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Window = tuple[slice, slice]
 Span = tuple[int, int]
 
-STRIPE_PX = 2**22
+STRIPE_PX = 2**20
 """Pixels of an enlarged map that are worked out at a time."""
 
 
@@ -122,8 +122,11 @@ class LocalMap:
         result = np.zeros((len(rows), len(columns)), self.inside.dtype)
         seen = down[here[0]], across[here[1]]
         if seen[0].size and seen[1].size:
-            exact = None if self.enlarged else self.inside[np.ix_(*seen)]
-            result[np.ix_(*here)] = self._enlarged(*seen) if exact is None else exact
+            exact = None if self.enlarged else self.inside[seen[0]][:, seen[1]]
+            found = self._enlarged(*seen) if exact is None else exact
+            if found.shape == result.shape:
+                return found
+            result[np.ix_(*here)] = found
         return result
 
     def _enlarged(
