@@ -55,13 +55,32 @@ def operations(name: str) -> float:
     return counter.get_total_flops()
 
 
+def plot(rows: list[tuple[str, str, float, float]], path: str) -> None:
+    """Draw encode and click of each network as bars beside each other."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 0.5 + 0.35 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    names = [f"{name}, {kind}" for name, kind, _, _ in rows]
+    encode, click = ([row[column] for row in rows] for column in (2, 3))
+    axes.barh(names, encode, label="look at the slice", color="#7fb3d5")
+    axes.barh(names, click, left=encode, label="answer a click", color="#1f618d")
+    axes.set_xscale("log")
+    axes.set_xlabel("ms of one thread")
+    axes.invert_yaxis()
+    axes.legend()
+    figure.savefig(path, dpi=110)
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", default=USUAL)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--plot", help="PNG to draw into")
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
     rate = product_rate(torch.float32, 5) * 1e9
+    rows: list[tuple[str, str, float, float]] = []
     heads = (
         "Network",
         "Computed by",
@@ -87,6 +106,7 @@ def main(arguments: list[str] | None = None) -> None:
             kind: [median(column[1:]) for column in zip(*pairs, strict=True)]
             for kind, pairs in spent.items()
         }
+        rows += [(name, kind, *(1000 * s for s in pair)) for kind, pair in both.items()]
         slowest = sum(both["exact"])
         for kind, (encode_s, click_s) in both.items():
             whole = encode_s + click_s
@@ -96,6 +116,8 @@ def main(arguments: list[str] | None = None) -> None:
                 f"{slowest / whole:.1f} x | {share} |",
                 flush=True,
             )
+    if args.plot:
+        plot(rows, args.plot)
 
 
 if __name__ == "__main__":

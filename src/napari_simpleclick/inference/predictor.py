@@ -308,11 +308,12 @@ class Predictor:
     def predict(
         self,
         prompts: Sequence[Prompt],
-        prior: ArrayLike | None = None,
+        prior: ArrayLike | LocalMap | None = None,
         *,
         state: ObjectState | None = None,
         focus: ArrayLike | None = None,
-    ) -> NDArray[np.float32] | tuple[NDArray[np.float32], ObjectState]:
+        local: bool = False,
+    ) -> NDArray[np.float32] | tuple[NDArray[np.float32] | LocalMap, ObjectState]:
         """Predict the object that the prompts are on.
 
         Parameters
@@ -333,6 +334,8 @@ class Predictor:
         focus : array_like or None
             (H, W) probability or mask that the crop is chosen around; None chooses
             it around the prior. An empty one shows the network the whole image.
+        local : bool
+            For :meth:`predict_local`, which see.
 
         Returns
         -------
@@ -368,6 +371,8 @@ class Predictor:
             now = ObjectState() if before is None else self._state
         seen = before if focus is None else image.prior(focus)
         answer, self._state = self._answer(prompts, before, seen, now, focus is None)
+        if local:
+            return answer, self._state
         full = answer.full()
         return full if state is None else (full, self._state)
 
@@ -400,11 +405,9 @@ class Predictor:
         ValueError
             If there is no image yet.
         """
-        image = self._questions.image
-        check_prompts(prompts, image.shape)
-        before = None if prior is None else image.prior(prior)
-        answer, self._state = self._answer(prompts, before, before, state, True)
-        return answer, self._state
+        found: tuple[LocalMap, ObjectState]
+        found = self.predict(prompts, prior, state=state, local=True)  # type: ignore[call-overload]
+        return found
 
     def magnified(self, clicks: Sequence[Click]) -> list[CropAnswer]:
         """Answer first clicks at each magnification, none of them chosen.
