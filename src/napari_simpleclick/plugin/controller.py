@@ -362,11 +362,7 @@ class Controller:
     def _on_points(self, event: Any) -> None:
         if self.canvas is None or self.canvas.quiet:
             return
-        action = str(event.action)
-        if action == "added" and event.source in self.canvas.points.values():
-            added = self.canvas.points_at(event.source, event.data_indices)
-            self.workflow.take_over_points(added)
-        elif action in ("added", "removed", "changed"):
+        if str(event.action) in ("added", "removed", "changed"):
             self.workflow.take_over_points()
 
     def _on_shapes(self, event: Any) -> None:

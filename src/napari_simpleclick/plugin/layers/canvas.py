@@ -423,7 +423,7 @@ class LayerCanvas(DisplayedImage):
         sign = layer is self.points[True]
         count = len(layer.data)
         return [
-            ShownPoint(sign, row % count, tuple(map(float, layer.data[row])), 0)
+            ShownPoint(sign, int(row) % count, tuple(map(float, layer.data[row])), 0)
             for row in rows
         ]
 
