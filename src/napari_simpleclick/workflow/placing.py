@@ -25,9 +25,7 @@ S = TypeVar("S", "ShownPoint", "ShownPoint | ShownShape")
 
 
 def take_over(
-    canvas: Canvas,
-    sizes: ObjectSizes,
-    added: Sequence[ShownPoint] | None = None,
+    canvas: Canvas, sizes: ObjectSizes
 ) -> Iterator[tuple[ObjectSlice, PlacedPrompt]]:
     """Move, remove and add prompts as the points and shapes were.
 
@@ -37,9 +35,6 @@ def take_over(
         Shows them.
     sizes : ObjectSizes
         Of the objects before.
-    added : sequence of ShownPoint or None
-        Points that are new, where nothing else is known to have changed: the others
-        need not be gone through. None looks for what has changed.
 
     Yields
     ------
@@ -51,13 +46,9 @@ def take_over(
     UserError
         If a point or shape is where no prompt can be.
     """
-    fresh: Sequence[Shown]
-    if added is None:
-        everything: list[Shown] = [*canvas.shown_points(), *canvas.shown_shapes()]
-        orders, fresh = _known_and_fresh(everything)
-        _move_prompts(canvas, orders)
-    else:
-        fresh = added
+    everything: list[Shown] = [*canvas.shown_points(), *canvas.shown_shapes()]
+    orders, fresh = _known_and_fresh(everything)
+    _move_prompts(canvas, orders)
     beside = False
     for shown in fresh:
         where, step = _add_prompt(canvas, sizes, shown)
@@ -67,23 +58,15 @@ def take_over(
         canvas.show_steps()
 
 
-def fresh_places(
-    canvas: Canvas, added: Sequence[ShownPoint] | None = None
-) -> Iterator[tuple[Plane, float, float]]:
+def fresh_places(canvas: Canvas) -> Iterator[tuple[Plane, float, float]]:
     """Go through the points that are no clicks yet: slice, row and column.
-
-    Parameters
-    ----------
-    canvas, added
-        As of :func:`take_over`.
 
     Raises
     ------
     UserError
         If a point is where no click can be.
     """
-    fresh = _known_and_fresh(canvas.shown_points())[1] if added is None else added
-    for point in fresh:
+    for point in _known_and_fresh(canvas.shown_points())[1]:
         plane = canvas.plane(point.position)
         row, column = plane.point(point.position)
         yield plane, row, column

@@ -33,10 +33,10 @@ from napari_simpleclick.workflow.teaching import Teaching
 from napari_simpleclick.workflow.volume_encoder import VolumeEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
-    from napari_simpleclick.workflow.canvas import Canvas, ShownPoint
+    from napari_simpleclick.workflow.canvas import Canvas
     from napari_simpleclick.workflow.engine import PredictionEngine
     from napari_simpleclick.workflow.executor import Executor
     from napari_simpleclick.workflow.model_loader import ModelChoice
@@ -204,21 +204,15 @@ class Workflow:
         self.positive = positive
         self.changed.emit()
 
-    def take_over_points(self, added: Sequence[ShownPoint] | None = None) -> None:
-        """Make the session's prompts those of the points and shapes that are shown.
-
-        Parameters
-        ----------
-        added : sequence of ShownPoint or None
-            The points that are new, if nothing else has changed; None looks for it.
-        """
+    def take_over_points(self) -> None:
+        """Make the session's prompts those of the points and shapes that are shown."""
         canvas = self.canvas
         if canvas is None:
             return
         try:
-            for plane, row, column in fresh_places(canvas, added):
+            for plane, row, column in fresh_places(canvas):
                 self.similar.take_under(plane, row, column)
-            for object_slice, step in take_over(canvas, self._sizes, added):
+            for object_slice, step in take_over(canvas, self._sizes):
                 self.prompted.emit(object_slice, step)
         except UserError as error:
             canvas.show_steps()

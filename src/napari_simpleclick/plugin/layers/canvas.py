@@ -54,7 +54,7 @@ from napari_simpleclick.workflow.mask_array import empty_mask
 from napari_simpleclick.workflow.session_file import new_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from napari.components import ViewerModel
     from napari.layers import Image, Labels, Points, Shapes
@@ -416,15 +416,6 @@ class LayerCanvas(DisplayedImage):
             for row, (place, order) in enumerate(
                 zip(layer.data, layer.features["order"], strict=True)
             )
-        ]
-
-    def points_at(self, layer: Points, rows: Iterable[int]) -> list[ShownPoint]:
-        """Points of a layer that were just added, by their rows, also from the end."""
-        sign = layer is self.points[True]
-        count = len(layer.data)
-        return [
-            ShownPoint(sign, int(row) % count, tuple(map(float, layer.data[row])), 0)
-            for row in rows
         ]
 
     def shown_shapes(self) -> list[ShownShape]:
