@@ -91,13 +91,13 @@ def window(model: str, runs: int) -> dict[str, list[tuple[float, float]]]:
     return times
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="encode-once")
     parser.add_argument("--usual", default="simpleclick-xtiny")
     parser.add_argument("--runs", type=int, default=15)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     times = clicks(args.model, args.usual, args.runs)
     times |= store(args.model, args.runs) | window(args.model, args.runs)
     usual = median(wall for wall, _ in times[f"click, {args.usual}"])

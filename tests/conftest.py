@@ -59,4 +59,5 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("NAPARI_SIMPLECLICK_CACHE", str(folder))
     monkeypatch.setenv("NAPARI_SIMPLECLICK_SESSIONS", str(tmp_path / "sessions"))
+    monkeypatch.setenv("NAPARI_SIMPLECLICK_OPENVINO", "0")  # converting takes seconds
     return folder

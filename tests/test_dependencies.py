@@ -16,7 +16,7 @@ EXTRAS = META["project"]["optional-dependencies"]
 OPTIONAL = {
     **{"pydicom": "dicom", "highdicom": "dicom"},
     **{"SimpleITK": "itk", "distributed": "cluster", "lightning_fabric": "train"},
-    **{"trimesh": "meshes", "gdown": "drive"},
+    **{"trimesh": "meshes", "gdown": "drive", "openvino": "openvino"},
     **{"zarr": "zarr", "roifile": "imagej"},
 }
 """Imports that only an extra brings."""

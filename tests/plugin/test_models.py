@@ -144,6 +144,20 @@ def test_device_and_precision_change_in_the_background(held, open_window, discs)
     hand.wait(1)
 
 
+def test_exact_mode_decides_the_precision(open_window, discs):
+    hand = open_window(discs)
+    section = open_section(hand)
+    before = hand.controller.engine
+    assert section.mode.currentText() == "Fast"
+    choose(section.mode, "Exact")
+    hand.qtbot.waitUntil(lambda: hand.controller.engine is not before, timeout=60_000)
+    assert hand.controller.engine.predictor.flip
+    assert not section.precision.isEnabled()
+    assert settings.load().mode == "exact"
+    hand.click(0, 60, 60)
+    hand.wait(1)
+
+
 def test_the_choice_comes_back_the_next_time(open_window, discs):
     settings.save(device="cpu", precision="float32")
     hand = open_window(discs)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from napari_simpleclick.inference import Predictor
 from napari_simpleclick.weights import catalogue, store
@@ -96,6 +97,7 @@ def test_the_bundled_model_is_loaded_and_warm(monkeypatch):
         (ModelChoice("gone.safetensors"), "no file 'gone.safetensors'", ModelChoice()),
         (ModelChoice(device="cuda:77"), "no device 'cuda:77'", ModelChoice()),
         (ModelChoice(precision="float1"), "no precision 'float1'", ModelChoice()),
+        (ModelChoice(mode="quick"), "no mode 'quick'", ModelChoice()),
     ],
 )
 def test_a_first_choice_that_is_gone_is_replaced(choice, words, instead):
@@ -105,6 +107,32 @@ def test_a_first_choice_that_is_gone_is_replaced(choice, words, instead):
     assert "Until then it is 'bundled'" in heard.errors[0]
     assert models.choice == instead
     assert models.engine is not None
+
+
+@pytest.mark.parametrize(("mode", "flip"), [("fast", False), ("exact", True)])
+def test_exact_is_the_published_protocol_whatever_the_precision(mode, flip):
+    models, _ = make()
+    models.choose(ModelChoice(precision="bfloat16", mode=mode))
+    predictor = models.engine.predictor
+    assert predictor.flip is flip
+    assert predictor.dtype == (torch.float32 if flip else torch.bfloat16)
+    assert models.computing == ""
+
+
+def test_openvino_takes_over_while_the_model_answers(monkeypatch):
+    pytest.importorskip("openvino")
+    monkeypatch.delenv("NAPARI_SIMPLECLICK_OPENVINO")
+    models, heard = make(held := HeldExecutor())
+    models.choose(ModelChoice("simpleclick-xtiny", "cpu", "float32"))
+    held.release()
+    assert heard.kinds == ["loading", "loaded"]
+    assert not models.engine.predictor.encoder.is_accelerated
+    held.release_all()
+    assert models.engine.predictor.encoder.is_accelerated
+    assert models.computing == "OpenVINO computes."
+    models.choose(models.choice._replace(mode="exact"))
+    assert not models.engine.predictor.encoder.is_accelerated
+    assert models.computing == ""
 
 
 def test_a_later_choice_that_fails_changes_nothing(tmp_path):

@@ -130,7 +130,11 @@ class MaskChange:
         """
         if label in locked:
             return None
-        now = plane.read(labels)
+        whole = plane.read(labels)
+        box = _box(mask, whole == label)
+        if box is None:
+            return None
+        now, mask = whole[box], mask[box]
         free = now != label if overwrite else now == 0
         if overwrite and locked:
             free &= ~np.isin(now, list(locked))
@@ -139,7 +143,10 @@ class MaskChange:
         if not changed.any():
             return None
         values = np.where(gained[changed], label, 0).astype(now.dtype)
-        return cls.of(labels.shape, plane.indices(changed), now[changed], values)
+        indices = list(plane.indices(changed))
+        for axis, span in zip(plane.axes, box, strict=True):
+            indices[axis] = indices[axis] + span.start
+        return cls.of(labels.shape, tuple(indices), now[changed], values)
 
     def voxels(self) -> Voxels:
         """Unpack.
@@ -214,3 +221,14 @@ class MaskChange:
         """Make the change in a mask, or take it back."""
         indices, before, after = self.voxels()
         mask[np.unravel_index(indices, self.shape)] = before if undo else after
+
+
+def _box(*masks: Mask) -> tuple[slice, slice] | None:
+    """Rows and columns that hold all of some masks; None if they are empty."""
+    sides = []
+    for axis in (1, 0):
+        held = np.flatnonzero(np.logical_or.reduce([m.any(axis=axis) for m in masks]))
+        if not held.size:
+            return None
+        sides.append(slice(int(held[0]), int(held[-1]) + 1))
+    return sides[0], sides[1]

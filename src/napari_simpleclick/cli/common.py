@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -137,6 +137,14 @@ def example(text: str) -> str:
     """Format the last lines of a command's help: a command that runs as printed."""
     return f"[dim]Example:[/dim]\n\nnapari-simpleclick {text}"
 
+
+ModeOption = Annotated[
+    Literal["fast", "exact"],
+    typer.Option(
+        help="Exact is the published protocol: float32, averaged with the mirrored "
+        "image, at twice the time."
+    ),
+]
 
 WeightsOption = Annotated[
     str, typer.Option("--weights", "-w", help="Name in the catalogue, or a file.")

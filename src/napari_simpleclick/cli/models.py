@@ -11,10 +11,12 @@ from typing import Annotated
 import typer
 
 from napari_simpleclick.cli.common import (
+    ModeOption,
     WeightsOption,
     example,
     one_sentence,
     progress_bar,
+    warn,
 )
 from napari_simpleclick.prompts import Click
 
@@ -58,15 +60,24 @@ def train(
 
 @app.command(epilog=example("benchmark --weights bundled"))
 @one_sentence
-def benchmark(weights: WeightsOption = "bundled", clicks: ClicksOption = 10) -> None:
+def benchmark(
+    weights: WeightsOption = "bundled",
+    clicks: ClicksOption = 10,
+    mode: ModeOption = "fast",
+) -> None:
     """Measure milliseconds per click on the EM sample, on this computer."""
     import statistics
 
     from napari_simpleclick import Predictor, load_weights
     from napari_simpleclick.images.files import read_image
+    from napari_simpleclick.inference.modes import Mode
     from napari_simpleclick.samples import sample_path
 
-    predictor = Predictor(load_weights(weights)[0])
+    chosen = Mode.named(mode)
+    predictor = Predictor(
+        load_weights(weights)[0], precision=chosen.precision, flip=chosen.flip
+    )
+    warn(filter(None, [predictor.accelerate() if chosen.accelerated else ""]))
     predictor.set_image(read_image(sample_path("em.tif")).array[2])
     times = []
     answers = predictor.replay([Click(120, 150)] * (clicks + 1))
@@ -76,5 +87,6 @@ def benchmark(weights: WeightsOption = "bundled", clicks: ClicksOption = 10) -> 
         times.append(1000 * (time.perf_counter() - start))
     typer.echo(
         f"{statistics.median(times[1:]):.0f} ms per click "
-        f"({predictor.device}, {predictor.threads} threads, {predictor.dtype})"
+        f"({predictor.device}, {predictor.threads} threads, {predictor.dtype}"
+        f"{', OpenVINO' if predictor.encoder.is_accelerated else ''})"
     )

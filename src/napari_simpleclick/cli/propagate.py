@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_simpleclick.cli.common import (
+    ModeOption,
     WeightsOption,
     example,
     one_sentence,
@@ -57,6 +58,7 @@ def propagate(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Where to write the mask.")
     ] = None,
+    mode: ModeOption = "fast",
     report: Annotated[
         Path | None, typer.Option("--json", help="Confidence of every slice; - prints.")
     ] = None,
@@ -69,6 +71,7 @@ def propagate(
     from napari_simpleclick.images import files, lazy_array
     from napari_simpleclick.images.source import Source
     from napari_simpleclick.inference import Predictor
+    from napari_simpleclick.inference.modes import Mode
     from napari_simpleclick.propagation import propagate_labels
     from napari_simpleclick.weights import load_weights
 
@@ -93,7 +96,11 @@ def propagate(
         )
     labels = files.read_labels(mask, flat, lambda sentence: warn([sentence]))
     annotation = _chosen(labels, label)
-    predictor = Predictor(load_weights(weights)[0])
+    chosen = Mode.named(mode)
+    predictor = Predictor(
+        load_weights(weights)[0], precision=chosen.precision, flip=chosen.flip
+    )
+    warn(filter(None, [predictor.accelerate() if chosen.accelerated else ""]))
     started = time.perf_counter()
     with progress_bar() as bar:
         task = bar.add_task("Slices", total=None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from napari_simpleclick.cli.common import (
+    ModeOption,
     WeightsOption,
     example,
     one_sentence,
@@ -62,6 +63,7 @@ def segment(
         Path | None, typer.Option(help="Mask to start from, of the slice or volume.")
     ] = None,
     weights: WeightsOption = "bundled",
+    mode: ModeOption = "fast",
     first_look: Annotated[
         Literal["magnifications", "published"],
         typer.Option(
@@ -141,7 +143,9 @@ def segment(
         raise UserError("There is nothing to do; give -o FILE or --json.")
     if out is not None:
         files.check_writable(out)
-    result = segment_slice(image, prompts, axis, slice_, prior, weights, first_look)
+    result = segment_slice(
+        image, prompts, axis, slice_, prior, weights, first_look, mode
+    )
     warn(result.file.warnings)
     if out is not None:
         if files.suffix_of(out) == ".png":

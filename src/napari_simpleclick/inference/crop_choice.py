@@ -15,11 +15,9 @@ from napari_simpleclick.inference.first_look import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from napari_simpleclick.images.viewport import Viewport
     from napari_simpleclick.inference.crops import Crop, ZoomIn
+    from napari_simpleclick.inference.local_map import LocalMap
     from napari_simpleclick.prompts import Click
 
 
@@ -58,7 +56,7 @@ class CropChoice:
 
     def one(
         self,
-        focus: NDArray[np.float32] | None,
+        focus: LocalMap | None,
         clicks: Sequence[Click],
         shape: tuple[int, int],
         current: Crop | None,
@@ -68,8 +66,8 @@ class CropChoice:
 
         Parameters
         ----------
-        focus : ndarray or None
-            (H, W) probability of what the crop is chosen around; None for nothing.
+        focus : LocalMap or None
+            Probability of what the crop is chosen around; None for nothing.
         clicks : sequence of Click
             Those that the crop has to hold, the newest included.
         shape : tuple of int
@@ -82,9 +80,7 @@ class CropChoice:
         first = moved_to(self.first(view, shape), clicks, shape)
         return self.zoom.choose(focus, clicks, shape, current, first)
 
-    def compares(
-        self, focus: NDArray[np.float32] | None, view: Viewport | None
-    ) -> bool:
+    def compares(self, focus: LocalMap | None, view: Viewport | None) -> bool:
         """Whether :meth:`magnified` crops are compared: at a first look without a view.
 
         Parameters
@@ -94,4 +90,4 @@ class CropChoice:
         """
         if self.first_look != "magnifications" or view is not None:
             return False
-        return focus is None or not (focus > self.zoom.threshold).any()
+        return focus is None or not focus.above(self.zoom.threshold).any()

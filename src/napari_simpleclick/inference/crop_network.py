@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
@@ -12,8 +14,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_simpleclick.inference.agreement import (
+    agreement,
+    sample_pixels,
+    sample_prompts,
+)
 from napari_simpleclick.inference.devices import with_lower_weights
 from napari_simpleclick.inference.features import FeatureCache
+from napari_simpleclick.inference.openvino_network import (
+    Example,
+    OpenVinoNetwork,
+    is_available,
+)
 from napari_simpleclick.networks import channels_last, join_prompts
 from napari_simpleclick.weights.errors import enough_memory
 
@@ -22,6 +34,14 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.inference.feature_store import FeatureStore
     from napari_simpleclick.networks import CropPrompts, Features, Network
+
+logger = logging.getLogger(__name__)
+
+OTHER_MASKS = (
+    "OpenVINO gives other masks than PyTorch with this model, so PyTorch computes."
+)
+
+CANNOT = "OpenVINO cannot compute this model, so PyTorch does."
 
 Pixels = NDArray[np.float32]
 """(h, w) or (h, w, 3) float32 in [0, 1]."""
@@ -78,9 +98,53 @@ class CropNetwork:
         with enough_memory("the network"):
             ready = channels_last(network.to(device)).eval().for_inference()
             self._network = with_lower_weights(ready, dtype)
+        self._computes: Network = self._network
         once = self.spec.encodes_once
         self._features = FeatureCache(features_bytes if once else 0)
         self._store = store if once else None
+
+    @property
+    def is_accelerated(self) -> bool:
+        """Whether OpenVINO computes, wherever it can."""
+        return self._computes is not self._network
+
+    def accelerate(self, size: tuple[int, int], threads: int) -> str:
+        """Let OpenVINO compute from now on, if it is there and agrees with PyTorch.
+
+        It takes seconds, and need not wait for predictions, nor they for it.
+
+        Parameters
+        ----------
+        size : tuple of int
+            (height, width) of the crops that it computes, px; PyTorch does the others.
+        threads : int
+            CPU threads.
+
+        Returns
+        -------
+        str
+            In one sentence, why it does not; empty if it does, or is not there.
+        """
+        if self.device.type != "cpu" or self.is_accelerated or not is_available():
+            return ""
+        plain = self._network
+        if self._dtype != torch.float32:  # as OpenVINO lowers it by itself
+            plain = deepcopy(plain).float()
+        try:
+            prompt = sample_prompts(plain, size, 3, torch.zeros(1, 1, *size), self.flip)
+            example = Example(sample_pixels(size, self.flip), prompt)
+            faster = OpenVinoNetwork(plain, example, self._dtype, threads)
+            if not faster.is_trusted:
+                found = agreement(plain, faster, size, self.flip)
+                if not found.holds(self._dtype):
+                    return OTHER_MASKS
+                faster.trust()
+        except Exception as error:  # of a library that may be broken: PyTorch is not
+            logger.warning("OpenVINO cannot compute this model", exc_info=error)
+            return CANNOT
+        faster.network = self._network
+        self._computes = faster
+        return ""
 
     @property
     def capacity(self) -> int:
@@ -168,10 +232,10 @@ class CropNetwork:
             prompt = join_prompts([prompt, self._network.flip_prompt(prompt)])
         with self._autocast():
             if self.spec.refines:
-                logits, maps = self._network.segment(features, prompt)
+                logits, maps = self._computes.segment(features, prompt)
                 maps = maps[:1]
             else:
-                logits = self._network.decode(features, prompt)
+                logits = self._computes.decode(features, prompt)
         logits = logits.float()
         if self.flip:
             logits = 0.5 * (logits[:1] + logits[1:].flip(3))
@@ -199,9 +263,9 @@ class CropNetwork:
         many = tuple(part.repeat_interleave(count, dim=0) for part in features)
         with self._autocast():
             if self.spec.refines:
-                logits = self._network.segment(many, asked)[0]
+                logits = self._computes.segment(many, asked)[0]
             else:
-                logits = self._network.decode(many, asked)
+                logits = self._computes.decode(many, asked)
         logits = logits.float()
         if self.flip:
             logits = 0.5 * (logits[:count] + logits[count:].flip(3))
@@ -246,7 +310,7 @@ class CropNetwork:
         if self.flip:
             image = torch.cat([image, image.flip(3)])
         with self._autocast():
-            return self._network.encode(
+            return self._computes.encode(
                 image.contiguous(memory_format=torch.channels_last)
             )
 

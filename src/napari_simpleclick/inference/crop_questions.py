@@ -10,13 +10,14 @@ from scipy.special import expit
 from torch.nn import functional
 
 from napari_simpleclick.inference.answer_features import CropAnswer
-from napari_simpleclick.inference.crops import Crop, map_click, resize_crop
+from napari_simpleclick.inference.crops import Crop, map_click, resize_local
 from napari_simpleclick.inference.focus import (
     ANSWER_ABOVE,
     PRIOR_ABOVE,
     box_in,
     focus_crop,
 )
+from napari_simpleclick.inference.local_map import LocalMap
 from napari_simpleclick.inference.prompt_pixels import as_clicks, corners_of
 from napari_simpleclick.networks import CropPrompts
 from napari_simpleclick.networks.disks import DISK_RADIUS_PX
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from napari_simpleclick.inference.shown_image import ShownImage
     from napari_simpleclick.networks import Features
     from napari_simpleclick.prompts import Prompt
+
+
+LARGEST_PX = 2**24
+"""Answers on larger crops stay as coarse as the network's, and are enlarged in part."""
 
 
 class Asked(NamedTuple):
@@ -94,7 +99,7 @@ class CropQuestions:
     def ask(
         self,
         asked: Sequence[Prompt],
-        prior: NDArray[np.float32] | None,
+        prior: LocalMap | None,
         crop: Crop | None,
         memory: Any,
     ) -> Asked:
@@ -104,8 +109,8 @@ class CropQuestions:
         ----------
         asked : sequence of Prompt
             The prompts, oldest first.
-        prior : ndarray or None
-            (H, W) probability to start from.
+        prior : LocalMap or None
+            Probability to start from.
         crop : Crop or None
             The crop; None for the whole image.
         memory : object
@@ -141,41 +146,45 @@ class CropQuestions:
         return found
 
     def probability(
-        self, asked: Asked, prior: NDArray[np.float32] | None, focus_only: bool
-    ) -> NDArray[np.float32]:
+        self, asked: Asked, prior: LocalMap | None, focus_only: bool
+    ) -> LocalMap:
         """Give an answer as a map of the image, refined if the network does so.
 
         Parameters
         ----------
         asked : Asked
             The answer.
-        prior : ndarray or None
-            (H, W) probability that it started from.
+        prior : LocalMap or None
+            Probability that it started from.
         focus_only : bool
             Whether what is not refined stays what the prior was.
 
         Returns
         -------
-        ndarray
-            (H, W) float32 probability in [0, 1], 0 outside the crop.
+        LocalMap
+            float32 probability in [0, 1], 0 outside the crop.
         """
-        result = np.zeros(self.image.square, np.float32)
-        answer, view = asked.answer, asked.crop
-        result[view.slices] = _resized(answer.logits.sigmoid(), view)
+        answer, view, shape = asked.answer, asked.crop, self.image.square
+        probability = answer.logits.sigmoid()
         if answer.maps is not None:
+            result = LocalMap(shape, view.slices, _resized(probability, view)).full()
             self._refine(result, asked, prior, focus_only)
-        return result
+            return LocalMap.whole(result)
+        if view.height * view.width > LARGEST_PX:
+            coarse = probability[0, 0].cpu().numpy()
+            return LocalMap(shape, view.slices, coarse, enlarged=True)
+        return LocalMap(shape, view.slices, _resized(probability, view))
 
     def _refine(
         self,
         result: NDArray[np.float32],
         asked: Asked,
-        prior: NDArray[np.float32] | None,
+        prior: LocalMap | None,
         focus_only: bool,
     ) -> None:
         """Look again at what the last click changed, and write it into a result."""
         answer, view, clicks = asked
-        before = np.zeros_like(result) if prior is None else prior.astype(np.float32)
+        before = np.zeros_like(result) if prior is None else prior.full()
         crop = focus_crop(result > ANSWER_ABOVE, before > PRIOR_ABOVE, clicks[-1], view)
         if crop is None:
             return
@@ -191,7 +200,7 @@ class CropQuestions:
     def _crop_prompts(
         self,
         clicks: Sequence[Click],
-        prior: NDArray[np.float32] | None,
+        prior: LocalMap | None,
         crop: Crop,
         size: tuple[int, int],
         boxes: Sequence[Box] = (),
@@ -199,7 +208,7 @@ class CropQuestions:
         """Prior, clicks and boxes as they lie in a crop."""
         mask = torch.zeros(1, 1, *size, device=self._network.device)
         if prior is not None:
-            mask[0, 0] = torch.from_numpy(resize_crop(prior, crop, size))
+            mask[0, 0] = torch.from_numpy(resize_local(prior, crop, size))
         positive, negative = (
             tuple(map_click(c, crop, size) for c in clicks if c.positive is sign)
             for sign in (True, False)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from napari_simpleclick.inference.local_map import LocalMap
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -144,7 +146,7 @@ class ZoomIn:
 
     def choose(
         self,
-        prior: NDArray[np.float32] | None,
+        prior: NDArray[np.float32] | LocalMap | None,
         clicks: Sequence[Click],
         shape: tuple[int, int],
         current: Crop | None,
@@ -154,7 +156,7 @@ class ZoomIn:
 
         Parameters
         ----------
-        prior : ndarray or None
+        prior : ndarray, LocalMap or None
             (H, W) prior mask probability, or None for a new object.
         clicks : sequence of Click
             All clicks so far, the new one included.
@@ -175,7 +177,8 @@ class ZoomIn:
         """
         found = None
         if prior is not None and len(clicks) > self.skip:
-            found = self.around(prior > self.threshold, clicks)
+            known = prior if isinstance(prior, LocalMap) else LocalMap.whole(prior)
+            found = self.around(known.above(self.threshold), clicks)
         if found is None and (self.skip or first is not None):
             return first
         wanted = found or Crop.whole(shape)
@@ -187,11 +190,14 @@ class ZoomIn:
             return wanted
         return current
 
-    def around(self, mask: NDArray[np.bool_], clicks: Sequence[Click]) -> Crop | None:
+    def around(
+        self, mask: NDArray[np.bool_] | LocalMap, clicks: Sequence[Click]
+    ) -> Crop | None:
         """Expand the box around a mask and the positive clicks; None if it is empty."""
-        if not mask.any():
+        known = mask if isinstance(mask, LocalMap) else LocalMap.whole(mask)
+        extent = known.box()
+        if extent is None:
             return None
-        extent = [np.flatnonzero(mask.any(axis=axis))[[0, -1]] for axis in (1, 0)]
         sides: list[int] = []
         inside = [(int(c.row), int(c.column)) for c in clicks if c.positive]
         for axis, span in enumerate(extent):
@@ -259,6 +265,30 @@ def resize_crop(
     upper, lower = (
         (1 - across) * convert(line[:, left]) + across * convert(line[:, right])
         for line in (crop[top], crop[bottom])
+    )
+    return np.asarray((1 - down) * upper + down * lower, np.float32)
+
+
+def resize_local(
+    known: LocalMap, box: Crop, size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Resize a crop of a local map, as :func:`resize_crop` does with all of the map.
+
+    Parameters
+    ----------
+    known : LocalMap
+        The map.
+    box : Crop
+        The crop, px of the image.
+    size : tuple of int
+        (height, width) of the result, px.
+    """
+    top, bottom, down = _lattice(box.height, size[0])
+    left, right, across = _lattice(box.width, size[1])
+    left, right, down = left + box.column_min, right + box.column_min, down[:, None]
+    upper, lower = (
+        (1 - across) * known.at(rows, left) + across * known.at(rows, right)
+        for rows in (top + box.row_min, bottom + box.row_min)
     )
     return np.asarray((1 - down) * upper + down * lower, np.float32)
 

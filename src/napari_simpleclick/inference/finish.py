@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_simpleclick.inference.prompt_pixels import pixels_of, settle
+from napari_simpleclick.inference.prompt_pixels import Pixels, pixels_of, settle
 from napari_simpleclick.prompts import Scribble
 
 if TYPE_CHECKING:
@@ -109,11 +109,9 @@ def filled(mask: Mask, negative: Iterable[Prompt] = ()) -> Mask:
         ndimage.binary_fill_holes(inside, TOUCHING_SIDES) & ~inside
     )
     wanted = holes > 0
-    full = np.zeros(mask.shape, holes.dtype)
-    full[where] = holes
     for prompt in negative:
-        found = np.unique(full[pixels_of(prompt, _size(mask))])
-        wanted &= ~np.isin(holes, found)
+        found = np.unique(holes[_pixels_in(prompt, mask, where)])
+        wanted &= ~np.isin(holes, found[found > 0])
     result = mask.copy()
     result[where] = inside | wanted
     return result
@@ -142,15 +140,23 @@ def clicked_parts(
     ndarray
         (H, W) bool.
     """
-    parts, count = ndimage.label(mask, TOUCHING)
+    where = _around(mask)
+    if where is None:
+        return mask
+    inside = mask[where]
+    parts, count = ndimage.label(inside, TOUCHING)
     wanted = np.zeros(count + 1, bool)
     for prompt in positive:
-        wanted[np.unique(parts[pixels_of(prompt, _size(mask))])] = True
+        wanted[np.unique(parts[_pixels_in(prompt, mask, where)])] = True
     wanted[0] = False
     if wanted.any() and earlier is not None:
-        wanted[np.unique(parts[earlier & mask])] = True
+        wanted[np.unique(parts[earlier[where] & inside])] = True
         wanted[0] = False
-    return np.asarray(wanted[parts]) if wanted.any() else mask
+    if not wanted.any():
+        return mask
+    result = np.zeros_like(mask)
+    result[where] = wanted[parts]
+    return result
 
 
 TOUCHING_SIDES = ndimage.generate_binary_structure(2, 1)
@@ -167,6 +173,20 @@ def _around(mask: Mask, margin: float = 0) -> tuple[slice, slice] | None:
         slice(max(0, int(span[0]) - reach), int(span[-1]) + 1 + reach) for span in spans
     )
     return rows, columns
+
+
+def _pixels_in(prompt: Prompt, mask: Mask, where: tuple[slice, slice]) -> Pixels:
+    """Give those pixels of a prompt that lie in a part of a mask, as places there."""
+    rows, columns = (
+        at - span.start
+        for at, span in zip(pixels_of(prompt, _size(mask)), where, strict=True)
+    )
+    height, width = (
+        min(span.stop, side) - span.start
+        for span, side in zip(where, mask.shape, strict=True)
+    )
+    here = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    return rows[here], columns[here]
 
 
 def _size(mask: Mask) -> tuple[int, int]:

@@ -23,10 +23,11 @@ from napari_simpleclick.inference.devices import (
     spare_threads,
 )
 from napari_simpleclick.inference.features import LIMIT_BYTES
+from napari_simpleclick.inference.local_map import LocalMap
 from napari_simpleclick.inference.object_state import ObjectState
 from napari_simpleclick.inference.prompt_pixels import settle, start_of
 from napari_simpleclick.inference.shown_image import ShownImage
-from napari_simpleclick.prompts import check_prompts
+from napari_simpleclick.prompts import Box, Lasso, Scribble, check_prompts
 from napari_simpleclick.weights.errors import enough_memory
 
 if TYPE_CHECKING:
@@ -157,6 +158,24 @@ class Predictor:
         """Whether it is worth while to encode before there is a prompt."""
         return self._network.spec.encodes_once
 
+    def accelerate(self) -> str:
+        """Let OpenVINO compute from now on, if it is installed and computes the same.
+
+        The network is converted, which takes seconds the first time; the conversion is
+        kept on disk. Its answers are compared with PyTorch's on a packaged sample
+        before it is used. Predictions may go on meanwhile in another thread.
+
+        Returns
+        -------
+        str
+            In one sentence, why PyTorch goes on; empty if it does not, or if there is
+            nothing to say: without the extra ``openvino``, on a GPU, or with crops of
+            many sizes.
+        """
+        if self.zoom.longest_side is not None:
+            return ""
+        return self._network.accelerate(self.zoom.size, self.threads)
+
     def beside(self) -> Predictor:
         """Give a predictor of the same network and memory that is shown other images.
 
@@ -169,7 +188,7 @@ class Predictor:
     def encode(
         self,
         prompts: Sequence[Prompt] = (),
-        prior: ArrayLike | None = None,
+        prior: ArrayLike | LocalMap | None = None,
         state: ObjectState | None = None,
     ) -> None:
         """Encode what the next prompt looks at, so that its answer is a decode.
@@ -198,7 +217,7 @@ class Predictor:
     def _next_look(
         self,
         prompts: Sequence[Prompt],
-        prior: ArrayLike | None,
+        prior: ArrayLike | LocalMap | None,
         state: ObjectState | None,
     ) -> tuple[Crop, tuple[int, int]]:
         """Choose crop and size for the next prompt, as if it lay on the last one."""
@@ -289,11 +308,12 @@ class Predictor:
     def predict(
         self,
         prompts: Sequence[Prompt],
-        prior: ArrayLike | None = None,
+        prior: ArrayLike | LocalMap | None = None,
         *,
         state: ObjectState | None = None,
         focus: ArrayLike | None = None,
-    ) -> NDArray[np.float32] | tuple[NDArray[np.float32], ObjectState]:
+        local: bool = False,
+    ) -> NDArray[np.float32] | tuple[NDArray[np.float32] | LocalMap, ObjectState]:
         """Predict the object that the prompts are on.
 
         Parameters
@@ -314,6 +334,8 @@ class Predictor:
         focus : array_like or None
             (H, W) probability or mask that the crop is chosen around; None chooses
             it around the prior. An empty one shows the network the whole image.
+        local : bool
+            For :meth:`predict_local`, which see.
 
         Returns
         -------
@@ -349,7 +371,43 @@ class Predictor:
             now = ObjectState() if before is None else self._state
         seen = before if focus is None else image.prior(focus)
         answer, self._state = self._answer(prompts, before, seen, now, focus is None)
-        return answer if state is None else (answer, self._state)
+        if local:
+            return answer, self._state
+        full = answer.full()
+        return full if state is None else (full, self._state)
+
+    def predict_local(
+        self, prompts: Sequence[Prompt], prior: LocalMap | None, state: ObjectState
+    ) -> tuple[LocalMap, ObjectState]:
+        """Predict as :meth:`predict` does, without a map of all of a large image.
+
+        Where the image has oblong pixels, or the network refines its answers, there is
+        one all the same.
+
+        Parameters
+        ----------
+        prompts, state
+            As :meth:`predict` takes them.
+        prior : LocalMap or None
+            float32 probability in [0, 1] to start from.
+
+        Returns
+        -------
+        LocalMap
+            float32 probability in [0, 1].
+        ObjectState
+            To be given back at the next prompt.
+
+        Raises
+        ------
+        UserError
+            As :meth:`predict` does.
+        ValueError
+            If there is no image yet.
+        """
+        found: tuple[LocalMap, ObjectState]
+        found = self.predict(prompts, prior, state=state, local=True)  # type: ignore[call-overload]
+        return found
 
     def magnified(self, clicks: Sequence[Click]) -> list[CropAnswer]:
         """Answer first clicks at each magnification, none of them chosen.
@@ -385,18 +443,22 @@ class Predictor:
     def _answer(
         self,
         prompts: Sequence[Prompt],
-        prior: NDArray[np.float32] | None,
-        focus: NDArray[np.float32] | None,
+        prior: LocalMap | None,
+        focus: LocalMap | None,
         state: ObjectState,
         several: bool,
-    ) -> tuple[NDArray[np.float32], ObjectState]:
+    ) -> tuple[LocalMap, ObjectState]:
         """Answer prompts; the first ones at several magnifications, if wanted."""
         questions = self._questions
         image, shape = questions.image, questions.image.square
         asked = image.prompts(prompts)
-        start = start_of(asked, prior, shape)
-        if start is not None and start is not prior:
-            focus = (start > 0).astype(np.float32)
+        start = prior
+        if any(isinstance(one, Box | Lasso) for one in asked):
+            known = None if prior is None else prior.full()
+            drawn = start_of(asked, known, shape)
+            if drawn is not None and drawn is not known:
+                start = LocalMap.whole(drawn)
+                focus = LocalMap.whole((drawn > 0).astype(np.float32))
         corners, view = questions.corners(asked), image.view(state.viewport)
         crops = [self._choice.one(focus, corners, shape, state.crop, view)]
         if several and self._choice.compares(focus, view):
@@ -411,7 +473,10 @@ class Predictor:
                 best = self._chooser.choose([one.seen for one in answers])
             squared = questions.probability(answers[best], start, late)
         result = image.back(squared)
-        settle(result, prompts)
+        if any(isinstance(prompt, Scribble) for prompt in prompts):
+            whole = result.full()
+            settle(whole, prompts)
+            result = LocalMap.whole(whole)
         memory = answers[best].answer.memory
         return result, ObjectState(crops[best], memory, state.viewport)
 

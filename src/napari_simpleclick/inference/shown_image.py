@@ -9,6 +9,7 @@ import numpy as np
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.intensity import Window, check_image, default_window
 from napari_simpleclick.inference.crops import resize_crop
+from napari_simpleclick.inference.local_map import LocalMap
 from napari_simpleclick.inference.square_grid import SquareGrid
 
 if TYPE_CHECKING:
@@ -81,15 +82,22 @@ class ShownImage:
             return viewport
         return self.grid.view(viewport)
 
-    def prior(self, prior: ArrayLike) -> NDArray[np.float32]:
+    def prior(self, prior: ArrayLike | LocalMap) -> LocalMap:
         """Bring a mask or probability to the square pixels.
+
+        Parameters
+        ----------
+        prior : array_like or LocalMap
+            Of the image; a local map is finite and within [0, 1].
 
         Raises
         ------
         UserError
             If it has another shape than the image.
         """
-        array = np.asarray(prior)
+        if isinstance(prior, LocalMap) and self.grid is None:
+            return prior
+        array = prior.full() if isinstance(prior, LocalMap) else np.asarray(prior)
         if array.shape != self.shape:
             raise UserError(
                 f"The prior mask has shape {array.shape} but the image is "
@@ -98,11 +106,13 @@ class ShownImage:
         unit = array.astype(np.float32, copy=False)
         if array.dtype != bool:  # a mask needs none of it, and a slice can be large
             unit = np.clip(np.nan_to_num(unit, nan=0.0), 0, 1)
-        return unit if self.grid is None else self.grid.there(unit)
+        return LocalMap.whole(unit if self.grid is None else self.grid.there(unit))
 
-    def back(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    def back(self, maps: LocalMap) -> LocalMap:
         """Bring a map of square pixels to the image's own."""
-        return maps if self.grid is None else self.grid.back(maps)
+        if self.grid is None:
+            return maps
+        return LocalMap.whole(self.grid.back(maps.full()))
 
     def extent(self, crop: Crop) -> Crop:
         """Tell which rows and columns of the image a crop has effect on."""

@@ -75,6 +75,11 @@ class SpeedTest:
         self._click_s.append(self._clock() - start)
 
     @property
+    def last_click_s(self) -> float:
+        """Time of the last :meth:`click`, seconds."""
+        return self._click_s[-1]
+
+    @property
     def speed(self) -> Speed:
         """What was found; after one :meth:`encode` and one :meth:`click` at least."""
         return Speed(self._encode_s, median(self._click_s))

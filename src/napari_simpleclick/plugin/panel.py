@@ -100,7 +100,8 @@ class Panel(Docked):
         self._lay_out()
         self._connect()
         saved = settings.load()
-        chosen = ModelChoice(saved.model, saved.device, saved.precision)
+        numbers = saved.device, saved.precision, saved.mode
+        chosen = ModelChoice(saved.model, *numbers)
         self.workflow.models.choose(chosen)
         self._on_image()
         if saved.tour:

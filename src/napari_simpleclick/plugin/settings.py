@@ -23,6 +23,8 @@ class Settings:
         Name in the catalogue or path of a weights file.
     device, precision : str
         What the predictor is told.
+    mode : str
+        ``fast`` or ``exact``.
     keys : str
         Keys that differ from the usual ones, see :class:`.keys.Keys`.
     tour : bool
@@ -34,6 +36,7 @@ class Settings:
     model: str = "bundled"
     device: str = "auto"
     precision: str = "auto"
+    mode: str = "fast"
     keys: str = ""
     tour: bool = True
     three_views: bool = False

@@ -13,8 +13,9 @@ import numpy as np
 from napari_simpleclick.annotation import MaskOptions, PredictionSettings
 from napari_simpleclick.inference import ObjectState
 from napari_simpleclick.inference.finish import finish
+from napari_simpleclick.inference.local_map import LocalMap, predict_local
 from napari_simpleclick.inference.speed import Speed, SpeedTest
-from napari_simpleclick.workflow.merging import merged, merging, support
+from napari_simpleclick.workflow.merging import merged, merging
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +31,8 @@ REMEMBERED = 8
 
 TIMED_CLICKS = 3
 """Clicks whose time is measured."""
+
+ACCELERATED = "OpenVINO computes."
 
 DEFAULT = MaskOptions()
 
@@ -59,13 +62,13 @@ class Job:
         """Tell what the answer by a model depends on, for the session."""
         return PredictionSettings(self.options, self.view.look, self.spacing, model)
 
-    def finish(self, probability: NDArray[np.float32]) -> Mask:
+    def finish(self, probability: LocalMap) -> Mask:
         """Make a mask of a probability."""
         prompts = [step.prompt for step in self.request.prompts]
         bases = [s.base for s in self.request.prompts if s.base is not None]
         options = self.options
         return finish(
-            probability > options.threshold,
+            probability.above(options.threshold).full(),
             prompts,
             smooth=options.smooth,
             fill_holes=options.fill_holes,
@@ -108,12 +111,8 @@ class RememberedAnswer(NamedTuple):
         How the image was looked at, and what shaped the answer.
     state : ObjectState
         The predictor's.
-    shape : tuple of int
-        (H, W) of the slice.
-    extent : tuple of slice
-        The part of the slice outside which the probability is 0.
-    inside : ndarray
-        Probability in it, float32.
+    local : LocalMap
+        The probability, as far as it is not 0.
     """
 
     steps: PlacedPrompts
@@ -121,9 +120,7 @@ class RememberedAnswer(NamedTuple):
     spacing: tuple[float, float]
     options: MaskOptions
     state: ObjectState
-    shape: tuple[int, int]
-    extent: tuple[slice, slice]
-    inside: NDArray[np.float32]
+    local: LocalMap
 
     def fits(self, steps: PlacedPrompts, job: Job) -> bool:
         """Whether these clicks would have had this answer in a job."""
@@ -136,9 +133,7 @@ class RememberedAnswer(NamedTuple):
 
     def probability(self) -> NDArray[np.float32]:
         """(H, W) probability."""
-        full = np.zeros(self.shape, np.float32)
-        full[self.extent] = self.inside
-        return full
+        return self.local.full()
 
 
 class PredictionEngine:
@@ -184,6 +179,18 @@ class PredictionEngine:
         with self.lock:
             return self._answer(job)
 
+    def accelerate(self) -> str:
+        """Let OpenVINO compute if it can; clicks are answered meanwhile.
+
+        Returns
+        -------
+        str
+            What computes, in one sentence; empty for nothing to say.
+        """
+        hindrance = self.predictor.accelerate()
+        accelerated = self.predictor.encoder.is_accelerated
+        return hindrance or (ACCELERATED if accelerated else "")
+
     def measure(self) -> Speed:
         """Time the model on this computer; clicks are answered in between."""
         test = SpeedTest(self.predictor)
@@ -199,7 +206,7 @@ class PredictionEngine:
         request = job.request
         shape = self.show(request.object_slice.plane, job.view, job.spacing)
         if request.prompts:
-            mask = job.finish(self._predict(job, shape))
+            mask = job.finish(self._predict(job))
         else:
             mask = np.zeros(shape, bool) if request.rest is None else request.rest
             self._latest.pop(request.object_slice, None)
@@ -208,47 +215,44 @@ class PredictionEngine:
         spent = 1000 * (time.perf_counter() - start)
         return Answer(request, mask, spent, job.settings(self.name))
 
-    def _predict(self, job: Job, shape: tuple[int, int]) -> NDArray[np.float32]:
+    def _predict(self, job: Job) -> LocalMap:
         """Go through the clicks from the first that has no answer yet."""
         steps, known = job.request.prompts, self._latest.get(job.request.object_slice)
         prompts = [step.prompt for step in steps]
-        probability: NDArray[np.float32] | None = None
+        probability: LocalMap | None = None
         first, state = 0, ObjectState()
         if known is not None:
             first = next((n for n in _ends(steps) if known.fits(steps[:n], job)), 0)
         if first and known is not None:
-            probability, state = known.probability(), known.state
+            probability, state = known.local, known.state
         holding = merging(steps, job.options)
         for count in range(first, len(steps)):
             base = steps[count].base
             if base is not None:
-                probability = base.astype(np.float32)
+                probability = LocalMap.whole(base).cut().astype(np.float32)
             if base is not None or count == 0:
                 state = ObjectState(viewport=steps[count].viewport)
-            answer, state = self.predictor.predict(
-                prompts[: count + 1], probability, state=state
+            answer, state = predict_local(
+                self.predictor, prompts[: count + 1], probability, state
             )
             if probability is not None and holding and holding.steps[count]:
-                answer = merged(answer, probability, prompts[count], holding.threshold)
+                both = answer.full(), probability.full()
+                held = merged(*both, prompts[count], holding.threshold)
+                answer = LocalMap.whole(held).cut()
             probability = answer
         assert probability is not None
         self._remember(job, probability, state)
         return probability
 
-    def _remember(
-        self, job: Job, probability: NDArray[np.float32], state: ObjectState
-    ) -> None:
+    def _remember(self, job: Job, probability: LocalMap, state: ObjectState) -> None:
         object_slice, steps = job.request.object_slice, job.request.prompts
-        where = support(probability)
         self._latest[object_slice] = RememberedAnswer(
             steps,
             job.view.look,
             job.spacing,
             job.options,
             state,
-            probability.shape,
-            where,
-            probability[where].copy(),
+            probability,
         )
         self._latest.move_to_end(object_slice)
 
@@ -298,7 +302,7 @@ class PredictionEngine:
             self.predictor.encode(state=ObjectState(viewport=viewport))
         else:
             prompts = [step.prompt for step in known.steps]
-            self.predictor.encode(prompts, known.probability(), known.state)
+            self.predictor.encode(prompts, known.local, known.state)
 
 
 def _ends(steps: PlacedPrompts) -> tuple[int, int]:

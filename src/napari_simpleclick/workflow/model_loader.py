@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.inference import Predictor
     from napari_simpleclick.inference.devices import Precision
+    from napari_simpleclick.inference.modes import ModeName
     from napari_simpleclick.inference.speed import Speed
     from napari_simpleclick.workflow.engine import PredictionEngine
     from napari_simpleclick.workflow.executor import Executor
@@ -30,11 +31,15 @@ class ModelChoice(NamedTuple):
         Catalogue name or path.
     device, precision : str
         As :class:`napari_simpleclick.Predictor` takes them.
+    mode : {"fast", "exact"}
+        See :class:`napari_simpleclick.inference.modes.Mode`; the precision is that of
+        the fast one.
     """
 
     model: str = "bundled"
     device: str = "auto"
     precision: str = "auto"
+    mode: str = "fast"
 
 
 class ModelLoader:
@@ -55,6 +60,8 @@ class ModelLoader:
         Names of the devices of this computer; empty until a model is loaded.
     speeds : dict
         Of the models that were measured, by what was chosen.
+    computing : str
+        What computes, in one sentence; empty for nothing to say.
     """
 
     loading = Signal()
@@ -75,6 +82,9 @@ class ModelLoader:
     cancelled = Signal()
     """Loading was cancelled; what was in use stays."""
 
+    accelerated = Signal()
+    """What computes from now on is known."""
+
     measured = Signal()
     """The speed of the model in use is known."""
 
@@ -83,6 +93,7 @@ class ModelLoader:
         self.choice = self._in_use = ModelChoice()
         self.devices: tuple[str, ...] = ()
         self.speeds: dict[ModelChoice, Speed] = {}
+        self.computing = ""
         self._executor = executor
         self._measuring: ModelChoice | None = None
         self._job: Load | None = None
@@ -114,6 +125,22 @@ class ModelLoader:
         """Let another engine answer at once; the choice stays that of the person."""
         self.engine = engine
         self.exchanged.emit()
+        self._accelerate()
+
+    def _accelerate(self) -> None:
+        """Have the model computed faster if it can be, while it answers already."""
+        from napari_simpleclick.inference.openvino_network import is_available
+
+        engine, self.computing = self.engine, ""
+        if engine is not None and self._in_use.mode == "fast" and is_available():
+            told = partial(self._on_accelerated, engine)
+            self._executor.start(engine.accelerate, told)
+
+    def _on_accelerated(self, engine: PredictionEngine, sentence: str) -> None:
+        if engine is self.engine:
+            self.computing = sentence
+            self.speeds.pop(self._in_use, None)
+            self.accelerated.emit()
 
     def cancel(self) -> None:
         """Give up what is being loaded."""
@@ -171,6 +198,7 @@ class ModelLoader:
             self._job = None
             self.engine, self._in_use, self.devices = engine, job.choice, job.devices
             self.loaded.emit()
+            self._accelerate()
 
     def _on_error(self, job: Load, error: Exception) -> None:
         if job is self._job:
@@ -253,6 +281,7 @@ class Load:
             choose_device,
         )
         from napari_simpleclick.inference.feature_store import FeatureStore
+        from napari_simpleclick.inference.modes import Mode
         from napari_simpleclick.weights import load_weights
         from napari_simpleclick.workflow.engine import PredictionEngine
 
@@ -260,9 +289,14 @@ class Load:
         choose_device(self.choice.device)  # to find out before reading a large file
         network, card = load_weights(self.choice.model)
         self._check()
-        precision = cast("Precision", self.choice.precision)
+        named = cast("ModeName", self.choice.mode)
+        mode = Mode.named(named, cast("Precision", self.choice.precision))
         predictor = Predictor(
-            network, self.choice.device, precision, store=FeatureStore()
+            network,
+            self.choice.device,
+            mode.precision,
+            mode.flip,
+            store=FeatureStore(),
         )
         _warm_up(predictor)
         known = find_card(card.name) is not None

@@ -135,7 +135,7 @@ class Retouch:
 
         start = time.perf_counter()
         job = self._queue.job(canvas, request)
-        mask = job.finish(latest.probability())
+        mask = job.finish(latest.local)
         spent = 1000 * (time.perf_counter() - start)
         settings = job.settings(engine.card.name)
         self._queue.write(canvas, Answer(request, mask, spent, settings))

@@ -13,6 +13,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.files import ImageFile, read_image, read_mask
 from napari_simpleclick.images.planes import Plane
 from napari_simpleclick.inference.crops import THRESHOLD
+from napari_simpleclick.inference.modes import Mode
 from napari_simpleclick.inference.predictor import Predictor
 from napari_simpleclick.prompts import check_prompts
 from napari_simpleclick.weights import load_weights
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.inference.first_look import FirstLook
+    from napari_simpleclick.inference.modes import ModeName
     from napari_simpleclick.prompts import Prompt
 
 
@@ -57,6 +59,7 @@ def segment_slice(
     prior: Path | None = None,
     weights: str = "bundled",
     first_look: FirstLook = "magnifications",
+    mode: ModeName = "fast",
 ) -> SliceMask:
     """Segment one slice of an image file from prompts, one after the other.
 
@@ -75,6 +78,8 @@ def segment_slice(
         Name in the catalogue, or a file.
     first_look : {"magnifications", "published"}
         As of :class:`napari_simpleclick.Predictor`.
+    mode : {"fast", "exact"}
+        See :class:`napari_simpleclick.inference.modes.Mode`.
 
     Returns
     -------
@@ -93,7 +98,13 @@ def segment_slice(
     check_prompts(prompts, picture.shape[:2])
     told: list[str] = []
     start = None if prior is None else _read_prior(prior, plane, flat, told)
-    predictor = Predictor(load_weights(weights)[0], first_look=first_look)
+    chosen = Mode.named(mode)
+    predictor = Predictor(
+        load_weights(weights)[0],
+        precision=chosen.precision,
+        flip=chosen.flip,
+        first_look=first_look,
+    )
     rows, columns = plane.axes
     predictor.set_image(picture, None, file.pixel_size(rows, columns))
     times = [time.perf_counter()]

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 from psygnal import Signal
@@ -23,11 +23,13 @@ from napari_simpleclick.workflow.teaching_process import TeachingProcess
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_simpleclick.inference.devices import Precision
+    from napari_simpleclick.inference.modes import ModeName
     from napari_simpleclick.training.teaching.job import TeachReport
     from napari_simpleclick.workflow.canvas import Canvas
     from napari_simpleclick.workflow.engine import PredictionEngine
     from napari_simpleclick.workflow.executor import Executor
-    from napari_simpleclick.workflow.model_loader import ModelLoader
+    from napari_simpleclick.workflow.model_loader import ModelChoice, ModelLoader
     from napari_simpleclick.workflow.session_file import RestoredSession
 
 OFFERED_AT = 5
@@ -363,7 +365,7 @@ class Teaching:
     ) -> None:
         choice = self._models.choice
         self._executor.start(
-            partial(_engine_of, path, choice.device, choice.precision),
+            partial(_engine_of, path, choice),
             partial(self._on_loaded, canvas, process, summary, objects),
             partial(self._on_not_loaded, process),
         )
@@ -404,9 +406,10 @@ class Teaching:
             self.canvas.recorder.put_about({"taught": name})
 
 
-def _engine_of(path: Path, device: str, precision: Any) -> tuple[PredictionEngine, int]:
+def _engine_of(path: Path, choice: ModelChoice) -> tuple[PredictionEngine, int]:
     """Load taught weights; also tell how many objects they were taught on."""
     from napari_simpleclick.inference import Predictor
+    from napari_simpleclick.inference.modes import Mode
     from napari_simpleclick.weights import load_weights
     from napari_simpleclick.weights.checkpoints import read_checkpoint
     from napari_simpleclick.weights.taught import lesson_of
@@ -417,4 +420,7 @@ def _engine_of(path: Path, device: str, precision: Any) -> tuple[PredictionEngin
     lesson = lesson_of(read_checkpoint(path, shapes_only=True)[1], path)
     count = 0 if lesson is None else len(lesson.objects)
     card = replace(card, name=name)
-    return PredictionEngine(Predictor(network, device, precision), card, name), count
+    named = cast("ModeName", choice.mode)
+    mode = Mode.named(named, cast("Precision", choice.precision))
+    predictor = Predictor(network, choice.device, mode.precision, mode.flip)
+    return PredictionEngine(predictor, card, name), count

@@ -72,7 +72,12 @@ class ClickMarkers:
         except UserError:
             plane = None
         for layer in self._layers.values():
-            seen = any(plane is None or plane.holds(tuple(at)) for at in layer.data)
+            places = np.asarray(layer.data)
+            seen = len(places) > 0
+            if plane is not None:
+                hidden = [a for a in range(len(plane.index)) if a not in plane.axes]
+                here = np.array(plane.index)[hidden]
+                seen = bool((np.rint(places[:, hidden]) == here).all(axis=1).any())
             limits = (POINT_PX[0] if seen else 0, POINT_PX[1])
             if tuple(layer.canvas_size_limits) != limits:
                 layer.canvas_size_limits = limits

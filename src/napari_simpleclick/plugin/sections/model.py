@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 OPEN_FILE = "Open a weights file…"
 PRECISIONS = ("auto", "float32", "bfloat16")
+MODES = {"Fast": "fast", "Exact": "exact"}
 RECENT = 5
 """Answers whose time is shown."""
 
@@ -57,7 +58,8 @@ class ModelSection(Section):
         self.bar = DownloadBar(self.models)
         self.model, self.device, self.precision = QComboBox(), QComboBox(), QComboBox()
         self.about, self.speed, self.waiting = QLabel(), QLabel(), QLabel()
-        self.words, self.timing = QLabel(), QLabel()
+        self.words, self.timing, self.computes = QLabel(), QLabel(), QLabel()
+        self.mode = QComboBox()
         self.cancel = QPushButton("Cancel")
         self._times: deque[float] = deque(maxlen=RECENT)
         self._fill()
@@ -77,24 +79,32 @@ class ModelSection(Section):
             tip = in_words(card)
             self.model.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
         self.model.addItem(OPEN_FILE, OPEN_FILE)
+        for shown, name in MODES.items():
+            self.mode.addItem(shown, name)
         self.precision.addItems(PRECISIONS)
         self.model.setToolTip("The network and its weights")
         self.device.setToolTip(
             "What computes: auto takes the graphics processor if there is one"
         )
+        self.mode.setToolTip(
+            "Fast computes once, as fast as this computer can; Exact is the published "
+            "protocol: float32, averaged with the mirrored image, at twice the time"
+        )
         self.precision.setToolTip(
-            "Number type of matrix products: auto takes bfloat16 where it is fast"
+            "Number type of matrix products when fast: auto takes bfloat16 where that "
+            "is fast"
         )
         self.cancel.setToolTip("Stop loading; the model in use stays")
 
     def _lay_out(self) -> None:
         form = QFormLayout()
         form.addRow("Model", self.model)
+        form.addRow("Mode", self.mode)
         numbers = QFormLayout()
         numbers.addRow("Device", self.device)
         numbers.addRow("Precision", self.precision)
         self.inside.addLayout(form)
-        texts = (self.about, self.words, self.timing)
+        texts = (self.about, self.words, self.timing, self.computes)
         for label in texts:  # a form would cut off their second lines
             self.inside.addWidget(label)
         self.inside.addLayout(numbers)
@@ -112,6 +122,7 @@ class ModelSection(Section):
         self.model.activated.connect(self._on_model)
         self.device.activated.connect(self._on_numbers)
         self.precision.activated.connect(self._on_numbers)
+        self.mode.activated.connect(self._on_numbers)
         self.cancel.clicked.connect(self.models.cancel)
         self.models.loading.connect(self._on_loading)
         self.models.downloading.connect(self._on_download)
@@ -119,6 +130,7 @@ class ModelSection(Section):
         self.models.failed.connect(self._on_end)
         self.models.cancelled.connect(self._on_end)
         self.models.measured.connect(self._show_timing)
+        self.models.accelerated.connect(self._on_accelerated)
         self.toggled.connect(self._measure)
         self.workflow.queue.answered.connect(self._on_answer)
 
@@ -137,7 +149,8 @@ class ModelSection(Section):
 
     def _on_numbers(self) -> None:
         device, precision = self.device.currentText(), self.precision.currentText()
-        self.workflow.choose_model(ModelChoice(self.models.name, device, precision))
+        numbers = device, precision, self.mode.currentData()
+        self.workflow.choose_model(ModelChoice(self.models.name, *numbers))
 
     def _on_loading(self) -> None:
         self.waiting.setText("Loading…")
@@ -154,6 +167,11 @@ class ModelSection(Section):
         self.speed.hide()
         self._on_end()
         settings.save(**self.models.choice._asdict())
+        self._measure(self.isExpanded())
+
+    def _on_accelerated(self) -> None:
+        """Say what computes, and how fast it is now."""
+        self._show_timing()
         self._measure(self.isExpanded())
 
     def _measure(self, opened: bool) -> None:
@@ -187,6 +205,8 @@ class ModelSection(Section):
         self.device.addItems(devices)
         self.device.setCurrentText(choice.device)
         self.precision.setCurrentText(choice.precision)
+        self.precision.setEnabled(choice.mode != "exact")
+        self.mode.setCurrentIndex(self.mode.findData(choice.mode))
         if card is None and self.models.engine is not None:
             card = self.models.engine.card if not self.models.is_loading else None
         text, licence = _describe(card, choice.model)
@@ -196,7 +216,9 @@ class ModelSection(Section):
         self._show_timing()
 
     def _show_timing(self) -> None:
-        """Show how fast the chosen model is here, if that was measured."""
+        """Show how fast the chosen model is here, if measured, and what computes."""
+        self.computes.setText(self.models.computing)
+        self.computes.setVisible(bool(self.models.computing))
         speed = self.models.speeds.get(self.models.choice)
         self.timing.setVisible(speed is not None)
         if speed is not None:

@@ -1,0 +1,136 @@
+"""Whether a network that was made faster still answers as the network itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from napari_simpleclick.images.files import read_image
+from napari_simpleclick.images.intensity import default_window
+from napari_simpleclick.inference.crops import THRESHOLD, Crop, resize_crop
+from napari_simpleclick.networks import CropPrompts, join_prompts
+from napari_simpleclick.samples import sample_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from napari_simpleclick.networks import EncodedPrompt, Features, Network
+
+LEAST_IOU = 0.985
+"""Of the masks of both; as much as the fast and the exact mode agree in."""
+
+MOST_APART = {torch.float32: 1e-3, torch.bfloat16: 1e-2}
+"""Mean difference of the probabilities of both, by number type."""
+
+PLACES = ((0.5, 0.5), (0.35, 0.6), (0.55, 0.3))
+"""Clicks on the sample, rows and columns as shares of its sides; the last is a no."""
+
+
+class Agreement(NamedTuple):
+    """How much two networks agree on the packaged sample.
+
+    Parameters
+    ----------
+    iou : float
+        Least IoU of their masks.
+    apart : float
+        Largest mean difference of their probabilities.
+    """
+
+    iou: float
+    apart: float
+
+    def holds(self, dtype: torch.dtype) -> bool:
+        """Whether one may answer for the other, with products of a number type."""
+        return self.iou >= LEAST_IOU and self.apart <= MOST_APART[dtype]
+
+
+def sample_pixels(size: tuple[int, int], flip: bool) -> Tensor:
+    """Give a slice of the packaged sample, and its mirror image if flipping.
+
+    Returns
+    -------
+    Tensor
+        (1 or 2,3,height,width) in [0, 1].
+    """
+    image = read_image(sample_path("em.tif")).array[2]
+    window = default_window(image)
+    pixels = resize_crop(image, Crop.whole(image.shape), size, window.apply)
+    seen = torch.from_numpy(pixels)[None, None].repeat(1, 3, 1, 1)
+    return torch.cat([seen, seen.flip(3)]) if flip else seen
+
+
+def sample_prompts(
+    network: Network, size: tuple[int, int], clicks: int, prior: Tensor, flip: bool
+) -> EncodedPrompt:
+    """Ask about the sample, and about its mirror image if flipping.
+
+    Parameters
+    ----------
+    network : Network
+        Encodes the prompt.
+    size : tuple of int
+        (height, width) of the input, px.
+    clicks : int
+        How many, up to three.
+    prior : Tensor
+        (1,1,height,width) probability.
+    flip : bool
+        Whether the mirrored question is the second of the batch.
+    """
+    places = [(size[0] * row, size[1] * column) for row, column in PLACES[:clicks]]
+    asked = CropPrompts(prior, tuple(places[:2]), tuple(places[2:]))
+    prompt = network.encode_prompt(asked)[0]
+    return join_prompts([prompt, network.flip_prompt(prompt)]) if flip else prompt
+
+
+def agreement(
+    network: Network, other: Network, size: tuple[int, int], flip: bool
+) -> Agreement:
+    """Ask two networks the same about the packaged sample.
+
+    Parameters
+    ----------
+    network, other : Network
+        Both in float32 on the CPU; the first encodes the prompts.
+    size, flip
+        As of :func:`sample_prompts`.
+    """
+    ious, apart = [], []
+    for one, two in _answers(network, other, size, flip):
+        masks = one > THRESHOLD, two > THRESHOLD
+        union = int((masks[0] | masks[1]).sum())
+        ious.append(int((masks[0] & masks[1]).sum()) / union if union else 1.0)
+        apart.append(float((one - two).abs().mean()))
+    return Agreement(min(ious), max(apart))
+
+
+@torch.no_grad()
+def _answers(
+    network: Network, other: Network, size: tuple[int, int], flip: bool
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give the probabilities of both to one, two and three clicks."""
+    image = sample_pixels(size, flip)
+    features = [either.encode(image) for either in (network, other)]
+    prior = torch.zeros(1, 1, *size)
+    for clicks in range(1, len(PLACES) + 1):
+        prompt = sample_prompts(network, size, clicks, prior, flip)
+        pair = [
+            _logits(either, parts, prompt).sigmoid()
+            for either, parts in zip((network, other), features, strict=True)
+        ]
+        prior = _enlarged(pair[0][:1], size)
+        yield pair[0], pair[1]
+
+
+def _logits(network: Network, features: Features, prompt: EncodedPrompt) -> Tensor:
+    if network.spec.refines:
+        return network.segment(features, prompt)[0]
+    return network.decode(features, prompt)
+
+
+def _enlarged(probability: Tensor, size: tuple[int, int]) -> Tensor:
+    return torch.nn.functional.interpolate(probability, size, mode="bilinear")

@@ -1,0 +1,159 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from napari_simpleclick import Click, Predictor, networks
+from napari_simpleclick.networks import CropPrompts
+from tests.helpers import DiskNetwork, PartNetwork
+
+pytest.importorskip("openvino")
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (70, 90)).astype(np.uint8)
+CLICKS = [Click(30, 40), Click(10, 80, positive=False), Click(60, 20)]
+
+
+@pytest.fixture(autouse=True)
+def switched_on(monkeypatch):
+    monkeypatch.delenv("NAPARI_SIMPLECLICK_OPENVINO", raising=False)
+
+
+def build(name: str = "simpleclick-xtiny", scale: float = 1.0) -> networks.Network:
+    torch.manual_seed(0)
+    network = networks.build(name, 64).eval()
+    for part in network.parameters():
+        part.data.mul_(scale)
+    return network
+
+
+def predictor_of(network: networks.Network, **options) -> Predictor:
+    return Predictor(network, "cpu", options.pop("precision", "float32"), **options)
+
+
+def answers(predictor: Predictor) -> np.ndarray:
+    predictor.set_image(IMAGE)
+    return np.array(list(predictor.replay(CLICKS)))
+
+
+def conversions(cache) -> list[str]:
+    return sorted(str(path) for path in (cache / "openvino").glob("*/*.xml"))
+
+
+class Deciding(DiskNetwork):
+    """Looks at the numbers of a prompt to decide what to do, which no trace follows."""
+
+    def decode(self, features, prompt):
+        sign = 1 if prompt[:, 2].any() else -1
+        return sign * super().decode(features, prompt)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("name", ["simpleclick-xtiny", "encode-once-lite0"])
+def test_answers_are_those_of_pytorch(name, flip):
+    network = build(name)
+    before, after = (predictor_of(network, flip=flip) for _ in range(2))
+    assert after.accelerate() == ""
+    assert after.encoder.is_accelerated
+    np.testing.assert_allclose(answers(after), answers(before), atol=1e-3)
+
+
+def test_a_network_that_refines_is_converted_too():
+    network = build("focalclick-segformer-b0-s1")
+    before, after = predictor_of(network), predictor_of(network)
+    assert after.accelerate() == ""
+    assert after.encoder.is_accelerated
+    np.testing.assert_allclose(answers(after), answers(before), atol=1e-3)
+
+
+def test_lower_precision():
+    network = build()
+    before = predictor_of(network)
+    after = predictor_of(network, precision="bfloat16")
+    assert after.accelerate() == ""
+    assert after.encoder.is_accelerated
+    assert abs(answers(after) - answers(before)).mean() < 0.02
+
+
+def test_inputs_of_other_shapes_are_left_to_pytorch():
+    network = build()
+    before, after = predictor_of(network), predictor_of(network)
+    after.accelerate()
+    pixels = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
+    asked = [CropPrompts(torch.zeros(1, 1, 64, 64), ((9.0 * n, 20.0),)) for n in (1, 2)]
+    both = []
+    for predictor in (before, after):
+        with torch.inference_mode():
+            features = predictor.encoder.encode(pixels)[1]
+            both.append(predictor.encoder.answer_all(features, asked).numpy())
+    np.testing.assert_allclose(*both, atol=1e-4)
+
+
+def test_a_conversion_is_kept_for_the_next_time(cache):
+    network = build()
+    first, second = predictor_of(network), predictor_of(network)
+    first.accelerate()
+    kept = conversions(cache)
+    assert len(kept) == 2
+    written = [Path(path).stat().st_mtime_ns for path in kept]
+    second.accelerate()
+    assert conversions(cache) == kept
+    assert [Path(path).stat().st_mtime_ns for path in kept] == written
+    np.testing.assert_allclose(answers(first), answers(second), atol=1e-5)
+
+
+def test_other_weights_are_converted_anew(cache):
+    for scale in (1.0, 0.9):
+        predictor_of(build(scale=scale)).accelerate()
+    assert len(conversions(cache)) == 4
+
+
+def test_a_damaged_conversion_is_made_again(cache):
+    network = build()
+    before, after = predictor_of(network), predictor_of(network)
+    predictor_of(network).accelerate()
+    for path in conversions(cache):
+        Path(path).write_text("<net")
+    after.accelerate()
+    assert after.encoder.is_accelerated
+    np.testing.assert_allclose(answers(after), answers(before), atol=1e-3)
+
+
+def test_old_conversions_are_dropped(cache):
+    for number in range(10):
+        (cache / "openvino" / str(number)).mkdir(parents=True)
+    predictor_of(build()).accelerate()
+    assert len(list((cache / "openvino").iterdir())) == 8
+    assert len(conversions(cache)) == 2
+
+
+def test_a_cache_that_cannot_be_written_hinders_nothing(cache):
+    cache.mkdir()
+    (cache / "openvino").write_text("a file where the folder would be")
+    predictor = predictor_of(build())
+    assert predictor.accelerate() == ""
+    assert predictor.encoder.is_accelerated
+
+
+@pytest.mark.parametrize("network", [Deciding(20.0), PartNetwork(0.4, (64, 64))])
+def test_a_network_that_would_answer_otherwise_stays_with_pytorch(network):
+    before, after = predictor_of(network), predictor_of(network)
+    assert "PyTorch" in after.accelerate()
+    assert not after.encoder.is_accelerated
+    np.testing.assert_array_equal(answers(after), answers(before))
+
+
+def test_it_can_be_switched_off(monkeypatch, cache):
+    monkeypatch.setenv("NAPARI_SIMPLECLICK_OPENVINO", "0")
+    predictor = predictor_of(build())
+    assert predictor.accelerate() == ""
+    assert not predictor.encoder.is_accelerated
+    assert not conversions(cache)
+
+
+def test_features_have_the_same_names_in_a_store():
+    pixels = np.zeros((64, 64), np.float32)
+    predictor = predictor_of(build("encode-once-lite0"))
+    name = predictor.encoder.stored_key(pixels)
+    predictor.accelerate()
+    assert predictor.encoder.stored_key(pixels) == name
