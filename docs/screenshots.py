@@ -20,7 +20,6 @@ from qtpy.QtTest import QTest
 
 from napari_simpleclick.annotation import ObjectStyle
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.plugin.scroll import Scroll
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,10 +97,9 @@ class Studio:
         self.click(*PLACES[1])
         self.shoot("objects")
         for name in ("outline", "intensities", "session", "model", "reference"):
-            section = panel.sections[name]
-            section.expand()
+            panel.sections[name].expand()
             self.shoot(PICTURES.get(name, name))
-            section.collapse()
+            panel.sections[name].collapse()
         panel.workflow.choose(1)
         panel.sections["propagation"].expand()
         panel.sections["propagation"].both.click()
@@ -113,9 +111,7 @@ class Studio:
         measures = panel.sections["measures"]
         measures.expand()
         self.until(lambda: measures.table.rowCount() == 2)
-        bar = panel.findChild(Scroll).verticalScrollBar()
-        self.until(lambda: bar.maximum() > 0)
-        bar.setValue(bar.maximum())
+        panel.scroll.bring(measures)
         self.shoot("measures")
         measures.collapse()
         panel.workflow.complain(

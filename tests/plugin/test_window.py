@@ -141,3 +141,18 @@ def test_a_window_is_closed_while_a_click_is_predicted(threads, tmp_path):
     assert "closed" in run.stdout
     assert "Traceback" not in run.stderr
     assert "Error" not in run.stderr
+
+
+def test_a_section_that_is_opened_below_the_edge_is_scrolled_to(open_window, discs):
+    hand = open_window(discs)
+    hand.viewer.window.resize(1100, 620)
+    hand.settle()
+    scroll, section = hand.panel.scroll, hand.panel.sections["outline"]
+    hand.press(section.toggleButton())
+
+    def shown(widget):
+        low = widget.mapTo(scroll.viewport(), widget.rect().bottomLeft()).y()
+        high = widget.mapTo(scroll.viewport(), widget.rect().topLeft()).y()
+        return high >= 0 and low <= scroll.viewport().height()
+
+    hand.qtbot.waitUntil(lambda: shown(section.toggleButton()) and shown(section))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import create_widget
@@ -46,6 +47,7 @@ from napari_simpleclick.workflow import ModelChoice
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+    from napari_simpleclick.plugin.sections.section import Section
     from napari_simpleclick.workflow.engine import Answer
 
 NO_IMAGE = "Open an image: drop a file into the window. Or try a sample:"
@@ -212,8 +214,16 @@ class Panel(Docked):
             layout.addWidget(section)
         layout.addStretch(1)
         layout.addWidget(self.help)
-        outer.addWidget(Scroll(inner))
+        self.scroll = Scroll(inner)
+        outer.addWidget(self.scroll)
+        for section in self.sections.values():
+            section.toggled.connect(partial(self._on_section, section))
         self._forgive()
+
+    def _on_section(self, section: Section, opened: bool) -> None:
+        """Show what was opened below the window's edge."""
+        if opened:
+            self.scroll.bring(section)
 
     def _make_choices(self) -> QWidget:
         """Make what says which image and which object."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 LEAST_HEIGHT = 160
 """Below which a dock is no use, px."""
+
+SETTLED_MS = 50
+"""After so long what was opened has its height."""
 
 
 class Scroll(QScrollArea):  # type: ignore[misc]
@@ -40,6 +43,22 @@ class Scroll(QScrollArea):  # type: ignore[misc]
         for box in inner.findChildren(QComboBox):
             narrow(box)  # now, for Qt remembers how narrow a box may be
         self.setWidget(inner)
+        self._opened: QWidget | None = None
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self._bring)
+
+    def bring(self, opened: QWidget) -> None:
+        """Scroll down to show a widget that was opened, but not beyond its top."""
+        self._opened = opened
+        self._soon.start(SETTLED_MS)
+
+    def _bring(self) -> None:
+        opened, bar = self._opened, self.verticalScrollBar()
+        if opened is not None and opened.isVisible():
+            top = opened.mapTo(self.widget(), opened.rect().topLeft()).y()
+            bottom = top + opened.height() - self.viewport().height()
+            bar.setValue(min(top, max(bar.value(), bottom)))
 
     def minimumSizeHint(self) -> QSize:
         """Leave room for all that stands side by side."""
