@@ -72,6 +72,7 @@ def test_every_example_is_run():
 
 
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
-def test_benchmarks_find_what_they_import(path):
+def test_benchmarks_find_what_they_import(path, monkeypatch):
     pytest.importorskip("zarr")
+    monkeypatch.syspath_prepend(path.parent)  # as python does for a script
     assert callable(runpy.run_path(str(path))["main"])

@@ -117,7 +117,8 @@ class Measures:
         labels = () if self.canvas is None else self.canvas.session.objects.labels()
         self._outdated = set(labels)
         self.changed.emit()
-        self._work.ask()
+        if self._watched or self._waiting:
+            self._work.ask()
 
     def _on_event(self, kind: str, what: Edit) -> None:
         if kind not in MASK_EDITS:

@@ -76,6 +76,7 @@ class FolderSection(Section):
         self.skip, self.reopen = QPushButton("Skip"), QPushButton("Not done")
         self.format, self.target = QComboBox(), QPushButton("Where…")
         self.classes = QCheckBox("One object for each class")
+        self.classes.setToolTip("Objects of one class get one label in the export")
         self._lay_out()
         self._connect()
         self._show()
