@@ -146,6 +146,40 @@ def test_yolo_keeps_the_numbers_of_its_classes(case, scan, tmp_path):
     assert text.read_text().startswith("1 ")
 
 
+@pytest.mark.parametrize(
+    ("name", "place"), [("coco", "images"), ("yolo", "images/train")]
+)
+def test_pictures_of_others_are_not_replaced(tmp_path, name, place):
+    theirs = tmp_path / place / "cells.png"
+    theirs.parent.mkdir(parents=True)
+    pixels = np.arange(600, dtype=np.uint16).reshape(20, 30) * 100
+    Image.fromarray(pixels).save(theirs)
+    before = theirs.read_bytes()
+    case = flat_case("cells", pixels)
+    for replace in (False, True):
+        with pytest.raises(UserError, match="is not replaced"):
+            add(case, name, tmp_path, replace=replace)
+    assert theirs.read_bytes() == before
+    for _ in range(2):
+        add(flat_case("others", pixels), name, tmp_path, replace=True)
+
+
+def test_yolo_tells_pictures_from_slices(tmp_path):
+    pixels = np.zeros((20, 30), np.uint8)
+    add(flat_case("cells_2024", pixels), "yolo", tmp_path)
+    add(flat_case("cells", pixels), "yolo", tmp_path)
+    add(flat_case("cells", pixels), "yolo", tmp_path, replace=True)
+    labels = sorted(path.stem for path in (tmp_path / "labels" / "train").iterdir())
+    assert labels == ["cells", "cells_2024"]
+
+
+def flat_case(name, pixels, names=()):
+    labels = np.zeros(pixels.shape, np.uint8)
+    labels[5:9, 5:12] = 1
+    source = Source.of_layer(labels.shape, (1.0, 1.0), (0.0, 0.0))
+    return ExportCase.of_layers(name, labels, source, names, pixels)
+
+
 # -- nnU-Net ---------------------------------------------------------------------------
 
 
@@ -257,3 +291,11 @@ def test_a_file_in_the_place_of_a_folder_is_left_alone(case, tmp_path):
     (tmp_path / "set").write_text("mine")
     with pytest.raises(UserError, match="needs a folder"):
         add(case, "yolo", tmp_path / "set")
+
+
+def test_nnunet_has_no_objects_of_background(tmp_path):
+    names = (LabelName(1, "background"),)
+    case = flat_case("cells", np.zeros((20, 30), np.uint8), names)
+    with pytest.raises(UserError, match="class 'background'"):
+        add(case, "nnunet", tmp_path / "set")
+    assert not list((tmp_path / "set").rglob("*.*"))

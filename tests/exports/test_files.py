@@ -279,3 +279,11 @@ def test_labels_without_names_are_objects_of_one_class(mask, scan, tmp_path):
     found = json.loads((tmp_path / "b" / "annotations.json").read_text())
     names = [one["name"] for one in found["categories"]]
     assert names == ["label 1", "label 2", "label 5"]
+
+
+def test_the_command_never_replaces_the_image(mask, scan, tmp_path):
+    before = scan.read_bytes()
+    done = run(mask, "--image", scan, "-f", "nifti", "-o", scan, "--replace")
+    assert done.exit_code == 2
+    assert "is the image itself" in done.stderr
+    assert scan.read_bytes() == before

@@ -58,6 +58,8 @@ def export(
     kind = exports.kind_of(format_)
     if not kind.is_data_set and not out.name.lower().endswith(_endings(kind.name)):
         raise UserError(f"'{out}' is to end in {' or '.join(_endings(kind.name))}.")
+    if out.is_file() and image.exists() and out.samefile(image):
+        raise UserError(f"'{out}' is the image itself; give the mask another name.")
     case = exports.read_case(mask, image, lambda sentence: warn([sentence]), name)
     exports.export(case, kind, out, as_classes=as_ == "classes", replace=replace)
     count = len(case.classes())

@@ -12,10 +12,10 @@ import numpy as np
 
 from napari_simpleclick.exports.outlines import keyhole, outlines
 from napari_simpleclick.exports.writing import (
+    add_picture,
     check_new,
     read_json,
     write_json,
-    write_picture,
 )
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _write(case: ExportCase, folder: Path, replace: bool, encode: Any) -> None:
     old = old or {part: [] for part in PARTS}
     known = [one for one in old["images"] if one.get("case") == case.name]
     check_new(known, replace, case.name, folder)
-    gone = {one["id"] for one in known}
+    gone, ours = {one["id"] for one in known}, {one["file_name"] for one in known}
     images = [one for one in old["images"] if one["id"] not in gone]
     annotations = [one for one in old["annotations"] if one["image_id"] not in gone]
     numbers = {one["name"]: one["id"] for one in old["categories"]}
@@ -71,10 +71,10 @@ def _write(case: ExportCase, folder: Path, replace: bool, encode: Any) -> None:
     for one in case.slices():
         image_id += 1
         height, width = one.labels.shape
-        write_picture(
-            folder / PICTURES / f"{one.name}.png", case.picture(one.place, window)
-        )
-        about = {"file_name": f"{one.name}.png", "height": height, "width": width}
+        name = f"{one.name}.png"
+        picture = case.picture(one.place, window)
+        add_picture(folder / PICTURES / name, picture, name in ours)
+        about = {"file_name": name, "height": height, "width": width}
         images.append({"id": image_id, **about, "case": case.name})
         for label in np.unique(one.labels[one.labels > 0]).tolist():
             mask = one.labels == label

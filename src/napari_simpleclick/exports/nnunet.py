@@ -47,7 +47,7 @@ def write(case: ExportCase, folder: Path, replace: bool) -> None:
     ------
     UserError
         If it is, if the data set has other channels or kinds of files, or if the case
-        has several times.
+        has several times or a class that is called ``background``.
     """
     ending, channels = _kind(case), _channels(case)
     old = read_json(folder / INDEX, KEYS.issubset, "an nnU-Net data set") or {
@@ -69,6 +69,11 @@ def write(case: ExportCase, folder: Path, replace: bool) -> None:
     table = np.zeros(int(case.labels.max(initial=0)) + 1, np.uint16)
     for label in np.unique(case.labels[case.labels > 0]).tolist():
         name = classes[label]
+        if name == BACKGROUND:
+            raise UserError(
+                f"'{case.name}' has an object of the class '{BACKGROUND}', which "
+                "nnU-Net keeps for what is no object; give it another name."
+            )
         table[label] = numbers.setdefault(name, max(numbers.values()) + 1)
     labels = table[case.labels]
     small = np.uint8 if labels.max(initial=0) < 256 else np.uint16

@@ -6,6 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
 from napari_simpleclick.errors import UserError
@@ -53,6 +54,39 @@ def write_json(path: Path, value: Any) -> None:
 def write_picture(path: Path, picture: NDArray[Any]) -> None:
     """Write (H, W) or (H, W, 3) uint8 as PNG, as a whole."""
     write_whole(path, lambda there: Image.fromarray(picture).save(there))
+
+
+def add_picture(path: Path, picture: NDArray[Any], ours: bool) -> None:
+    """Write a picture of a data set, but not over one that someone else put there.
+
+    Parameters
+    ----------
+    path : Path
+        A .png file.
+    picture : ndarray
+        (H, W) or (H, W, 3) uint8.
+    ours : bool
+        Whether what is there is of this case; a picture that looks the same always is.
+
+    Raises
+    ------
+    UserError
+        If there is another picture.
+    """
+    if path.exists() and not ours and not _shows(path, picture):
+        raise UserError(
+            f"'{path}' is there already and is not of this data set, so it is not "
+            "replaced; choose another folder, or give the case another name."
+        )
+    write_picture(path, picture)
+
+
+def _shows(path: Path, picture: NDArray[Any]) -> bool:
+    """Whether a file shows a picture."""
+    try:
+        return np.array_equal(np.asarray(Image.open(path)), picture)
+    except OSError:
+        return False
 
 
 def read_json(path: Path, fits: Callable[[Any], bool], what: str) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.exports.outlines import joined, outlines
-from napari_simpleclick.exports.writing import check_new, write_picture, write_text
+from napari_simpleclick.exports.writing import add_picture, check_new, write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def write(case: ExportCase, folder: Path, replace: bool) -> None:
         If it is, or if the folder holds another data set.
     """
     numbers = _known(folder / INDEX)
-    old = _of_case(folder, case.name)
+    old = _of_case(folder, case)
     check_new(old, replace, case.name, folder)
     classes, window = case.classes(), case.window()
     for name in classes.values():
@@ -57,7 +57,7 @@ def write(case: ExportCase, folder: Path, replace: bool) -> None:
     for one in case.slices():
         written.add(one.name)
         picture = case.picture(one.place, window)
-        write_picture(folder / PICTURES / f"{one.name}.png", picture)
+        add_picture(folder / PICTURES / f"{one.name}.png", picture, one.name in old)
         lines = _lines(one, classes, numbers)
         write_text(folder / LABELS / f"{one.name}.txt", "".join(lines))
     for name in set(old) - written:
@@ -99,8 +99,8 @@ def _known(path: Path) -> dict[str, int]:
     return found
 
 
-def _of_case(folder: Path, name: str) -> list[str]:
-    """Names of the slices of a case that are there."""
-    own = re.compile(re.escape(name) + r"(_\d{4,})*")
+def _of_case(folder: Path, case: ExportCase) -> list[str]:
+    """Names of the slices of a case that are there; a picture is its only one."""
+    own = re.compile(re.escape(case.name) + r"(_\d{4,})" * (case.labels.ndim - 2))
     stems = [path.stem for path in (folder / LABELS).glob("*.txt")]
     return [stem for stem in stems if own.fullmatch(stem)]
