@@ -179,6 +179,33 @@ def test_files_that_moved_or_came_keep_or_get_their_state(folder):
     again.close()
 
 
+def test_another_patient_does_not_get_the_state_of_one_that_is_gone(tmp_path):
+    for number in range(1, 5):
+        scan(tmp_path / f"patient {number}" / "flair.nii.gz")
+    queue = open_queue(str(tmp_path))
+    for name in ("patient 1_flair", "patient 2_flair"):
+        queue.mark(name, DONE)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "patient 1").rename(tmp_path / "old" / "patient 1")
+    (tmp_path / "patient 2" / "flair.nii.gz").unlink()
+    queue.look_again()
+    scan(tmp_path / "patient 9" / "flair.nii.gz")
+    queue.look_again()
+    states = {case.path: case.state for case in queue.cases}
+    assert states["old/patient 1/flair.nii.gz"] is DONE
+    assert states["patient 2/flair.nii.gz"] is DONE
+    assert states["patient 9/flair.nii.gz"] is UNTOUCHED
+    queue.close()
+
+
+def test_an_image_that_is_listed_twice_is_one_case(folder):
+    listed = folder / "list.csv"
+    listed.write_text("image,note\nknee 1.nii.gz,a\nknee 2.nii.gz,\nknee 1.nii.gz,b\n")
+    queue = open_queue(str(listed))
+    assert [case.name for case in queue.cases] == ["knee 1", "knee 2"]
+    queue.close()
+
+
 def test_a_second_window_looks_on(folder):
     queue = open_queue(str(folder))
     other = open_queue(str(folder))

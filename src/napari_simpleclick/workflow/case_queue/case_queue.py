@@ -192,6 +192,27 @@ def open_queue(text: str) -> CaseQueue:
         raise
 
 
+def _moved(gone: list[str], new: list[str], every: set[str]) -> dict[str, str]:
+    """Tell where files are now: by their names, with as many folders as those need.
+
+    A name that others have too, such as ``flair.nii.gz``, says nothing by itself.
+    """
+    moved: dict[str, str] = {}
+    for depth in range(1, max((len(Path(path).parts) for path in gone), default=0) + 1):
+        ends = Counter(Path(path).parts[-depth:] for path in every)
+        for old in gone:
+            end = Path(old).parts[-depth:]
+            now = [path for path in new if Path(path).parts[-depth:] == end]
+            if (
+                old not in moved
+                and len(end) == depth
+                and len(now) == 1
+                and ends[end] == 2
+            ):
+                moved[old] = now[0]
+    return moved
+
+
 def _joined(record: QueueRecord, found: FoundCases) -> QueueRecord:
     """Take cases that are new into a record; those that were moved keep their state."""
     home = found.home
@@ -201,15 +222,8 @@ def _joined(record: QueueRecord, found: FoundCases) -> QueueRecord:
     ]
     known = {case.path: case for case in record.cases}
     new = [path for path in there if path not in known]
-    gone = [case for case in record.cases if not (home / case.path).exists()]
-    ends = Counter(Path(path).name for path in new)
-    lost = Counter(Path(case.path).name for case in gone)
-    moved = {}
-    for path in new:
-        name = Path(path).name
-        if ends[name] == lost[name] == 1:
-            case = next(one for one in gone if Path(one.path).name == name)
-            moved[case.path] = path
+    gone = [case.path for case in record.cases if not (home / case.path).exists()]
+    moved = _moved(gone, new, {*there, *known})
     cases = [
         replace(case, path=moved.get(case.path, case.path)) for case in record.cases
     ]

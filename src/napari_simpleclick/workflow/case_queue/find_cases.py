@@ -78,7 +78,7 @@ def find_cases(text: str) -> FoundCases:
     if place.is_dir():
         found = FoundCases(text, place, tuple(_sorted(_of_folder(place))))
     elif place.suffix.lower() == LIST_SUFFIX:
-        found = FoundCases(text, place.parent, tuple(_of_list(place)))
+        found = FoundCases(text, place.parent, tuple(dict.fromkeys(_of_list(place))))
     elif PATTERN.search(text):
         fixed = [part for part in place.parts if not PATTERN.search(part)]
         first = next(n for n, part in enumerate(place.parts) if PATTERN.search(part))
