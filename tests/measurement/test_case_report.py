@@ -147,3 +147,11 @@ def test_the_command_is_about_one_time_point(tmp_path):
     assert "no time point 7" in done.stderr
     done = run(tmp_path / "mask.nii", "-o", target, "--time", "1")
     assert "2 objects" in done.stdout
+
+
+def test_a_session_that_is_not_there_is_said(files):
+    target = files / "case.html"
+    done = run(files / "mask.nii.gz", "-o", target, "--session", files / "gone.db")
+    assert done.exit_code == 2
+    assert "There is no session" in done.stderr
+    assert not target.exists()

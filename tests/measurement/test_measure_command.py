@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import tifffile
 import trimesh
+from PIL import Image
 from typer.testing import CliRunner
 
 from napari_simpleclick.cli import app
+from napari_simpleclick.images.label_names import LabelName, write_beside
 
 
 def run(*arguments):
@@ -138,3 +140,51 @@ def test_a_full_disk_leaves_the_old_table(case, monkeypatch):
     assert "No space left on device" in done.stderr
     assert out.read_text() == "old"
     assert not list(folder.glob(".*out*"))
+
+
+def test_a_mask_of_another_place_is_refused(case):
+    folder, affine = case
+    moved = affine.copy()
+    moved[0, 3] += 9
+    labels = np.asarray(nibabel.load(folder / "mask.nii.gz").dataobj)
+    nibabel.save(nibabel.Nifti1Image(labels, moved), folder / "moved.nii.gz")
+    flair = folder / "flair.nii.gz"
+    for words in (
+        ["measure", folder / "moved.nii.gz"],
+        ["report", folder / "moved.nii.gz", "--output", folder / "case.html"],
+    ):
+        done = CliRunner().invoke(app, [*map(str, words), "--image", str(flair)])
+        assert done.exit_code == 2
+        assert "voxels away" in done.stderr
+    assert not (folder / "case.html").exists()
+
+
+def test_two_images_of_one_name_are_told_apart(case):
+    folder, _ = case
+    other = folder / "flair.2.nii.gz"
+    other.write_bytes((folder / "mask.nii.gz").read_bytes())
+    flair = folder / "flair.nii.gz"
+    done = run(folder / "mask.nii.gz", "--image", flair, "--image", other)
+    assert done.exit_code == 2
+    assert "Two images are called 'flair'" in done.stderr
+
+
+def test_masks_of_any_type_are_measured_with_their_names(tmp_path):
+    labels = np.zeros((6, 20, 24))
+    labels[2:4, 4:10, 5:15] = 3
+    path = tmp_path / "mask.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(labels, np.eye(4)), path)
+    write_beside(tmp_path / "mask_labels.txt", [LabelName(3, "tibia, left")])
+    done = run(path, "--json", tmp_path / "out.json")
+    assert done.exit_code == 0, done.output
+    (row,) = json.loads((tmp_path / "out.json").read_text())
+    assert (row["object"], row["name"]) == (3, "tibia, left")
+    nibabel.save(nibabel.Nifti1Image(labels + 0.5, np.eye(4)), path)
+    assert "other values than whole numbers" in run(path).stderr
+    flat = np.zeros((20, 30, 3), np.uint8)
+    flat[4:8, 5:15] = 255, 0, 0
+    Image.fromarray(flat).save(tmp_path / "mask.png")
+    done = run(tmp_path / "mask.png", "--csv", tmp_path / "out.csv")
+    assert done.exit_code == 0, done.output
+    (row,) = csv.DictReader((tmp_path / "out.csv").open())
+    assert (row["object"], row["pixels"]) == ("1", "40")

@@ -263,3 +263,12 @@ def test_other_kinds_of_meshes_are_refused(tmp_path):
     mesh = surface_mesh(np.ones((3, 3, 3), bool), np.eye(4))
     with pytest.raises(UserError, match=r"use \.stl, \.ply, \.obj"):
         write_mesh(tmp_path / "object.vtk", mesh)
+
+
+@pytest.mark.parametrize("high", [2**31 - 1, 2**63])
+def test_labels_may_be_any_number(high):
+    labels = np.zeros((4, 20, 30), np.uint64)
+    labels[1:3, 5:9, 5:12] = high
+    labels[3, 15:18, 20:25] = 7
+    found = {one.label: one.voxels for one in measure(labels, names={7: "a"})}
+    assert found == {7: 15, high: 56}

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_simpleclick.cli.common import console, example, one_sentence
-from napari_simpleclick.cli.placed import Placed, read_placed
+from napari_simpleclick.cli.placed import (
+    Placed,
+    check_same_place,
+    read_placed,
+    read_placed_labels,
+)
 from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
@@ -61,9 +66,9 @@ def measure(
             check_writable(path, (kind,))
     if surface is not None:
         check_writable(surface, measurement.MESHES)
-    read = read_placed(mask)
+    read = read_placed_labels(mask)
     axes = read.axes(time_axis)
-    objects = _objects(read, axes, image or [])
+    objects = _objects(mask, read, axes, image or [])
     rows = (measurement.slice_rows if slices else measurement.object_rows)(objects)
     if csv is not None:
         measurement.write_whole(csv, measurement.to_csv(rows))
@@ -77,12 +82,28 @@ def measure(
         _show(rows)
 
 
-def _objects(mask: Placed, axes: Axes, images: list[Path]) -> list[ObjectMeasures]:
+def _objects(
+    path: Path, mask: Placed, axes: Axes, images: list[Path]
+) -> list[ObjectMeasures]:
     """Measure; slices are those of a viewer."""
+    from napari_simpleclick.images.label_names import read_label_names
     from napari_simpleclick.measurement import measure_over_time
 
-    pictures = {path.name.split(".")[0]: read_placed(path).array for path in images}
-    return measure_over_time(mask.array, axes, pictures, affine=mask.affine)
+    pictures: dict[str, Any] = {}
+    for image in images:
+        name = image.name.split(".")[0]
+        if name in pictures:
+            raise UserError(
+                f"Two images are called '{name}', as their columns would be; rename "
+                "one, or measure them one after the other."
+            )
+        placed = read_placed(image)
+        check_same_place(mask, placed, image)
+        pictures[name] = placed.array
+    names = {one.label: one.name for one in read_label_names(path)}
+    return measure_over_time(
+        mask.array, axes, pictures, affine=mask.affine, names=names
+    )
 
 
 def _write_surfaces(target: Path, mask: Placed, axes: Axes) -> list[Path]:

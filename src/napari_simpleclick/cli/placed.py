@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_simpleclick.images.image_file import ImageFile
     from napari_simpleclick.measurement import Axes
 
 
@@ -52,27 +53,79 @@ class Placed(NamedTuple):
 
 
 def read_placed(path: Path) -> Placed:
-    """Read a file, and tell what is odd about it.
+    """Read a gray image, and tell what is odd about it.
 
     Raises
     ------
     UserError
         If it is in colour, or cannot be read.
     """
-    import numpy as np
-
     from napari_simpleclick.images.files import read_image
-    from napari_simpleclick.images.source import Source
-    from napari_simpleclick.images.units import MM
 
     file = read_image(path)
     warn(file.warnings)
     if file.rgb:
+        raise UserError(f"'{path}' is in colour; give gray images for intensities.")
+    return _placed(file, file.array[...])
+
+
+def read_placed_labels(path: Path) -> Placed:
+    """Read a mask, whatever its file stores, and tell what is odd about it.
+
+    Raises
+    ------
+    UserError
+        If it holds no labels, or cannot be read.
+    """
+    from napari_simpleclick.images.files import read_image
+    from napari_simpleclick.images.label_maps import labels_of, whole_numbers
+
+    file = read_image(path)
+    found, told = labels_of(file)
+    warn((*file.warnings, *told))
+    labels = whole_numbers(found)
+    if labels is None:
         raise UserError(
-            f"'{path}' is in colour; give labels, or gray images for intensities."
+            f"'{path}' holds other values than whole numbers; give a mask, whose "
+            "values are labels."
         )
+    return _placed(file, labels)
+
+
+def check_same_place(mask: Placed, image: Placed, path: Path) -> None:
+    """Refuse an image that does not lie where the mask does, voxel by voxel.
+
+    Raises
+    ------
+    UserError
+        If it has the shape of the mask, and is more than a voxel away from it.
+    """
+    from napari_simpleclick.images.affines import distance
+    from napari_simpleclick.images.masks import ON_GRID
+
+    shape = mask.array.shape[-3:]
+    if mask.affine is None or image.affine is None or image.array.shape[-3:] != shape:
+        return
+    off = distance(mask.affine, image.affine, shape) if len(shape) == 3 else 0.0
+    if off >= 1:
+        raise UserError(
+            f"The mask is {off:.3g} voxels away from '{path}'; give the image that it "
+            "was drawn on."
+        )
+    if off > ON_GRID:
+        told = f"The mask is {off:.2g} voxels away from '{path}'; "
+        warn([f"{told}it is taken voxel by voxel."])
+
+
+def _placed(file: ImageFile, values: Any) -> Placed:
+    """Turn the values of a file as a viewer shows them."""
+    import numpy as np
+
+    from napari_simpleclick.images.source import Source
+    from napari_simpleclick.images.units import MM
+
     source = Source.of_file(file)
-    array = np.asarray(source.to_layer(file.array[...]))
+    array = np.asarray(source.to_layer(values))
     units = source.units or ("mm",) * (file.affine is not None) * len(source.scale)
     known = [
         size * MM[unit] if unit in MM else None

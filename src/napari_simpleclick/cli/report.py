@@ -42,7 +42,11 @@ def report(
     weights and session made the mask, as far as they are given, with SHA-256 of all
     files.
     """
-    from napari_simpleclick.cli.placed import read_placed
+    from napari_simpleclick.cli.placed import (
+        check_same_place,
+        read_placed,
+        read_placed_labels,
+    )
     from napari_simpleclick.images.files import check_writable
     from napari_simpleclick.images.label_names import read_label_names
     from napari_simpleclick.measurement import measure
@@ -54,7 +58,9 @@ def report(
     )
 
     check_writable(output, KINDS)
-    read = read_placed(mask)
+    if session is not None and not session.exists():
+        raise UserError(f"There is no session '{session}'; check the name.")
+    read = read_placed_labels(mask)
     axes = read.axes()
     if axes.time is not None and time is None:
         raise UserError(
@@ -64,7 +70,11 @@ def report(
     if time is not None and time not in axes.times(read.array.shape):
         raise UserError(f"'{mask}' has no time point {time}; give another (--time).")
     labels = axes.read(read.array, time)
-    shown = None if image is None else axes.read(read_placed(image).array, time)
+    shown = None
+    if image is not None:
+        placed = read_placed(image)
+        check_same_place(read, placed, image)
+        shown = axes.read(placed.array, time)
     names = {one.label: one for one in read_label_names(mask)}
     objects = measure(
         labels,

@@ -21,7 +21,7 @@ from napari_simpleclick.measurement.surface import surface_area
 from napari_simpleclick.measurement.volume_range import Sureness, volume_margin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -86,7 +86,7 @@ def measure(
     >>> round(found.longest.diameters.longest, 1)
     15.8
     """
-    array = _checked(labels, spacing)
+    array, numbers = _consecutive(_checked(labels, spacing))
     pictures = {
         name: _same_shape(np.asarray(image), array.shape, name)
         for name, image in (images or {}).items()
@@ -99,10 +99,10 @@ def measure(
         surface,
     )
     found = []
-    for number, box in enumerate(ndimage.find_objects(array), start=1):
+    for place, box in enumerate(ndimage.find_objects(array), start=1):
         if box is None:
             continue
-        mask = array[box] == number
+        mask, number = array[box] == place, int(numbers[place])
         start = tuple(side.start for side in box)
         if corner is not None:
             start = tuple(a + b for a, b in zip(start, corner, strict=True))
@@ -229,6 +229,25 @@ def _checked(
             f"a mask of {array.ndim} axes; give a positive size for each."
         )
     return array
+
+
+def _consecutive(
+    labels: NDArray[np.integer],
+) -> tuple[NDArray[np.integer], Sequence[int] | NDArray[np.integer]]:
+    """Count labels from 1 if they are so high that a list of all would not fit.
+
+    Returns
+    -------
+    labels : ndarray
+        Of the same shape.
+    numbers : sequence of int
+        What each of them was.
+    """
+    high = int(labels.max(initial=0))
+    if high <= labels.size:
+        return labels, range(high + 1)
+    numbers = np.unique(labels[labels > 0])
+    return np.searchsorted(numbers, labels, "right"), np.insert(numbers, 0, 0)
 
 
 def _same_shape(image: NDArray[Any], shape: tuple[int, ...], name: str) -> NDArray[Any]:
