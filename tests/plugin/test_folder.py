@@ -219,3 +219,14 @@ def test_what_has_no_place_is_said(drawn, tmp_path, monkeypatch):
     answer_box(monkeypatch, "Objects")
     choose(drawn.panel.export, "rtstruct")
     assert "is no DICOM series" in drawn.troubles[0]
+
+
+def test_a_mistake_leaves_the_list_that_is_open(hand, section):
+    before = rows(section)
+    section.place.setText("/no/such/folder")
+    section.place.returnPressed.emit()
+    assert rows(section) == before
+    assert section.work.open_case == "scan 0"
+    hand.press(section.next)
+    hand.settle()
+    assert section.work.open_case == "scan 1"

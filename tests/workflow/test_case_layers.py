@@ -64,6 +64,18 @@ def test_one_case_is_shown_at_a_time(begin):
     assert worker.queue.get("scan 0").state is CaseState.UNTOUCHED
 
 
+def test_the_case_of_a_list_that_was_closed_is_taken_away(begin, tmp_path):
+    worker = begin()
+    write_scans(tmp_path / "others", 2)
+    worker.click(2)
+    worker.work.close()
+    worker.work.begin(open_queue(str(tmp_path / "others")))
+    assert worker.work.open_case == "scan 0"
+    assert len(names(worker)) == 4
+    worker.work.next()
+    assert len(names(worker)) == 4
+
+
 def test_what_was_done_is_there_again(begin):
     worker = begin()
     worker.click(2)

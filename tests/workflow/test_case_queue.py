@@ -198,6 +198,20 @@ def test_another_patient_does_not_get_the_state_of_one_that_is_gone(tmp_path):
     queue.close()
 
 
+def test_what_was_exported_is_no_case(folder):
+    scan(folder / "exports" / "of another.nii.gz")
+    queue = open_queue(str(folder))
+    queue.choose_export(ExportChoice("nnunet"))
+    queue.mark("knee 1", DONE, exported=True)
+    scan(folder / "exports" / "imagesTr" / "knee_1_0000.nii.gz")
+    scan(folder / "knee 13.nii.gz")
+    queue.look_again()
+    names = sorted(case.name for case in queue.cases)
+    expected = ["of another", *(f"knee {number}" for number in range(1, 14))]
+    assert names == sorted(expected)
+    queue.close()
+
+
 def test_an_image_that_is_listed_twice_is_one_case(folder):
     listed = folder / "list.csv"
     listed.write_text("image,note\nknee 1.nii.gz,a\nknee 2.nii.gz,\nknee 1.nii.gz,b\n")

@@ -27,6 +27,7 @@ from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.sections.section import Section
 from napari_simpleclick.workflow.case_queue import CaseState, CaseWork, open_queue
+from napari_simpleclick.workflow.case_queue.find_cases import find_cases
 
 if TYPE_CHECKING:
     from napari_simpleclick.plugin.controller import Controller
@@ -162,6 +163,7 @@ class FolderSection(Section):
             self.workflow.attempt(partial(self._begin, text))
 
     def _begin(self, text: str) -> None:
+        find_cases(text)  # a mistake leaves the list that is open
         self.work.close()  # it may be the same, and its file is locked
         self.work.begin(open_queue(text))
 

@@ -113,7 +113,7 @@ class CaseQueue:
 
     def export_target(self) -> Path:
         """Give the folder that exports go to."""
-        return self.found.home / (self.record.export.target or EXPORTS)
+        return self.found.home / _target(self.record)
 
     # -- changes -------------------------------------------------------------------
 
@@ -213,6 +213,10 @@ def _moved(gone: list[str], new: list[str], every: set[str]) -> dict[str, str]:
     return moved
 
 
+def _target(record: QueueRecord) -> str:
+    return record.export.target or EXPORTS
+
+
 def _joined(record: QueueRecord, found: FoundCases) -> QueueRecord:
     """Take cases that are new into a record; those that were moved keep their state."""
     home = found.home
@@ -222,6 +226,9 @@ def _joined(record: QueueRecord, found: FoundCases) -> QueueRecord:
     ]
     known = {case.path: case for case in record.cases}
     new = [path for path in there if path not in known]
+    if known:  # before that nothing was exported
+        target = home / _target(record)
+        new = [path for path in new if not (home / path).is_relative_to(target)]
     gone = [case.path for case in record.cases if not (home / case.path).exists()]
     moved = _moved(gone, new, {*there, *known})
     cases = [

@@ -172,13 +172,13 @@ class CaseWork:
         self.changed.emit()
 
     def _leave(self) -> None:
-        if self.open_case:
-            self.open_case = ""
-            self.viewer.take_away()
+        """Take away what is shown, also a case of a list that was closed."""
+        self.open_case = ""
+        self.viewer.take_away()
 
     def _may_leave(self) -> bool:
         """Refuse to leave a case whose work is not written."""
-        trouble = self.viewer.trouble() if self.open_case else None
+        trouble = self.viewer.trouble()
         if trouble is not None:
             self.failed.emit(trouble)
         return trouble is None
