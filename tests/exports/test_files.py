@@ -6,13 +6,15 @@ import cv2
 import nibabel
 import numpy as np
 import pytest
+import tifffile
 from skimage.draw import polygon2mask
 from typer.testing import CliRunner
 
 from napari_simpleclick import UserError
 from napari_simpleclick.cli import app
-from napari_simpleclick.exports import export, kind_of
+from napari_simpleclick.exports import ExportCase, export, kind_of
 from napari_simpleclick.images.label_names import write_beside
+from napari_simpleclick.images.source import Source
 from tests.exports.conftest import NAMES, case_of, dice
 from tests.images.dicom_files import at, enhanced, series
 
@@ -287,3 +289,35 @@ def test_the_command_never_replaces_the_image(mask, scan, tmp_path):
     assert done.exit_code == 2
     assert "is the image itself" in done.stderr
     assert scan.read_bytes() == before
+
+
+def test_a_mask_on_its_side_is_refused(tmp_path):
+    pixels, labels = np.zeros((20, 30), np.uint8), np.zeros((30, 20), np.uint8)
+    labels[3:9, 4:15] = 1
+    tifffile.imwrite(tmp_path / "cells.tif", pixels)
+    tifffile.imwrite(tmp_path / "turned.tif", labels)
+    words = (tmp_path / "turned.tif", "--image", tmp_path / "cells.tif", "-f", "coco")
+    done = run(*words, "-o", tmp_path / "set")
+    assert done.exit_code == 2
+    assert "(30, 20)" in done.stderr
+
+
+def test_probabilities_are_no_mask(mask, scan, tmp_path):
+    image = nibabel.load(mask)
+    values = np.asarray(image.dataobj) * 0.7
+    nibabel.save(nibabel.Nifti1Image(values, image.affine), tmp_path / "odds.nii.gz")
+    for kind, out in (("coco", "set"), ("nifti", "out.nii.gz")):
+        words = (tmp_path / "odds.nii.gz", "--image", scan, "-f", kind)
+        done = run(*words, "-o", tmp_path / out)
+        assert done.exit_code == 2
+        assert "other values than whole numbers" in done.stderr
+
+
+def test_a_store_of_other_axes_is_refused(case, scan, tmp_path):
+    pytest.importorskip("zarr")
+    store, labels = tmp_path / "knee.ome.zarr", np.swapaxes(case.labels, 1, 2)
+    export(case, kind_of("ome-zarr"), store)
+    source = Source.of_layer(labels.shape, (1.0,) * 3, (0.0,) * 3)
+    turned = ExportCase.of_layers("turned", labels, source, (), labels)
+    with pytest.raises(UserError, match="has the shape"):
+        export(turned, kind_of("ome-zarr"), store / "labels" / "turned")

@@ -11,7 +11,7 @@ import numpy as np
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.files import read_image, read_labels, stem_of
 from napari_simpleclick.images.intensity import default_window, percentile_window
-from napari_simpleclick.images.label_maps import as_classes
+from napari_simpleclick.images.label_maps import as_classes, whole_numbers
 from napari_simpleclick.images.label_names import names_of, read_label_names
 from napari_simpleclick.images.viewer_images import open_layers
 
@@ -205,13 +205,18 @@ class _Part(NamedTuple):
             place = (slice(None),) * self.axis + (self.number,)
             part = part[place]
         if tuple(part.shape) != self.shape:
-            if np.prod(part.shape) != np.prod(self.shape):
+            if long_sides(part.shape) != long_sides(self.shape):
                 raise UserError(
                     f"The mask has the shape {self.shape} and its image "
                     f"{tuple(part.shape)}; give the image that it was drawn on."
                 )
             part = np.asarray(part).reshape(self.shape)
         return part
+
+
+def long_sides(shape: Sequence[int]) -> list[int]:
+    """List the sides that have more than one entry; arrays of the same can be one."""
+    return [side for side in shape if side != 1]
 
 
 def class_of(name: LabelName) -> str:
@@ -255,8 +260,13 @@ def read_case(
     for sentence in opened.warnings:
         report(sentence)
     file = read_image(opened.source.path if opened.channels else image)
-    labels = opened.source.to_layer(read_labels(mask, file, report))
-    labels = np.asarray(labels)
+    values = np.asarray(opened.source.to_layer(read_labels(mask, file, report)))
+    labels = whole_numbers(values)
+    if labels is None:
+        raise UserError(
+            f"'{mask}' holds other values than whole numbers; give a mask, whose "
+            "values are labels."
+        )
     axis = 0 if opened.channels else _channel_axis(opened.source)
     source = opened.source
     if axis is not None and not opened.channels:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.exports.case import long_sides
 from napari_simpleclick.exports.writing import AlreadyThereError
 from napari_simpleclick.exports.zarr_image import write_image
 from napari_simpleclick.exports.zarr_store import describe, write_sizes
@@ -78,7 +79,7 @@ def _add(case: ExportCase, owner: Path, name: str) -> None:
     arrays = [zarr.open_array(str(owner / path), mode="r") for path in image.paths]
     shapes = [tuple(array.shape[axis] for axis in kept) for array in arrays]
     labels = case.labels
-    if labels.size == np.prod(shapes[0]):
+    if long_sides(labels.shape) == long_sides(shapes[0]):
         labels = labels.reshape(shapes[0])
     if labels.shape != shapes[0]:
         raise UserError(
