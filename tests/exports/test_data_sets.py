@@ -11,6 +11,7 @@ from skimage.draw import polygon2mask
 from napari_simpleclick import UserError
 from napari_simpleclick.exports import ExportCase, export, kind_of
 from napari_simpleclick.images.label_names import LabelName
+from napari_simpleclick.images.lazy_array import LazyArray
 from napari_simpleclick.images.source import Source
 from tests.exports.conftest import NAMES, case_of, dice
 
@@ -262,6 +263,43 @@ def test_nnunet_of_a_coloured_picture(tmp_path):
 
 
 # -- what is refused -------------------------------------------------------------------
+
+
+def test_an_image_is_not_read_before_it_is_written(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 99, (1, 5, 2, 6, 7)).astype(np.int16)
+    pieces = []
+
+    def read(where):
+        pieces.append(where)
+        return pixels[where]
+
+    image = LazyArray(pixels.shape, pixels.dtype, read)
+    labels = np.zeros((1, 5, 1, 6, 7), np.uint8)
+    labels[:, 3, :, 1:3, 2:5] = 1
+    source = Source.of_layer(pixels.shape, (1.0,) * 5, (0.0,) * 5).of_mask(5, 2)
+    case = ExportCase.of_layers("cell", labels, source, (), image, channel_axis=2)
+    assert pieces == []
+    assert [*case.channels] == ["channel 0", "channel 1"]
+    for number, part in enumerate(case.channels.values()):
+        assert part.shape == case.labels.shape
+        np.testing.assert_array_equal(
+            np.squeeze(np.asarray(part)), pixels[0, :, number]
+        )
+        np.testing.assert_array_equal(np.squeeze(part[3]), pixels[0, 3, number])
+    add(case, "coco", tmp_path)
+    turned = pixels[:, :, :1].swapaxes(3, 4)
+    with pytest.raises(UserError, match="give the image that it was drawn on"):
+        ExportCase.of_layers("cell", labels, source, (), turned)
+
+
+def test_nnunet_of_regions_is_not_added_to(case, tmp_path):
+    add(case, "nnunet", tmp_path)
+    index = tmp_path / "dataset.json"
+    about = json.loads(index.read_text())
+    about["labels"] = {"background": 0, "whole": [1, 2], "core": [2]}
+    index.write_text(json.dumps(about))
+    with pytest.raises(UserError, match="is not that of an nnU-Net data set"):
+        add(case, "nnunet", tmp_path, replace=True)
 
 
 @pytest.mark.parametrize("name", ["coco", "yolo", "nnunet", "imagej", "ome-zarr"])

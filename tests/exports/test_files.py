@@ -1,6 +1,7 @@
 """Regions of ImageJ, structure sets, and the command; read again by others."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import nibabel
@@ -43,6 +44,17 @@ def test_regions_of_imagej(case, tmp_path):
         colour = NAMES[[one.name for one in NAMES].index(name)].rgb
         assert tuple(region.stroke_color)[1:] == colour
     np.testing.assert_array_equal(seen, case.labels)
+
+
+def test_regions_of_objects_of_one_name_are_all_read(scan, tmp_path):
+    roifile = pytest.importorskip("roifile")
+    labels = np.zeros_like(case_of(scan).labels)
+    labels[3, 2:5, 2:6], labels[3, 10:20, 10:20] = 1, 2
+    names = [replace(one, name="cell") for one in NAMES[:2]]
+    add(case_of(scan, names=names, labels=labels), "imagej", tmp_path / "knee.zip")
+    found = roifile.roiread(tmp_path / "knee.zip")
+    assert {one.name for one in found} == {"0004-cell", "0004-cell-2"}
+    assert {tuple(one.coordinates().min(axis=0)) for one in found} == {(2, 2), (10, 10)}
 
 
 def test_a_file_is_replaced_only_if_asked(case, tmp_path):

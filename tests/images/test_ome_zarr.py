@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -266,6 +267,35 @@ def test_labels_are_replaced_only_if_asked(tmp_path, version):
     assert hidden <= {".zattrs", ".zgroup"}
     again = read_case(path / "labels" / "mask", path, lambda _: None)
     np.testing.assert_array_equal(again.labels, cells())
+
+
+def test_labels_that_cannot_be_replaced_stay(tmp_path, monkeypatch):
+    path = tmp_path / "embryo.ome.zarr"
+    store(path, "0.5")
+    case = read_case(path / "labels" / "cells", path, lambda _: None)
+    export(case, kind_of("ome-zarr"), path)
+    rename = Path.rename
+
+    def refuse(self, target):
+        if self.name.endswith("-new-mask"):
+            raise PermissionError(13, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(UserError, match="Permission denied"):
+        export(case, kind_of("ome-zarr"), path, replace=True)
+    again = read_case(path / "labels" / "mask", path, lambda _: None)
+    np.testing.assert_array_equal(again.labels, cells())
+
+
+def test_another_folder_is_not_taken_for_a_store(tmp_path):
+    path = tmp_path / "embryo.ome.zarr"
+    store(path, "0.5")
+    case = read_case(path / "labels" / "cells", path, lambda _: None)
+    other = tmp_path / "mine.ome.zarr"
+    other.mkdir()
+    with pytest.raises(UserError, match="is there already and no OME-Zarr image"):
+        export(case, kind_of("ome-zarr"), other, replace=True)
 
 
 def test_the_mask_of_another_image_is_refused(tmp_path):

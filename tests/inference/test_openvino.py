@@ -75,6 +75,15 @@ def test_lower_precision():
     assert abs(answers(after) - answers(before)).mean() < 0.02
 
 
+def test_features_of_before_are_gone_on_with():
+    network = build("encode-once-lite0")
+    predictor = predictor_of(network, precision="bfloat16")
+    before = answers(predictor)
+    assert predictor.accelerate() == ""
+    assert predictor.encoder.is_accelerated
+    assert abs(answers(predictor) - before).mean() < 0.02
+
+
 def test_inputs_of_other_shapes_are_left_to_pytorch():
     network = build()
     before, after = predictor_of(network), predictor_of(network)

@@ -94,6 +94,17 @@ def test_a_folder_is_worked_through_with_mouse_and_keys(hand, section, scans):
     assert {layer.name[:6] for layer in hand.viewer.layers} == {"scan 3"}
 
 
+def test_another_list_is_chosen_when_the_case_is_there(hand, section):
+    work, choices = section.work, (section.place, section.folder, section.list)
+    seen = []
+    work.changed.connect(lambda: seen.append((work.busy, choices[0].isEnabled())))
+    hand.press(section.next)
+    hand.settle()
+    assert (True, False) in seen
+    assert not work.busy
+    assert all(widget.isEnabled() for widget in choices)
+
+
 def test_a_double_click_opens_a_case_and_not_done_takes_it_back(hand, section):
     table = section.table
     item = table.topLevelItem(2)

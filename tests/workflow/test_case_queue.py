@@ -406,6 +406,24 @@ def test_what_others_have_put_there_is_not_replaced(work, folder):
     assert not work.work.busy
 
 
+def test_what_is_done_while_a_case_is_exported_has_it_exported_again(folder):
+    executor = HeldExecutor()
+    work = Work(folder, executor)
+    executor.release()
+    work.queue.choose_export(ExportChoice("coco"))
+    work.viewer.draw()
+    work.work.done()
+    work.work.touch()
+    executor.release_all()
+    assert "changed while it was exported" in work.troubles.pop()
+    assert work.shown == "knee 1"
+    assert work.state("knee 1") is IN_WORK
+    work.work.done()
+    assert work.troubles == []
+    assert work.state("knee 1") is DONE
+    work.work.close()
+
+
 def test_a_case_whose_work_is_not_saved_is_not_left(work):
     work.viewer.problem = UserError("Your work is not being saved.")
     work.work.next()

@@ -62,6 +62,21 @@ def test_measures_follow_the_mask(watched):
     assert found.voxels == np.count_nonzero(person.mask == 2)
 
 
+def test_all_rows_are_of_the_image_as_it_is_now(watched):
+    person = watched(**MM)
+    two_objects(person)
+    person.canvas.image.name = "knee"
+    person.canvas.image.scale = (2.0, 0.25, 0.25)
+    person.click(12, 62, 92)
+    pixels = np.bincount(person.mask.ravel())
+    size = 2.0 * 0.25 * 0.25
+    assert volumes(person) == {1: pixels[1] * size, 2: pixels[2] * size}
+    assert [*map(list, (o.intensities for o in person.measures.objects()))] == [
+        ["knee"],
+        ["knee"],
+    ]
+
+
 def test_measures_are_those_of_the_place_in_the_whole(watched, balls):
     person = watched(**MM)
     two_objects(person)

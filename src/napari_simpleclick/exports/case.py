@@ -13,6 +13,7 @@ from napari_simpleclick.images.files import read_image, read_labels, stem_of
 from napari_simpleclick.images.intensity import default_window, percentile_window
 from napari_simpleclick.images.label_maps import as_classes, whole_numbers
 from napari_simpleclick.images.label_names import names_of, read_label_names
+from napari_simpleclick.images.lazy_array import LazyArray
 from napari_simpleclick.images.viewer_images import open_layers
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class ExportCase:
         Names, colours and classes, at least of those that were given some.
     channels : dict of str to array_like
         By name; each of the shape of the labels, and with red, green and blue behind
-        if ``rgb``.
+        if ``rgb``. They are read when they are written.
     rgb : bool
         Whether the image is coloured.
     """
@@ -129,10 +130,10 @@ class ExportCase:
         if channel_axis is None:
             given = ["image"]
         colours = (3,) if rgb else ()
-        parts = {}
+        parts: dict[str, Array] = {}
         for number, title in enumerate(given[:count]):
-            part = _Part(image, channel_axis, number, (*labels.shape, *colours))
-            parts[title] = part.whole()
+            shape = (*labels.shape, *colours)
+            parts[title] = _part(image, channel_axis, number, shape)
         return cls(file_name(name), labels, source, tuple(names), parts, rgb)
 
     def as_classes(self) -> ExportCase:
@@ -184,34 +185,36 @@ class ExportCase:
         return self.source.with_affine().to_file(array)
 
 
-class _Part(NamedTuple):
-    """One channel of an image."""
+def _part(
+    image: Array, axis: int | None, number: int, shape: tuple[int, ...]
+) -> LazyArray:
+    """Give a channel of an image in the shape of the labels, without reading it.
 
-    image: Array
-    axis: int | None
-    number: int
-    shape: tuple[int, ...]
+    Raises
+    ------
+    UserError
+        If they differ by more than axes of length 1.
+    """
+    own = [(a, side) for a, side in enumerate(image.shape) if a != axis and side > 1]
+    if [side for _, side in own] != [side for side in shape if side > 1]:
+        without = tuple(side for a, side in enumerate(image.shape) if a != axis)
+        raise UserError(
+            f"The mask has the shape {shape} and its image {without}; give the image "
+            "that it was drawn on."
+        )
 
-    def whole(self) -> Array:
-        """Give it in the shape of the labels.
+    def read(pieces: tuple[slice, ...]) -> NDArray[Any]:
+        where = [slice(0, 1)] * len(image.shape)
+        if axis is not None:
+            where[axis] = slice(number, number + 1)
+        pairs = list(zip(pieces, shape, strict=True))
+        long = (piece for piece, side in pairs if side > 1)
+        for (place, _), piece in zip(own, long, strict=True):
+            where[place] = piece
+        sides = [len(range(*piece.indices(side))) for piece, side in pairs]
+        return np.asarray(image[tuple(where)]).reshape(sides)
 
-        Raises
-        ------
-        UserError
-            If it has another one.
-        """
-        part = self.image
-        if self.axis is not None:
-            place = (slice(None),) * self.axis + (self.number,)
-            part = part[place]
-        if tuple(part.shape) != self.shape:
-            if long_sides(part.shape) != long_sides(self.shape):
-                raise UserError(
-                    f"The mask has the shape {self.shape} and its image "
-                    f"{tuple(part.shape)}; give the image that it was drawn on."
-                )
-            part = np.asarray(part).reshape(self.shape)
-        return part
+    return LazyArray(shape, np.dtype(image.dtype), read)
 
 
 def long_sides(shape: Sequence[int]) -> list[int]:

@@ -43,13 +43,15 @@ def write(case: ExportCase, path: Path, replace: bool) -> None:
     roifile: Any = require("roifile", "imagej", "write regions of ImageJ")
     there = [int(one) for one in np.unique(case.labels) if one > 0]
     names = {one.label: one for one in names_of(there, case.names)}
-    regions = []
+    regions, used = [], set[str]()
     for one in case.slices():
         for label in np.unique(one.labels[one.labels > 0]).tolist():
             region = _region(roifile, outlines(one.labels == label))
-            region.name = "-".join(
-                [*(f"{place + 1:04d}" for place in one.place), names[label].name]
-            )
+            numbers = (f"{place + 1:04d}" for place in one.place)
+            region.name = "-".join([*numbers, names[label].name])
+            if region.name in used:  # a ZIP file has no second entry of a name
+                region.name = f"{region.name}-{label}"
+            used.add(region.name)
             region.stroke_color = bytes([255, *names[label].rgb])
             _place(region, case, one)
             regions.append(region)

@@ -50,7 +50,7 @@ def write(case: ExportCase, folder: Path, replace: bool) -> None:
         has several times or a class that is called ``background``.
     """
     ending, channels = _kind(case), _channels(case)
-    old = read_json(folder / INDEX, KEYS.issubset, "an nnU-Net data set") or {
+    old = read_json(folder / INDEX, _is_ours, "an nnU-Net data set") or {
         "channel_names": channels,
         "labels": {BACKGROUND: 0},
         "numTraining": 0,
@@ -83,6 +83,14 @@ def write(case: ExportCase, folder: Path, replace: bool) -> None:
     _write_array(case, target, labels.astype(small))
     cases = [one for one in target.parent.iterdir() if not one.name.startswith(".")]
     write_json(folder / INDEX, {**old, "labels": numbers, "numTraining": len(cases)})
+
+
+def _is_ours(content: dict[str, Any]) -> bool:
+    """Whether a data set can be added to: one of regions has lists of numbers."""
+    if not KEYS.issubset(content) or not isinstance(content["labels"], dict):
+        return False
+    numbers = content["labels"].values()
+    return bool(numbers) and all(isinstance(one, int) for one in numbers)
 
 
 def _kind(case: ExportCase) -> str:
@@ -118,7 +126,7 @@ def _write_array(case: ExportCase, path: Path, array: NDArray[Any]) -> None:
         placed = placed[:, :, None]
     if placed.dtype == bool:
         placed = placed.astype(np.uint8)
-    if placed.dtype.itemsize == 8:  # which not every reader takes
+    if placed.dtype.itemsize == 8 or placed.dtype == np.float16:  # not all read them
         placed = placed.astype(np.float32)
     image = nibabel.Nifti1Image(placed, affine)
     image.header.set_xyzt_units("mm")

@@ -45,12 +45,12 @@ def write(case: ExportCase, target: Path, replace: bool) -> None:
         An OME-Zarr image, to whose labels ``mask`` is added; ``IMAGE/labels/NAME`` for
         another name; or a store that is not there yet, which gets image and labels.
     replace : bool
-        Whether labels of this name, or a store, may be there.
+        Whether labels of this name may be there.
 
     Raises
     ------
     UserError
-        If they are, or the image has another shape.
+        If they are, if there is something else, or the image has another shape.
     ImportError
         If zarr is not installed.
     """
@@ -60,7 +60,7 @@ def write(case: ExportCase, target: Path, replace: bool) -> None:
     elif target.parent.name == "labels" and is_image(target.parent.parent):
         owner, name = target.parent.parent, target.name
     else:
-        _new_store(case, target, replace)
+        _new_store(case, target)
         return
     place = owner / "labels" / name
     if place.exists() and not replace:
@@ -132,7 +132,12 @@ def _write_labels(
         describe(new, described, version)
         if place.exists():
             place.rename(old)
-        new.rename(place)
+        try:
+            new.rename(place)
+        except OSError:
+            if old.exists():
+                old.rename(place)
+            raise
     finally:
         for folder in (new, old):
             shutil.rmtree(folder, ignore_errors=True)
@@ -165,19 +170,17 @@ def _sized(labels: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     return labels
 
 
-def _new_store(case: ExportCase, target: Path, replace: bool) -> None:
+def _new_store(case: ExportCase, target: Path) -> None:
     """Write image and labels to a store of their own."""
-    if target.exists() and not (replace and is_image(target)):
-        raise AlreadyThereError(
-            f"'{target}' is there already; have it replaced, or give another name."
+    if target.exists():
+        raise UserError(
+            f"'{target}' is there already and no OME-Zarr image; give another name."
         )
     partial = target.with_name(f".{os.getpid()}-{target.name}")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         labels = write_image(case, partial)
         _add(replaced(case, labels=labels), partial, USUAL_NAME)
-        if target.exists():
-            shutil.rmtree(target)
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -186,7 +186,8 @@ class _Compiled:
         return [tuple(one.shape) for one in inputs] == self._shapes
 
     def __call__(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        given = [np.ascontiguousarray(one.numpy()) for one in inputs]
+        """Compute; features that PyTorch made may be of a lower precision."""
+        given = [np.ascontiguousarray(one.float().numpy()) for one in inputs]
         found = self._request.infer(given, share_inputs=True)
         return [torch.from_numpy(np.array(one)) for one in found.values()]
 

@@ -50,6 +50,7 @@ class Measures:
         self._watched = False
         self._time: int | Literal["named"] | None = "named"
         self._known: Found = {}
+        self._frame: tuple[Axes, tuple[str, ...]] | None = None
         self._outdated: set[int] = set()
         self._changes: list[MaskChange] = []
         self._waiting: list[Callable[[], None]] = []
@@ -148,6 +149,11 @@ class Measures:
         except UserError as error:
             self._fail(error)
             return None
+        frame = task.axes, tuple(task.pictures)
+        if frame != self._frame:  # all rows of a table have one unit, and the same ones
+            self._frame = frame
+            self._outdated = set(canvas.session.objects.labels())
+            task = self.task(canvas)
         self._outdated, self._changes = set(), []
         return task.measure
 

@@ -249,6 +249,8 @@ class FolderSection(Section):
     def _enable(self) -> None:
         """Let those buttons be pressed that do something now."""
         work, queue = self.work, self.work.queue
+        for widget in (self.place, self.folder, self.list):
+            widget.setEnabled(not work.busy)  # what is read belongs to this list
         if queue is None:
             return
         own, shown = not queue.read_only and not work.busy, bool(work.open_case)

@@ -44,6 +44,7 @@ class MeasuresTable(QTableWidget):  # type: ignore[misc]
         super().__init__()
         self.controller = controller
         self._objects: list[ObjectMeasures] = []
+        self._colours: list[str] = []
         self._filling = False
         self.verticalHeader().hide()
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -63,13 +64,14 @@ class MeasuresTable(QTableWidget):  # type: ignore[misc]
         if canvas is None:
             return
         self._filling = True
-        if objects != self._objects or not objects:
-            self._objects = objects
-            self._fill(canvas)
+        colours = [object_colour(canvas.session, one.label) for one in objects]
+        if (objects, colours) != (self._objects, self._colours) or not objects:
+            self._objects, self._colours = objects, colours
+            self._fill()
         self._select(canvas)
         self._filling = False
 
-    def _fill(self, canvas: LayerCanvas) -> None:
+    def _fill(self) -> None:
         table = shown_table(self._objects)
         self.setColumnCount(len(table.titles))
         self.setHorizontalHeaderLabels(table.titles)
@@ -84,8 +86,7 @@ class MeasuresTable(QTableWidget):  # type: ignore[misc]
                     right = Qt.AlignmentFlag.AlignRight
                     item.setTextAlignment(right | Qt.AlignmentFlag.AlignVCenter)
                 else:
-                    label = self._objects[row].label
-                    item.setIcon(_swatch(object_colour(canvas.session, label)))
+                    item.setIcon(_swatch(self._colours[row]))
                 self.setItem(row, column, item)
         self.resizeColumnsToContents()
         height = self.verticalHeader().defaultSectionSize()

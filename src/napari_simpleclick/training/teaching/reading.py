@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy import ndimage
 from skimage.measure import label as label_parts
 
 from napari_simpleclick.errors import UserError
@@ -166,10 +165,11 @@ def _entries(pair: _Pair, told: list[str]) -> Iterator[_Entry]:
     file, labels = pair.read(told)
     for plane in _planes(file, pair.axis):
         numbers = pair.numbers(labels, plane)
+        _, first = np.unique(label_parts(numbers, connectivity=2), return_index=True)
+        pieces = Counter(numbers.ravel()[first].tolist())
         for label, count in zip(*np.unique(numbers, return_counts=True), strict=True):
             if label and count >= MIN_OBJECT_PX:
-                pieces = ndimage.label(numbers == label, np.ones((3, 3)))[1]
-                yield _Entry(pair, plane, int(label), pieces)
+                yield _Entry(pair, plane, int(label), pieces[int(label)])
 
 
 def _examples(entries: list[_Entry]) -> Iterator[Example]:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 ALL_OVER = "All cases are done or skipped."
 FIRST = "This is the first case."
+CHANGED = (
+    "'{}' was changed while it was exported, so it is not done; have it exported again."
+)
 
 
 class CaseViewer(Protocol):
@@ -80,7 +83,7 @@ class CaseWork:
         self.viewer, self.executor = viewer, executor
         self.queue: CaseQueue | None = None
         self.open_case, self.busy = "", False
-        self._belongs = False
+        self._belongs = self._changed = False
 
     def begin(self, queue: CaseQueue) -> None:
         """Work through a queue from now on: on with the case of the last time."""
@@ -188,7 +191,10 @@ class CaseWork:
     def touch(self) -> None:
         """Note that something was done on the case that is shown just now."""
         case = self.queue.get(self.open_case) if self.queue is not None else None
-        if case is None or self.busy:
+        if case is None:
+            return
+        if self.busy:
+            self._changed = True
             return
         self._belong()
         if case.state is not CaseState.IN_WORK:
@@ -241,6 +247,7 @@ class CaseWork:
             as_classes=choice.as_classes,
             replace=case.exported,
         )
+        self._changed = False
         self._begin(f"Exporting {case.name}…")
         self.executor.start(
             work, self._on_exported, self._fail, f"Exporting {case.name}"
@@ -248,7 +255,13 @@ class CaseWork:
 
     def _on_exported(self, _: object) -> None:
         self.busy = False
-        self._mark_and_go_on(CaseState.DONE, exported=True)
+        queue = self.queue
+        if queue is None or not self._changed:
+            self._mark_and_go_on(CaseState.DONE, exported=True)
+            return
+        name = self.open_case
+        self._keep(partial(queue.mark, name, CaseState.IN_WORK, exported=True))
+        self._fail(UserError(CHANGED.format(name)))
 
     def _mark_and_go_on(self, state: CaseState, exported: bool | None = None) -> None:
         queue = self._queue()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import glob
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,16 +156,17 @@ def case_names(paths: tuple[Path, ...], home: Path) -> list[str]:
     """Name cases, each in another way: as briefly as that goes."""
     short = [_stem(path) for path in paths]
     long = [_below(path, home) for path in paths]
-    names: list[str] = []
+    alike, still_alike = Counter(short), Counter(long)
+    names: dict[str, Path] = {}
     for one, other, path in zip(short, long, paths, strict=True):
-        name = one if short.count(one) == 1 else other
-        if long.count(other) > 1:
+        name = one if alike[one] == 1 else other
+        if still_alike[other] > 1:
             name = f"{other}{suffix_of(path)}"
         number = 2
         while name in names:
             name, number = f"{other} {number}", number + 1
-        names.append(name)
-    return names
+        names[name] = path
+    return list(names)
 
 
 def _stem(path: Path) -> str:
