@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QMenu, QMessageBox
 
@@ -56,21 +56,22 @@ def choose(hand, row, modifier=NO_KEY):
 
 def press_menu(hand, button, title):
     """Open the menu of a button and choose from it."""
-    found = []
+    found, timer = [], QTimer()
 
     def act():
         menu = QApplication.activePopupWidget()
-        assert isinstance(menu, QMenu)
+        if not isinstance(menu, QMenu):
+            return  # it is not open yet
+        timer.stop()
         action = next(one for one in menu.actions() if one.text() == title)
         found.append(action)
         QTest.mouseClick(menu, LEFT, NO_KEY, menu.actionGeometry(action).center())
 
-    from qtpy.QtCore import QTimer
-
-    QTimer.singleShot(100, act)
+    timer.timeout.connect(act)
+    timer.start(50)
     QTest.mouseClick(button, LEFT)
-    QTest.qWait(200)
-    assert found
+    hand.qtbot.waitUntil(lambda: bool(found))
+    QTest.qWait(50)
 
 
 def test_a_labels_layer_is_gone_on_with(hand, organs):
