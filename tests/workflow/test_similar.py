@@ -79,6 +79,21 @@ def test_the_rest_is_proposed_and_accepted_by_number(person):
     assert not person.troubles
 
 
+def test_what_is_not_sure_enough_is_said(person):
+    similar = person.workflow.similar
+    similar.find()
+    proposals = person.canvas.session.objects.proposals
+    score = max(one.score for _, one in proposals)
+    similar.least_score = 0.999
+    similar.find()
+    assert not found(person)
+    told = similar.waiting().sentence
+    assert told.startswith("Nothing like them was found on 1 slice")
+    assert told.endswith(
+        f"The surest has {score - 0.005:.2f}: lower At least to see it."
+    )
+
+
 def test_verdicts_and_searches_are_undone_and_redone(person):
     similar = person.workflow.similar
     before = person.mask.copy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import floor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psygnal import Signal
@@ -185,6 +186,9 @@ class Similar:
         count = f"{len(good)} found" if good else "Nothing like them was found"
         cut = " before it was cancelled" if run.stopped else ""
         self._told = f"{count} on {slices}{cut}, from {run.examples} examples."
+        surest = floor(100 * max((one.score for one in run.found), default=0.0)) / 100
+        if not good and surest > 0:
+            self._told += f" The surest has {surest:.2f}: lower At least to see it."
         self.current = None
         if good:
             self._show_next(0)
