@@ -88,6 +88,18 @@ def test_surfaces_lie_in_the_scanner(case):
     np.testing.assert_allclose(found.bounds, np.sort(placed, axis=0), atol=0.3)
 
 
+def test_surfaces_without_an_orientation_have_x_y_and_z(tmp_path):
+    labels = np.zeros((8, 20, 30), np.uint8)
+    labels[2:6, 4:10, 8:20] = 1
+    tifffile.imwrite(tmp_path / "mask.tif", labels, photometric="minisblack")
+    done = run(tmp_path / "mask.tif", "--surface", tmp_path / "object.stl")
+    assert done.exit_code == 0, done.output
+    found = trimesh.load_mesh(tmp_path / "object.stl")
+    bounds = [(7.5, 3.5, 1.5), (19.5, 9.5, 5.5)]
+    np.testing.assert_allclose(found.bounds, bounds, atol=0.3)
+    assert found.volume > 0
+
+
 def test_a_series_has_a_row_for_every_time_point(tmp_path):
     series = np.zeros((12, 14, 6, 3), np.uint8)
     for time in range(3):

@@ -295,8 +295,8 @@ def test_surfaces_of_several_objects_are_several_files(watched, tmp_path):
     person.workflow.surfaces.save(target)
     assert not person.troubles
     first, second = (trimesh.load_mesh(tmp_path / f"ball-{k}.ply") for k in (1, 2))
-    np.testing.assert_allclose(first.centroid, (36, 15, 15), atol=0.2)
-    np.testing.assert_allclose(second.centroid, (36, 30, 45), atol=0.2)
+    np.testing.assert_allclose(first.centroid, (15, 15, 36), atol=0.2)
+    np.testing.assert_allclose(second.centroid, (45, 30, 36), atol=0.2)
 
 
 def test_what_has_no_surface_is_said_in_a_sentence(watched, balls):

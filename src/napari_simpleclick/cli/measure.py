@@ -111,12 +111,13 @@ def _write_surfaces(target: Path, mask: Placed, axes: Axes) -> list[Path]:
     import numpy as np
 
     from napari_simpleclick.measurement import surface_mesh, write_meshes
+    from napari_simpleclick.measurement.surface import plain_frame
 
     if len(axes.space) != 3 or axes.time is not None:
         raise UserError("Surfaces are of one volume; give the mask of a volume.")
     affine, array = mask.affine, axes.read(mask.array)
     if affine is None:
-        affine = np.diag([*(axes.spacing or (1.0,) * 3), 1.0])
+        affine = plain_frame(axes.spacing or (1.0,) * 3)
     labels = [int(label) for label in np.unique(array) if label]
     if not labels:
         raise UserError("The mask is empty, so it has no surface.")

@@ -13,6 +13,8 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.optional_packages import require
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
 MARGIN = 3
@@ -73,6 +75,17 @@ def surface_area(mask: NDArray[np.bool_], spacing: tuple[float, ...]) -> float:
     shapes.ComputePerimeterOn()
     shapes.Execute(image)
     return float(shapes.GetPerimeter(1)) if mask.any() else 0.0
+
+
+def plain_frame(sizes: Sequence[float]) -> NDArray[np.float64]:
+    """Give the (4, 4) matrix from voxels to x, y, z of an image without orientation.
+
+    Parameters
+    ----------
+    sizes : sequence of float
+        Of a voxel along z, y and x, as the axes of the mask.
+    """
+    return np.diag([*sizes, 1.0])[[2, 1, 0, 3]]
 
 
 def surface_mesh(

@@ -15,6 +15,7 @@ from napari_simpleclick.measurement import (
     surface_mesh,
     write_meshes,
 )
+from napari_simpleclick.measurement.surface import plain_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,7 +105,7 @@ class SurfaceMaker:
             self.failed.emit(error)
             return
         sizes = task.axes.spacing or (1.0, 1.0, 1.0)
-        frame = np.diag([*sizes, 1.0]) if task.affine is None else task.affine
+        frame = plain_frame(sizes) if task.affine is None else task.affine
 
         def work() -> list[Path]:
             return write_meshes(path, _meshes(task, labels, place, frame))
