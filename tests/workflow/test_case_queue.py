@@ -481,6 +481,27 @@ def test_who_looks_on_changes_nothing(work, folder):
     other.work.close()
 
 
+def test_a_folder_is_looked_through_in_the_background(folder):
+    executor = HeldExecutor()
+    work, troubles = CaseWork(Viewer(), executor), []
+    work.failed.connect(lambda error: troubles.append(str(error)))
+    work.find(str(folder))
+    assert work.busy
+    assert work.queue is None
+    work.close()  # the panel is closed meanwhile
+    executor.release_all()
+    assert work.queue is None
+    assert not work.busy
+    work.find(str(folder))
+    assert [case.name for case in work.queue.cases]
+    shown = work.queue
+    work.find(str(folder / "nowhere"))
+    assert "There is no folder or list" in troubles[0]
+    assert work.queue is shown
+    assert not work.busy
+    work.close()
+
+
 def test_without_a_folder_there_is_a_sentence():
     work, troubles = CaseWork(Viewer(), InlineExecutor()), []
     work.failed.connect(lambda error: troubles.append(str(error)))

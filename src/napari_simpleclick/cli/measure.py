@@ -71,10 +71,10 @@ def measure(
     objects = _objects(mask, read, axes, image or [])
     rows = (measurement.slice_rows if slices else measurement.object_rows)(objects)
     if csv is not None:
-        measurement.write_whole(csv, measurement.to_csv(rows))
+        measurement.write_file(csv, measurement.to_csv(rows))
         typer.echo(f"Wrote {len(rows)} rows to {csv}")
     if json is not None:
-        measurement.write_whole(json, measurement.to_json(rows) + "\n")
+        measurement.write_file(json, measurement.to_json(rows) + "\n")
         typer.echo(f"Wrote {len(rows)} rows to {json}")
     for path in _write_surfaces(surface, read, axes) if surface is not None else ():
         typer.echo(f"Wrote {path}")

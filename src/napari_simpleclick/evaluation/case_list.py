@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.evaluation.case_options import CaseOptions
 from napari_simpleclick.evaluation.datasets import Case
+from napari_simpleclick.images.csv_lists import read_list
 from napari_simpleclick.images.files import (
     NIFTI,
     PICTURE,
@@ -46,23 +46,8 @@ def read_cases(path: Path) -> list[Case]:
     UserError
         If there is no such file, a column is missing, or a row cannot be used.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"'{path}' cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"'{path}' is not UTF-8 text; save it as 'CSV UTF-8' in the spreadsheet."
-        ) from error
-    head = text.partition("\n")[0]
-    separator = max(",;\t", key=head.count)
-    table = csv.DictReader(text.splitlines(), delimiter=separator)
-    missing = [c for c in COLUMNS if c not in (table.fieldnames or ())]
-    if missing:
-        raise UserError(
-            f"'{path}' has no column '{missing[0]}'; expected image,mask and at will "
-            "label,axis,slice."
-        )
+    advice = "expected image,mask and at will label,axis,slice"
+    table = read_list(path, COLUMNS, advice)
     cases = []
     for line, row in enumerate(table, start=2):
         try:

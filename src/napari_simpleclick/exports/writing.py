@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.images import whole_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,22 +23,9 @@ class AlreadyThereError(UserError):
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under another name first, so that an old one stays until then.
-
-    Parameters
-    ----------
-    path : Path
-        The file; its folder is made.
-    write : callable
-        Takes the path that is written to, which ends as ``path`` does.
-    """
+    """Write a file as :func:`.whole_files.write_whole` does, and make its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        write(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    whole_files.write_whole(path, write)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -34,7 +34,7 @@ from napari_simpleclick.measurement.table import (
     to_tsv,
 )
 from napari_simpleclick.measurement.volume_range import Sureness, volume_margin
-from napari_simpleclick.measurement.whole_files import write_whole
+from napari_simpleclick.measurement.write_file import write_file
 
 __all__ = [
     "MESHES",
@@ -63,7 +63,7 @@ __all__ = [
     "to_tsv",
     "unit_for",
     "volume_margin",
+    "write_file",
     "write_mesh",
     "write_meshes",
-    "write_whole",
 ]

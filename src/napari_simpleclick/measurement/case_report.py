@@ -20,7 +20,7 @@ from napari_simpleclick.images.files import check_writable
 from napari_simpleclick.measurement.case_pictures import draw_slice, draw_surfaces
 from napari_simpleclick.measurement.shown import ShownTable, shown_table
 from napari_simpleclick.measurement.sorting import page_policy, sorting_script
-from napari_simpleclick.measurement.whole_files import write_whole
+from napari_simpleclick.measurement.write_file import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,7 +103,7 @@ def write_case_report(path: Path, case: Case) -> None:
     if not case.objects:
         raise UserError("The mask is empty, so there is nothing to report; draw first.")
     html = path.suffix.lower() == ".html"
-    write_whole(path, _html(case) if html else _pdf(case))
+    write_file(path, _html(case) if html else _pdf(case))
 
 
 def size_of(shape: Sequence[int], spacing: Sequence[float] | None) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_simpleclick.images.files import check_writable
 from napari_simpleclick.images.optional_packages import require
-from napari_simpleclick.measurement.whole_files import write_whole
+from napari_simpleclick.measurement.write_file import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ def write_mesh(path: Path, mesh: Mesh) -> None:
     check_writable(path, MESHES)
     trimesh = require("trimesh", "meshes", "write surfaces")
     shape = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
-    write_whole(path, shape.export(file_type=path.suffix.lower()[1:]))
+    write_file(path, shape.export(file_type=path.suffix.lower()[1:]))
 
 
 def mesh_paths(path: Path, labels: list[int]) -> dict[int, Path]:

@@ -14,6 +14,7 @@ from napari_simpleclick.images.formats.ngff import is_image
 from napari_simpleclick.images.source import SOURCE_KEY
 from napari_simpleclick.plugin.export_case import export_case
 from napari_simpleclick.plugin.saving import suggested
+from napari_simpleclick.plugin.sections.ask_classes import ask_classes
 from napari_simpleclick.workflow.explain import explain
 
 if TYPE_CHECKING:
@@ -89,20 +90,8 @@ class ExportButton(QPushButton):  # type: ignore[misc]
         """Ask what objects with a class become; None if nothing is to be exported."""
         if kind.only_classes or not any(one.category for one in case.names):
             return False
-        box = QMessageBox(
-            QMessageBox.Icon.Question,
-            TITLE,
-            "Some objects have a class. Export each object by itself, or all of a "
-            "class as one?",
-            QMessageBox.StandardButton.Cancel,
-            self,
-        )
-        role = QMessageBox.ButtonRole.AcceptRole
-        objects = box.addButton("Objects", role)
-        classes = box.addButton("Classes", role)
-        box.exec()
-        chosen = box.clickedButton()
-        return None if chosen not in (objects, classes) else chosen is classes
+        text = "Export each object by itself, or all of a class as one?"
+        return ask_classes(self, TITLE, text)
 
     def _start(
         self,

@@ -26,8 +26,7 @@ from napari_simpleclick.plugin.case_layers import CaseLayers
 from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.sections.section import Section
-from napari_simpleclick.workflow.case_queue import CaseState, CaseWork, open_queue
-from napari_simpleclick.workflow.case_queue.find_cases import find_cases
+from napari_simpleclick.workflow.case_queue import CaseState, CaseWork
 
 if TYPE_CHECKING:
     from napari_simpleclick.plugin.controller import Controller
@@ -160,12 +159,7 @@ class FolderSection(Section):
     def _open(self, text: str) -> None:
         if text:
             self.place.setText(text)
-            self.workflow.attempt(partial(self._begin, text))
-
-    def _begin(self, text: str) -> None:
-        find_cases(text)  # a mistake leaves the list that is open
-        self.work.close()  # it may be the same, and its file is locked
-        self.work.begin(open_queue(text))
+            self.work.find(text)
 
     def _on_again(self) -> None:
         if self.work.queue is not None:

@@ -25,7 +25,7 @@ from napari_simpleclick.measurement import (
     to_csv,
     to_json,
     to_tsv,
-    write_whole,
+    write_file,
 )
 from napari_simpleclick.plugin.layers.colours import object_colour
 from napari_simpleclick.plugin.layers.diameter_lines import (
@@ -234,7 +234,7 @@ class MeasuresSection(LiveSection):
             self.workflow.status.emit(f"Saved '{path}': {_count(rows)}.")
 
         self.workflow.executor.start(
-            partial(write_whole, path, text), done, self.workflow.complain
+            partial(write_file, path, text), done, self.workflow.complain
         )
 
     def _save_surfaces(self) -> None:

@@ -17,6 +17,7 @@ from napari_simpleclick.images.label_names import NAMES_KEY, path_beside
 from napari_simpleclick.plugin import files
 from napari_simpleclick.plugin.layers.colours import label_names
 from napari_simpleclick.plugin.saving import KINDS, completed, suggested
+from napari_simpleclick.plugin.sections.ask_classes import ask_classes
 from napari_simpleclick.plugin.waiting import WaitForSaving
 from napari_simpleclick.workflow.explain import explain
 
@@ -82,20 +83,8 @@ class SaveMask(QPushButton):  # type: ignore[misc]
         styles = canvas.session.objects.styles.values()
         if not any(style.category for style in styles):
             return False
-        box = QMessageBox(
-            QMessageBox.Icon.Question,
-            "Save mask",
-            "Some objects have a class. Save each object with its own number, or one "
-            "number for each class?",
-            QMessageBox.StandardButton.Cancel,
-            self,
-        )
-        role = QMessageBox.ButtonRole.AcceptRole
-        objects = box.addButton("Objects", role)
-        classes = box.addButton("Classes", role)
-        box.exec()
-        chosen = box.clickedButton()
-        return None if chosen not in (objects, classes) else chosen is classes
+        text = "Save each object with its own number, or one number for each class?"
+        return ask_classes(self, "Save mask", text)
 
     def _write(
         self, canvas: LayerCanvas, path: Path, kind: MaskKind, as_classes: bool

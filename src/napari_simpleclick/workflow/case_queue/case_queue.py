@@ -183,7 +183,17 @@ def open_queue(text: str) -> CaseQueue:
     UserError
         If there is no case, or the file of the queue is damaged.
     """
-    found = find_cases(text)
+    return queue_of(find_cases(text))
+
+
+def queue_of(found: FoundCases) -> CaseQueue:
+    """Open the queue of cases that were found, as it stood before.
+
+    Raises
+    ------
+    UserError
+        If the file of the queue is damaged.
+    """
     file = QueueFile(queue_path(found))
     try:
         return CaseQueue(found, file)

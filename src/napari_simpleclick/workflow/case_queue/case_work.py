@@ -9,7 +9,8 @@ from psygnal import Signal
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.exports import export, kind_of
-from napari_simpleclick.workflow.case_queue.case_queue import OVER
+from napari_simpleclick.workflow.case_queue.case_queue import OVER, queue_of
+from napari_simpleclick.workflow.case_queue.find_cases import find_cases
 from napari_simpleclick.workflow.case_queue.queue_file import CaseState
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.exports import ExportCase
     from napari_simpleclick.workflow.case_queue.case_queue import CaseQueue
+    from napari_simpleclick.workflow.case_queue.find_cases import FoundCases
     from napari_simpleclick.workflow.case_queue.queue_file import QueuedCase
     from napari_simpleclick.workflow.executor import Executor
 
@@ -84,6 +86,40 @@ class CaseWork:
         self.queue: CaseQueue | None = None
         self.open_case, self.busy = "", False
         self._belongs = self._changed = False
+        self._sought = ""
+
+    def find(self, text: str) -> None:
+        """Look for cases in the background, then work through them.
+
+        Parameters
+        ----------
+        text : str
+            A folder, a pattern or a list. A mistake leaves the list that is open.
+        """
+        self.busy, self._sought = True, text
+        self.executor.start(
+            partial(find_cases, text),
+            partial(self._on_found, text),
+            partial(self._on_not_found, text),
+            "Looking for cases",
+        )
+        self.changed.emit()
+
+    def _on_found(self, text: str, found: FoundCases) -> None:
+        if text != self._sought:
+            return  # the panel was closed meanwhile
+        self.close()  # it may be the same, and its file is locked
+        try:
+            self.begin(queue_of(found))
+        except UserError as error:
+            self.failed.emit(error)
+            self.changed.emit()
+
+    def _on_not_found(self, text: str, error: Exception) -> None:
+        if text == self._sought:
+            self.busy, self._sought = False, ""
+            self.failed.emit(error)
+            self.changed.emit()
 
     def begin(self, queue: CaseQueue) -> None:
         """Work through a queue from now on: on with the case of the last time."""
@@ -104,6 +140,7 @@ class CaseWork:
             self.queue.changed.disconnect(self.changed.emit)
             self.queue.close()
         self.queue, self.open_case, self.busy = None, "", False
+        self._sought = ""
 
     # -- going from case to case -----------------------------------------------------
 

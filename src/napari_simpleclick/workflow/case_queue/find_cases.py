@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import glob
 import re
 from collections import Counter
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.csv_lists import read_list
 from napari_simpleclick.images.files import READABLE, stem_of, suffix_of
 from napari_simpleclick.images.formats import slice_folder
 from napari_simpleclick.images.formats.ngff import stem
@@ -122,20 +122,7 @@ def _is_image(path: Path) -> bool:
 
 
 def _of_list(path: Path) -> Iterator[Path]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"'{path}' cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"'{path}' is not UTF-8 text; save it as 'CSV UTF-8' in the spreadsheet."
-        ) from error
-    separator = max(",;\t", key=text.partition("\n")[0].count)
-    table = csv.DictReader(text.splitlines(), delimiter=separator)
-    if COLUMN not in (table.fieldnames or ()):
-        raise UserError(
-            f"'{path}' has no column '{COLUMN}'; add it, with an image a row."
-        )
+    table = read_list(path, (COLUMN,), "add it, with an image a row")
     for row in table:
         name = (row[COLUMN] or "").strip()
         if name:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.images import whole_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_file(path: Path, content: str | bytes) -> None:
     """Write a file; the old one stays whole until the new one is.
 
     Parameters
@@ -27,14 +27,10 @@ def write_whole(path: Path, content: str | bytes) -> None:
         If it cannot be written, as where the disk is full.
     """
     data = content.encode() if isinstance(content, str) else content
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        partial.write_bytes(data)
-        partial.replace(path)
+        whole_files.write_whole(path, lambda there: there.write_bytes(data))
     except OSError as error:
         raise UserError(
             f"'{path}' was not written ({error.strerror}); what was there before is "
             "as it was. Make room, or choose another folder."
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
