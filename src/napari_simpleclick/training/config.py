@@ -79,6 +79,12 @@ class TrainConfig(BaseModel):
     wholes : dict
         By set, probability that labels which touch are one object (the whole tumour
         instead of its parts).
+    sections : dict
+        By set, probability that an image is mirrored at its borders to the size of a
+        whole section, on which its objects are small.
+    organelles : dict
+        By set, probability that the objects of such a section are organelles that are
+        drawn into its cells, instead of the cells.
     superpixels : float
         Probability that the object of a real image is a superpixel, or a union of
         adjacent ones, instead of a labelled one.
@@ -158,6 +164,8 @@ class TrainConfig(BaseModel):
     data: Literal["folders", "sbd", "coco-lvis"] = "folders"
     weights: dict[str, Annotated[float, Field(ge=0)]] = {}
     wholes: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    sections: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    organelles: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     superpixels: float = Field(0.0, ge=0, le=1)
     held_out: float = Field(0.0, ge=0, lt=1)
     same_names: tuple[tuple[str, ...], ...] = ()

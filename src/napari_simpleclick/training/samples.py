@@ -15,6 +15,7 @@ from napari_simpleclick.inference.shapes import Mask, damage
 from napari_simpleclick.training.augment import vary_intensity
 from napari_simpleclick.training.bodies import draw_body
 from napari_simpleclick.training.images import LabelledImage
+from napari_simpleclick.training.sections import add_organelles, whole_section
 from napari_simpleclick.training.simulated_clicks import (
     correcting_point,
     draw_box,
@@ -35,6 +36,9 @@ DRAWN = ("synthetic", "lesions", "bodies")
 
 SMALLEST_TARGET_PX = 14
 """Shortest extent of a target at network resolution that crops are drawn for."""
+
+SMALL_TARGETS_PX = (10, 64)
+"""Extents at network resolution of objects on a whole section."""
 
 LARGEST_ZOOM = 2.5
 """Crops are enlarged no further: at inference 200 px become 448 px at most."""
@@ -61,6 +65,8 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     ) -> None:
         self.config, self.size = config, size
         self._wholes = [config.wholes.get(name, 0.0) for name in sets]
+        self._sections = [config.sections.get(name, 0.0) for name in sets]
+        self._organelles = [config.organelles.get(name, 0.0) for name in sets]
         self._images = [list(images) for images in sets.values()]
         self._objects = [[image.objects() for image in group] for group in self._images]
         shares = [config.weights.get(name, 1.0) for name in sets]
@@ -72,8 +78,9 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         """Sample ``number``: image (3,S,S), target and prior (1,S,S), points (48,2)."""
         rng = np.random.default_rng((self.config.seed, number))
         while True:
-            image, boxes = self._draw_image(rng)
-            cut = self._cut(image, boxes, rng)
+            image, boxes, section = self._draw_image(rng)
+            small = section and rng.random() < 0.5
+            cut = self._cut(image, boxes, small, rng)
             if cut is not None:
                 break
         picture, target, others = cut
@@ -102,12 +109,21 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
 
     def _draw_image(
         self, rng: np.random.Generator
-    ) -> tuple[LabelledImage, dict[int, tuple[slice, slice]]]:
+    ) -> tuple[LabelledImage, dict[int, tuple[slice, slice]], bool]:
+        """Draw an image, the boxes of its objects, and whether it is a section."""
         group = int(rng.choice(len(self._shares), p=self._shares))
         if group < len(self._images):
             image, boxes = self._draw_real(group, rng)
+            # no draw where it is off: the samples of older runs stay what they were
+            if self._sections[group] and rng.random() < self._sections[group]:
+                section = whole_section(rng, image)
+                if rng.random() < self._organelles[group]:
+                    section = add_organelles(rng, section)
+                return section, section.objects(), True
             found = self._superpixels(image, rng)
-            return (image, boxes) if found is None else (found, found.objects())
+            if found is not None:
+                image, boxes = found, found.objects()
+            return image, boxes, False
         kind = DRAWN[group - len(self._images)]
         if kind == "synthetic":
             image = draw_image(rng)
@@ -116,7 +132,7 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         else:
             group = int(rng.choice(len(self._real), p=self._real))
             image = add_lesion(rng, self._draw_real(group, rng)[0].image)
-        return image, image.objects()
+        return image, image.objects(), False
 
     def _draw_real(
         self, group: int, rng: np.random.Generator
@@ -141,6 +157,7 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         self,
         image: LabelledImage,
         boxes: dict[int, tuple[slice, slice]],
+        small: bool,
         rng: np.random.Generator,
     ) -> tuple[Tensor, Tensor, Tensor] | None:
         """Picture, target and other objects of one crop; None if the target is lost."""
@@ -148,7 +165,7 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             return None
         labels = list(boxes)
         label = labels[int(rng.integers(len(labels)))]
-        window = crop_window(boxes[label], image.labels.shape, self.size, rng)
+        window = crop_window(boxes[label], image.labels.shape, self.size, rng, small)
         region = image.labels[window]
         target = region == label
         if rng.random() < 0.1 and len(labels) > 1:
@@ -174,17 +191,21 @@ def crop_window(
     shape: tuple[int, ...],
     size: int,
     rng: np.random.Generator,
+    small: bool = False,
 ) -> tuple[slice, slice]:
     """Draw a window in which the object's extent is log-uniform.
 
     From about 14 px at network resolution to somewhat more than the whole window, or
-    around the share that the zoom-in of inference gives (1 / 1.4); the two sides
-    differ a little, as zoomed crops do.
+    around the share that the zoom-in of inference gives (1 / 1.4); of a small one,
+    that of objects on a whole section. The two sides differ a little, as zoomed crops
+    do.
     """
     extent = max(side.stop - side.start for side in box)
     share = np.exp(rng.uniform(np.log(SMALLEST_TARGET_PX / size), np.log(1.1)))
     if rng.random() < 0.35:
         share = rng.uniform(0.45, 0.85)
+    if small:
+        share = np.exp(rng.uniform(*np.log(SMALL_TARGETS_PX))) / size
     centred = rng.random() < 0.5
     window = []
     for side, length in zip(box, shape[:2], strict=True):
