@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -105,15 +104,17 @@ def find_cases(root: Path) -> Iterator[Case]:
             yield Case("mitochondria", name, sections, objects == label, 0)
 
 
-def measure(number: int, root: Path, weights: str) -> list[Row]:
+def measure(number: int, root: Path, weights: str, parts: Sequence[str]) -> list[Row]:
     case = list(find_cases(root))[number]
     predictor = Predictor(load_weights(weights)[0], threads=1)
     start = int(case.areas.argmax())
-    rows = list(by_distance(case, predictor, start))
-    rows += between(case, predictor, start)
-    if case.axis == (2 if case.group != "mitochondria" else 0):
-        rows += clicks(case, predictor, start)
-    return rows
+    axial = case.axis == (2 if case.group != "mitochondria" else 0)
+    return [
+        row
+        for part in parts
+        if part != "clicks" or axial
+        for row in PARTS[part](case, predictor, start)
+    ]
 
 
 def by_distance(case: Case, predictor: Predictor, start: int) -> Iterator[Row]:
@@ -121,10 +122,7 @@ def by_distance(case: Case, predictor: Predictor, start: int) -> Iterator[Row]:
     annotation, slices = case.mask(start), case.slices()
     low, high = max(0, start - 15), min(len(case.areas) - 1, start + 15)
     walk = Propagation(predictor, slices, start, annotation, least_confidence=0.0)
-    began = time.perf_counter()
     walked = {step.index: step for step in walk.run(low, high)}
-    pace = (time.perf_counter() - began) / max(1, len(walked))
-    yield "seconds", case.group, "per slice", 0, pace
     walker = dict(_random_walk(slices, start, annotation, low, high))
     for index in range(low, high + 1):
         truth, distance = case.mask(index), abs(index - start)
@@ -143,6 +141,22 @@ def by_distance(case: Case, predictor: Predictor, start: int) -> Iterator[Row]:
         if step is not None and step.confidence >= 0.5:
             dice = _dice(step.mask, truth)
             yield "distance", case.group, "where it goes on", distance, dice
+
+
+def reach(case: Case, predictor: Predictor, start: int) -> Iterator[Row]:
+    """How much of the object a walk from one slice gets to, and how far beyond."""
+    walk = Propagation(predictor, case.slices(), start, case.mask(start))
+    found = {start: case.mask(start)}
+    found |= {step.index: step.mask for step in walk.run(0, len(case.areas) - 1)}
+    there = {index for index, mask in found.items() if mask.any()}
+    present = set(np.flatnonzero(case.areas).tolist())
+    yield "reach", case.group, "reached", 0, len(there & present) / len(present)
+    yield "reach", case.group, "slices beyond", 0, len(there - present)
+    masks = np.stack(
+        [found.get(i, np.zeros_like(found[start])) for i in range(len(case.areas))]
+    )
+    truth = np.moveaxis(case.truth, case.axis, 0)
+    yield "reach", case.group, "Dice of the volume", 0, _dice(masks, truth)
 
 
 def between(case: Case, predictor: Predictor, start: int) -> Iterator[Row]:
@@ -170,13 +184,8 @@ def between(case: Case, predictor: Predictor, start: int) -> Iterator[Row]:
 
 def clicks(case: Case, predictor: Predictor, start: int) -> Iterator[Row]:
     """Robot's clicks to a volume Dice of 0.90: slice by slice, and in the review."""
-    began = time.perf_counter()
-    alone = slice_by_slice(case, predictor)
-    per_click = (time.perf_counter() - began) / alone
-    made = review(case, predictor, start)
-    yield "clicks", case.group, "each slice alone", 0, alone
-    yield "clicks", case.group, "in the review", 0, made
-    yield "seconds", case.group, "per click", 0, per_click
+    yield "clicks", case.group, "each slice alone", 0, slice_by_slice(case, predictor)
+    yield "clicks", case.group, "in the review", 0, review(case, predictor, start)
 
 
 def slice_by_slice(case: Case, predictor: Predictor) -> int:
@@ -362,48 +371,79 @@ def _nifti(path: Path) -> NDArray:
     return np.asanyarray(nibabel.load(path).dataobj)
 
 
-def tables(rows: list[Row]) -> str:
-    found: dict[tuple[str, str, str, int], list[float]] = defaultdict(list)
+PARTS: dict[str, Callable[[Case, Predictor, int], Iterator[Row]]] = {
+    "distance": by_distance,
+    "reach": reach,
+    "between": between,
+    "clicks": clicks,
+}
+"""What is measured of a case, by name."""
+
+Found = dict[tuple[str, str, str, int], list[float]]
+
+
+def tables(rows: list[Row], parts: Sequence[str]) -> str:
+    found: Found = defaultdict(list)
     for kind, group, method, distance, value in rows:
         found[kind, group, method, distance].append(value)
         if kind in ("distance", "gain"):
             found[kind, "all", method, distance].append(value)
-    groups = [*GAPS, "all"]
-    text = ["| set | method | " + " | ".join(f"{d}" for d in DISTANCES) + " |"]
-    text.append("|---|---|" + "---|" * len(DISTANCES))
-    methods = ("copying", "random walker", "propagation", "where it goes on")
-    for group in groups:
-        for method in methods:
+    shown = {
+        "distance": _distance_table,
+        "reach": _reach_table,
+        "between": _between_table,
+        "clicks": _clicks_table,
+    }
+    return "\n\n".join("\n".join(shown[part](found)) for part in parts)
+
+
+def _distance_table(found: Found) -> Iterator[str]:
+    yield "| set | method | " + " | ".join(f"{d}" for d in DISTANCES) + " |"
+    yield "|---|---|" + "---|" * len(DISTANCES)
+    for group in (*GAPS, "all"):
+        for method in ("copying", "random walker", "propagation", "where it goes on"):
             cells = [found.get(("distance", group, method, d)) for d in DISTANCES]
             shown = [f"{np.mean(cell):.3f}" if cell else "" for cell in cells]
-            text.append(f"| {group} | {method} | " + " | ".join(shown) + " |")
+            yield f"| {group} | {method} | " + " | ".join(shown) + " |"
         cells = [found.get(("gain", group, "propagation", d)) for d in DISTANCES]
         shown = [f"{min(cell):+.3f}" if cell else "" for cell in cells]
-        text.append(f"| {group} | worst object, over copying | {' | '.join(shown)} |")
-    text += ["", "| set | slices between | copying the nearer | shapes | propagation |"]
-    text.append("|---|---|---|---|---|")
+        yield f"| {group} | worst object, over copying | {' | '.join(shown)} |"
+
+
+def _reach_table(found: Found) -> Iterator[str]:
+    yield "| set | slices reached | least | beyond, median | Dice of the volume |"
+    yield "|---|---|---|---|---|"
+    for group in GAPS:
+        reached, over, dice = (
+            found["reach", group, method, 0]
+            for method in ("reached", "slices beyond", "Dice of the volume")
+        )
+        yield (
+            f"| {group} | {np.mean(reached):.3f} | {min(reached):.3f} "
+            f"| {np.median(over):.0f} | {np.mean(dice):.3f} |"
+        )
+
+
+def _between_table(found: Found) -> Iterator[str]:
+    yield "| set | slices between | copying the nearer | shapes | propagation |"
+    yield "|---|---|---|---|---|"
     for group, gap in GAPS.items():
         means = [
             f"{np.mean(found['between', group, method, gap]):.3f}"
             for method in ("copying the nearer", "shapes alone", "propagation")
         ]
-        text.append(f"| {group} | {gap} | " + " | ".join(means) + " |")
-    text += ["", "| set | each slice alone | in the review | share | time |"]
-    text.append("|---|---|---|---|---|")
+        yield f"| {group} | {gap} | " + " | ".join(means) + " |"
+
+
+def _clicks_table(found: Found) -> Iterator[str]:
+    yield "| set | each slice alone | in the review | share |"
+    yield "|---|---|---|---|"
     for group in GAPS:
         alone, made = (
             np.sum(found["clicks", group, method, 0])
             for method in ("each slice alone", "in the review")
         )
-        per_slice, per_click = (
-            np.median(found["seconds", group, method, 0])
-            for method in ("per slice", "per click")
-        )
-        pace = per_slice / per_click
-        text.append(
-            f"| {group} | {alone:.0f} | {made:.0f} | {made / alone:.2f} | {pace:.2f} |"
-        )
-    return "\n".join(text)
+        yield f"| {group} | {alone:.0f} | {made:.0f} | {made / alone:.2f} |"
 
 
 def main() -> None:
@@ -411,16 +451,19 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("--weights", default="bundled")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--rows", type=Path, help="where to keep every figure")
     parser.add_argument("--write", type=Path, help="document to put the tables in")
     options = parser.parse_args()
     numbers = range(len(list(find_cases(options.root))))
-    work = partial(measure, root=options.root, weights=options.weights)
+    work = partial(
+        measure, root=options.root, weights=options.weights, parts=options.parts
+    )
     with ProcessPoolExecutor(options.jobs) as pool:
         rows = [row for found in pool.map(work, numbers) for row in found]
     if options.rows:
         options.rows.write_text(json.dumps(rows))
-    print(text := tables(rows))
+    print(text := tables(rows, options.parts))
     if options.write:
         old = options.write.read_text()
         before, _, rest = old.partition(MARKS[0])

@@ -325,6 +325,18 @@ def test_probabilities_are_no_mask(mask, scan, tmp_path):
         assert "other values than whole numbers" in done.stderr
 
 
+def test_labels_below_zero_are_refused_not_left_out(mask, scan, tmp_path):
+    image = nibabel.load(mask)
+    values = np.asarray(image.dataobj).astype(np.int16)
+    values[values == values.max()] = -3
+    nibabel.save(nibabel.Nifti1Image(values, image.affine), tmp_path / "odd.nii.gz")
+    words = (tmp_path / "odd.nii.gz", "--image", scan, "-f", "coco")
+    done = run(*words, "-o", tmp_path / "set")
+    assert done.exit_code == 2
+    assert "labels below 0 (down to -3)" in done.stderr
+    assert not (tmp_path / "set").exists()
+
+
 def test_a_store_of_other_axes_is_refused(case, scan, tmp_path):
     pytest.importorskip("zarr")
     store, labels = tmp_path / "knee.ome.zarr", np.swapaxes(case.labels, 1, 2)

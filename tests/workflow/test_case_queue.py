@@ -299,6 +299,9 @@ class Viewer:
     def draw(self):
         self.drawn.add(self.shown)
 
+    def clear(self):
+        self.drawn.discard(self.shown)
+
     def is_touched(self):
         return self.shown in self.drawn
 
@@ -373,12 +376,26 @@ def test_done_and_skip_go_on(work):
     assert work.state("knee 2") is IN_WORK
 
 
-def test_done_exports_first(work, folder):
+def test_a_case_without_an_object_is_done_and_not_exported(work, folder):
     work.queue.choose_export(ExportChoice("coco"))
     work.work.done()
+    assert work.state("knee 1") is DONE
+    assert not work.queue.get("knee 1").exported
+    assert work.shown == "knee 2"
+    assert work.said[-1].startswith("'knee 1' has no object")
+    assert not (folder / "exports").exists()
+    work.viewer.draw()
+    work.work.done()
+    work.work.open("knee 2")
+    work.viewer.clear()
+    work.work.done()  # what was exported of it would stay
     assert "is empty" in work.troubles.pop()
-    assert work.shown == "knee 1"
-    assert work.state("knee 1") is UNTOUCHED
+    assert work.state("knee 2") is DONE
+    assert work.shown == "knee 2"
+
+
+def test_done_exports_first(work, folder):
+    work.queue.choose_export(ExportChoice("coco"))
     work.viewer.draw()
     work.work.done()
     assert work.state("knee 1") is DONE

@@ -270,6 +270,11 @@ def read_case(
             f"'{mask}' holds other values than whole numbers; give a mask, whose "
             "values are labels."
         )
+    if (labels < 0).any():
+        raise UserError(
+            f"'{mask}' has labels below 0 (down to {labels.min()}), for which these "
+            "formats have no place; give objects numbers from 1."
+        )
     axis = 0 if opened.channels else _channel_axis(opened.source)
     source = opened.source
     if axis is not None and not opened.channels:

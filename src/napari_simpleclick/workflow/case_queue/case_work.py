@@ -29,6 +29,8 @@ CHANGED = (
     "'{}' was changed while it was exported, so it is not done; have it exported again."
 )
 
+NO_OBJECT = "'{}' has no object; it is done, and nothing was exported."
+
 
 class CaseViewer(Protocol):
     """Shows one case at a time."""
@@ -259,7 +261,7 @@ class CaseWork:
             self._in_work(name)
 
     def done(self) -> None:
-        """Export the case as was chosen, then mark it and go on."""
+        """Export the case as was chosen, if it has objects; mark it and go on."""
         queue = self._queue()
         if queue is None or not self.open_case or not self._may_change(queue):
             return
@@ -275,6 +277,10 @@ class CaseWork:
             kind, given = kind_of(choice.format), self.viewer.to_export(case.name)
         except UserError as error:
             self.failed.emit(error)
+            return
+        if not (given.labels > 0).any() and not case.exported:
+            self._mark_and_go_on(CaseState.DONE)
+            self.status.emit(NO_OBJECT.format(case.name))
             return
         work = partial(
             export,
