@@ -92,6 +92,32 @@ def test_it_ends_where_nothing_looks_like_the_object_any_more(bright):
     assert walk.endings == [(8, Ending.GONE)]
 
 
+class Knows:
+    """A predictor that is sure of one mask on every slice."""
+
+    def __init__(self, mask):
+        self.answer = np.where(mask, np.float32(0.99), np.float32(0.01))
+
+    def set_image(self, *_):
+        pass
+
+    def predict(self, *_, **__):
+        return self.answer, ObjectState()
+
+
+@pytest.mark.parametrize(("faded", "last"), [(1, 13), (2, 13), (3, 5)])
+def test_slices_on_which_the_object_fades_do_not_end_it(faded, last):
+    volume = np.random.default_rng(1).normal(100, 20, (14, 96, 96))
+    mask = np.zeros((96, 96), bool)
+    mask[30:60, 36:66] = True
+    volume += np.where(mask, 50, 0)
+    volume[6 : 6 + faded] -= np.where(mask, 44, 0)
+    slices = Slices(volume.clip(0, 255).astype(np.uint8).__getitem__)
+    walk = Propagation(Knows(mask), slices, 3, mask)
+    assert [step.index for step in walk.run(3, 13)] == list(range(4, last + 1))
+    assert walk.endings == [(last, Ending.GONE if last == 5 else Ending.RANGE)]
+
+
 def test_doubts_that_only_add_up_do_not_end_it(predictor):
     slices, mask = long_bar(14)
     walk = Propagation(predictor, slices, 0, mask, least_confidence=0.9)

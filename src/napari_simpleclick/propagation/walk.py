@@ -34,7 +34,10 @@ LEAST_CONFIDENCE = 0.5
 """A step with less gives up, unless told otherwise."""
 
 LEAST_LIKENESS = 0.15
-"""An object that looks less like itself than this has ended."""
+"""An object that looks less like itself than this has ended, if it does so for long."""
+
+PATIENCE = 2
+"""So many slices further, an object that has not ended looks like itself again."""
 
 
 class Ending(Enum):
@@ -158,20 +161,19 @@ class Walk:
         self.ending = Ending.RANGE
         if stop == self.start:
             return
-        voters = self._voters
         picture = self.slices.read(self.start)
         mask, confidence = self._mask, 1.0
         onward = 1 if stop > self.start else -1
         for index in range(self.start + onward, stop + onward, onward):
             before, picture = picture, self.slices.read(index)
-            step = self._step(voters, index, before, picture, mask)
-            now = np.count_nonzero(step.odds > 0)
-            if now == 0 or self._likeness(voters, picture, step) < LEAST_LIKENESS:
-                self.ending = Ending.GONE
-            elif now < COLLAPSE * np.count_nonzero(mask):
-                self.ending = Ending.COLLAPSED
-            if self.ending is Ending.RANGE and step.confidence < least_confidence:
-                self.ending = Ending.UNSURE
+            step = self._step(index, before, picture, mask)
+            self.ending = self._ending(step, mask, least_confidence)
+            if self.ending is not Ending.GONE and not self._like_itself(picture, step):
+                further = range(index + onward, stop + onward, onward)[:PATIENCE]
+                if self.ending is not Ending.RANGE or not self._recovers(
+                    step.mask, picture, further
+                ):
+                    self.ending = Ending.GONE
             if self.ending is not Ending.RANGE:
                 return
             step = replace(step, confidence=confidence * step.confidence)
@@ -180,6 +182,32 @@ class Walk:
             if not mask.any():
                 self.ending = Ending.GONE
                 return
+
+    def _ending(self, step: ReachedSlice, before: Mask, least: float) -> Ending:
+        """Tell why a walk does not get to a slice; RANGE if it does."""
+        now = np.count_nonzero(step.odds > 0)
+        if now == 0:
+            return Ending.GONE
+        if now < COLLAPSE * np.count_nonzero(before):
+            return Ending.COLLAPSED
+        return Ending.UNSURE if step.confidence < least else Ending.RANGE
+
+    def _like_itself(self, picture: NDArray[Any], step: ReachedSlice) -> bool:
+        """Tell whether what is under the mask still looks like the object."""
+        image = self._gray(picture[step.box.slices])
+        return self._voters.likeness(image, step.odds > 0) >= LEAST_LIKENESS
+
+    def _recovers(self, mask: Mask, picture: NDArray[Any], further: range) -> bool:
+        """Look ahead whether the object looks like itself again."""
+        for index in further:
+            before, picture = picture, self.slices.read(index)
+            step = self._step(index, before, picture, mask)
+            if self._ending(step, mask, LEAST_CONFIDENCE) is not Ending.RANGE:
+                return False
+            if self._like_itself(picture, step):
+                return True
+            mask = step.mask
+        return False
 
     @cached_property
     def _voters(self) -> Voters:
@@ -194,28 +222,18 @@ class Walk:
         return Voters(image, self._mask[box.slices], ask)
 
     def _step(
-        self,
-        voters: Voters,
-        index: int,
-        before: NDArray[Any],
-        picture: NDArray[Any],
-        mask: Mask,
+        self, index: int, before: NDArray[Any], picture: NDArray[Any], mask: Mask
     ) -> ReachedSlice:
         box = _around(mask)
         image = self._gray(picture[box.slices])
         prior = follow(self._gray(before[box.slices]), image, mask[box.slices])
         if not (prior > 0).any():
             return ReachedSlice(index, box, prior, 0.0, mask.shape)
+        voters = self._voters  # rehearses first, on the annotated slice
         self._show(picture)
         votes = voters.votes(image, prior, self._ask(box, prior > 0))
         odds = _touching(votes.leader, prior > 0)
         return ReachedSlice(index, box, odds, _confidence(votes, odds), mask.shape)
-
-    def _likeness(
-        self, voters: Voters, picture: NDArray[Any], step: ReachedSlice
-    ) -> float:
-        image = self._gray(picture[step.box.slices])
-        return voters.likeness(image, step.odds > 0)
 
     def _ask(self, box: Crop, prior: Mask) -> Map:
         """Let the network correct a mask, as if someone had clicked inside it."""
