@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from napari_simpleclick import Predictor
+from napari_simpleclick.inference import ObjectState
 from napari_simpleclick.propagation import (
     Ending,
     Propagation,
