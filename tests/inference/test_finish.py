@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from napari_simpleclick.images.local_map import LocalMap
 from napari_simpleclick.inference.finish import clicked_parts, filled, finish, smoothed
 from napari_simpleclick.prompts import Click
 
@@ -15,7 +16,8 @@ def square():
 
 
 def test_nothing_asked_for_is_nothing_done(square):
-    assert finish(square, [Click(30, 30)]) is square
+    mask = LocalMap.whole(square)
+    assert finish(mask, [Click(30, 30)]) is mask
 
 
 @pytest.mark.parametrize("work", [smoothed, filled, clicked_parts])
@@ -68,7 +70,8 @@ def test_holes_are_filled_but_not_those_with_a_negative_click(square):
 def test_only_parts_with_a_positive_click_stay(square):
     square[50:55, 60:65] = True
     square[40, 50] = True  # touches the square at a corner
-    done = finish(square, [Click(30, 30), Click(52, 62, False)], only_clicked=True)
+    clicks = [Click(30, 30), Click(52, 62, False)]
+    done = finish(LocalMap.whole(square), clicks, only_clicked=True).full()
     assert done[40, 50]
     assert not done[50:55].any()
 
@@ -88,7 +91,8 @@ def test_parts_of_an_earlier_mask_stay():
     mask[2:6, 2:6] = mask[10:14, 2:6] = mask[10:14, 12:16] = True
     earlier = np.zeros((20, 20), bool)
     earlier[11:13, 11:15] = True
-    found = finish(mask, [Click(3, 3)], only_clicked=True, earlier=earlier)
+    part = LocalMap.whole(mask)
+    found = finish(part, [Click(3, 3)], only_clicked=True, earlier=earlier).full()
     assert found[3, 3]
     assert found[11, 13]
     assert not found[11, 3]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from napari_simpleclick.images.local_map import LocalMap
 from napari_simpleclick.inference.crops import Crop, resize_crop, resize_local
-from napari_simpleclick.inference.local_map import LocalMap
 
 SHAPE = (60, 90)
 

@@ -144,7 +144,7 @@ def test_an_answer_that_cannot_be_written_is_said_and_the_queue_goes_on(
     person = open_image(balls)
     write = person.canvas.write
 
-    def full(*_):
+    def full(*_, **__):
         monkeypatch.setattr(person.canvas, "write", write)
         raise OSError(28, "No space left on device")
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_simpleclick.annotation.packing import pack, unpack
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.local_map import LocalMap
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -102,9 +103,10 @@ class MaskChange:
         labels: NDArray[Any],
         plane: Plane,
         label: int,
-        mask: Mask,
+        mask: Mask | LocalMap,
         overwrite: bool = False,
         locked: Collection[int] = (),
+        present: LocalMap | None = None,
     ) -> MaskChange | None:
         """Find what an object's new mask on a slice changes.
 
@@ -116,12 +118,14 @@ class MaskChange:
             The slice.
         label : int
             The object.
-        mask : ndarray
+        mask : ndarray or LocalMap
             (H, W) bool, its new mask.
         overwrite : bool
             Whether it may take pixels of other objects.
         locked : collection of int
             Objects whose pixels stay; if it is one of them, nothing changes.
+        present : LocalMap or None
+            Its mask there as it is now, if that is known; else it is looked for.
 
         Returns
         -------
@@ -131,10 +135,12 @@ class MaskChange:
         if label in locked:
             return None
         whole = plane.read(labels)
-        box = _box(mask, whole == label)
+        new = mask if isinstance(mask, LocalMap) else LocalMap.whole(mask)
+        present = LocalMap.of_label(whole, label) if present is None else present
+        box = LocalMap.common_window(new, present)
         if box is None:
             return None
-        now, mask = whole[box], mask[box]
+        now, mask = whole[box], new.within(box)
         free = now != label if overwrite else now == 0
         if overwrite and locked:
             free &= ~np.isin(now, list(locked))
@@ -221,14 +227,3 @@ class MaskChange:
         """Make the change in a mask, or take it back."""
         indices, before, after = self.voxels()
         mask[np.unravel_index(indices, self.shape)] = before if undo else after
-
-
-def _box(*masks: Mask) -> tuple[slice, slice] | None:
-    """Rows and columns that hold all of some masks; None if they are empty."""
-    sides = []
-    for axis in (1, 0):
-        held = np.flatnonzero(np.logical_or.reduce([m.any(axis=axis) for m in masks]))
-        if not held.size:
-            return None
-        sides.append(slice(int(held[0]), int(held[-1]) + 1))
-    return sides[0], sides[1]

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_simpleclick.images.local_map import LocalMap, Span
+
 if TYPE_CHECKING:
     from napari_simpleclick.images.planes import Plane
 
 Mask = NDArray[np.bool_]
+
+REMEMBERED_BYTES = 2**18
+"""The digests of masks of so many bytes at most, packed, are remembered: of eight."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +99,39 @@ def _moved(plane: Plane, axis: int, index: int) -> Plane:
     return replace(plane, index=place)
 
 
-def fingerprint(mask: Mask) -> bytes:
-    """Digest of a mask, to notice that someone has painted; empty for no pixels."""
-    if not mask.any():
+def whole(mask: Mask | LocalMap) -> Mask:
+    """Give all of a mask."""
+    return np.asarray(mask.full() if isinstance(mask, LocalMap) else mask)
+
+
+def fingerprint(mask: Mask | LocalMap) -> bytes:
+    """Digest of a mask, to notice that someone has painted; empty for no pixels.
+
+    It is that of all its pixels, eight a byte, row by row.
+    """
+    part = mask if isinstance(mask, LocalMap) else LocalMap.whole(mask)
+    box = part.box()
+    if box is None:
         return b""
-    return hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).digest()
+    part = part.cut()
+    packed = np.packbits(part.inside).tobytes()
+    digest = _digest if len(packed) <= REMEMBERED_BYTES else _digest.__wrapped__
+    return digest(part.shape, *box, packed)
+
+
+@lru_cache(maxsize=8)
+def _digest(shape: tuple[int, int], rows: Span, columns: Span, packed: bytes) -> bytes:
+    """Digest of a mask of which a box is packed; of large ones that takes its time."""
+    height, width = shape
+    sides = [last + 1 - first for first, last in (rows, columns)]
+    inside = np.unpackbits(np.frombuffer(packed, np.uint8), count=math.prod(sides))
+    before, shift = divmod(rows[0] * width, 8)
+    band = np.zeros(shift + sides[0] * width, np.uint8)
+    lines = band[shift:].reshape(sides[0], width)
+    lines[:, columns[0] : columns[1] + 1] = inside.reshape(sides)
+    bits = np.packbits(band)
+    after = -(-height * width // 8) - before - len(bits)
+    found = hashlib.blake2b(bytes(before), digest_size=16)
+    found.update(bits.tobytes())
+    found.update(bytes(after))
+    return found.digest()

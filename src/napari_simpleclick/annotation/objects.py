@@ -14,6 +14,7 @@ from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
     from napari_simpleclick.annotation.placed_prompt import PlacedPrompts
+    from napari_simpleclick.images.local_map import LocalMap
 
 
 def plain_name(label: int) -> str:
@@ -58,6 +59,18 @@ class Objects:
         """All objects: those with voxels, prompts, a name or a colour; ascending."""
         prompted = {where.label for where, placed in self.prompts.items() if placed}
         return sorted(self.voxel_counts.labels() | prompted | set(self.styles))
+
+    def exists(self, label: int) -> bool:
+        """Whether it is an object: with voxels, prompts, a name or a colour."""
+        known = label in self.styles or self.voxel_counts.voxels(label) > 0
+        return known or self.is_prompted(label)
+
+    def is_prompted(self, label: int) -> bool:
+        """Whether an object has prompts."""
+        return any(
+            where.label == label and bool(placed)
+            for where, placed in self.prompts.items()
+        )
 
     def listed(self) -> list[int]:
         """All objects in the order of the list."""
@@ -121,7 +134,7 @@ class Objects:
         }
         return max(newest, key=newest.__getitem__) if newest else None
 
-    def is_painted(self, object_slice: ObjectSlice, mask: Mask) -> bool:
+    def is_painted(self, object_slice: ObjectSlice, mask: Mask | LocalMap) -> bool:
         """Whether a present mask is not the one that was last answered."""
         return fingerprint(mask) != self._answered.get(object_slice, b"")
 

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from napari_simpleclick.annotation.history import EditState, OptionsChange
-from napari_simpleclick.annotation.object_slice import Mask, ObjectSlice, fingerprint
+from napari_simpleclick.annotation.object_slice import (
+    Mask,
+    ObjectSlice,
+    fingerprint,
+    whole,
+)
 from napari_simpleclick.annotation.placed_prompt import (
     PlacedPrompt,
     PlacedPrompts,
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.annotation.mask_options import MaskOptions
     from napari_simpleclick.annotation.objects import Objects
+    from napari_simpleclick.images.local_map import LocalMap
     from napari_simpleclick.images.viewport import Viewport
     from napari_simpleclick.prompts import Prompt
 
@@ -85,7 +91,7 @@ class Requests:
         self,
         object_slice: ObjectSlice,
         prompt: Prompt,
-        mask: Mask,
+        mask: Mask | LocalMap,
         viewport: Viewport | None = None,
     ) -> PlacedPrompt:
         """Add a prompt and queue its request.
@@ -96,7 +102,7 @@ class Requests:
             Where.
         prompt : Click, Box, Scribble or Lasso
             The prompt.
-        mask : ndarray
+        mask : ndarray or LocalMap
             (H, W) bool, the object's present mask on the slice. The prompt starts from
             it if it is not what the prompt before was answered with.
         viewport : Viewport or None
@@ -109,7 +115,7 @@ class Requests:
         """
         self._objects.check_unlocked(object_slice.label)
         self._objects.check_shown(object_slice.label)
-        base = mask if self._is_new(object_slice, mask) else None
+        base = whole(mask) if self._is_new(object_slice, mask) else None
         placed = PlacedPrompt(self._objects.last_order + 1, prompt, base, viewport)
         self._queue(object_slice, (*self._objects.placed(object_slice), placed))
         return placed
@@ -133,7 +139,10 @@ class Requests:
         return are_moved(self._objects.placed(object_slice), prompts)
 
     def move(
-        self, object_slice: ObjectSlice, prompts: Mapping[int, Prompt], mask: Mask
+        self,
+        object_slice: ObjectSlice,
+        prompts: Mapping[int, Prompt],
+        mask: Mask | LocalMap,
     ) -> None:
         """Match the prompts on a slice to what was moved or deleted by hand.
 
@@ -143,7 +152,7 @@ class Requests:
             Where.
         prompts : dict
             Order to prompt of what is there now.
-        mask : ndarray
+        mask : ndarray or LocalMap
             (H, W) bool, the object's present mask on the slice.
 
         Raises
@@ -156,8 +165,8 @@ class Requests:
         self._objects.check_unlocked(object_slice.label)
         kept, base = matched(self._objects.placed(object_slice), prompts)
         if self._is_new(object_slice, mask):
-            base = mask
-            kept = (*kept[:-1], *(replace(one, base=mask) for one in kept[-1:]))
+            base = whole(mask)
+            kept = (*kept[:-1], *(replace(one, base=base) for one in kept[-1:]))
         self._queue(object_slice, kept, rest=base)
         self.changed.emit()
 
@@ -168,7 +177,7 @@ class Requests:
         placed = self._objects.placed(object_slice)
         return self._queue(object_slice, placed, options=(before, after))
 
-    def _is_new(self, object_slice: ObjectSlice, mask: Mask) -> bool:
+    def _is_new(self, object_slice: ObjectSlice, mask: Mask | LocalMap) -> bool:
         """Whether a prompt has to start from a mask of which those before know nothing.
 
         Prompts that wait may have started from it already.
@@ -219,14 +228,14 @@ class Requests:
         """Whether an answer is still wanted; if not, it must not be shown."""
         return bool(self._waiting) and self._waiting[0].number == request.number
 
-    def is_outdated(self, request: Request, mask: Mask) -> bool:
+    def is_outdated(self, request: Request, mask: Mask | LocalMap) -> bool:
         """Whether someone painted while the answer was on its way.
 
         Parameters
         ----------
         request : Request
             The pending request.
-        mask : ndarray
+        mask : ndarray or LocalMap
             (H, W) bool, the present mask of the object on the slice.
         """
         if not request.prompts:
@@ -236,18 +245,18 @@ class Requests:
         base = request.prompts[-1].base
         return base is None or fingerprint(base) != fingerprint(mask)
 
-    def restart(self, request: Request, mask: Mask) -> None:
+    def restart(self, request: Request, mask: Mask | LocalMap) -> None:
         """Ask again from a mask that was painted while the answer was on its way.
 
         Parameters
         ----------
         request : Request
             The pending request.
-        mask : ndarray
+        mask : ndarray or LocalMap
             (H, W) bool, the present mask.
         """
         old = request.prompts[-1]
-        new = replace(old, base=mask)
+        new = replace(old, base=whole(mask))
 
         def swap(placed: PlacedPrompts) -> PlacedPrompts:
             return tuple(new if one is old else one for one in placed)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.annotation.prediction_settings import PredictionSettings
     from napari_simpleclick.annotation.propagated import PropagatedSlices
     from napari_simpleclick.annotation.proposals import ProposalStates
+    from napari_simpleclick.images.local_map import LocalMap
     from napari_simpleclick.images.planes import Plane
 
 
@@ -99,7 +100,7 @@ class Session:
         self,
         request: Request,
         change: MaskChange | None,
-        mask: Mask,
+        mask: Mask | LocalMap,
         settings: PredictionSettings | None = None,
     ) -> None:
         """Take the pending request off the queue and onto the undo stack.
@@ -110,7 +111,7 @@ class Session:
             The request.
         change : MaskChange or None
             What its answer changed in the mask.
-        mask : ndarray
+        mask : ndarray or LocalMap
             (H, W) bool, the object's mask on the slice now.
         settings : PredictionSettings, optional
             What the answer depended on; None if nothing was predicted.

@@ -17,13 +17,20 @@ class VoxelCounts:
 
     def __init__(self) -> None:
         self._counts: dict[int, list[NDArray[np.int64]]] = {}
+        self._voxels: dict[int, int] = {}
 
     def follow(self, change: MaskChange, undo: bool = False) -> None:
         """Count a change, or count it back."""
         indices, before, after = change.voxels()
         places = np.unravel_index(indices, change.shape)
-        for labels, sign in ((before, -1), (after, 1)):
+        way = -1 if undo else 1
+        for labels, sign in ((before, -way), (after, way)):
             found, numbers = np.unique(labels, return_inverse=True)
+            for label, number in zip(
+                found.tolist(), np.bincount(numbers).tolist(), strict=True
+            ):
+                if label:
+                    self._voxels[label] = self._voxels.get(label, 0) + sign * number
             for axis, side in enumerate(change.shape):
                 flat = np.bincount(
                     numbers * side + places[axis], minlength=len(found) * side
@@ -31,9 +38,7 @@ class VoxelCounts:
                 rows = flat.reshape(len(found), side)
                 for label, row in zip(found.tolist(), rows, strict=True):
                     if label:
-                        self._of(label, change.shape)[axis] += (
-                            -sign * row if undo else sign * row
-                        )
+                        self._of(label, change.shape)[axis] += sign * row
 
     def _of(self, label: int, shape: tuple[int, ...]) -> list[NDArray[np.int64]]:
         empty = [np.zeros(side, np.int64) for side in shape]
@@ -41,11 +46,11 @@ class VoxelCounts:
 
     def labels(self) -> set[int]:
         """Objects that have voxels."""
-        return {label for label in self._counts if self.voxels(label) > 0}
+        return {label for label, number in self._voxels.items() if number > 0}
 
     def labels_after(self, change: MaskChange | None) -> set[int]:
         """Objects that will have voxels after a change that was not counted yet."""
-        numbers = {label: self.voxels(label) for label in self._counts}
+        numbers = self._voxels.copy()
         if change is not None:
             _, before, after = change.voxels()
             for labels, sign in ((before, -1), (after, 1)):
@@ -57,7 +62,7 @@ class VoxelCounts:
 
     def voxels(self, label: int) -> int:
         """Count the voxels of an object."""
-        return int(self._counts[label][0].sum()) if label in self._counts else 0
+        return self._voxels.get(label, 0)
 
     def areas(self, label: int, axis: int) -> NDArray[np.int64]:
         """Count the voxels of an object on every slice of an axis; empty for none."""

@@ -15,9 +15,9 @@ from napari_simpleclick.inference.first_look import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_simpleclick.images.local_map import LocalMap
     from napari_simpleclick.images.viewport import Viewport
     from napari_simpleclick.inference.crops import Crop, ZoomIn
-    from napari_simpleclick.inference.local_map import LocalMap
     from napari_simpleclick.prompts import Click
 
 

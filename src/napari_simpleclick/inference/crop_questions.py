@@ -9,6 +9,7 @@ import torch
 from scipy.special import expit
 from torch.nn import functional
 
+from napari_simpleclick.images.local_map import LocalMap
 from napari_simpleclick.inference.answer_features import CropAnswer
 from napari_simpleclick.inference.crops import Crop, map_click, resize_local
 from napari_simpleclick.inference.focus import (
@@ -17,7 +18,6 @@ from napari_simpleclick.inference.focus import (
     box_in,
     focus_crop,
 )
-from napari_simpleclick.inference.local_map import LocalMap
 from napari_simpleclick.inference.prompt_pixels import as_clicks, corners_of
 from napari_simpleclick.networks import CropPrompts
 from napari_simpleclick.networks.disks import DISK_RADIUS_PX

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_simpleclick.inference.local_map import LocalMap
+from napari_simpleclick.images.local_map import LocalMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_simpleclick.images.local_map import LocalMap
 from napari_simpleclick.inference.prompt_pixels import Pixels, pixels_of, settle
 from napari_simpleclick.prompts import Scribble
 
@@ -26,7 +28,7 @@ TOUCHING = np.ones((3, 3), bool)
 
 
 def finish(
-    mask: Mask,
+    mask: LocalMap,
     prompts: Sequence[Prompt],
     *,
     smooth: bool = False,
@@ -34,13 +36,13 @@ def finish(
     only_clicked: bool = False,
     earlier: Mask | None = None,
     spacing: tuple[float, float] = (1.0, 1.0),
-) -> Mask:
+) -> LocalMap:
     """Smooth a mask, fill its holes and drop what was not clicked on, in this order.
 
     Parameters
     ----------
-    mask : ndarray
-        (H, W) bool.
+    mask : LocalMap
+        bool.
     prompts : sequence of Prompt
         The prompts that it answers. What scribbles settled stays as it is.
     smooth : bool
@@ -56,18 +58,19 @@ def finish(
 
     Returns
     -------
-    ndarray
-        (H, W) bool; the mask itself if nothing is asked for.
+    LocalMap
+        bool; the mask itself if nothing is asked for.
     """
     if smooth:
-        mask = smoothed(mask, spacing)
+        mask = _smoothed(mask, spacing)
     if fill_holes:
-        mask = filled(mask, _of_sign(prompts, False))
+        mask = _filled(mask, _of_sign(prompts, False))
     if only_clicked:
-        mask = clicked_parts(mask, _of_sign(prompts, True), earlier)
+        mask = _clicked_parts(mask, _of_sign(prompts, True), earlier)
     if any(isinstance(prompt, Scribble) for prompt in prompts):
-        mask = mask.copy()
-        settle(mask, prompts)
+        settled = mask.full().copy()
+        settle(settled, prompts)
+        mask = LocalMap.whole(settled)
     return mask
 
 
@@ -77,19 +80,22 @@ def smoothed(mask: Mask, spacing: tuple[float, float] = (1.0, 1.0)) -> Mask:
     A pixel stays or becomes object where a Gaussian blur of the mask is above one half.
     Parts that are too small or thin to survive this stay as they are.
     """
-    where = _around(mask, margin=4 * SMOOTH_PX * max(spacing) / min(spacing))
-    if where is None:
-        return mask
-    inside = mask[where]
+    return _smoothed(LocalMap.whole(mask), spacing).full()
+
+
+def _smoothed(mask: LocalMap, spacing: tuple[float, float]) -> LocalMap:
+    reach = int(np.ceil(4 * SMOOTH_PX * max(spacing) / min(spacing)))
+    part = mask.cut(reach)
+    inside = part.inside
+    if not inside.size:
+        return part
     sigma = [SMOOTH_PX * min(spacing) / side for side in spacing]
     blurred = ndimage.gaussian_filter(inside.astype(np.float32), sigma, mode="nearest")
     round_ = blurred > 0.5
     parts, count = ndimage.label(inside, TOUCHING)
     alive = np.bincount(parts[round_], minlength=count + 1) > 0
     alive[0] = True
-    result = mask.copy()
-    result[where] = round_ | ~alive[parts]
-    return result
+    return replace(part, inside=round_ | ~alive[parts])
 
 
 def _of_sign(prompts: Iterable[Prompt], positive: bool) -> Iterator[Prompt]:
@@ -101,20 +107,22 @@ def _of_sign(prompts: Iterable[Prompt], positive: bool) -> Iterator[Prompt]:
 
 def filled(mask: Mask, negative: Iterable[Prompt] = ()) -> Mask:
     """Fill the holes of a mask, but leave those that a negative prompt lies in."""
-    where = _around(mask)
-    if where is None:
-        return mask
-    inside = mask[where]
+    return _filled(LocalMap.whole(mask), negative).full()
+
+
+def _filled(mask: LocalMap, negative: Iterable[Prompt]) -> LocalMap:
+    part = mask.cut()
+    inside = part.inside
+    if not inside.size:
+        return part
     holes, _ = ndimage.label(
         ndimage.binary_fill_holes(inside, TOUCHING_SIDES) & ~inside
     )
     wanted = holes > 0
     for prompt in negative:
-        found = np.unique(holes[_pixels_in(prompt, mask, where)])
+        found = np.unique(holes[_pixels_in(prompt, part)])
         wanted &= ~np.isin(holes, found[found > 0])
-    result = mask.copy()
-    result[where] = inside | wanted
-    return result
+    return replace(part, inside=inside | wanted)
 
 
 def clicked_parts(
@@ -140,54 +148,37 @@ def clicked_parts(
     ndarray
         (H, W) bool.
     """
-    where = _around(mask)
-    if where is None:
-        return mask
-    inside = mask[where]
+    return _clicked_parts(LocalMap.whole(mask), positive, earlier).full()
+
+
+def _clicked_parts(
+    mask: LocalMap, positive: Iterable[Prompt], earlier: Mask | None
+) -> LocalMap:
+    part = mask.cut()
+    inside = part.inside
+    if not inside.size:
+        return part
     parts, count = ndimage.label(inside, TOUCHING)
     wanted = np.zeros(count + 1, bool)
     for prompt in positive:
-        wanted[np.unique(parts[_pixels_in(prompt, mask, where)])] = True
+        wanted[np.unique(parts[_pixels_in(prompt, part)])] = True
     wanted[0] = False
     if wanted.any() and earlier is not None:
-        wanted[np.unique(parts[earlier[where] & inside])] = True
+        wanted[np.unique(parts[earlier[part.where] & inside])] = True
         wanted[0] = False
-    if not wanted.any():
-        return mask
-    result = np.zeros_like(mask)
-    result[where] = wanted[parts]
-    return result
+    return replace(part, inside=wanted[parts]) if wanted.any() else part
 
 
 TOUCHING_SIDES = ndimage.generate_binary_structure(2, 1)
 """A hole is closed where its border touches at corners."""
 
 
-def _around(mask: Mask, margin: float = 0) -> tuple[slice, slice] | None:
-    """Find the rows and columns of a mask, so that large slices cost little."""
-    spans = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
-    if not spans[0].size:
-        return None
-    reach = int(np.ceil(margin))
-    rows, columns = (
-        slice(max(0, int(span[0]) - reach), int(span[-1]) + 1 + reach) for span in spans
-    )
-    return rows, columns
-
-
-def _pixels_in(prompt: Prompt, mask: Mask, where: tuple[slice, slice]) -> Pixels:
-    """Give those pixels of a prompt that lie in a part of a mask, as places there."""
+def _pixels_in(prompt: Prompt, part: LocalMap) -> Pixels:
+    """Give those pixels of a prompt that lie in the window, as places there."""
     rows, columns = (
         at - span.start
-        for at, span in zip(pixels_of(prompt, _size(mask)), where, strict=True)
+        for at, span in zip(pixels_of(prompt, part.shape), part.where, strict=True)
     )
-    height, width = (
-        min(span.stop, side) - span.start
-        for span, side in zip(where, mask.shape, strict=True)
-    )
+    height, width = part.size
     here = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     return rows[here], columns[here]
-
-
-def _size(mask: Mask) -> tuple[int, int]:
-    return mask.shape[0], mask.shape[1]

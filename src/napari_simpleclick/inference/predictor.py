@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.local_map import LocalMap
 from napari_simpleclick.inference.chooser import Chooser
 from napari_simpleclick.inference.crop_choice import CropChoice
 from napari_simpleclick.inference.crop_network import CropNetwork
@@ -23,7 +24,6 @@ from napari_simpleclick.inference.devices import (
     spare_threads,
 )
 from napari_simpleclick.inference.features import LIMIT_BYTES
-from napari_simpleclick.inference.local_map import LocalMap
 from napari_simpleclick.inference.object_state import ObjectState
 from napari_simpleclick.inference.prompt_pixels import settle, start_of
 from napari_simpleclick.inference.shown_image import ShownImage

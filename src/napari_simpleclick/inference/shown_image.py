@@ -8,8 +8,8 @@ import numpy as np
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.intensity import Window, check_image, default_window
+from napari_simpleclick.images.local_map import LocalMap
 from napari_simpleclick.inference.crops import resize_crop
-from napari_simpleclick.inference.local_map import LocalMap
 from napari_simpleclick.inference.square_grid import SquareGrid
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from napari_simpleclick.plugin.layers.cut_stroke import CutStroke
 from napari_simpleclick.plugin.layers.mouse import Mouse
 from napari_simpleclick.plugin.layers.placement import OURS
 from napari_simpleclick.plugin.workers import make_executor
+from napari_simpleclick.prompts import Click
 from napari_simpleclick.workflow import Tool, Workflow
 
 if TYPE_CHECKING:
@@ -155,9 +156,15 @@ class Controller:
         except UserError as error:
             self.workflow.complain(error)
         else:
-            place = canvas.place(position)
-            self.workflow.meet(place)
-            canvas.points[positive].add([place])
+            self.workflow.attempt(partial(self._click, canvas, position, positive))
+
+    def _click(
+        self, canvas: LayerCanvas, position: tuple[float, ...], positive: bool
+    ) -> None:
+        place = canvas.place(position)
+        self.workflow.meet(place)
+        plane = canvas.plane(place)
+        self.workflow.click(plane, Click(*plane.point(place), positive))
 
     def cancel(self) -> None:
         """Forget what is being drawn; or draw no more, but click."""
@@ -363,7 +370,7 @@ class Controller:
         if self.canvas is None or self.canvas.quiet:
             return
         if str(event.action) in ("added", "removed", "changed"):
-            self.workflow.take_over_points()
+            self.workflow.take_over_points(only_added=str(event.action) == "added")
 
     def _on_shapes(self, event: Any) -> None:
         if self.canvas is not None and not self.canvas.quiet:

@@ -24,10 +24,12 @@ def accepted(session: Session) -> list[ObjectSlice]:
 
     Those that were clicked on and left for another object: whoever goes on is content.
     """
+    waiting = [request.object_slice for request in session.requests]
+    current = session.label
     return [
         where
         for where, placed in session.objects.prompts.items()
-        if placed and where.label != session.label and not session.requests.waits(where)
+        if placed and where.label != current and where not in waiting
     ]
 
 

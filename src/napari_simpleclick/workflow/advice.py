@@ -46,12 +46,12 @@ def advice_on(canvas: Canvas, answer: Answer, changed: bool) -> str:
     prompt, place = request.prompts[-1].prompt, request.object_slice
     labels = place.plane.read(canvas.labels)
     if not isinstance(prompt, Click):
-        return "" if answer.mask.any() else NOTHING_FOUND
+        return "" if answer.part.any() else NOTHING_FOUND
     row = min(max(round(prompt.row), 0), labels.shape[0] - 1)
     column = min(max(round(prompt.column), 0), labels.shape[1] - 1)
     owner = int(labels[row, column])
     if prompt.positive and owner not in (0, place.label):
         return COVERED.format(canvas.session.objects.name(owner))
-    if not answer.mask.any():
+    if not answer.part.any():
         return NOTHING_FOUND
     return "" if changed else NOTHING_CHANGED

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
         MaskOptions,
         ObjectSlice,
         ObjectStack,
+        PlacedPrompt,
         Session,
     )
     from napari_simpleclick.images import Plane, Viewport
+    from napari_simpleclick.images.local_map import LocalMap, Window
     from napari_simpleclick.images.view import View
     from napari_simpleclick.sessions import SessionWriter
     from napari_simpleclick.workflow.found_mask import Grid
@@ -179,6 +181,15 @@ class Canvas(Protocol):
     def shown_points(self) -> list[ShownPoint]:
         """All points that are shown now."""
 
+    def fresh_points(self) -> list[ShownPoint]:
+        """All points that are shown now and are no clicks yet; the others cost nothing.
+
+        A copy of a click is one of them.
+        """
+
+    def show_click(self, object_slice: ObjectSlice, step: PlacedPrompt) -> None:
+        """Show one more click, unless it is gone or shown already."""
+
     def shown_shapes(self) -> list[ShownShape]:
         """All shapes that are shown now."""
 
@@ -199,8 +210,28 @@ class Canvas(Protocol):
     def object_mask(self, plane: Plane, label: int) -> Mask:
         """Read the mask of an object on a slice."""
 
+    def object_part(
+        self, plane: Plane, label: int, within: Window | None = None
+    ) -> LocalMap:
+        """Read it as the part of the slice that the object is on, bool.
+
+        Parameters
+        ----------
+        plane : Plane
+            The slice.
+        label : int
+            The object.
+        within : tuple of slice or None
+            Rows and columns beyond which there is nothing of it, if that is known.
+        """
+
     def write(
-        self, plane: Plane, label: int, mask: Mask, show: bool = True
+        self,
+        plane: Plane,
+        label: int,
+        mask: Mask | LocalMap,
+        show: bool = True,
+        present: LocalMap | None = None,
     ) -> MaskChange | None:
         """Write an object's mask on a slice, over others only if options say so.
 
@@ -212,10 +243,12 @@ class Canvas(Protocol):
             The slice.
         label : int
             The object.
-        mask : ndarray
+        mask : ndarray or LocalMap
             (H, W) bool, its new mask.
         show : bool
             Whether to draw it; if not, :meth:`refresh` is to follow.
+        present : LocalMap or None
+            What :meth:`object_part` gives, if it is known.
 
         Returns
         -------

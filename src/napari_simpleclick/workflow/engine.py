@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from napari_simpleclick.annotation import MaskOptions, PredictionSettings
+from napari_simpleclick.images.local_map import LocalMap
 from napari_simpleclick.inference import ObjectState
 from napari_simpleclick.inference.finish import finish
-from napari_simpleclick.inference.local_map import LocalMap, predict_local
+from napari_simpleclick.inference.local_answers import predict_local
 from napari_simpleclick.inference.speed import Speed, SpeedTest
 from napari_simpleclick.workflow.merging import merged, merging
 
@@ -62,13 +64,13 @@ class Job:
         """Tell what the answer by a model depends on, for the session."""
         return PredictionSettings(self.options, self.view.look, self.spacing, model)
 
-    def finish(self, probability: LocalMap) -> Mask:
+    def finish(self, probability: LocalMap) -> LocalMap:
         """Make a mask of a probability."""
         prompts = [step.prompt for step in self.request.prompts]
         bases = [s.base for s in self.request.prompts if s.base is not None]
         options = self.options
         return finish(
-            probability.above(options.threshold).full(),
+            probability.above(options.threshold),
             prompts,
             smooth=options.smooth,
             fill_holes=options.fill_holes,
@@ -86,8 +88,8 @@ class Answer:
     ----------
     request : Request
         What was asked.
-    mask : ndarray
-        (H, W) bool.
+    part : LocalMap
+        The mask, bool.
     milliseconds : float
         Time of the last prediction, reading the slice included.
     settings : PredictionSettings or None
@@ -95,9 +97,14 @@ class Answer:
     """
 
     request: Request
-    mask: NDArray[np.bool_]
+    part: LocalMap
     milliseconds: float
     settings: PredictionSettings | None = None
+
+    @cached_property
+    def mask(self) -> Mask:
+        """(H, W) bool mask."""
+        return self.part.full()
 
 
 class RememberedAnswer(NamedTuple):
@@ -208,7 +215,8 @@ class PredictionEngine:
         if request.prompts:
             mask = job.finish(self._predict(job))
         else:
-            mask = np.zeros(shape, bool) if request.rest is None else request.rest
+            rest = np.zeros(shape, bool) if request.rest is None else request.rest
+            mask = LocalMap.whole(rest).cut()
             self._latest.pop(request.object_slice, None)
         while len(self._latest) > REMEMBERED:
             self._latest.popitem(last=False)

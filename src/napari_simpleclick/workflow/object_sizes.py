@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_simpleclick.images import Viewport
 from napari_simpleclick.prompts import Click
 
@@ -83,6 +81,6 @@ class ObjectSizes:
     def _on_answer(self, answer: Answer) -> None:
         where = answer.request.object_slice
         self._sides.pop(where, None)
-        spans = [np.flatnonzero(answer.mask.any(axis=axis)) for axis in (0, 1)]
-        if spans[0].size:
-            self._sides[where] = max(int(np.ptp(span)) + 1 for span in spans)
+        box = answer.part.box()
+        if box is not None:
+            self._sides[where] = max(last + 1 - first for first, last in box)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from napari_simpleclick.prompts import Click, check_prompts
 from napari_simpleclick.workflow.canvas import ShownPoint
@@ -21,11 +21,9 @@ if TYPE_CHECKING:
 BESIDE_PX = 1e-4
 """Points so far from their slice are put back on it."""
 
-S = TypeVar("S", "ShownPoint", "ShownPoint | ShownShape")
-
 
 def take_over(
-    canvas: Canvas, sizes: ObjectSizes
+    canvas: Canvas, sizes: ObjectSizes, only_added: bool = False
 ) -> Iterator[tuple[ObjectSlice, PlacedPrompt]]:
     """Move, remove and add prompts as the points and shapes were.
 
@@ -35,6 +33,9 @@ def take_over(
         Shows them.
     sizes : ObjectSizes
         Of the objects before.
+    only_added : bool
+        Whether nothing can have happened but that points were added; those that were
+        there before are not looked at then.
 
     Yields
     ------
@@ -46,12 +47,14 @@ def take_over(
     UserError
         If a point or shape is where no prompt can be.
     """
-    everything: list[Shown] = [*canvas.shown_points(), *canvas.shown_shapes()]
-    orders, fresh = _known_and_fresh(everything)
-    _move_prompts(canvas, orders)
+    fresh: list[Shown] = [*canvas.fresh_points()]
+    if not only_added:
+        everything: list[Shown] = [*canvas.shown_points(), *canvas.shown_shapes()]
+        orders, fresh = _known_and_fresh(everything)
+        _move_prompts(canvas, orders)
     beside = False
     for shown in fresh:
-        where, step = _add_prompt(canvas, sizes, shown)
+        where, step = _take_over(canvas, sizes, shown)
         beside = beside or not _lies_on(shown, where.plane)
         yield where, step
     if beside:
@@ -66,16 +69,18 @@ def fresh_places(canvas: Canvas) -> Iterator[tuple[Plane, float, float]]:
     UserError
         If a point is where no click can be.
     """
-    for point in _known_and_fresh(canvas.shown_points())[1]:
+    for point in canvas.fresh_points():
         plane = canvas.plane(point.position)
         row, column = plane.point(point.position)
         yield plane, row, column
 
 
-def _known_and_fresh(everything: Sequence[S]) -> tuple[dict[int, S], list[S]]:
+def _known_and_fresh(
+    everything: Sequence[Shown],
+) -> tuple[dict[int, Shown], list[Shown]]:
     """Tell apart, by the order of their prompts, what is known and what is new."""
-    orders: dict[int, S] = {}
-    fresh: list[S] = []
+    orders: dict[int, Shown] = {}
+    fresh: list[Shown] = []
     for shown in everything:
         if shown.order and shown.order not in orders:
             orders[shown.order] = shown
@@ -98,26 +103,50 @@ def _move_prompts(canvas: Canvas, orders: dict[int, Shown]) -> None:
             continue  # the usual case, and reading a mask takes time
         if places:
             check_prompts(places.values(), plane.size(canvas.labels.shape))
-        mask = canvas.object_mask(plane, object_slice.label)
+        mask = canvas.object_part(plane, object_slice.label)
         canvas.session.requests.move(object_slice, places, mask)
     if strayed:
         canvas.show_steps()
 
 
-def _add_prompt(
+def _take_over(
     canvas: Canvas, sizes: ObjectSizes, shown: Shown
 ) -> tuple[ObjectSlice, PlacedPrompt]:
     plane = canvas.plane(_position(shown))
-    prompt = _prompt(shown, plane)
+    where, step = add_prompt(canvas, sizes, plane, _prompt(shown, plane))
+    if isinstance(shown, ShownPoint):
+        canvas.tag(shown.sign, shown.row, where, step.order)
+    else:
+        canvas.tag_shape(shown.row, where, step.order)
+    return where, step
+
+
+def add_prompt(
+    canvas: Canvas, sizes: ObjectSizes, plane: Plane, prompt: Prompt
+) -> tuple[ObjectSlice, PlacedPrompt]:
+    """Ask about one more prompt on the current object.
+
+    Parameters
+    ----------
+    canvas : Canvas
+        The image.
+    sizes : ObjectSizes
+        Of the objects before.
+    plane : Plane
+        The slice.
+    prompt : Prompt
+        The prompt; nothing shows it yet.
+
+    Raises
+    ------
+    UserError
+        If no prompt can be there.
+    """
     check_prompts([prompt], plane.size(canvas.labels.shape))
     object_slice = canvas.session.object_slice(plane)
-    mask = canvas.object_mask(plane, object_slice.label)
+    mask = canvas.object_part(plane, object_slice.label)
     seen = sizes.view(canvas, object_slice, prompt)
     step = canvas.session.requests.add(object_slice, prompt, mask, seen)
-    if isinstance(shown, ShownPoint):
-        canvas.tag(shown.sign, shown.row, object_slice, step.order)
-    else:
-        canvas.tag_shape(shown.row, object_slice, step.order)
     return object_slice, step
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
+from napari_simpleclick.images.local_map import NOWHERE, LocalMap
 from napari_simpleclick.workflow.advice import advice_on
 from napari_simpleclick.workflow.explain import in_context
 
@@ -110,15 +111,32 @@ class PredictionQueue:
         else:
             self._start(canvas, engine.answer, request)
 
-    def write(self, canvas: Canvas, answer: Answer) -> None:
-        """Write the answer to a request, which is done with, as one undo step."""
+    def write(
+        self, canvas: Canvas, answer: Answer, present: LocalMap | None = None
+    ) -> None:
+        """Write the answer to a request, which is done with, as one undo step.
+
+        Parameters
+        ----------
+        canvas : Canvas
+            The image.
+        answer : Answer
+            The answer.
+        present : LocalMap or None
+            The object's mask on the slice as it is now, if it is known.
+        """
         request = answer.request
-        object_slice, change, trouble = request.object_slice, None, None
+        where, change, trouble = request.object_slice, None, None
+        if present is None:
+            present = canvas.object_part(where.plane, where.label)
         try:
-            change = canvas.write(object_slice.plane, object_slice.label, answer.mask)
+            change = canvas.write(
+                where.plane, where.label, answer.part, present=present
+            )
         except Exception as error:
             trouble = error
-        now = canvas.object_mask(object_slice.plane, object_slice.label)
+        within = LocalMap.common_window(answer.part, present) or NOWHERE
+        now = canvas.object_part(where.plane, where.label, within)
         canvas.session.record(request, change, now, answer.settings)
         self.answered.emit(answer)
         self.advised.emit(advice_on(canvas, answer, change is not None))
@@ -166,14 +184,14 @@ class PredictionQueue:
         object_slice = request.object_slice
         if not canvas.session.requests.is_pending(request):
             return
-        present = canvas.object_mask(object_slice.plane, object_slice.label)
+        present = canvas.object_part(object_slice.plane, object_slice.label)
         if canvas.session.requests.is_outdated(request, present):
             if request.options is None:
                 canvas.session.requests.restart(request, present)
             else:  # what was painted stays as it is
                 canvas.session.requests.drop(request.number)
             return
-        self.write(canvas, answer)
+        self.write(canvas, answer, present)
 
     def _on_error(self, canvas: Canvas, request: Request, error: Exception) -> None:
         """Fail a request that is still wanted, and go on with the next."""

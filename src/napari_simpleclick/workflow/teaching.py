@@ -273,8 +273,8 @@ class Teaching:
     def _on_event(self, kind: str) -> None:
         if kind not in ("chosen", "answered", "done", "undone", "redone"):
             return
-        more = self.count - self._tried_at
-        if self.learned and self.in_use and not self.process and more >= AGAIN_AFTER:
+        ready = self.learned and self.in_use and not self.process
+        if ready and self.count - self._tried_at >= AGAIN_AFTER:
             self.start()
         self.changed.emit()
 

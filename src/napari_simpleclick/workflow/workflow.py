@@ -21,7 +21,11 @@ from napari_simpleclick.workflow.model_loader import ModelLoader
 from napari_simpleclick.workflow.object_actions import ObjectActions
 from napari_simpleclick.workflow.object_list import ObjectList
 from napari_simpleclick.workflow.object_sizes import ObjectSizes
-from napari_simpleclick.workflow.placing import fresh_places, take_over
+from napari_simpleclick.workflow.placing import (
+    add_prompt,
+    fresh_places,
+    take_over,
+)
 from napari_simpleclick.workflow.prediction_queue import PredictionQueue
 from napari_simpleclick.workflow.propagator import Propagator
 from napari_simpleclick.workflow.retouch import Retouch
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from napari_simpleclick.images import Plane
+    from napari_simpleclick.prompts import Click
     from napari_simpleclick.workflow.canvas import Canvas
     from napari_simpleclick.workflow.engine import PredictionEngine
     from napari_simpleclick.workflow.executor import Executor
@@ -204,15 +210,36 @@ class Workflow:
         self.positive = positive
         self.changed.emit()
 
-    def take_over_points(self) -> None:
-        """Make the session's prompts those of the points and shapes that are shown."""
+    def click(self, plane: Plane, click: Click) -> None:
+        """Click on the current object; what is asked is drawn while it is answered."""
+        canvas = self.canvas
+        if canvas is None:
+            return
+        try:
+            self.similar.take_under(plane, click.row, click.column)
+            object_slice, step = add_prompt(canvas, self._sizes, plane, click)
+        except UserError as error:
+            self.complain(error)
+            return
+        self.prompted.emit(object_slice, step)
+        self.queue.pump()
+        canvas.show_click(object_slice, step)
+
+    def take_over_points(self, only_added: bool = False) -> None:
+        """Make the session's prompts those of the points and shapes that are shown.
+
+        Parameters
+        ----------
+        only_added : bool
+            Whether all that has happened is that points were added.
+        """
         canvas = self.canvas
         if canvas is None:
             return
         try:
             for plane, row, column in fresh_places(canvas):
                 self.similar.take_under(plane, row, column)
-            for object_slice, step in take_over(canvas, self._sizes):
+            for object_slice, step in take_over(canvas, self._sizes, only_added):
                 self.prompted.emit(object_slice, step)
         except UserError as error:
             canvas.show_steps()
@@ -302,12 +329,11 @@ class Workflow:
         if self.canvas is None or self.canvas.options.overwrite:
             return
         session, before = self.canvas.session, self.canvas.session.label
-        prompts = session.objects.prompts.items()
-        if before not in session.objects.labels():
-            clicked = {where.label for where, placed in prompts if placed}
-            self.pick(position)
-            if session.label in clicked:
-                self.choose(before)
+        if session.objects.exists(before):
+            return
+        self.pick(position)
+        if session.label != before and session.objects.is_prompted(session.label):
+            self.choose(before)
 
     # -- slices --------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers.base import ActionType
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
@@ -20,6 +21,7 @@ from napari_simpleclick.annotation import (
     Session,
 )
 from napari_simpleclick.images.label_names import NAMES_KEY
+from napari_simpleclick.images.local_map import LocalMap, Window
 from napari_simpleclick.images.source import SOURCE_KEY
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.layers import prompt_shapes
@@ -297,10 +299,21 @@ class LayerCanvas(DisplayedImage):
 
     def object_mask(self, plane: Plane, label: int) -> NDArray[np.bool_]:
         """(H, W) bool mask of an object on a slice."""
-        return np.asarray(plane.read(self.mask.data) == label)
+        return self.object_part(plane, label).full()
+
+    def object_part(
+        self, plane: Plane, label: int, within: Window | None = None
+    ) -> LocalMap:
+        """Read it as the part of the slice that the object is on, bool."""
+        return LocalMap.of_label(plane.read(self.mask.data), label, within)
 
     def write(
-        self, plane: Plane, label: int, mask: NDArray[np.bool_], show: bool = True
+        self,
+        plane: Plane,
+        label: int,
+        mask: NDArray[np.bool_] | LocalMap,
+        show: bool = True,
+        present: LocalMap | None = None,
     ) -> MaskChange | None:
         """Write an object's mask on a slice, over others only if options say so.
 
@@ -312,10 +325,12 @@ class LayerCanvas(DisplayedImage):
             The slice.
         label : int
             The object.
-        mask : ndarray
+        mask : ndarray or LocalMap
             (H, W) bool, its new mask.
         show : bool
             Whether to draw it; if not, the mask layer is to be refreshed afterwards.
+        present : LocalMap or None
+            What :meth:`object_part` gives, if it is known.
 
         Returns
         -------
@@ -324,7 +339,7 @@ class LayerCanvas(DisplayedImage):
         """
         overwrite, locked = self.options.overwrite, self.session.objects.locked()
         change = MaskChange.of_object(
-            self.mask.data, plane, label, mask, overwrite, locked
+            self.mask.data, plane, label, mask, overwrite, locked, present
         )
         if change is not None:
             self.put(change, show)
@@ -411,12 +426,59 @@ class LayerCanvas(DisplayedImage):
     def shown_points(self) -> list[ShownPoint]:
         """All points that are shown now."""
         return [
-            ShownPoint(sign, row, tuple(float(x) for x in place), int(order))
+            ShownPoint(sign, row, tuple(place), order)
             for sign, layer in self.points.items()
             for row, (place, order) in enumerate(
-                zip(layer.data, layer.features["order"], strict=True)
+                zip(
+                    layer.data.astype(float).tolist(),
+                    layer.features["order"].tolist(),
+                    strict=True,
+                )
             )
         ]
+
+    def fresh_points(self) -> list[ShownPoint]:
+        """All points that are no clicks yet, copies of clicks among them."""
+        signs, layers = zip(*self.points.items(), strict=True)
+        tables = [layer.features["order"].to_numpy() for layer in layers]
+        orders = np.concatenate(tables)
+        fresh = np.ones(len(orders), bool)
+        fresh[np.unique(orders, return_index=True)[1]] = False
+        fresh |= orders == 0
+        found, first = [], 0
+        for sign, layer, table in zip(signs, layers, tables, strict=True):
+            for row in np.flatnonzero(fresh[first : first + len(table)]).tolist():
+                place = tuple(layer.data[row].astype(float).tolist())
+                found.append(ShownPoint(sign, row, place, int(table[row])))
+            first += len(table)
+        return found
+
+    def show_click(self, object_slice: ObjectSlice, step: PlacedPrompt) -> None:
+        """Show one more click, unless it is gone or shown already.
+
+        The layer tells of it once, when all of it is there; by itself it does so at
+        each of a dozen steps.
+        """
+        placed = self.session.objects.placed(object_slice)
+        click = step.prompt
+        assert isinstance(click, Click)
+        layer = self.points[click.positive]
+        shown = layer.features["order"].to_numpy() == step.order
+        if shown.any() or all(one.order != step.order for one in placed):
+            return
+        place = object_slice.plane.position(click.row, click.column)
+        with self.silence():
+            with layer.events.blocker_all():
+                layer.add([place])
+                self._note(click.positive, -1, object_slice, step.order)
+            layer.refresh(extent=False, highlight=False)
+            layer.events.data(
+                value=layer.data,
+                action=ActionType.ADDED,
+                data_indices=(-1,),
+                vertex_indices=((),),
+            )
+            layer.events.features()
 
     def shown_shapes(self) -> list[ShownShape]:
         """All shapes that are shown now."""
@@ -432,16 +494,14 @@ class LayerCanvas(DisplayedImage):
 
     def tag(self, sign: bool, row: int, object_slice: ObjectSlice, order: int) -> None:
         """Write object, slice and order of a click that the person just added."""
-        layer = self.points[sign]
-        table = layer.features.copy()
-        table.loc[row] = (
-            object_slice.label,
-            self._slice_number(object_slice),
-            order,
-            sign,
-        )
         with self.silence():
-            layer.features = table.astype(int)
+            self._note(sign, row, object_slice, order)
+            self.points[sign].events.features()
+
+    def _note(self, sign: bool, row: int, where: ObjectSlice, order: int) -> None:
+        """Fill in a row of a features table, which tells nobody."""
+        table = self.points[sign].features
+        table.iloc[row] = (where.label, self._slice_number(where), order, int(sign))
 
     def show_steps(self) -> None:
         """Make the layers show the session's prompts."""

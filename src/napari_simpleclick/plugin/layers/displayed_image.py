@@ -12,6 +12,7 @@ from napari_simpleclick.images import Plane, Viewport, Window
 from napari_simpleclick.images.source import SOURCE_KEY, Source
 from napari_simpleclick.images.view import DisplaySettings, View, VolumeWindows
 from napari_simpleclick.plugin.layers.placement import (
+    MOVES,
     channel_names,
     data_shape,
     mask_shape,
@@ -47,6 +48,9 @@ class DisplayedImage:
         self._shape = mask_shape(image, session.options.channel_axis)
         self._windows = VolumeWindows()
         image.events.data.connect(self._windows.forget)
+        self._known_transform: tuple[NDArray[np.float64], ...] | None = None
+        for name in MOVES:
+            getattr(image.events, name).connect(self._forget_transform)
 
     @property
     def options(self) -> MaskOptions:
@@ -85,12 +89,7 @@ class DisplayedImage:
         if len(position) < count:  # while layers are taken away one by one
             raise UserError(f"'{image.name}' is not displayed; choose it again.")
         world = np.asarray(position, float)[-count:] * _unit_factors(dims, image)
-        origin = np.array(image.data_to_world(np.zeros(count)))
-        columns = [
-            np.array(image.data_to_world(axis)) - origin for axis in np.eye(count)
-        ]
-        forward = np.stack(columns, axis=1)
-        back = np.linalg.inv(forward)
+        origin, forward, back = self._transform()
         skipped = dims.ndim - count
         hidden = [a - skipped for a in dims.not_displayed if a >= skipped]
         shown = [a - skipped for a in dims.displayed if a >= skipped]
@@ -106,6 +105,21 @@ class DisplayedImage:
                 "planes; show two other axes."
             ) from error
         return data
+
+    def _transform(self) -> tuple[NDArray[np.float64], ...]:
+        """Give the image's place in the world: origin, matrix and its inverse."""
+        if self._known_transform is None:
+            image, count = self.image, self.image.ndim
+            origin = np.array(image.data_to_world(np.zeros(count)))
+            columns = [
+                np.array(image.data_to_world(axis)) - origin for axis in np.eye(count)
+            ]
+            forward = np.stack(columns, axis=1)
+            self._known_transform = origin, forward, np.linalg.inv(forward)
+        return self._known_transform
+
+    def _forget_transform(self) -> None:
+        self._known_transform = None
 
     def viewport(self, plane: Plane) -> Viewport | None:
         """Tell what is in sight of a slice that is displayed, unless it does not count.

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
-
-    from napari_simpleclick.prompts import Prompt
 
 Window = tuple[slice, slice]
 Span = tuple[int, int]
 
+NOWHERE: Window = (slice(0, 0), slice(0, 0))
+"""A window that holds nothing."""
+
 STRIPE_PX = 2**20
 """Pixels of an enlarged map that are worked out at a time."""
+
+CACHED_PX = 2**18
+"""Pixels of labels that are searched at a time, so that they stay in the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,51 @@ class LocalMap:
         """Take a (H, W) map as it is."""
         height, width = full.shape
         return cls((height, width), (slice(0, height), slice(0, width)), full)
+
+    @classmethod
+    def of_label(
+        cls, labels: NDArray[Any], label: int, within: Window | None = None
+    ) -> LocalMap:
+        """Find the pixels of a label, as a mask.
+
+        Parameters
+        ----------
+        labels : ndarray
+            (H, W) integer labels.
+        label : int
+            The label.
+        within : tuple of slice or None
+            The only window that is read; by default all is read, once, and the mask has
+            the smallest window.
+        """
+        height, width = labels.shape
+        if within is not None:
+            return cls((height, width), within, labels[within] == label)
+        pace = max(1, CACHED_PX // max(width, 1))
+        lines, columns = np.zeros(height, bool), np.zeros(width, bool)
+        for start in range(0, height, pace):
+            found = labels[start : start + pace] == label
+            if found.any():
+                lines[start : start + pace] = found.any(axis=1)
+                columns |= found.any(axis=0)
+        spans = [np.flatnonzero(held) for held in (lines, columns)]
+        if not spans[0].size:
+            return cls((height, width), NOWHERE, np.zeros((0, 0), bool))
+        rows, columns_ = (slice(int(s[0]), int(s[-1]) + 1) for s in spans)
+        where = rows, columns_
+        return cls((height, width), where, labels[where] == label)
+
+    @staticmethod
+    def common_window(*maps: LocalMap) -> Window | None:
+        """Find the smallest window that holds all that is not 0; None for nothing."""
+        boxes = [box for box in (one.box() for one in maps) if box is not None]
+        if not boxes:
+            return None
+        rows, columns = (
+            slice(min(span[0] for span in spans), max(span[1] for span in spans) + 1)
+            for spans in zip(*boxes, strict=True)
+        )
+        return rows, columns
 
     @property
     def size(self) -> tuple[int, int]:
@@ -85,16 +132,43 @@ class LocalMap:
         """Give it with another number type."""
         return replace(self, inside=self.inside.astype(dtype))
 
-    def cut(self) -> LocalMap:
-        """Give it with the smallest window, copied; for one that is not enlarged."""
+    def cut(self, margin: int = 0) -> LocalMap:
+        """Give it with the smallest window, copied; for one that is not enlarged.
+
+        Parameters
+        ----------
+        margin : int
+            Rows and columns more on each side, as far as the image has them; px.
+        """
         start = self.where[0].start, self.where[1].start
-        (top, bottom), (left, right) = self.box() or [(at, at - 1) for at in start]
-        part = self.inside[
-            top - start[0] : bottom + 1 - start[0],
-            left - start[1] : right + 1 - start[1],
+        found = self.box()
+        if found is None:
+            rows, columns = (slice(at, at) for at in start)
+        else:
+            rows, columns = (
+                slice(max(0, first - margin), min(side, last + 1 + margin))
+                for (first, last), side in zip(found, self.shape, strict=True)
+            )
+        return LocalMap(self.shape, (rows, columns), self.within((rows, columns)))
+
+    def within(self, where: Window) -> NDArray[Any]:
+        """Give a copy of what is in another window; for one that is not enlarged."""
+        sides = [span.stop - span.start for span in where]
+        result = np.zeros(sides, self.inside.dtype)
+        seen = [
+            slice(max(one.start, other.start), min(one.stop, other.stop))
+            for one, other in zip(where, self.where, strict=True)
         ]
-        where = slice(top, bottom + 1), slice(left, right + 1)
-        return LocalMap(self.shape, where, part.copy())
+        if all(span.start < span.stop for span in seen):
+            there, here = (
+                tuple(
+                    slice(span.start - window.start, span.stop - window.start)
+                    for span, window in zip(seen, windows, strict=True)
+                )
+                for windows in (where, self.where)
+            )
+            result[there] = self.inside[here]
+        return result
 
     def any(self) -> bool:
         """Whether anything in it is not 0."""
@@ -149,23 +223,3 @@ def _between(
     lower = np.minimum(at.astype(np.intp), coarse - 1)
     upper = np.minimum(lower + 1, coarse - 1)
     return lower, upper, (at - lower).astype(np.float32)
-
-
-def predict_local(
-    predictor: Any, prompts: Sequence[Prompt], prior: LocalMap | None, state: Any
-) -> tuple[LocalMap, Any]:
-    """Have a predictor answer with a local map, also one that only has whole ones.
-
-    Parameters
-    ----------
-    predictor : Predictor
-        The predictor, or what stands in for one.
-    prompts, prior, state
-        See :meth:`napari_simpleclick.Predictor.predict_local`.
-    """
-    if hasattr(predictor, "predict_local"):
-        found: tuple[LocalMap, Any] = predictor.predict_local(prompts, prior, state)
-        return found
-    full = None if prior is None else prior.full()
-    answer, state = predictor.predict(prompts, full, state=state)
-    return LocalMap.whole(answer).cut(), state
