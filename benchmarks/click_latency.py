@@ -1,62 +1,141 @@
-"""Ten clicks in a real window: milliseconds per click, and gaps of the window.
+"""Clicks in a real window, from the finger to the drawn pixel.
 
 Run it with a display, or under Xvfb:
 
-    xvfb-run -a python benchmarks/click_latency.py
+    xvfb-run -a python benchmarks/click_latency.py [--sides 512 4096] [--objects 1 500]
 
-It prints the median time from the click to the pixels in the mask, the median time of
-the prediction alone, and the longest gap of a 10 ms timer on the main thread while
-the clicks are answered.
+A stub network answers at once (``--model bundled`` takes that one), with so many objects
+in the mask and 1,000 clicks in the layers. Medians in ms of wall time:
+
+* event: until the program can go on to something else after a press;
+* answer: from the press until the answer is in the mask;
+* drawing: what the window then takes to draw a frame;
+* pixel: from the press until that frame is there;
+* gap: the longest that a 10 ms timer on the main thread had to wait, of all clicks.
 """
 
 from __future__ import annotations
 
-import statistics
+import argparse
+import os
 import time
 from itertools import pairwise
+from statistics import median
 
 import napari
-from qtpy.QtCore import QEventLoop, Qt, QTimer
+import numpy as np
+from latency import StubConfig, StubNetwork, annotated
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
-CLICKS = [(2, 150, 155), (2, 120, 205), (2, 135, 180), (2, 170, 150), (2, 110, 215)] * 2
+from napari_simpleclick import Predictor, load_weights
+from napari_simpleclick.weights import catalogue
+from napari_simpleclick.workflow.engine import PredictionEngine
+
+PATIENCE_S = 60
 
 
-def main() -> None:
-    viewer = napari.Viewer()
-    viewer.open_sample("napari-simpleclick", "em")
-    viewer.dims.set_point(0, 240)
-    _, panel = viewer.window.add_plugin_dock_widget("napari-simpleclick", "SimpleClick")
-    controller = panel.controller
-    answers = []
-    loop = QEventLoop()
-    panel.workflow.queue.answered.connect(answers.append)
-    panel.workflow.queue.answered.connect(lambda _: loop.quit())
-    while controller.engine is None:
+def wait(reached) -> None:
+    """Let the window work until something is reached."""
+    end = time.perf_counter() + PATIENCE_S
+    while not reached():
         QApplication.processEvents()
+        time.sleep(0.0002)
+        if time.perf_counter() > end:
+            raise TimeoutError("Nothing came.")
+
+
+def rest(seconds: float = 3) -> None:
+    """Let the window do what it has left to do."""
+    end = time.perf_counter() + seconds
+    wait(lambda: time.perf_counter() > end)
+
+
+def open_window(side: int, objects: int, model: str):
+    """Open a window with the panel on such an image."""
+    viewer = napari.Viewer()
+    viewer.window.resize(1200, 850)
+    _, panel = viewer.window.add_plugin_dock_widget("napari-simpleclick", "SimpleClick")
+    wait(lambda: panel.controller.engine is not None)
+    if model == "stub":
+        network = StubNetwork(StubConfig())
+        engine = PredictionEngine(Predictor(network), next(iter(catalogue().values())))
+    else:
+        engine = PredictionEngine(Predictor(load_weights(model)[0]), catalogue()[model])
+    controller = annotated(side, objects, panel.controller, engine)
+    return viewer, panel, controller
+
+
+def measure(side: int, objects: int, model: str, runs: int) -> dict[str, float]:
+    """Time clicks on a new object."""
+    viewer, panel, controller = open_window(side, objects, model)
+    panel.workflow.trouble.connect(lambda *said: print(*said, flush=True))
+    answers: list[float] = []
+    frames: list[tuple[float, float]] = []
+    begun = [0.0]
+    panel.workflow.queue.answered.connect(lambda _: answers.append(time.perf_counter()))
+    draw = viewer.window._qt_viewer.canvas._scene_canvas.events.draw
+
+    def begin(_) -> None:
+        begun[0] = time.perf_counter()
+
+    def end(_) -> None:
+        frames.append((begun[0], time.perf_counter()))
+
+    draw.connect(begin, position="first")
+    draw.connect(end, position="last")
     ticks: list[float] = []
     timer = QTimer()
     timer.setTimerType(Qt.TimerType.PreciseTimer)
     timer.timeout.connect(lambda: ticks.append(time.perf_counter()))
-    timer.start(10)
-    seconds, gaps = [], []
-    for count, place in enumerate(CLICKS, start=1):
+    found: dict[str, list[float]] = {}
+    gaps = [0.0]
+    rng = np.random.default_rng(1)
+    rest()
+    for run in range(runs + 1):
+        place = 0.9 * side + rng.uniform(-20, 20, 2)
+        before = len(answers)
+        timer.start(10)
         start = time.perf_counter()
-        controller.click(controller.canvas.image.data_to_world(place), True)
+        controller.click(tuple(place), True)
         clicked = time.perf_counter()
-        if len(answers) < count:
-            loop.exec()
-        end = time.perf_counter()
-        seconds.append(end - start)
-        window = [t for t in ticks if clicked <= t <= end]
-        gaps.extend(after - before for before, after in pairwise(window))
-    predictor = controller.engine.predictor
-    print(f"{predictor.device}, {predictor.threads} threads, {predictor.dtype}")
-    print(f"click to mask, median  {1000 * statistics.median(seconds[1:]):.0f} ms")
-    times = [answer.milliseconds for answer in answers[1:]]
-    print(f"prediction, median     {statistics.median(times):.0f} ms")
-    print(f"longest gap            {1000 * max(gaps):.0f} ms")
+        wait(lambda before=before: len(answers) > before)
+        answered = answers[-1]
+        wait(lambda at=answered: frames and frames[-1][0] > at)
+        first = next(frame for frame in frames if frame[0] > answered)
+        timer.stop()
+        if run:
+            times = {
+                "event": clicked - start,
+                "answer": answered - start,
+                "drawing": first[1] - first[0],
+                "pixel": first[1] - start,
+            }
+            for name, seconds in times.items():
+                found.setdefault(name, []).append(1000 * seconds)
+            within = [at for at in ticks if start <= at <= first[1]]
+            gaps += [1000 * (after - one) for one, after in pairwise(within)]
+        rest(0.3)
     viewer.close()
+    return {name: median(values) for name, values in found.items()} | {"gap": max(gaps)}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sides", type=int, nargs="+", default=[512, 4096])
+    parser.add_argument("--objects", type=int, nargs="+", default=[1, 500])
+    parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--model", default="stub")
+    args = parser.parse_args(arguments)
+    os.environ.setdefault("NAPARI_SIMPLECLICK_OPENVINO", "0")
+    names = ("event", "answer", "drawing", "pixel", "gap")
+    print("| Side, px | Objects | " + " | ".join(names) + " |")
+    print("|---" * (len(names) + 2) + "|")
+    for side in args.sides:
+        for objects in args.objects:
+            spent = measure(side, objects, args.model, args.runs)
+            numbers = " | ".join(f"{spent[name]:.1f}" for name in names)
+            print(f"| {side} | {objects} | {numbers} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -105,17 +105,22 @@ class Stopwatch:
             setattr(owner, method, functools.wraps(call)(wrapped))
 
 
-def annotated(side: int, objects: int) -> Controller:
+def without_window() -> tuple[Controller, PredictionEngine]:
+    """Give a viewer without a window, and the stub network."""
+    network = StubNetwork(StubConfig())
+    predictor = Predictor(network, "cpu", "float32", threads=1)
+    engine = PredictionEngine(predictor, next(iter(catalogue().values())))
+    return Controller(ViewerModel(), InlineExecutor()), engine
+
+
+def annotated(
+    side: int, objects: int, controller: Controller, engine: PredictionEngine
+) -> Controller:
     """Open an image with so many objects and 1,000 clicks."""
     rng = np.random.default_rng(0)
-    viewer = ViewerModel()
+    viewer = controller.viewer
     image = rng.integers(0, 255, (side, side), np.uint8)
     viewer.add_image(image, metadata={NOT_RECORDED: True})
-    executor = InlineExecutor()
-    controller = Controller(viewer, executor)
-    network = StubNetwork(StubConfig())
-    card = next(iter(catalogue().values()))
-    engine = PredictionEngine(Predictor(network, "cpu", "float32", threads=1), card)
     controller.workflow.models.engine = engine
     controller.use_image(viewer.layers[0])
     canvas = controller.canvas
@@ -160,7 +165,7 @@ def _with_clicks(controller: Controller, objects: int, side: int, rng) -> None:
 
 def measure(side: int, objects: int, runs: int, watch: Stopwatch) -> dict[str, float]:
     """Time clicks on a new object, each at another place; ms."""
-    controller = annotated(side, objects)
+    controller = annotated(side, objects, *without_window())
     rng, found = np.random.default_rng(1), defaultdict(list)
     middle = side * 0.9
     for run in range(runs + 1):

@@ -1,6 +1,9 @@
+import hashlib
+
 import numpy as np
 import pytest
 
+from napari_simpleclick.annotation import fingerprint
 from napari_simpleclick.images.local_map import LocalMap
 from napari_simpleclick.inference.crops import Crop, resize_crop, resize_local
 
@@ -58,3 +61,45 @@ def test_the_smallest_window():
     assert nothing.box() is None
     assert nothing.inside.size == 0
     np.testing.assert_array_equal(nothing.full(), 0 * full)
+
+
+def test_a_label_is_found_where_it_is_and_nowhere_else():
+    labels = np.zeros(SHAPE, np.uint16)
+    labels[10:20, 30:50] = 4
+    labels[12, 80], labels[40:50, 5] = 4, 7
+    found = LocalMap.of_label(labels, 4)
+    assert found.where == (slice(10, 20), slice(30, 81))
+    np.testing.assert_array_equal(found.full(), labels == 4)
+    window = slice(8, 15), slice(40, 90)
+    part = LocalMap.of_label(labels, 4, window)
+    np.testing.assert_array_equal(part.inside, labels[window] == 4)
+    assert LocalMap.of_label(labels, 5).box() is None
+
+
+def test_what_is_in_another_window():
+    full = np.arange(60 * 90).reshape(SHAPE)
+    known = LocalMap(SHAPE, (slice(10, 20), slice(30, 50)), full[10:20, 30:50])
+    expected = np.zeros_like(full)
+    expected[known.where] = known.inside
+    for window in [np.s_[0:12, 45:90], np.s_[12:15, 31:40], np.s_[30:40, 0:9]]:
+        np.testing.assert_array_equal(known.within(window), expected[window])
+
+
+def test_the_window_that_holds_several():
+    nothing = LocalMap(SHAPE, (slice(0, 0), slice(0, 0)), np.zeros((0, 0), bool))
+    one = LocalMap(SHAPE, (slice(5, 7), slice(60, 61)), np.ones((2, 1), bool))
+    other = LocalMap(SHAPE, (slice(1, 2), slice(8, 11)), np.ones((1, 3), bool))
+    window = LocalMap.common_window(nothing, one, other)
+    assert window == (slice(1, 7), slice(8, 61))
+    assert LocalMap.common_window(nothing, nothing) is None
+
+
+@pytest.mark.parametrize("shape", [(60, 90), (61, 93), (64, 64)])
+def test_the_digest_of_a_part_is_that_of_the_whole_mask(shape):
+    mask = np.zeros(shape, bool)
+    mask[7:20, 13:40] = np.random.default_rng(0).random((13, 27)) > 0.5
+    bits = np.packbits(mask).tobytes()
+    known = hashlib.blake2b(bits, digest_size=16).digest()
+    assert fingerprint(mask) == known
+    assert fingerprint(LocalMap.whole(mask).cut(2)) == known
+    assert fingerprint(LocalMap.whole(mask & False)) == b""

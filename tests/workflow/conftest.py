@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,9 @@ class BrightPredictor:
     """
 
     encodes_once = False
+    flip = False
+    dtype = "float32"
+    encoder = SimpleNamespace(is_accelerated=False)
 
     def __init__(self) -> None:
         self.calls = 0

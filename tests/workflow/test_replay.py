@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -37,11 +38,11 @@ WIDE, NARROW = (
 class Person:
     """Works on an image file as the plugin does, with a model and a session file."""
 
-    def __init__(self, image, path):
+    def __init__(self, image, path, **how):
         (opened,) = open_layers(image)
         self.array, self.mask = opened.array, np.zeros(opened.array.shape, np.uint16)
         network, card = load_weights("bundled")
-        self.engine = PredictionEngine(Predictor(network), card)
+        self.engine = PredictionEngine(Predictor(network, **how), card)
         self.session, self.path = Session(), path
         self.about = {
             "image": "scan",
@@ -117,6 +118,39 @@ def test_answers_are_given_again_with_what_they_depended_on(person, image):
     assert (again.mask == person.mask).all()
     assert again.agreement == {1: 1.0}
     assert (replay_session(person.path, image).mask == person.mask).all()
+
+
+@pytest.mark.parametrize("weights", ["bundled", "recorded"])
+def test_answers_are_given_again_in_the_mode_that_they_were_given_in(
+    weights, image, tmp_path
+):
+    found = []
+    for flip in (False, True):
+        person = Person(image, tmp_path / f"{flip}.simpleclick", flip=flip)
+        person.click(6, 37, 51)
+        person.answer(person.job(person.session.requests.pending))
+        person.writer.close()
+        again = replay_session(person.path, image, weights)
+        assert (again.mask == person.mask).all()
+        found.append(person.mask)
+    assert (found[0] != found[1]).any()
+
+
+def test_a_session_that_does_not_say_how_it_was_computed_is_answered_by_one_look(
+    person, image
+):
+    person.click(6, 37, 51)
+    person.answer(person.job(person.session.requests.pending))
+    person.writer.close()
+    with sqlite3.connect(person.path) as file:
+        rows = file.execute("SELECT id, detail FROM event WHERE kind = 'done'")
+        for id_, text in rows.fetchall():
+            detail = json.loads(text)
+            for name in ("mode", "precision", "computed_by"):
+                del detail["settings"][name]
+            values = json.dumps(detail), id_
+            file.execute("UPDATE event SET detail = ? WHERE id = ?", values)
+    assert (replay_session(person.path, image, "recorded").mask == person.mask).all()
 
 
 def test_boxes_scribbles_and_lassos_are_predicted_anew(person, image):

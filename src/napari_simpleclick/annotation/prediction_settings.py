@@ -24,9 +24,19 @@ class PredictionSettings:
     model : str
         Name of the model in the catalogue, its path, or ``taught-`` and the digest of
         taught weights that lie beside the session.
+    mode : {"fast", "exact", ""}
+        Whether the answer was averaged with that of the mirror image: exact, or not.
+        Empty here and below in sessions that do not say.
+    precision : {"float32", "bfloat16", ""}
+        Number type of matrix products.
+    computed_by : {"pytorch", "openvino", ""}
+        What computed.
     """
 
     options: MaskOptions
     display: DisplaySettings
     spacing: tuple[float, float]
     model: str
+    mode: str = ""
+    precision: str = ""
+    computed_by: str = ""

@@ -14,18 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from rich.progress import Progress
 
 console = Console()
 
@@ -47,6 +41,14 @@ def show_tracebacks(shown: bool) -> None:
 
 def progress_bar(shown: bool = True) -> Progress:
     """Bar with counts and the time left, on stderr."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     return Progress(
         *columns,

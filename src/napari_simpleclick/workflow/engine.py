@@ -60,10 +60,6 @@ class Job:
     spacing: tuple[float, float] = (1.0, 1.0)
     options: MaskOptions = DEFAULT
 
-    def settings(self, model: str) -> PredictionSettings:
-        """Tell what the answer by a model depends on, for the session."""
-        return PredictionSettings(self.options, self.view.look, self.spacing, model)
-
     def finish(self, probability: LocalMap) -> LocalMap:
         """Make a mask of a probability."""
         prompts = [step.prompt for step in self.request.prompts]
@@ -181,6 +177,19 @@ class PredictionEngine:
             return None
         return self._latest.get(object_slice)
 
+    def settings(self, job: Job) -> PredictionSettings:
+        """Tell what the answer to a job depends on, for the session."""
+        predictor = self.predictor
+        return PredictionSettings(
+            job.options,
+            job.view.look,
+            job.spacing,
+            self.name,
+            "exact" if predictor.flip else "fast",
+            str(predictor.dtype).removeprefix("torch."),
+            "openvino" if predictor.encoder.is_accelerated else "pytorch",
+        )
+
     def answer(self, job: Job) -> Answer:
         """Predict; clicks whose answers are not remembered are gone through again."""
         with self.lock:
@@ -221,7 +230,7 @@ class PredictionEngine:
         while len(self._latest) > REMEMBERED:
             self._latest.popitem(last=False)
         spent = 1000 * (time.perf_counter() - start)
-        return Answer(request, mask, spent, job.settings(self.name))
+        return Answer(request, mask, spent, self.settings(job))
 
     def _predict(self, job: Job) -> LocalMap:
         """Go through the clicks from the first that has no answer yet."""

@@ -6,7 +6,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.images.source import Source
+    from napari_simpleclick.inference.devices import Precision
 
 RECORDED = "recorded"
 """In the place of a model's name: each answer anew by the model that it was of."""
@@ -87,7 +88,10 @@ def replay_session(
     weights : str, optional
         Catalogue name or path of a model that predicts every click anew; ``recorded``
         takes for each answer the model that it was of, taught ones included. What was
-        painted, propagated and deleted stays as it was recorded.
+        painted, propagated and deleted stays as it was recorded. Answers are computed
+        as they were: in the fast or the exact mode, with the number type and by what
+        computed then; by PyTorch where OpenVINO is not there, and in the fast mode
+        where an older session does not say.
     report : callable, optional
         Called with the number of events that were read, and of all.
 
@@ -142,21 +146,30 @@ def _replay(
 
 
 class _Engines:
-    """What predicts anew: one model for all, or the one that each answer had."""
+    """What predicts anew: one model for all, or the one that each answer had.
+
+    Either computes as the answer was computed, as far as the session says that.
+    """
 
     def __init__(self, weights: str, session: Path) -> None:
         self._weights, self._session = weights, session
-        self._known: dict[str, PredictionEngine] = {}
+        self._known: dict[tuple[str, ...], PredictionEngine] = {}
         if weights != RECORDED:
-            self.find(weights)
+            load_weights(weights)  # to say at once if that cannot be done
 
-    def find(self, recorded: str) -> PredictionEngine:
-        """Give what is to answer where the session says that ``recorded`` did."""
-        name = recorded if self._weights == RECORDED else self._weights
-        if name not in self._known:
+    def find(self, settings: PredictionSettings) -> PredictionEngine:
+        """Give what is to answer where the session says that this did."""
+        name = settings.model if self._weights == RECORDED else self._weights
+        key = name, settings.mode, settings.precision, settings.computed_by
+        if key not in self._known:
             network, card = load_weights(self._locate(name))
-            self._known[name] = PredictionEngine(Predictor(network), card, name)
-        return self._known[name]
+            precision = cast("Precision", settings.precision or "auto")
+            flip = settings.mode == "exact"
+            predictor = Predictor(network, precision=precision, flip=flip)
+            if settings.computed_by == "openvino":
+                predictor.accelerate()
+            self._known[key] = PredictionEngine(predictor, card, name)
+        return self._known[key]
 
     def _locate(self, name: str) -> str | Path:
         if not name.startswith(PREFIX) or name in catalogue():
@@ -263,7 +276,7 @@ class _PredictedAgain:
         job = Job(requests[0], view, settings.spacing, settings.options)
         overwrite = self.reading.session.options.overwrite  # as it was when written
         plane, label = object_slice.plane, object_slice.label
-        self._engine = self.engines.find(settings.model)
+        self._engine = self.engines.find(settings)
         mask = self._engine.answer(job).mask
         locked = self.reading.session.objects.locked()
         return MaskChange.of_object(self.labels, plane, label, mask, overwrite, locked)

@@ -137,7 +137,7 @@ class Retouch:
         job = self._queue.job(canvas, request)
         mask = job.finish(latest.local)
         spent = 1000 * (time.perf_counter() - start)
-        settings = job.settings(engine.card.name)
+        settings = engine.settings(job)
         self._queue.write(canvas, Answer(request, mask, spent, settings))
         self._edit = session.last
 
