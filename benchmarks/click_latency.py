@@ -4,8 +4,9 @@ Run it with a display, or under Xvfb:
 
     xvfb-run -a python benchmarks/click_latency.py [--sides 512 4096] [--objects 1 500]
 
-A stub network answers at once (``--model bundled`` takes that one), with so many objects
-in the mask and 1,000 clicks in the layers. Medians in ms of wall time:
+A stub network answers at once (``--model encode-once`` takes that one), with so many
+objects in the mask and 1,000 clicks in the layers. Each row is a process of its own.
+Medians in ms of wall time:
 
 * event: until the program can go on to something else after a press;
 * answer: from the press until the answer is in the mask;
@@ -18,8 +19,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
+import sys
 import time
-from itertools import pairwise
+from itertools import pairwise, product
 from statistics import median
 
 import napari
@@ -33,6 +36,8 @@ from napari_simpleclick.weights import catalogue
 from napari_simpleclick.workflow.engine import PredictionEngine
 
 PATIENCE_S = 60
+
+NAMES = ("event", "answer", "drawing", "pixel", "gap")
 
 
 def wait(reached) -> None:
@@ -128,14 +133,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", default="stub")
     args = parser.parse_args(arguments)
     os.environ.setdefault("NAPARI_SIMPLECLICK_OPENVINO", "0")
-    names = ("event", "answer", "drawing", "pixel", "gap")
-    print("| Side, px | Objects | " + " | ".join(names) + " |")
-    print("|---" * (len(names) + 2) + "|")
-    for side in args.sides:
-        for objects in args.objects:
-            spent = measure(side, objects, args.model, args.runs)
-            numbers = " | ".join(f"{spent[name]:.1f}" for name in names)
-            print(f"| {side} | {objects} | {numbers} |", flush=True)
+    rows = list(product(args.sides, args.objects))
+    if len(rows) == 1:
+        spent = measure(*rows[0], args.model, args.runs)
+        numbers = " | ".join(f"{spent[name]:.1f}" for name in NAMES)
+        print(f"| {args.sides[0]} | {args.objects[0]} | {numbers} |", flush=True)
+        return
+    print("| Side, px | Objects | " + " | ".join(NAMES) + " |")
+    print("|---" * (len(NAMES) + 2) + "|", flush=True)
+    same = [sys.executable, __file__, f"--runs={args.runs}", f"--model={args.model}"]
+    for side, objects in rows:
+        row = [f"--sides={side}", f"--objects={objects}"]
+        subprocess.run([*same, *row], check=True)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ A stub network answers at once, so that what is left is everything else: the eve
 slice, the crop, the finish, the write, and the repaint as far as napari does it on the
 processor. So many objects are in the mask already, and 1,000 clicks in the layers. All
 is done in one thread, and times are its processor time, so that other programs hardly
-change them; in a window, crop and finish run beside the main thread. *Beside* is the click
-being drawn, which the main thread does while the network computes: all but that is
-*waited for*. Medians, ms.
+change them; in a window, crop and finish run beside the main thread. *Beside* is the
+click being drawn, which the main thread does while the network computes: all but that
+is *waited for*. Medians, ms.
 """
 
 from __future__ import annotations

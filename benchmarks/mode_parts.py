@@ -3,8 +3,8 @@
     python benchmarks/mode_parts.py sstem ROOT/ssTEM folder ROOT/lgg_mri [--limit 12]
 
 The robot makes three clicks in the exact mode; others then answer the same clicks. Each
-differs from another in one thing: without the mirror image, by OpenVINO, with the mirror
-image at the last click alone. It prints mean IoU with the exact masks and with those
+differs from another in one thing: without the mirror image, by OpenVINO, with the
+mirror image at the last click alone. It prints mean IoU with the exact masks and with those
 without the mirror image, and each one's mean IoU with the truth.
 """
 
@@ -63,12 +63,13 @@ def compare(model: str, cases) -> list[str]:
                 prior = before[-1] if before else None
                 last = by_name["exact"].predict(clicks, prior)
                 masks.setdefault("mirror last", []).append(last > THRESHOLD)
-    return [
-        f"{model} | {len(cases)} | {name} | {mean(map(iou, own, masks['exact'])):.4f} | "
-        f"{mean(map(iou, own, masks['no mirror'])):.4f} | "
-        f"{mean(map(iou, own, truths)):.4f}"
-        for name, own in masks.items()
-    ]
+    references = masks["exact"], masks["no mirror"], truths
+    rows = []
+    for name, own in masks.items():
+        found = [mean(map(iou, own, reference)) for reference in references]
+        numbers = " | ".join(f"{value:.4f}" for value in found)
+        rows.append(f"{model} | {len(cases)} | {name} | {numbers}")
+    return rows
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -349,7 +349,7 @@ class LayerCanvas(DisplayedImage):
         """Make a change in the mask layer."""
         change.apply(self.mask.data)  # napari's own way would keep a copy of each
         if show and self.mask.visible:
-            self.mask.refresh()
+            self.mask.refresh(extent=False, highlight=False)
         elif show:  # said of a visible layer, napari would take its tool away
             self.mask.visible = True
 
