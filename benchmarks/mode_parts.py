@@ -4,8 +4,8 @@
 
 The robot makes three clicks in the exact mode; others then answer the same clicks. Each
 differs from another in one thing: without the mirror image, by OpenVINO, with the
-mirror image at the last click alone. It prints mean IoU with the exact masks and with those
-without the mirror image, and each one's mean IoU with the truth.
+mirror image at the last click alone. It prints mean IoU with the exact masks and with
+those without the mirror image, and each one's mean IoU with the truth.
 """
 
 from __future__ import annotations
