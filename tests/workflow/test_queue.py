@@ -260,3 +260,17 @@ def test_a_click_outside_is_explained_and_leaves_no_point(open_image, balls):
     person.click(12, -3, 10)
     assert "outside the image" in person.troubles[0][0]
     assert len(person.points()) == 0
+
+
+def test_a_click_is_shown_once_and_told_of_once(open_image, balls):
+    person = open_image(balls)
+    told = []
+    layer = person.canvas.points[True]
+    layer.events.data.connect(lambda event: told.append(str(event.action)))
+    person.click(*FIRST)
+    person.click(*SECOND)
+    orders = [point.order for point in person.canvas.shown_points()]
+    assert orders == [1, 2]
+    assert told == ["added", "added"]
+    assert layer.features["object"].tolist() == [1, 1]
+    assert not person.canvas.fresh_points()
