@@ -38,15 +38,19 @@ class Measured(NamedTuple):
         How much of the work it was; the time is in proportion to it.
     seconds : float
         Time that it takes, without loading the program and its weights.
-    least_seconds : float or None
-        At least, where the task was not done to its end; None for ``seconds``.
+    ends : tuple of float or None
+        At least and at most, where the task was not done to its end; None where
+        ``seconds`` are what it took.
+    took_s : float or None
+        Seconds that timing it took, where that is a part of it; None for ``seconds``.
     size_bytes : int
         Of its result, where it is to be kept.
     """
 
     units: float
     seconds: float
-    least_seconds: float | None = None
+    ends: tuple[float, float] | None = None
+    took_s: float | None = None
     size_bytes: int = 0
 
 
@@ -103,20 +107,16 @@ class Timing:
         serial_s : float
             Seconds for all of them that only one process can do meanwhile.
         """
-        least = self._rate(
-            [
-                one.seconds if one.least_seconds is None else one.least_seconds
-                for one in self.measured
-            ]
-        )
+        ends = [one.ends or (one.seconds, one.seconds) for one in self.measured]
+        least, most = (self._rate(list(seconds)) for seconds in zip(*ends, strict=True))
         off = self._spread()
 
         def whole(rate: float) -> float:
             work = makespan([rate * size for size in sizes], self.workers)
             return self.start_s + max(work, serial_s)
 
-        each = self.each_s
-        return Span(whole(each), whole(least * (1 - off)), whole(each * (1 + off)))
+        low, high = least * (1 - off), most * (1 + off)
+        return Span(whole(self.each_s), whole(low), whole(high))
 
     def _rate(self, seconds: list[float]) -> float:
         return sum(seconds) / sum(one.units for one in self.measured)
@@ -156,9 +156,11 @@ def time_tasks(pool: TaskPool, tasks: Iterable[Task]) -> Timing:
         if outcome.error is not None:
             wrong.append(outcome.error)
             continue
-        found.append(outcome.value)
+        one: Measured = outcome.value
+        found.append(one)
         if len(found) <= workers:
-            start_s = time.perf_counter() - began - outcome.value.seconds
+            took_s = one.seconds if one.took_s is None else one.took_s
+            start_s = time.perf_counter() - began - took_s
     if not found:
         raise wrong[0] if wrong else UserError("There is nothing left to be done.")
     timed = tuple(found[workers:] or found)
@@ -185,9 +187,11 @@ def in_words(seconds: float) -> str:
     """Tell a time, as ``2 h 10 min``."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
+    if seconds < 600:
+        minutes, rest = divmod(round(seconds / 10) * 10, 60)
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
     hours, minutes = divmod(round(seconds / 600) * 10, 60)
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"

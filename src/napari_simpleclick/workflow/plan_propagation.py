@@ -20,7 +20,7 @@ from napari_simpleclick.propagation.volume_files import (
     worker_predictor,
 )
 from napari_simpleclick.propagation.walk import Ending
-from napari_simpleclick.tasks.estimate import TIMED, Measured, spread_out, time_tasks
+from napari_simpleclick.tasks.estimate import Measured, spread_out, time_tasks
 from napari_simpleclick.workflow.propagate_volumes import (
     VolumeLeft,
     VolumeOutcome,
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from napari_simpleclick.tasks.estimate import Span, Timing
     from napari_simpleclick.tasks.pool import TaskPool
 
-TIMED_STEPS, FEWEST_TIMED_SLICES = 24, 3
-"""Slices each way that are timed: so many for one object, fewer for several."""
+TIMED_VOLUMES, TIMED_SLICES, FEWEST_TIMED_SLICES = 4, 12, 3
+"""Volumes that are timed, and slices each way from an annotated one: so many for one
+object, fewer for several."""
 
 
 class PropagationPlan(NamedTuple):
@@ -107,7 +108,7 @@ def plan_propagation(
     objects, slices = sum(map(len, reaches)), sum(sum(r.values()) for r in reaches)
     timing = span = None
     if ready:
-        chosen = spread_out(ready, TIMED + pool.workers)
+        chosen = spread_out(ready, TIMED_VOLUMES + pool.workers)
         timing = time_tasks(pool, [(time_volume, one, settings) for one in chosen])
         span = timing.estimate(sizes)
     return PropagationPlan(len(work), done, objects, slices, tuple(wrong), timing, span)
@@ -120,7 +121,7 @@ def time_volume(work: AnnotatedVolume, settings: PropagationSettings) -> Measure
     image = files.read_image(work.volume)
     read = read_annotated(image, work, lambda _: None)
     start, count = _busiest(read.annotation, work)
-    each_way = max(FEWEST_TIMED_SLICES, TIMED_STEPS // count)
+    each_way = max(FEWEST_TIMED_SLICES, TIMED_SLICES // count)
     last = image.as_volume().shape[work.axis] - 1
     low, high = work.low or 0, last if work.high is None else work.high
     near = replace(
@@ -153,7 +154,9 @@ def time_volume(work: AnnotatedVolume, settings: PropagationSettings) -> Measure
     def whole(reached: int) -> float:
         return fixed + step_s * all_slices * min(1.0, (reached + ends) / here)
 
-    return Measured(max(1, all_slices), whole(walked + onwards), whole(walked))
+    least, most = whole(walked), whole(walked + onwards)
+    middle = (least + most) / 2
+    return Measured(max(1, all_slices), middle, (least, most), ended - began)
 
 
 def _walked(
