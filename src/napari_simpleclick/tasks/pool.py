@@ -255,7 +255,7 @@ def open_pool(jobs: int = 1, scheduler: str = "", kept: str = "") -> Iterator[Ta
         If Dask's distributed scheduler is not installed.
     """
     if scheduler:
-        with _quiet(), _dask_client(scheduler) as client:
+        with _dask_client(scheduler) as client:
             yield _Cluster(client, scheduler, kept)
     elif jobs == 1:
         yield TaskPool()
@@ -279,7 +279,8 @@ def watch_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _dask_client(address: str) -> Any:
+@contextmanager
+def _dask_client(address: str) -> Iterator[Any]:
     try:
         from distributed import Client
     except ImportError as error:
@@ -287,13 +288,16 @@ def _dask_client(address: str) -> Any:
             "A Dask scheduler needs the package 'distributed'; install it with "
             "pip install 'napari-simpleclick[cluster]'."
         ) from error
-    try:
-        return Client(address, timeout=PATIENCE_S, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"No Dask scheduler answers at '{address}'; check the address, or start "
-            "one with 'dask scheduler'."
-        ) from error
+    with _quiet():
+        try:
+            client = Client(address, timeout=PATIENCE_S, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"No Dask scheduler answers at '{address}'; check the address, or "
+                "start one with 'dask scheduler'."
+            ) from error
+        with client:
+            yield client
 
 
 @contextmanager
