@@ -1,22 +1,24 @@
 """Schedulers and workers that die while commands work; what was done is kept."""
 
+import json
 import sys
 
+import nibabel
 import numpy as np
 import pytest
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.evaluation import find_cases, robot
-from napari_simpleclick.images import Plane
-from napari_simpleclick.images.view import View
+from napari_simpleclick.images.viewer_images import open_layers
 from napari_simpleclick.inference.encoding import EncoderSettings
 from napari_simpleclick.inference.feature_store import FeatureStore
+from napari_simpleclick.plugin.as_opened import slices_as_opened
 from napari_simpleclick.propagation.volume_files import (
     AnnotatedVolume,
     PropagationSettings,
 )
 from napari_simpleclick.tasks.pool import open_pool
-from napari_simpleclick.workflow.encode_volume import VolumeSlices, encode_volume
+from napari_simpleclick.workflow.encode_volume import encode_volume
 from napari_simpleclick.workflow.propagate_volumes import propagate_volumes
 from tests.clusters import cluster
 from tests.evaluation.conftest import QUICK, discs  # noqa: F401
@@ -28,6 +30,11 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="no signals"),
 ]
+
+
+def files_of(folder, pattern):
+    """Files, each with a number that changes when it is written again."""
+    return {(path.name, path.stat().st_ino) for path in folder.glob(pattern)}
 
 
 def evaluating(folder, request):
@@ -46,14 +53,23 @@ def evaluating(folder, request):
         )
         return [(case.name, case.instance, case.ious) for case in result.cases]
 
-    return work, lambda: out.with_name("out.json.unfinished").read_text().count('"ious')
+    def finished():
+        record = out.with_name("out.json.unfinished")
+        lines = record.read_text().splitlines()[1:] if record.exists() else ()
+        cases = (
+            map(json.loads, lines) if lines else json.loads(out.read_text())["cases"]
+        )
+        return {(case["name"], case["instance"], case["seconds"]) for case in cases}
+
+    return work, finished
 
 
 def encoding(folder, request):
     """A volume of six slices into a store; gives the content of its files."""
-    volume = np.random.default_rng(0).integers(0, 255, (6, 30, 40)).astype(np.uint8)
-    planes = tuple(Plane((1, 2), (index, 0, 0)) for index in range(6))
-    slices = VolumeSlices(View(volume), planes)
+    folder.mkdir(exist_ok=True)
+    volume = np.random.default_rng(0).integers(0, 255, (30, 40, 6)).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), folder / "volume.nii")
+    slices = slices_as_opened(*open_layers(folder / "volume.nii"))
     store = FeatureStore(folder / "store")
 
     def work(address, report):
@@ -65,7 +81,7 @@ def encoding(folder, request):
         paths = sorted(store.folder.glob("*.safetensors"))
         return [(path.name, path.read_bytes()) for path in paths]
 
-    return work, lambda: len(list(store.folder.glob("*.safetensors")))
+    return work, lambda: files_of(store.folder, "*.safetensors")
 
 
 def propagating(folder, request):
@@ -86,13 +102,13 @@ def propagating(folder, request):
                 report(number)
         return [(path.name, path.read_bytes()) for path in sorted(out.glob("*.nii"))]
 
-    return work, lambda: len(list(out.glob("*.nii")))
+    return work, lambda: files_of(out, "*.nii")
 
 
 @pytest.mark.parametrize("command", [evaluating, encoding, propagating])
 def test_what_was_finished_is_kept_and_the_rest_is_the_same(command, tmp_path, request):
-    work, count_kept = command(tmp_path / "interrupted", request)
-    (tmp_path / "interrupted").mkdir(exist_ok=True)
+    (tmp_path / "interrupted").mkdir()
+    work, finished = command(tmp_path / "interrupted", request)
     with cluster(1, tmp_path) as first:
 
         def end_scheduler(done):
@@ -101,8 +117,8 @@ def test_what_was_finished_is_kept_and_the_rest_is_the_same(command, tmp_path, r
 
         with pytest.raises(UserError, match=r"does not answer any more\. .*kept"):
             work(first.address, end_scheduler)
-    kept = count_kept()
-    assert kept >= 1
+    kept = finished()
+    assert len(kept) >= 1
     told = []
     with cluster(2, tmp_path) as second:
 
@@ -112,6 +128,7 @@ def test_what_was_finished_is_kept_and_the_rest_is_the_same(command, tmp_path, r
                 second.kill(1)
 
         found = work(second.address, end_worker)
+    assert kept < finished()
     (tmp_path / "whole").mkdir()
     undisturbed, _ = command(tmp_path / "whole", request)
     assert found == undisturbed("", lambda _: None)
