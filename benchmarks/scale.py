@@ -83,9 +83,9 @@ def tasks_of(folder: Path, count: int, slices: int) -> dict[str, list[tuple]]:
 
 def throughput(
     workers: list[int], count: int, slices: int
-) -> dict[str, dict[int, float]]:
-    """Tasks per second of each kind, with so many worker processes."""
-    rates: dict[str, dict[int, float]] = {}
+) -> dict[str, dict[int, tuple[float, float]]]:
+    """Tasks a second of each kind with so many workers, and processor time of each."""
+    rates: dict[str, dict[int, tuple[float, float]]] = {}
     for number in workers:
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -103,7 +103,7 @@ def throughput(
                     outcome.result()
                 rate = len(tasks) / (time.perf_counter() - began)
                 each = (processor_seconds(cluster) - worked) / len(tasks)
-                rates.setdefault(kind, {})[number] = rate
+                rates.setdefault(kind, {})[number] = rate, each
                 told = f"{rate:.2f} /s, {each:.2f} s of processor each"
                 print(f"{kind:20} {number} workers  {told}", flush=True)
     return rates
@@ -143,7 +143,7 @@ def slope(counts: list[int], seconds: list[float]) -> str:
 
 def plot(
     path: Path,
-    rates: dict[str, dict[int, float]],
+    rates: dict[str, dict[int, tuple[float, float]]],
     costs: dict[str, tuple[list[int], list[float]]],
 ) -> None:
     from matplotlib.figure import Figure
@@ -151,10 +151,9 @@ def plot(
     figure = Figure((9, 3), layout="constrained")
     axes = figure.subplots(1, 1 + len(costs))
     for kind, found in rates.items():
-        base = found[min(found)] / min(found)
-        shown = [rate / base for rate in found.values()]
-        axes[0].plot(list(found), shown, "o-", label=kind.partition(",")[0])
-    axes[0].set(xlabel="worker processes", ylabel="throughput, of one worker")
+        shown = [each for _, each in found.values()]
+        axes[0].plot(list(found), shown, "o-", label=kind.replace(", ", ": "))
+    axes[0].set(xlabel="worker processes", ylabel="processor seconds for each task")
     axes[0].legend(frameon=False)
     for place, (name, (counts, seconds)) in zip(axes[1:], costs.items(), strict=True):
         place.plot(counts, seconds, "o-")
@@ -162,6 +161,7 @@ def plot(
         place.set(xlabel=name, ylabel="processor seconds")
     for place in axes:
         place.set(xlim=(0, None), ylim=(0, None))
+    axes[0].set_ylim(0, 1.5 * axes[0].get_ylim()[1])  # room for the legend
     figure.savefig(path, dpi=110)
 
 
