@@ -24,8 +24,9 @@ UNSURE = 0.5
 """Share of an estimate by which it may be off where a single task was timed."""
 
 CAVEAT = (
-    "Such an estimate is easily off by a third, and by more where the rest is unlike "
-    "what was timed, or other programs want the processors. Nothing was written."
+    "Such an estimate is easily off by a third, more where the rest is unlike what was "
+    "timed, and several times where other programs want the processors later on. "
+    "Nothing was written."
 )
 
 
