@@ -25,7 +25,7 @@ ROOMS = (
 
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 
-FREE = {"errors", "images", "samples"}
+FREE = {"errors", "images", "samples", "tasks"}
 """Rooms that import no other room, and that every room may import."""
 
 TORCH = {"networks", "weights", "inference", "training"}

@@ -231,7 +231,7 @@ def test_cases_are_drawn_by_seed(discs):
 
 
 def test_what_cannot_be_run(discs, monkeypatch):
-    monkeypatch.setattr("napari_simpleclick.evaluation.run.PATIENCE_S", 0.1)
+    monkeypatch.setattr("napari_simpleclick.tasks.pool.PATIENCE_S", 0.1)
     cases = find_cases("folder", discs)
     with pytest.raises(ValueError, match="no cases"):
         robot("folder", [])

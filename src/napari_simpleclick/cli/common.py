@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from rich.progress import Progress
 
+    from napari_simpleclick.tasks.estimate import Span, Timing
+
 console = Console()
 
 MISTAKE, BUG = 2, 70
@@ -94,6 +96,42 @@ def one_sentence(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+class Failures:
+    """Things of many that could not be done, while the others go on.
+
+    Parameters
+    ----------
+    what : str
+        What there are many of, such as ``volumes``.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what, self._count, self._code = what, 0, MISTAKE
+
+    def add(self, path: Path, error: Exception | None) -> None:
+        """Say on stderr what was wrong with one of them."""
+        if error is None:
+            return
+        told = _told(error)
+        if _tracebacks.get():
+            traceback.print_exception(error)
+        if not told:
+            self._code = BUG
+        self._count += 1
+        warn([f"{path}: {told or _bug(error)}"])
+
+    def end(self, total: int) -> None:
+        """Say how many there were, and end with their exit code; not if none."""
+        if self._count:
+            warn(
+                [
+                    f"{self._count} of {total} {self._what} could not be done; the "
+                    "same command tries them again."
+                ]
+            )
+            raise typer.Exit(self._code)
+
+
 def _told(error: Exception) -> str:
     """Say in a sentence what a person can do something about; empty for a bug."""
     if isinstance(error, UserError):
@@ -135,6 +173,36 @@ def saved(path: Path, what: str, aside: bool = False) -> None:
     typer.echo(f"Saved {path}: {what}.", err=aside)
 
 
+def tell_timing(
+    timing: Timing | None, span: Span | None, timed: str, each: str
+) -> None:
+    """Say what a dry run has timed, and how long all of it takes.
+
+    Parameters
+    ----------
+    timing, span : Timing, Span
+        None if there is nothing to do.
+    timed : str
+        What was timed, with braces for how many.
+    each : str
+        What the time of one is about.
+    """
+    from napari_simpleclick.tasks.estimate import CAVEAT
+
+    if timing is None or span is None:
+        typer.echo("There is nothing left to be done. Nothing was written.")
+        return
+    count = len(timing.measured)
+    took = sum(one.seconds for one in timing.measured) / count
+    processes = f"{timing.workers} process{'es' * (timing.workers != 1)}"
+    typer.echo(
+        f"Timed {timed.format(count)} with {processes}: {took:.3g} s for each {each}, "
+        f"after {timing.start_s:.0f} s to load everything."
+    )
+    typer.echo(f"The whole takes {span}.")
+    typer.echo(CAVEAT)
+
+
 def example(text: str) -> str:
     """Format the last lines of a command's help: a command that runs as printed."""
     return f"[dim]Example:[/dim]\n\nnapari-simpleclick {text}"
@@ -145,6 +213,28 @@ ModeOption = Annotated[
     typer.Option(
         help="Exact is the published protocol: float32, averaged with the mirrored "
         "image, at twice the time."
+    ),
+]
+
+WORKERS = "Workers"
+"""Heading of the options that say by whom the work is done."""
+
+JobsOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes; one per core.", rich_help_panel=WORKERS),
+]
+
+SchedulerOption = Annotated[
+    str,
+    typer.Option(help="Address of a Dask scheduler.", rich_help_panel=WORKERS),
+]
+
+DryRunOption = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Say how much there is and how long it takes; write nothing.",
+        rich_help_panel=WORKERS,
     ),
 ]
 

@@ -11,14 +11,20 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from napari_simpleclick.cli.common import (
+    WORKERS,
+    DryRunOption,
+    JobsOption,
+    SchedulerOption,
     WeightsOption,
     console,
     example,
     one_sentence,
     option_error,
     progress_bar,
+    tell_timing,
     usual_jobs,
 )
+from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
     from napari_simpleclick.evaluation import Result, TaughtResult
@@ -29,7 +35,6 @@ app = typer.Typer()
 
 DATA = "Data sets 'folder' and 'volume'"
 PROTOCOL = "Protocol"
-WORKERS = "Workers"
 TEACHING = "Teaching"
 
 
@@ -154,14 +159,9 @@ def evaluate(
     precision: Annotated[
         str, typer.Option(help="float32 or bfloat16.", rich_help_panel=WORKERS)
     ] = "auto",
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes; one per core.", rich_help_panel=WORKERS),
-    ] = None,
-    scheduler: Annotated[
-        str,
-        typer.Option(help="Address of a Dask scheduler.", rich_help_panel=WORKERS),
-    ] = "",
+    jobs: JobsOption = None,
+    scheduler: SchedulerOption = "",
+    dry_run: DryRunOption = False,
 ) -> None:
     """Measure clicks to a mask with the robot annotator, as published.
 
@@ -186,7 +186,7 @@ def evaluate(
 
     if json_ is not None:
         check_writable(json_, (".json",))
-    if report is not None:
+    if report is not None and not dry_run:
         report.mkdir(parents=True, exist_ok=True)
         check_writable(report / "index.html", (".html",))
     options = CaseOptions(ignore, whole, axis, every, min_area, image, mask)
@@ -217,17 +217,22 @@ def evaluate(
         raise option_error(error) from error
     settings = chosen.resolved(dataset)
     jobs = jobs or usual_jobs(settings.device)
+    work: dict[str, Any] = {
+        "jobs": jobs,
+        "scheduler": scheduler,
+        "out": json_,
+        "about": {"options": options, "limit": limit},
+    }
+    if dry_run:
+        if teaching is not None or find is not None:
+            raise UserError("A dry run cannot tell for --teach and --find; leave them.")
+        _plan(dataset, cases, settings, work)
+        return
     with progress_bar() as bar:
         task = bar.add_task(dataset, total=len(cases))
-        work: dict[str, Any] = {
-            "jobs": jobs,
-            "scheduler": scheduler,
-            "out": json_,
-            "about": {"options": options, "limit": limit},
-            "progress": lambda done, total: bar.update(
-                task, completed=done, total=total
-            ),
-        }
+        work["progress"] = lambda done, total: bar.update(
+            task, completed=done, total=total
+        )
         if teaching is None:
             result = robot(dataset, cases, settings, **work)
         else:
@@ -245,6 +250,21 @@ def evaluate(
                 result, cases, settings, jobs=jobs, scheduler=scheduler
             )
         typer.echo(f"Saved {write_report([result], report, strips)}")
+
+
+def _plan(
+    dataset: str, cases: list[Case], settings: RobotSettings, work: dict[str, Any]
+) -> None:
+    """Say how much there is to do, and how long it takes."""
+    from napari_simpleclick.evaluation.run import plan_robot
+
+    with Console(stderr=True).status("Timing a few objects…"):
+        plan = plan_robot(dataset, cases, settings, **work)
+    typer.echo(
+        f"{plan.objects:,} objects on {plan.images:,} images, {plan.done:,} of them "
+        "finished."
+    )
+    tell_timing(plan.timing, plan.span, "{} objects", "object")
 
 
 def _find(

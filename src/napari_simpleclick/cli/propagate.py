@@ -1,29 +1,37 @@
-"""The command that goes through a volume."""
+"""The command that goes through volumes."""
 
 from __future__ import annotations
 
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_simpleclick.cli.common import (
+    DryRunOption,
+    Failures,
+    JobsOption,
     ModeOption,
+    SchedulerOption,
     WeightsOption,
     example,
     one_sentence,
     progress_bar,
     saved,
+    tell_timing,
+    usual_jobs,
     warn,
 )
 from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from napari_simpleclick.propagation import PropagatedLabels
+    from napari_simpleclick.propagation.volume_files import (
+        AnnotatedVolume,
+        PropagationSettings,
+    )
+    from napari_simpleclick.tasks.pool import TaskPool
 
 app = typer.Typer()
 
@@ -31,15 +39,24 @@ app = typer.Typer()
 @app.command(epilog=example("propagate scan.nii --mask m.nii --axis 2 -o object.nii"))
 @one_sentence
 def propagate(
-    volume: Annotated[Path, typer.Argument(help="Volume file, or DICOM folder.")],
-    mask: Annotated[
-        Path,
-        typer.Option(
-            help="Annotation: one slice, or a volume with annotated slices. Of several "
-            "labels each is an object, and all are carried at once."
+    volumes: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Volume file, or DICOM folder; or several, a folder of them, or a CSV "
+            "list with the columns image, and at will mask, axis, slice, label, range."
         ),
     ],
-    axis: Annotated[int, typer.Option(help="Axis that the slices follow, 0 to 2.")],
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            help="Annotation: one slice, or a volume with annotated slices. Of several "
+            "labels each is an object, and all are carried at once. Of several volumes "
+            "the folder of their masks, of the same names."
+        ),
+    ] = None,
+    axis: Annotated[
+        int | None, typer.Option(help="Axis that the slices follow, 0 to 2.")
+    ] = None,
     slice_: Annotated[
         int | None,
         typer.Option("--slice", help="Annotated slice to start from; default all."),
@@ -56,149 +73,195 @@ def propagate(
     ] = 0.5,
     weights: WeightsOption = "bundled",
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Where to write the mask.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            help="Where to write the mask; of several volumes a folder, for a mask and "
+            "a report of each.",
+        ),
     ] = None,
     mode: ModeOption = "fast",
     report: Annotated[
         Path | None, typer.Option("--json", help="Confidence of every slice; - prints.")
     ] = None,
+    jobs: JobsOption = None,
+    scheduler: SchedulerOption = "",
+    dry_run: DryRunOption = False,
 ) -> None:
-    """Carry the mask of an annotated slice through a volume.
+    """Carry the mask of an annotated slice through a volume, or through many.
 
     Every slice gets a confidence; it stops where the object ends or the confidence is
     low. Between two annotated slices it goes from both. The mask overlays the volume.
+    Of several volumes, one that fails does not stop the others, and those that are
+    finished are not done again by the same command.
     """
-    from napari_simpleclick.images import files, lazy_array
-    from napari_simpleclick.images.source import Source
+    from napari_simpleclick.propagation.volume_files import (
+        AnnotatedVolume,
+        PropagationSettings,
+    )
+    from napari_simpleclick.tasks.pool import open_pool
+    from napari_simpleclick.workflow.volume_list import (
+        find_annotated,
+        is_list,
+        parse_range,
+    )
+
+    low, high = parse_range(range_)
+    settings = PropagationSettings(weights, mode, least_confidence)
+    usual = {"axis": axis, "index": slice_, "label": label, "low": low, "high": high}
+    several = len(volumes) > 1 or any(map(is_list, (*volumes, *filter(None, [mask]))))
+    if several:
+        work = find_annotated(volumes, mask, usual)
+    else:
+        _check_one(mask, axis, jobs, scheduler)
+        work = [AnnotatedVolume(volumes[0], mask, **usual)]  # type: ignore[arg-type]
+    if dry_run:
+        folder = out if several else None
+        with open_pool(_jobs(jobs, len(work)), scheduler) as pool:
+            _plan(work, settings, folder, pool)
+    elif several:
+        if out is None or report is not None:
+            raise UserError(
+                "Several volumes need -o FOLDER, where each gets a mask and a report; "
+                "leave --json out."
+            )
+        kept = f"Finished masks are kept in '{out}', and the same command goes on."
+        with open_pool(_jobs(jobs, len(work)), scheduler, kept) as pool:
+            _propagate_all(work, settings, out, pool)
+    else:
+        _propagate_one(work[0], settings, out, report)
+
+
+def _check_one(
+    mask: Path | None, axis: int | None, jobs: int | None, scheduler: str
+) -> None:
+    """Refuse what a single volume cannot do with or without."""
+    if mask is None:
+        raise UserError("There is nothing to carry; give an annotation with --mask.")
+    if axis is None:
+        raise UserError("Slices follow an axis; give it with --axis 0, 1 or 2.")
+    if scheduler or (jobs or 1) > 1:
+        raise UserError(
+            "A single volume is gone through by one process, right here; leave --jobs "
+            "and --scheduler out, or give several volumes."
+        )
+
+
+def _jobs(jobs: int | None, count: int) -> int:
+    from napari_simpleclick.inference.devices import choose_device
+
+    return min(jobs or usual_jobs(str(choose_device("auto"))), count)
+
+
+def _propagate_one(
+    work: AnnotatedVolume,
+    settings: PropagationSettings,
+    out: Path | None,
+    report: Path | None,
+) -> None:
+    """Go through one volume, as fast as this computer can."""
+    from napari_simpleclick.images import files
     from napari_simpleclick.inference import Predictor
     from napari_simpleclick.inference.modes import Mode
-    from napari_simpleclick.propagation import propagate_labels
+    from napari_simpleclick.propagation import volume_files
     from napari_simpleclick.weights import load_weights
 
     if out is None and report is None:
         raise UserError("There is nothing to do; give -o FILE or --json FILE.")
-    low, high = _parse_range(range_)
-    image = files.read_image(volume)
+    image = files.read_image(work.volume)
     if out is not None:
         series = (".dcm",) if image.files else ()
         files.check_writable(out, (*files.VOLUMES, *series))
     if report is not None and str(report) != "-":
         files.check_writable(report, (".json",))
     warn(image.warnings)
-    flat = image.as_volume()
-    array = flat.array
-    if lazy_array.fits_memory(array.nbytes):
-        array = array[...]
-    if len(flat.shape) != 3:
-        raise UserError(
-            f"'{volume}' has the shape {image.shape} and is no volume; give one with "
-            "three axes, such as one of its times or channels."
-        )
-    labels = files.read_labels(mask, flat, lambda sentence: warn([sentence]))
-    annotation = _chosen(labels, label)
-    chosen = Mode.named(mode)
-    predictor = Predictor(
-        load_weights(weights)[0], precision=chosen.precision, flip=chosen.flip
-    )
+    read = volume_files.read_annotated(image, work, lambda told: warn([told]))
+    chosen = Mode.named(settings.mode)
+    network = load_weights(settings.weights)[0]
+    predictor = Predictor(network, precision=chosen.precision, flip=chosen.flip)
     warn(filter(None, [predictor.accelerate() if chosen.accelerated else ""]))
     started = time.perf_counter()
     with progress_bar() as bar:
         task = bar.add_task("Slices", total=None)
-        result = propagate_labels(
+        result = volume_files.carry(
             predictor,
-            array,
-            annotation,
-            axis,
-            slice_,
-            low=low,
-            high=high,
-            spacing=tuple(image.pixel_size(0, axis)[1] for axis in range(3)),
-            least_confidence=least_confidence,
+            read,
+            work,
+            settings.least_confidence,
             report=lambda _: bar.advance(task),
         )
     seconds = time.perf_counter() - started
     if out is not None:
-        source = Source.of_file(image)
-        found = result.labels.reshape(image.shape)
-        files.write_labels(out, source.to_layer(found), source)
+        volume_files.write_carried(out, image, result)
     if report is not None:
-        text = json.dumps(_summary(result, seconds, weights), indent=2)
+        summary = volume_files.summarised(result, seconds, settings.weights)
+        text = json.dumps(summary, indent=2)
         if str(report) == "-":
             typer.echo(text)
         else:
             report.write_text(text + "\n")
+    told = volume_files.described(result)
     if out is not None:
-        saved(out, _described(result), aside=str(report) == "-")
+        saved(out, told, aside=str(report) == "-")
     elif str(report) != "-":
         assert report is not None
-        saved(report, _described(result))
+        saved(report, told)
 
 
-def _parse_range(text: str | None) -> tuple[int | None, int | None]:
-    if text is None:
-        return None, None
-    try:
-        low, high = (int(part) if part else None for part in text.split(":"))
-    except ValueError:
-        raise UserError(
-            f"'{text}' is not a range; write LO:HI such as 10:40."
-        ) from None
-    return low, high
+def _propagate_all(
+    work: list[AnnotatedVolume],
+    settings: PropagationSettings,
+    folder: Path,
+    pool: TaskPool,
+) -> None:
+    """Go through many volumes, whatever becomes of each."""
+    from napari_simpleclick.images.files import check_writable
+    from napari_simpleclick.workflow.propagate_volumes import propagate_volumes
+
+    folder.mkdir(parents=True, exist_ok=True)
+    check_writable(folder / "labels.nii.gz")
+    failures, new, there = Failures("volumes"), 0, 0
+    with progress_bar() as bar:
+        task = bar.add_task("Volumes", total=len(work))
+        for one in propagate_volumes(work, settings, folder, pool):
+            bar.advance(task)
+            if one.error is not None:
+                failures.add(one.volume, one.error)
+                continue
+            there += 1
+            if one.report is not None:
+                new += 1
+                warn(f"{one.volume}: {told}" for told in one.report.warnings)
+                typer.echo(f"Saved {one.out}: {one.report.told}.")
+    saved(folder, f"{there} of {len(work)} volumes, {new} of them new")
+    failures.end(len(work))
 
 
-def _chosen(labels: NDArray[Any], label: int | None) -> NDArray[Any]:
-    """Labels to carry: one that was asked for, or all; a single one becomes 1."""
-    import numpy as np
+def _plan(
+    work: list[AnnotatedVolume],
+    settings: PropagationSettings,
+    folder: Path | None,
+    pool: TaskPool,
+) -> None:
+    """Say how much there is to do, and how long it takes."""
+    from napari_simpleclick.workflow.plan_propagation import plan_propagation
 
-    present = [int(one) for one in np.unique(labels) if one > 0]
-    if label is not None:
-        if label not in present:
-            known = ", ".join(str(one) for one in present) or "none"
-            raise UserError(f"The mask has no label {label}; it has {known}.")
-        return np.where(labels == label, labels, 0)
-    if len(present) < 2:
-        return (labels > 0).astype(np.uint8)
-    return np.where(labels > 0, labels, 0)
-
-
-def _described(result: PropagatedLabels) -> str:
-    """How large the objects are, and which slices they fill."""
-    import numpy as np
-
-    filled = sorted(
-        {one for own in result.annotated.values() for one in own}
-        | {one for own in result.confidence.values() for one in own}
+    failures = Failures("volumes")
+    with progress_bar() as bar:
+        task = bar.add_task("Volumes", total=len(work))
+        plan = plan_propagation(
+            work,
+            settings,
+            folder,
+            pool,
+            lambda done, _: bar.update(task, completed=done),
+        )
+    for one in plan.wrong:
+        failures.add(one.volume, one.error)
+    typer.echo(
+        f"{plan.volumes} volumes, {plan.done} of them finished. The others have "
+        f"{plan.objects} objects that {plan.slices:,} slices may be filled in for."
     )
-    count = f"{np.count_nonzero(result.labels):,} voxels on "
-    if len(result.annotated) > 1:
-        count = f"{len(result.annotated)} objects, {count}"
-    if len(filled) == 1:
-        return f"{count}slice {filled[0]} alone; no neighbour was sure enough"
-    return f"{count}{len(filled)} slices from {filled[0]} to {filled[-1]}"
-
-
-def _summary(result: PropagatedLabels, seconds: float, weights: str) -> dict[str, Any]:
-    """Make the report; with several objects it has a part for each."""
-    import numpy as np
-
-    about = {label: _about(result, label) for label in result.annotated}
-    end = {
-        "voxels": int(np.count_nonzero(result.labels)),
-        "seconds": round(seconds, 2),
-    }
-    if len(about) == 1:
-        return {"weights": weights, **next(iter(about.values())), **end}
-    objects = {
-        str(label): {**one, "voxels": int(np.count_nonzero(result.labels == label))}
-        for label, one in about.items()
-    }
-    return {"weights": weights, "objects": objects, **end}
-
-
-def _about(result: PropagatedLabels, label: int) -> dict[str, Any]:
-    confidence, endings = result.confidence[label], result.endings[label]
-    return {
-        "annotated": list(result.annotated[label]),
-        "confidence": {str(k): round(c, 3) for k, c in confidence.items()},
-        "endings": [[index, ending.value] for index, ending in endings],
-    }
+    tell_timing(plan.timing, plan.span, "the first slices of {} volumes", "volume")
+    failures.end(len(work))

@@ -6,23 +6,15 @@ import dataclasses
 import hashlib
 import json
 import os
-from concurrent.futures import (
-    BrokenExecutor,
-    Executor,
-    ProcessPoolExecutor,
-    as_completed,
-)
-from contextlib import contextmanager
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
 
 from napari_simpleclick import __version__
-from napari_simpleclick.errors import MissingPackageError, UserError
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.evaluation.metrics import summarise
 from napari_simpleclick.evaluation.report import Strip, extremes
 from napari_simpleclick.evaluation.result import CaseResult, Result
@@ -30,20 +22,20 @@ from napari_simpleclick.evaluation.worker import (
     RobotSettings,
     annotate_case,
     picture_case,
-    watch_parent,
+    time_case,
 )
+from napari_simpleclick.tasks.estimate import TIMED, spread_out, time_tasks
+from napari_simpleclick.tasks.pool import open_pool
 from napari_simpleclick.weights import locate_weights
 from napari_simpleclick.weights.store import checksum
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from napari_simpleclick.evaluation.datasets import Case
+    from napari_simpleclick.tasks.estimate import Span, Timing
 
 Key = tuple[str, int]
-
-PATIENCE_S = 10.0
-"""How long a Dask scheduler may take to answer, seconds."""
 
 
 def robot(
@@ -102,10 +94,9 @@ def robot(
     left = [case for case in cases if _key(case) not in record.done]
     progress(len(record.done), len(cases))
     work = _absolute(chosen)
-    with executor(jobs if len(left) > 1 else 1, scheduler) as pool:
-        tasks = [(annotate_case, case, work) for case in left]
-        for found in _finished(pool, tasks):
-            record.add(found)
+    with open_pool(jobs if len(left) > 1 else 1, scheduler, record.kept) as pool:
+        for outcome in pool.finished([(annotate_case, case, work) for case in left]):
+            record.add(outcome.result())
             progress(len(record.done), len(cases))
     result = summarise(
         dataset,
@@ -119,6 +110,67 @@ def robot(
         result.save(out)
         record.remove()
     return result
+
+
+class EvaluationPlan(NamedTuple):
+    """What a dry run has found.
+
+    Parameters
+    ----------
+    objects, images : int
+        How many there are; a slice of a volume is an image.
+    done : int
+        Objects that an unfinished or finished run has already.
+    timing : Timing or None
+        Of a few of the others; None if there are none.
+    span : Span or None
+        How long the others take.
+    """
+
+    objects: int
+    images: int
+    done: int
+    timing: Timing | None
+    span: Span | None
+
+
+def plan_robot(
+    dataset: str,
+    cases: Sequence[Case],
+    settings: RobotSettings | None = None,
+    *,
+    jobs: int = 1,
+    scheduler: str = "",
+    out: Path | None = None,
+    about: dict[str, Any] | None = None,
+) -> EvaluationPlan:
+    """Count what :func:`robot` would do, and time a few objects; nothing is written.
+
+    Parameters
+    ----------
+    dataset, cases, settings, jobs, scheduler, out, about
+        As of :func:`robot`.
+
+    Raises
+    ------
+    UserError
+        As :func:`robot` does.
+    """
+    chosen = (settings or RobotSettings()).resolved(dataset)
+    told = _told(chosen, about or {}, cases)
+    images = len({case.name for case in cases})
+    if out is not None and _finished_before(out, dataset, told):
+        return EvaluationPlan(len(cases), images, len(cases), None, None)
+    known = _Record(out, {"dataset": dataset, **told}, writes=False).done
+    left = [case for case in cases if _key(case) not in known]
+    timing = span = None
+    if left:
+        work = _absolute(chosen)
+        with open_pool(jobs if len(left) > 1 else 1, scheduler) as pool:
+            few = spread_out(left, TIMED + pool.workers)
+            timing = time_tasks(pool, [(time_case, case, work) for case in few])
+        span = timing.estimate([1.0] * len(left))
+    return EvaluationPlan(len(cases), images, len(known), timing, span)
 
 
 def draw_strips(
@@ -148,8 +200,9 @@ def draw_strips(
     work = _absolute((settings or RobotSettings()).resolved(result.dataset))
     wanted = [places[_key(found)] for group in groups.values() for found in group]
     tasks = [(picture_case, case, work) for case in wanted]
-    with executor(jobs if len(tasks) > 1 else 1, scheduler) as pool:
-        drawn = {_key(strip.case): strip for strip in _finished(pool, tasks)}
+    with open_pool(jobs if len(tasks) > 1 else 1, scheduler) as pool:
+        strips = [outcome.result() for outcome in pool.finished(tasks)]
+    drawn = {_key(strip.case): strip for strip in strips}
     return {
         name: [drawn[_key(found)] for found in group] for name, group in groups.items()
     }
@@ -163,63 +216,6 @@ def choose_cases(cases: list[Case], limit: int | None, seed: int = 0) -> list[Ca
         raise UserError(f"A limit of {limit} leaves no cases; give 1 or more.")
     chosen = np.random.default_rng(seed).permutation(len(cases))[:limit]
     return [cases[index] for index in sorted(chosen)]
-
-
-@contextmanager
-def executor(jobs: int = 1, scheduler: str = "") -> Iterator[Executor | None]:
-    """Workers on this computer or behind a Dask scheduler; None works right here.
-
-    Raises
-    ------
-    UserError
-        If the scheduler does not answer.
-    MissingPackageError
-        If Dask's distributed scheduler is not installed.
-    """
-    if scheduler:
-        with _dask_client(scheduler) as client:
-            yield client.get_executor()
-    elif jobs == 1:
-        yield None
-    else:
-        pool = ProcessPoolExecutor(jobs, get_context("spawn"), watch_parent)
-        try:
-            yield pool
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _dask_client(address: str) -> Any:
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise MissingPackageError(
-            "A Dask scheduler needs the package 'distributed'; install it with "
-            "pip install 'napari-simpleclick[cluster]'."
-        ) from error
-    try:
-        return Client(address, timeout=PATIENCE_S)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"No Dask scheduler answers at '{address}'; check the address, or start "
-            "one with 'dask scheduler'."
-        ) from error
-
-
-def _finished(pool: Executor | None, tasks: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
-    """Results of (function, *arguments) in the order in which they come."""
-    if pool is None:
-        for function, *arguments in tasks:
-            yield function(*arguments)
-        return
-    try:
-        for future in as_completed([pool.submit(*task) for task in tasks]):
-            yield future.result()
-    except BrokenExecutor as error:
-        raise MemoryError(
-            "A worker process was stopped from outside, most likely for lack of "
-            "memory; use fewer with --jobs."
-        ) from error
 
 
 def _key(case: Case | CaseResult) -> Key:
@@ -273,7 +269,9 @@ def _finished_before(out: Path, dataset: str, told: dict[str, Any]) -> Result | 
 class _Record:
     """Finished cases beside the JSON, one line each, so that a kill loses none."""
 
-    def __init__(self, out: Path | None, about: dict[str, Any]) -> None:
+    def __init__(
+        self, out: Path | None, about: dict[str, Any], writes: bool = True
+    ) -> None:
         self.done: dict[Key, CaseResult] = {}
         self._path = None if out is None else out.with_name(f"{out.name}.unfinished")
         if self._path is None:
@@ -281,10 +279,22 @@ class _Record:
         header = json.dumps(about, sort_keys=True)
         if self._path.exists():
             self._load(self._path, header)
+        if not writes:
+            return
         lines = [header, *(case.model_dump_json() for case in self.done.values())]
         partial = self._path.with_suffix(".part")
         partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         os.replace(partial, self._path)
+
+    @property
+    def kept(self) -> str:
+        """What someone may rely on whose run is broken off."""
+        if self._path is None:
+            return "Nothing is kept, as there is no --json file."
+        return (
+            f"Finished objects are kept in '{self._path}', and the same command goes "
+            "on from there."
+        )
 
     def _load(self, path: Path, header: str) -> None:
         text = path.read_text(encoding="utf-8", errors="replace")

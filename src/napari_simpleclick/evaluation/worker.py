@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import glob
-import os
 import threading
 import time
 import zlib
 from functools import lru_cache
-from multiprocessing import parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,6 +31,7 @@ from napari_simpleclick.inference.devices import (
 from napari_simpleclick.inference.shapes import Mask, damage
 from napari_simpleclick.networks.baselines import build_baseline
 from napari_simpleclick.prompts import prompt_to_json
+from napari_simpleclick.tasks.estimate import Measured
 from napari_simpleclick.weights import find_card, load_weights, spec_of
 
 if TYPE_CHECKING:
@@ -180,21 +179,14 @@ class RobotSettings(BaseModel):
         return self.model_copy(update=told)
 
 
-def watch_parent() -> None:
-    """End this process when the one that started it is gone, even if killed."""
-
-    def wait() -> None:
-        parent = parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
 def annotate_case(case: Case, settings: RobotSettings) -> CaseResult:
     """Annotate one object."""
     return _annotate(case, settings)[0]
+
+
+def time_case(case: Case, settings: RobotSettings) -> Measured:
+    """Annotate one object, and tell how long it took."""
+    return Measured(1, annotate_case(case, settings).seconds)
 
 
 def picture_case(case: Case, settings: RobotSettings) -> Strip:

@@ -65,13 +65,15 @@ def is_image_folder(folder: Path) -> bool:
     return bool(brats.find(folder)) or files.is_image_folder(folder)
 
 
-def open_layers(path: Path) -> list[Opened]:
+def open_layers(path: Path, in_memory: bool = True) -> list[Opened]:
     """Read a file or folder as what a viewer is to show.
 
     Parameters
     ----------
     path : Path
         As for `read_image`, or the folder of a BraTS case, or one with several series.
+    in_memory : bool
+        Whether images that are small enough are read as a whole.
 
     Returns
     -------
@@ -85,7 +87,7 @@ def open_layers(path: Path) -> list[Opened]:
     """
     case = brats.find(path) if path.is_dir() else None
     if case is None:
-        return [_opened(file) for file in read_images(path)]
+        return [_opened(file, in_memory) for file in read_images(path)]
     array, source, warnings = brats.read_modalities(case)
     names = tuple(case.modalities)
     found = [Opened(path.name, array, source, warnings=warnings, channels=names)]
@@ -94,11 +96,12 @@ def open_layers(path: Path) -> list[Opened]:
     return found
 
 
-def _opened(file: ImageFile) -> Opened:
+def _opened(file: ImageFile, in_memory: bool = True) -> Opened:
     source = Source.of_file(file)
     array = source.to_layer(file.array)
     drawn_on = file.labels and not file.rgb
-    if drawn_on or (not file.levels and fits_memory(array.nbytes)):
+    small = in_memory and not file.levels and fits_memory(array.nbytes)
+    if drawn_on or small:
         array = np.asarray(array)
     labels = whole_numbers(np.asarray(array)) if drawn_on else None
     name = file.name or (_name(file.path) if file.path else "")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_COMPLETED, wait
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.evaluation.run import executor
 from napari_simpleclick.inference.devices import choose_device, choose_precision
 from napari_simpleclick.inference.encoding import (
     EncoderSettings,
@@ -16,10 +15,11 @@ from napari_simpleclick.inference.encoding import (
     encoding_predictor,
 )
 from napari_simpleclick.inference.feature_files import key_of
+from napari_simpleclick.tasks.estimate import TIMED, Measured, spread_out, time_tasks
+from napari_simpleclick.tasks.pool import TaskPool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from concurrent.futures import Executor, Future
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari_simpleclick.images import Plane
     from napari_simpleclick.images.view import View
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from napari_simpleclick.inference.crop_network import Pixels
     from napari_simpleclick.inference.devices import Precision
     from napari_simpleclick.inference.feature_store import FeatureStore
-
-IN_FLIGHT = 16
-"""Crops that are with workers at a time; each takes megabytes to send."""
+    from napari_simpleclick.tasks.estimate import Span, Timing
+    from napari_simpleclick.tasks.pool import Task
 
 OTHER_WEIGHTS = (
     "A worker has other weights, or another release of this program or of torch; "
@@ -107,9 +106,9 @@ def encode_volume(
     slices: VolumeSlices,
     settings: EncoderSettings,
     store: FeatureStore,
+    pool: TaskPool | None = None,
     *,
-    jobs: int = 1,
-    scheduler: str = "",
+    wanted: int | None = None,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> EncodedVolume:
     """Encode what the first click on every slice looks at.
@@ -124,49 +123,51 @@ def encode_volume(
         By what.
     store : FeatureStore
         Where features go.
-    jobs : int
-        Processes of one thread each; features are the same with any number.
-    scheduler : str
-        Address of a Dask scheduler whose workers have this package and see the
-        weights; replaces ``jobs``. Pixels are sent to them.
+    pool : TaskPool or None
+        Who does it, see :func:`napari_simpleclick.tasks.pool.open_pool`; None for this
+        process. Features are the same from any number of workers. Those on a cluster
+        are sent pixels, and need only this package and the weights.
+    wanted : int or None
+        Slices that are to be in the store at the same time; None for those of this
+        volume.
     report : callable
         Called with the number of slices that are done and of all.
 
     Raises
     ------
     UserError
-        If the weights, the device or the scheduler cannot be used, the store cannot
-        hold so much or cannot be written, or the network does not encode once.
+        If the weights or the device cannot be used, the store cannot hold so much or
+        cannot be written, the network does not encode once, or the scheduler is gone.
     """
     settings = _resolved(settings)
     predictor = encoding_predictor(settings)
     check_encodes_once(predictor, settings.weights)
-    total, wanted = len(slices.planes), set[str]()
+    total, missed = len(slices.planes), set[str]()
     encoded = size = ready = 0
 
-    def missing() -> Iterator[Pixels]:
-        """Give the pixels of slices that are not in the store."""
+    def missing() -> Iterator[Task]:
+        """Give the slices that are not in the store."""
         nonlocal ready
         beside = predictor.beside()
         for plane in slices.planes:
             pixels = slices.first_pixels(beside, plane)
             key = beside.encoder.stored_key(pixels)
-            if key not in wanted and not store.holds(key):
-                wanted.add(key)
-                yield pixels
+            if key not in missed and not store.holds(key):
+                missed.add(key)
+                yield encode_pixels, settings, pixels
                 continue
             ready += 1
             report(ready, total)
 
-    with executor(jobs if total > 1 else 1, scheduler) as pool:
-        for content in _encoded(pool, settings, missing()):
-            key = key_of(content)
-            if key not in wanted:
-                raise UserError(OTHER_WEIGHTS)
-            store.check_room(total, len(content))
-            store.write(key, content)
-            encoded, size, ready = encoded + 1, size + len(content), ready + 1
-            report(ready, total)
+    for outcome in (pool or TaskPool()).finished(missing()):
+        content = outcome.result()
+        key = key_of(content)
+        if key not in missed:
+            raise UserError(OTHER_WEIGHTS)
+        store.check_room(wanted or total, len(content))
+        store.write(key, content)
+        encoded, size, ready = encoded + 1, size + len(content), ready + 1
+        report(ready, total)
     return EncodedVolume(total, encoded, size)
 
 
@@ -180,22 +181,64 @@ def _resolved(settings: EncoderSettings) -> EncoderSettings:
     return replace(settings, weights=weights, device=str(device), precision=precision)
 
 
-def _encoded(
-    pool: Executor | None, settings: EncoderSettings, crops: Iterable[Pixels]
-) -> Iterator[bytes]:
-    """Encode crops, in the order in which they are ready."""
-    if pool is None:
-        for pixels in crops:
-            yield encode_pixels(settings, pixels)
-        return
-    flying = set[Any]()
-    for pixels in crops:
-        flying.add(pool.submit(encode_pixels, settings, pixels))
-        if len(flying) >= IN_FLIGHT:
-            landed, flying = wait(flying, return_when=FIRST_COMPLETED)
-            yield from map(_result, landed)
-    yield from map(_result, flying)
+def time_encoding(settings: EncoderSettings, pixels: Pixels) -> Measured:
+    """Encode a crop, and tell how long it took and how large its features are."""
+    encoding_predictor(settings)
+    began = time.perf_counter()
+    content = encode_pixels(settings, pixels)
+    return Measured(1, time.perf_counter() - began, size_bytes=len(content))
 
 
-def _result(future: Future[bytes]) -> bytes:
-    return future.result()
+class EncodingPlan(NamedTuple):
+    """What a dry run has found.
+
+    Parameters
+    ----------
+    slices : int
+        How many there are.
+    timing : Timing
+        Of a few of them.
+    span : Span
+        How long all of them take.
+    size_bytes : float
+        Room that their features take.
+    """
+
+    slices: int
+    timing: Timing
+    span: Span
+    size_bytes: float
+
+
+def plan_encoding(
+    volumes: Sequence[VolumeSlices], settings: EncoderSettings, pool: TaskPool
+) -> EncodingPlan:
+    """Time a few slices of all that are to be encoded; nothing is written.
+
+    Parameters
+    ----------
+    volumes : sequence of VolumeSlices
+        What would be encoded.
+    settings, pool
+        As of :func:`encode_volume`.
+    """
+    settings = _resolved(settings)
+    predictor = encoding_predictor(settings)
+    check_encodes_once(predictor, settings.weights)
+    every = [(volume, plane) for volume in volumes for plane in volume.planes]
+    reading: list[float] = []
+
+    def few() -> Iterator[Task]:
+        """Read some slices, and see how long this takes: one process does it."""
+        for volume, plane in spread_out(every, TIMED + pool.workers):
+            began = time.perf_counter()
+            beside = predictor.beside()
+            pixels = volume.first_pixels(beside, plane)
+            beside.encoder.stored_key(pixels)
+            reading.append(time.perf_counter() - began)
+            yield time_encoding, settings, pixels
+
+    timing = time_tasks(pool, few())
+    read_s = len(every) * sum(reading) / len(reading)
+    span = timing.estimate([1.0] * len(every), read_s)
+    return EncodingPlan(len(every), timing, span, len(every) * timing.each_bytes)

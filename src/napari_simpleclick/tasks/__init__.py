@@ -1,0 +1,1 @@
+"""Many independent tasks: by whom they are done, and how long that will take."""
