@@ -68,7 +68,8 @@ def read_checkpoint(
     Returns
     -------
     dict
-        State dict on the CPU; on the ``meta`` device if without numbers.
+        State dict on the CPU, of the number types of the file; on the ``meta`` device
+        if without numbers.
     dict
         Metadata of a safetensors file, or the ``config`` of an official one.
 
@@ -117,7 +118,7 @@ def _read_safetensors(path: Path, shapes_only: bool) -> tuple[State, dict[str, A
                 shapes = {name: file.get_slice(name).get_shape() for name in names}
                 empty = {k: torch.empty(v, device="meta") for k, v in shapes.items()}
                 return empty, about
-            return {name: file.get_tensor(name).float() for name in names}, about
+            return {name: file.get_tensor(name) for name in names}, about
     except SafetensorError as error:
         raise WeightsError(
             f"'{path}' is damaged or not a safetensors file; fetch it again."

@@ -167,7 +167,8 @@ def save_taught(
     changed = {
         name: tensor.detach().half().contiguous()
         for name, tensor in network.state_dict().items()
-        if name in before and not torch.equal(tensor.cpu(), before[name])
+        if name in before
+        and not torch.equal(tensor.cpu(), before[name].to(tensor.dtype))
     }
     told = json.dumps({"version": VERSION, **asdict(lesson)})
     partial = path.with_name(f"{path.name}.part")
