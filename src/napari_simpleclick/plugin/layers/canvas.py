@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers.base import ActionType
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
@@ -25,11 +24,8 @@ from napari_simpleclick.images.local_map import LocalMap, Window
 from napari_simpleclick.images.source import SOURCE_KEY
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.layers import prompt_shapes
-from napari_simpleclick.plugin.layers.click_markers import (
-    COLOURS,
-    SYMBOLS,
-    ClickMarkers,
-)
+from napari_simpleclick.plugin.layers.click_markers import ClickMarkers
+from napari_simpleclick.plugin.layers.click_points import ClickPoints, ShownClick
 from napari_simpleclick.plugin.layers.colours import (
     AT_LEAST,
     colormap_of,
@@ -51,7 +47,6 @@ from napari_simpleclick.plugin.layers.strokes import is_painting, painted
 from napari_simpleclick.prompts import Click
 from napari_simpleclick.sessions import SessionWriter
 from napari_simpleclick.sessions.reader import TAKEN_BACK
-from napari_simpleclick.workflow.canvas import ShownPoint, ShownShape
 from napari_simpleclick.workflow.mask_array import empty_mask
 from napari_simpleclick.workflow.session_file import new_store
 
@@ -59,14 +54,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from napari.components import ViewerModel
-    from napari.layers import Image, Labels, Points, Shapes
+    from napari.layers import Image, Labels, Shapes
     from numpy.typing import NDArray
 
     from napari_simpleclick.images import Plane
+    from napari_simpleclick.workflow.canvas import ShownPoint, ShownShape
     from napari_simpleclick.workflow.found_mask import Grid
     from napari_simpleclick.workflow.session_file import RestoredSession, SessionImage
-
-NAMES = {True: "positive clicks", False: "negative clicks"}
 
 KEY = "napari-simpleclick"
 """Key under which a mask layer's metadata hold its canvas."""
@@ -144,22 +138,8 @@ class LayerCanvas(DisplayedImage):
         self.mask.metadata[KEY] = self
         self.mask.metadata[SOURCE_KEY] = mask_source(image, axis)
         self.mask.metadata[NAMES_KEY] = partial(label_names, self.session)
-        self.points: dict[bool, Points] = {
-            sign: viewer.add_points(
-                np.zeros((0, image.ndim)),
-                ndim=image.ndim,
-                name=f"{image.name} {NAMES[sign]}",
-                face_color=COLOURS[sign],
-                border_color="white",
-                size=_point_size(self._shape),
-                symbol=SYMBOLS[sign],
-                features=_features([], sign),
-                feature_defaults=_features([(0, 0, 0)], sign),
-                **look,
-            )
-            for sign in (False, True)
-        }
-
+        self.clicks = ClickPoints(viewer, image, self._shape, look)
+        self.points = self.clicks.layers
         self.shapes = PromptShapes(
             viewer, partial(self._make_shapes, viewer), self.session
         )
@@ -425,60 +405,24 @@ class LayerCanvas(DisplayedImage):
 
     def shown_points(self) -> list[ShownPoint]:
         """All points that are shown now."""
-        return [
-            ShownPoint(sign, row, tuple(place), order)
-            for sign, layer in self.points.items()
-            for row, (place, order) in enumerate(
-                zip(
-                    layer.data.astype(float).tolist(),
-                    layer.features["order"].tolist(),
-                    strict=True,
-                )
-            )
-        ]
+        return self.clicks.shown()
 
     def fresh_points(self) -> list[ShownPoint]:
         """All points that are no clicks yet, copies of clicks among them."""
-        signs, layers = zip(*self.points.items(), strict=True)
-        tables = [layer.features["order"].to_numpy() for layer in layers]
-        orders = np.concatenate(tables)
-        fresh = np.ones(len(orders), bool)
-        fresh[np.unique(orders, return_index=True)[1]] = False
-        fresh |= orders == 0
-        found, first = [], 0
-        for sign, layer, table in zip(signs, layers, tables, strict=True):
-            for row in np.flatnonzero(fresh[first : first + len(table)]).tolist():
-                place = tuple(layer.data[row].astype(float).tolist())
-                found.append(ShownPoint(sign, row, place, int(table[row])))
-            first += len(table)
-        return found
+        return self.clicks.fresh()
 
     def show_click(self, object_slice: ObjectSlice, step: PlacedPrompt) -> None:
-        """Show one more click, unless it is gone or shown already.
-
-        The layer tells of it once, when all of it is there; by itself it does so at
-        each of a dozen steps.
-        """
+        """Show one more click, unless it is gone or shown already."""
         placed = self.session.objects.placed(object_slice)
-        click = step.prompt
-        assert isinstance(click, Click)
-        layer = self.points[click.positive]
-        shown = layer.features["order"].to_numpy() == step.order
-        if shown.any() or all(one.order != step.order for one in placed):
-            return
-        place = object_slice.plane.position(click.row, click.column)
+        if any(one.order == step.order for one in placed):
+            with self.silence():
+                self.clicks.add(self._shown_click(object_slice, step))
+
+    def tag(self, sign: bool, row: int, object_slice: ObjectSlice, order: int) -> None:
+        """Write object, slice and order of a click that the person just added."""
+        depth = self._slice_number(object_slice)
         with self.silence():
-            with layer.events.blocker_all():
-                layer.add([place])
-                self._note(click.positive, -1, object_slice, step.order)
-            layer.refresh(extent=False, highlight=False)
-            layer.events.data(
-                value=layer.data,
-                action=ActionType.ADDED,
-                data_indices=(-1,),
-                vertex_indices=((),),
-            )
-            layer.events.features()
+            self.clicks.tag(sign, row, (object_slice.label, depth, order))
 
     def shown_shapes(self) -> list[ShownShape]:
         """All shapes that are shown now."""
@@ -492,57 +436,26 @@ class LayerCanvas(DisplayedImage):
         stack = ObjectStack.containing(object_slice, self.options.channel_axis)
         return 0 if stack is None else object_slice.plane.index[stack.axis]
 
-    def tag(self, sign: bool, row: int, object_slice: ObjectSlice, order: int) -> None:
-        """Write object, slice and order of a click that the person just added."""
-        with self.silence():
-            self._note(sign, row, object_slice, order)
-            self.points[sign].events.features()
-
-    def _note(self, sign: bool, row: int, where: ObjectSlice, order: int) -> None:
-        """Fill in a row of a features table, which tells nobody."""
-        table = self.points[sign].features
-        table.iloc[row] = (where.label, self._slice_number(where), order, int(sign))
-
     def show_steps(self) -> None:
         """Make the layers show the session's prompts."""
         drawn: list[Drawn] = []
-        rows: dict[bool, list[tuple[tuple[float, ...], PlacedPrompt, int, int]]]
-        rows = {True: [], False: []}
+        clicks: list[ShownClick] = []
         for object_slice, steps in self.session.objects.prompts.items():
-            depth = self._slice_number(object_slice)
             for step in steps:
-                prompt, plane = step.prompt, object_slice.plane
-                if isinstance(prompt, Click):
-                    place = plane.position(prompt.row, prompt.column)
-                    rows[prompt.positive].append(
-                        (place, step, object_slice.label, depth)
-                    )
+                if isinstance(step.prompt, Click):
+                    clicks.append(self._shown_click(object_slice, step))
                 else:
-                    drawn.append(Drawn(prompt, plane, object_slice.label, step.order))
+                    plane, label = object_slice.plane, object_slice.label
+                    drawn.append(Drawn(step.prompt, plane, label, step.order))
         self.shapes.show(drawn)
         with self.silence():
-            for sign, layer in self.points.items():
-                layer.selected_data = set()
-                places = [row[0] for row in rows[sign]]
-                if places or len(layer.data):
-                    layer.data = np.array(places).reshape(-1, self.image.ndim)
-                layer.features = _features(
-                    [
-                        (label, depth, step.order)
-                        for _, step, label, depth in rows[sign]
-                    ],
-                    sign,
-                )
+            self.clicks.show(clicks)
 
-
-def _features(
-    rows: list[tuple[int, int, int]], sign: bool
-) -> dict[str, NDArray[np.int64]]:
-    """Feature table of points: object, slice and order of the click, and its sign."""
-    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
-    named = dict(zip(("object", "slice", "order"), table.T, strict=True))
-    return {**named, "positive": np.full(len(table), int(sign))}
-
-
-def _point_size(shape: tuple[int, ...]) -> float:
-    return max(1.0, min(12.0, min(shape[-2:]) / 40))
+    def _shown_click(self, where: ObjectSlice, step: PlacedPrompt) -> ShownClick:
+        click = step.prompt
+        assert isinstance(click, Click)
+        return ShownClick(
+            click.positive,
+            where.plane.position(click.row, click.column),
+            (where.label, self._slice_number(where), step.order),
+        )
