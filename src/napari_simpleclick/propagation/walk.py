@@ -171,7 +171,7 @@ class Walk:
             if self.ending is not Ending.GONE and not self._like_itself(picture, step):
                 further = range(index + onward, stop + onward, onward)[:PATIENCE]
                 if self.ending is not Ending.RANGE or not self._recovers(
-                    step.mask, picture, further
+                    step.mask, picture, further, least_confidence
                 ):
                     self.ending = Ending.GONE
             if self.ending is not Ending.RANGE:
@@ -197,12 +197,14 @@ class Walk:
         image = self._gray(picture[step.box.slices])
         return self._voters.likeness(image, step.odds > 0) >= LEAST_LIKENESS
 
-    def _recovers(self, mask: Mask, picture: NDArray[Any], further: range) -> bool:
+    def _recovers(
+        self, mask: Mask, picture: NDArray[Any], further: range, least: float
+    ) -> bool:
         """Look ahead whether the object looks like itself again."""
         for index in further:
             before, picture = picture, self.slices.read(index)
             step = self._step(index, before, picture, mask)
-            if self._ending(step, mask, LEAST_CONFIDENCE) is not Ending.RANGE:
+            if self._ending(step, mask, least) is not Ending.RANGE:
                 return False
             if self._like_itself(picture, step):
                 return True
