@@ -74,8 +74,9 @@ class TrainConfig(BaseModel):
         their own augmentation and multi-point sampler.
     weights : dict
         Share of each image set, 1 where not named; ``synthetic`` (drawn images),
-        ``lesions`` (drawn into images of the sets) and ``bodies`` (drawn
-        cross-sections with organs) are 0 if not named.
+        ``lesions`` (drawn into images of the sets), ``bodies`` (drawn
+        cross-sections with organs) and ``tumours`` (drawn into heads) are 0 if not
+        named.
     wholes : dict
         By set, probability that labels which touch are one object (the whole tumour
         instead of its parts).
@@ -85,6 +86,8 @@ class TrainConfig(BaseModel):
     organelles : dict
         By set, probability that the objects of such a section are organelles that are
         drawn into its cells, instead of the cells.
+    heads : dict
+        By set, share of the heads that tumours are drawn into; without any, all sets.
     superpixels : float
         Probability that the object of a real image is a superpixel, or a union of
         adjacent ones, instead of a labelled one.
@@ -166,6 +169,7 @@ class TrainConfig(BaseModel):
     wholes: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     sections: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     organelles: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    heads: dict[str, Annotated[float, Field(ge=0)]] = {}
     superpixels: float = Field(0.0, ge=0, le=1)
     held_out: float = Field(0.0, ge=0, lt=1)
     same_names: tuple[tuple[str, ...], ...] = ()

@@ -23,6 +23,7 @@ from napari_simpleclick.training.simulated_clicks import (
 )
 from napari_simpleclick.training.superpixels import superpixel_object
 from napari_simpleclick.training.synthetic import add_lesion, draw_image
+from napari_simpleclick.training.tumours import add_tumour
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.training.config import TrainConfig
 
-DRAWN = ("synthetic", "lesions", "bodies")
+DRAWN = ("synthetic", "lesions", "bodies", "tumours")
 """Kinds of images that are not read but drawn, wholly or in part."""
 
 SMALLEST_TARGET_PX = 14
@@ -71,6 +72,9 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         self._objects = [[image.objects() for image in group] for group in self._images]
         shares = [config.weights.get(name, 1.0) for name in sets]
         self._real = np.array(shares) / (sum(shares) or 1.0)
+        even = 0.0 if config.heads else 1.0
+        heads = np.array([config.heads.get(name, even) for name in sets])
+        self._heads = heads / (heads.sum() or 1.0)
         shares += [config.weights.get(name, 0.0) for name in DRAWN]
         self._shares = np.array(shares) / sum(shares)
 
@@ -130,8 +134,11 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         elif kind == "bodies":
             image = draw_body(rng)
         else:
-            group = int(rng.choice(len(self._real), p=self._real))
-            image = add_lesion(rng, self._draw_real(group, rng)[0].image)
+            lesions = kind == "lesions"
+            hosts = self._real if lesions else self._heads
+            group = int(rng.choice(len(hosts), p=hosts))
+            host = self._draw_real(group, rng)[0].image
+            image = add_lesion(rng, host) if lesions else add_tumour(rng, host)
         return image, image.objects(), False
 
     def _draw_real(
