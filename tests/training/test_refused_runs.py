@@ -30,6 +30,10 @@ def data(tmp_path):
         ({"accelerator": "wobble"}, "accelerator 'wobble'"),
         ({"network": "wobble"}, "There is no network 'wobble'"),
         ({"start": "mae:none.pth"}, "There is no file 'none.pth'"),
+        (
+            {"network": "mst-224", "mirrored": 0.5},
+            "mirrored: mst-224 cannot learn from mirror images",
+        ),
     ],
 )
 def test_run_is_refused(data, tmp_path, changed, sentence):

@@ -16,6 +16,7 @@ from napari_simpleclick.training.losses import (
     refinement_losses,
     soft_jaccard_loss,
 )
+from napari_simpleclick.training.mirror import mirror_loss, with_mirror_image
 from napari_simpleclick.training.parts import Corrections
 from napari_simpleclick.training.selection_losses import contrast_loss, score_loss
 from napari_simpleclick.training.simulated_clicks import add_next_points, prompts_on
@@ -94,6 +95,9 @@ class BatchLearner:
             *(self.network, target, prior, batch[3], rng),
             *(self.config.prior_drop, self.config.corrections),
         )
+        if self.config.mirrored and rng.random() < self.config.mirrored:
+            turns.mirror()
+            image = with_mirror_image(image)
         once, clicks = self.network.spec.encodes_once, self.config.clicks
         if once and clicks != "last":
             self._learn_on_features(image, turns)
@@ -170,6 +174,8 @@ class BatchLearner:
         loss = normalized_focal_loss(logits, target).mean()
         if self.config.jaccard:
             loss = loss + self.config.jaccard * soft_jaccard_loss(logits, target).mean()
+        if turns.mirrored:
+            loss = loss + mirror_loss(logits)
         if attempt.auxiliary is not None:
             focal = weights.auxiliary_kind == "focal"
             kind = normalized_focal_loss if focal else cross_entropy_loss
@@ -255,6 +261,12 @@ class Turns:
         self._prior, self._points, self._rng = prior, points, rng
         self._memories: list[Any] = [None] * len(points)
         self._corrections = corrections or Corrections()
+        self.mirrored = False
+
+    def mirror(self) -> None:
+        """From now on give prompts, and take answers, for the mirror images, too."""
+        self.mirrored = True
+        self.target = with_mirror_image(self.target)
 
     def restart(self) -> None:
         """Replace all clicks by one in each object, and forget priors."""
@@ -270,8 +282,9 @@ class Turns:
         """Prompts of the batch; from the second turn on with a click on each answer."""
         if turn:
             how = self._corrections
+            target = self.target[: len(self._points)]
             add_next_points(
-                *(self._points, self._prior, self.target, turn, self._rng),
+                *(self._points, self._prior, target, turn, self._rng),
                 *(how.depth, how.exact),
             )
         prior = self._prior
@@ -284,15 +297,19 @@ class Turns:
             prompt, memory = self.network.encode_prompt(asked, self._memories[index])
             self._memories[index] = memory
             prompts.append(prompt)
-        return join_prompts(prompts)
+        joined = join_prompts(prompts)
+        if not self.mirrored:
+            return joined
+        assert isinstance(joined, Tensor)  # the run's file was checked
+        return with_mirror_image(joined)
 
     def answered(self, logits: Tensor) -> None:
         """Take note of the answers (B,1,S,S), on which the next clicks follow."""
-        self._prior = logits.detach().float().sigmoid()
+        self._prior = logits[: len(self._points)].detach().float().sigmoid()
 
     def iou(self) -> float:
         """Mean IoU of the last answers."""
-        mask, truth = self._prior > 0.5, self.target > 0.5
+        mask, truth = self._prior > 0.5, self.target[: len(self._points)] > 0.5
         inter = (mask & truth).sum((1, 2, 3))
         union = (mask | truth).sum((1, 2, 3)).clamp(min=1)
         return float((inter / union).mean())

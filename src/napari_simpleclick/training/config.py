@@ -119,6 +119,10 @@ class TrainConfig(BaseModel):
     jaccard : float
         Weight of the soft Jaccard loss beside the normalised focal one, which alone
         is the published loss.
+    mirrored : float
+        Probability that a batch is learnt from together with its mirror images, and
+        that both answers shall be the same. For networks whose prompt is a map, and
+        that do not refine.
     prior_drop : float
         Probability that a sample's prior mask is left empty.
     optimizer : {"adamw", "adam", "muon"}
@@ -182,6 +186,7 @@ class TrainConfig(BaseModel):
     losses: Losses = Losses()
     photographs: Photographs = Photographs()
     jaccard: float = Field(0.0, ge=0)
+    mirrored: float = Field(0.0, ge=0, le=1)
     prior_drop: float = Field(0.0, ge=0, le=1)
     optimizer: Literal["adamw", "adam", "muon"] = "adamw"
     weight_decay: float = Field(0.02, ge=0)

@@ -112,6 +112,12 @@ class TrainingRun:
         network = _network(self.config, size)
         self.network = channels_last(network).to(self.fabric.device)
         self.average = deepcopy(self.network).requires_grad_(False)
+        own_form = type(network).encode_prompt is not Network.encode_prompt
+        if self.config.mirrored and (own_form or network.spec.refines):
+            raise UserError(
+                f"mirrored: {self.config.network} cannot learn from mirror images, as "
+                "its prompt is not an image or its answer is refined; leave it out."
+            )
         self._optimise()
 
     def _start_from(self, source: str) -> None:
