@@ -89,7 +89,7 @@ def hold_out(
         Source of every draw.
     """
     count = len(examples)
-    held = 1 if count < 5 else min(MOST_HELD_OUT, max(2, round(count / 5)))
+    held = 1 if count < 5 else min(MOST_HELD_OUT, max(2, round(count / 3)))
     slices = [(one.origin.image, one.origin.plane) for one in examples]
     order = {place: number for number, place in enumerate(dict.fromkeys(slices))}
     ranks = np.array([order[place] for place in slices])
