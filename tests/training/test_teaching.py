@@ -82,6 +82,24 @@ def test_objects_held_out_need_fewer_clicks(taught):
     assert taught.left_out == ()
 
 
+@pytest.mark.parametrize(
+    ("clicks", "overlap", "better"),
+    [
+        (2.0, 0.80, True),
+        (2.0, 0.795, True),
+        (2.0, 0.70, False),
+        (3.0, 0.82, True),
+        (3.0, 0.80, False),
+        (3.5, 0.95, False),
+    ],
+)
+def test_fewer_clicks_with_worse_masks_are_not_taken(taught, clicks, overlap, better):
+    before, after = Score(3.0, (0.8,), 4), Score(clicks, (overlap,), 4)
+    assert after.beats(before) is better
+    told = replace(taught, adopted=False, before=before, after=after).summary
+    assert ("but first masks are worse" in told) is (clicks < 3 and not better)
+
+
 def test_only_what_the_family_says_learns(taught, tmp_path):
     before = load_weights(tmp_path / "bright.safetensors")[0].state_dict()
     after = taught.network.state_dict()

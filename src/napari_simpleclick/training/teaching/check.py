@@ -32,7 +32,7 @@ MOST_HELD_OUT = 6
 """Objects that are held out, at most."""
 
 LEAST_GAIN = 0.01
-"""Overlap, 0 to 1, by which masks have to be better for as many clicks."""
+"""Overlap, 0 to 1, that counts as a difference between masks."""
 
 TOLERATED = 0.02
 """Overlap on other kinds of objects that may get lost without a word, 0 to 1."""
@@ -62,10 +62,12 @@ class Score:
         return float(np.mean(self.overlaps))
 
     def beats(self, other: Score) -> bool:
-        """Whether objects need fewer clicks, or as many for better masks."""
-        if abs(self.clicks - other.clicks) > 1e-6:
-            return self.clicks < other.clicks
-        return self.overlap > other.overlap + LEAST_GAIN
+        """Whether objects need fewer clicks for masks no worse, or as many for better.
+
+        Of few objects, one that happens to need a click less says little.
+        """
+        saved, gained = other.clicks - self.clicks, self.overlap - other.overlap
+        return gained > (-LEAST_GAIN if saved > 1e-6 else LEAST_GAIN) and saved > -1e-6
 
     def as_dict(self) -> dict[str, float]:
         """Give the numbers by name."""

@@ -120,6 +120,10 @@ class TaughtModel:
                 if needed in need
                 else f"{need} instead of {needed}"
             )
+            if after.beats(before):
+                compared += ", but other kinds lose too much"
+            elif after.clicks < before.clicks:
+                compared += ", but first masks are worse"
             return (
                 f"{count} objects did not help: others like them need {compared}; "
                 "accept more, and teach again."
