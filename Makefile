@@ -17,9 +17,10 @@ else
 DEMO := demo
 endif
 
-# One process a core, one thread a process; each has a display of its own.
-PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
-	$(BIN)/python -m pytest -n auto --dist loadfile
+# One process a core, one thread a process; each has a display of its own, and takes work
+# from the other when it has none. What is compiled is kept for the processes they start.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= \
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: demo test coverage lint docs window clean
 
