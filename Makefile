@@ -17,9 +17,10 @@ else
 DEMO := demo
 endif
 
-# One process a core, one thread a process; each has a display of its own.
-PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
-	$(BIN)/python -m pytest -n auto --dist loadfile
+# One process a core, one thread a process; each has a display of its own, and takes work
+# from the other when it has none. What is compiled is kept for the processes they start.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= \
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: demo test coverage lint docs window clean
 
@@ -36,7 +37,7 @@ coverage: $(VENV)/.installed window
 	$(BIN)/coverage report --fail-under 90 --omit '*/plugin/*' --format total
 
 lint: $(VENV)/.installed
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy --num-workers auto
 
 docs: $(BIN)/python
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
@@ -45,7 +46,8 @@ docs: $(BIN)/python
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev
+	$(BIN)/python -m pip install --quiet --no-compile --editable ".[all]" --group dev
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # pip takes one core
 	touch $@
 
 $(VENV)/bin/python:

@@ -73,7 +73,7 @@ def test_help_has_no_line_that_ends_early(words):
 
 def test_examples_run_one_after_the_other(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    nibabel.save(nibabel.load(MRI), "scan.nii")
+    nibabel.save(nibabel.load(MRI).slicer[:, :, :24], "scan.nii")
     for name in ("segment", "propagate", "encode", "benchmark"):
         result = run(*shown_example((name,)))
         assert result.exit_code == 0, result.output

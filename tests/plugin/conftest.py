@@ -8,6 +8,8 @@ from typing import Any
 import napari.settings
 import numpy as np
 import pytest
+from npe2 import PluginManifest
+from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
@@ -16,7 +18,33 @@ from qtpy.QtWidgets import QApplication, QWidget
 from napari_simpleclick.plugin import controller, keys, settings, workers
 from tests.executors import HeldExecutor
 
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
+"""How long a test waits for what is done in the background, on a busy computer too."""
+
+
+class PatientBot(QtBot):
+    """Waits as long as is needed; what is late is no mistake, what never comes is."""
+
+    def waitUntil(self, callback, *, timeout=PATIENCE_MS):
+        super().waitUntil(callback, timeout=timeout)
+
+    def waitSignal(self, signal, *, timeout=PATIENCE_MS, **more):
+        return super().waitSignal(signal, timeout=timeout, **more)
+
+
+@pytest.fixture
+def qtbot(qapp, request):
+    """Give the bot of pytest-qt, but with patience."""
+    return PatientBot(request)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def manifests_read_once():
+    """Read the manifests of all plugins once, not several times for each window."""
+    found = list(PluginManifest.discover())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "discover", lambda paths=(): found)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -82,9 +110,7 @@ class Hand:
         )
         self.workflow.queue.answered.connect(self.answers.append)
         self.workflow.trouble.connect(lambda text, _: self.troubles.append(text))
-        self.qtbot.waitUntil(
-            lambda: self.controller.engine is not None, timeout=PATIENCE_MS
-        )
+        self.qtbot.waitUntil(lambda: self.controller.engine is not None)
 
     @property
     def drawing(self) -> QWidget:
@@ -97,7 +123,6 @@ class Hand:
         """Wait until so many answers have arrived in all."""
         self.qtbot.waitUntil(
             lambda: len(self.answers) >= count or bool(self.troubles),
-            timeout=PATIENCE_MS,
         )
         assert not self.troubles
 

@@ -20,7 +20,6 @@ def test_demo_clicks_by_itself_and_saves_a_picture(tmp_path):
         check=True,
         capture_output=True,
         text=True,
-        timeout=200,
     )
     assert str(picture) in run.stdout
     shot = imread(picture)[..., :3].astype(int)

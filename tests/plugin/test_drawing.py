@@ -71,7 +71,7 @@ def test_keys_work_whatever_layer_and_button_was_used_last(open_window, discs):
     hand.viewer.dims.set_point(0, 12)
     hand.press(hand.panel.drawing.buttons[0])
     hand.drag((12, 14, 14), (12, 14, 40))
-    hand.qtbot.waitUntil(lambda: bool(hand.troubles), timeout=60_000)
+    hand.qtbot.waitUntil(lambda: bool(hand.troubles))
     assert hand.troubles and "no area" in hand.troubles.pop()
     hand.drag((12, 12, 13), (12, 48, 47))
     hand.wait(1)

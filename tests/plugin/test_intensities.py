@@ -13,7 +13,6 @@ from napari_simpleclick.plugin.layers.placement import NOT_RECORDED, default_opt
 from napari_simpleclick.plugin.sections.intensities import TOO_LATE
 
 NAMES = ("FLAIR", "T1", "T1c", "T2")
-PATIENCE_MS = 60_000
 
 
 def choose(hand, box, data):

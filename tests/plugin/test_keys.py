@@ -27,7 +27,7 @@ def type_key(hand, table, action, key, modifier=Qt.KeyboardModifier.NoModifier):
     edit = table.edits[action]
     hand.press(edit)
     edit.setFocus()
-    with hand.qtbot.waitSignal(edit.editingFinished, timeout=5000):
+    with hand.qtbot.waitSignal(edit.editingFinished):
         QTest.keyClick(edit, key, modifier)
 
 

@@ -295,7 +295,7 @@ class Person:
 
     def settle(self):
         """Wait until nothing is being worked on."""
-        self.hand.qtbot.waitUntil(self._rests, timeout=60_000)
+        self.hand.qtbot.waitUntil(self._rests)
 
     def _rests(self):
         controller, workflow = self.hand.controller, self.hand.workflow
@@ -337,7 +337,7 @@ def test_a_long_day(open_window, discs, qtbot):
     assert not errors, (person.done, errors)
     assert not [text for text in hand.troubles if "written" in text]
     pool = QThreadPool.globalInstance()
-    qtbot.waitUntil(lambda: pool.activeThreadCount() == 0, timeout=10_000)
+    qtbot.waitUntil(lambda: pool.activeThreadCount() == 0)
     warm = max(growth[: min(len(growth) // 2, WARM // 100) + 1])  # it goes down, too
     assert growth[-1] - warm < GROWTH_MB, growth
     QTest.qWait(500)

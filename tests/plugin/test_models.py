@@ -85,9 +85,7 @@ def choose(box, text):
 
 
 def wait_for(hand, name):
-    hand.qtbot.waitUntil(
-        lambda: hand.controller.engine.card.name == name, timeout=60_000
-    )
+    hand.qtbot.waitUntil(lambda: hand.controller.engine.card.name == name)
 
 
 def test_the_section_tells_size_and_licence(open_window, discs):
@@ -115,7 +113,7 @@ def test_the_section_tells_what_the_model_is_and_how_fast_here(open_window, disc
     words = section.words.text()
     for part in ("7.08 million parameters", "Good for: ", "Trained on: 40 medical"):
         assert part in words
-    hand.qtbot.waitUntil(lambda: loader.choice in loader.speeds, timeout=60_000)
+    hand.qtbot.waitUntil(lambda: loader.choice in loader.speeds)
     assert section.timing.isVisible()
     assert "On this computer: " in section.timing.text()
     tips = [
@@ -137,7 +135,7 @@ def test_device_and_precision_change_in_the_background(held, open_window, discs)
     assert section.waiting.isVisible()
     held.release_all()
     assert not section.waiting.isVisible()
-    hand.qtbot.waitUntil(lambda: hand.controller.engine is not before, timeout=60_000)
+    hand.qtbot.waitUntil(lambda: hand.controller.engine is not before)
     assert hand.controller.engine.predictor.dtype == torch.bfloat16
     assert settings.load().precision == "bfloat16"
     hand.click(0, 60, 60)
@@ -150,7 +148,7 @@ def test_exact_mode_decides_the_precision(open_window, discs):
     before = hand.controller.engine
     assert section.mode.currentText() == "Fast"
     choose(section.mode, "Exact")
-    hand.qtbot.waitUntil(lambda: hand.controller.engine is not before, timeout=60_000)
+    hand.qtbot.waitUntil(lambda: hand.controller.engine is not before)
     assert hand.controller.engine.predictor.flip
     assert not section.precision.isEnabled()
     assert settings.load().mode == "exact"
@@ -177,7 +175,7 @@ def test_a_file_is_a_model_too(threads, open_window, discs, tmp_path, monkeypatc
     section.model.setFocus()
     QTest.keyClick(section.model, Qt.Key.Key_End)  # the models before it would load
     assert section.model.itemText(section.model.count() - 1) == model.OPEN_FILE
-    hand.qtbot.waitUntil(lambda: hand.controller.engine is not before, timeout=60_000)
+    hand.qtbot.waitUntil(lambda: hand.controller.engine is not before)
     assert section.model.currentText() == "own.safetensors"
     assert settings.load().model == str(path)
 
@@ -200,7 +198,7 @@ def test_a_download_shows_its_bytes_and_ends_in_use(
     hand = open_window(discs)
     section = open_section(hand)
     choose(section.model, "remote")
-    hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text(), timeout=20_000)
+    hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text())
     assert "not on this computer" in section.about.text()
     bar = hand.panel.sections["model"].bar.bar
     assert bar.total == XTINY.stat().st_size
@@ -209,7 +207,7 @@ def test_a_download_shows_its_bytes_and_ends_in_use(
     hand.wait(1)
     before = hand.controller.engine
     remote.may_go_on.set()
-    hand.qtbot.waitUntil(lambda: hand.controller.engine is not before, timeout=60_000)
+    hand.qtbot.waitUntil(lambda: hand.controller.engine is not before)
     assert not section.waiting.isVisible()
     assert "on this computer" in section.about.text()
     assert settings.load().model == "remote"
@@ -222,12 +220,12 @@ def test_a_cancelled_download_leaves_everything_as_it_was(
     section = open_section(hand)
     before = hand.controller.engine
     choose(section.model, "remote")
-    hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text(), timeout=20_000)
+    hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text())
     hand.press(section.cancel)
     assert section.model.currentText() == catalogue()[BUNDLED].title
     assert not section.cancel.isVisible()
     remote.may_go_on.set()
-    hand.qtbot.waitUntil(lambda: not any(Path(cache).glob("*")), timeout=5000)
+    hand.qtbot.waitUntil(lambda: not any(Path(cache).glob("*")))
     assert hand.controller.engine is before
     assert not hand.troubles
     hand.click(0, 30, 30)
@@ -240,9 +238,9 @@ def test_the_panel_may_be_closed_during_a_download(
     hand = open_window(discs)
     section = open_section(hand)
     choose(section.model, "remote")
-    hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text(), timeout=20_000)
+    hand.qtbot.waitUntil(lambda: "of 7.7 MB" in section.waiting.text())
     hand.panel.parent().destroyOnClose()
     hand.qtbot.waitUntil(lambda: hand.controller.closed)
     hand.qtbot.waitUntil(lambda: hand.panel.sections["model"].bar.bar is None)
     remote.may_go_on.set()
-    hand.qtbot.waitUntil(lambda: not any(Path(cache).glob("*")), timeout=5000)
+    hand.qtbot.waitUntil(lambda: not any(Path(cache).glob("*")))

@@ -26,9 +26,7 @@ def ready(open_window, data, clicks=1, **look):
 def settled(hand):
     """Wait until the section has followed what happened."""
     outline = hand.panel.sections["outline"]
-    hand.qtbot.waitUntil(
-        lambda: hand.canvas.session.requests.pending is None, timeout=60_000
-    )
+    hand.qtbot.waitUntil(lambda: hand.canvas.session.requests.pending is None)
     hand.qtbot.waitUntil(lambda: not outline._soon.isActive())
 
 

@@ -5,7 +5,6 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
-PATIENCE_MS = 60_000
 CONTROL = Qt.KeyboardModifier.ControlModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 
@@ -28,7 +27,7 @@ def running(hand):
 
 
 def finish(hand):
-    hand.qtbot.waitUntil(lambda: not running(hand), timeout=PATIENCE_MS)
+    hand.qtbot.waitUntil(lambda: not running(hand))
     hand.qtbot.waitUntil(
         lambda: not hand.panel.sections["propagation"]._soon.isActive()
     )
@@ -38,7 +37,7 @@ def go(hand, button):
     began = []
     hand.workflow.propagator.began.connect(lambda: began.append(button))
     hand.press(getattr(hand.panel.sections["propagation"], button))
-    hand.qtbot.waitUntil(lambda: bool(began), timeout=PATIENCE_MS)
+    hand.qtbot.waitUntil(lambda: bool(began))
     finish(hand)
 
 

@@ -48,7 +48,7 @@ def leave(hand):
 
 
 def wait_for_offer(hand):
-    hand.qtbot.waitUntil(lambda: not hand.panel.offer.isHidden(), timeout=10_000)
+    hand.qtbot.waitUntil(lambda: not hand.panel.offer.isHidden())
 
 
 def state(hand):
@@ -77,9 +77,7 @@ def test_a_session_is_offered_when_the_image_is_opened_again(window):
     wait_for_offer(second)
     assert "3 clicks" in second.panel.offer.text.text()
     second.press(second.panel.offer.accept)
-    second.qtbot.waitUntil(
-        lambda: second.canvas.session.objects.prompts != {}, timeout=10_000
-    )
+    second.qtbot.waitUntil(lambda: second.canvas.session.objects.prompts != {})
     assert same(state(second), before)
     assert second.panel.offer.isHidden()
     assert len(second.viewer.layers) == 4
@@ -136,18 +134,16 @@ def test_a_copy_is_saved_and_opened(window, tmp_path, monkeypatch):
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: named)
     open_section(first)
     first.press(first.panel.sections["session"].save)
-    first.qtbot.waitUntil(path.exists, timeout=10_000)
+    first.qtbot.waitUntil(path.exists)
     leave(first)
     second = window()
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     open_section(second)
     section = second.panel.sections["session"]
     second.press(section.open)
-    second.qtbot.waitUntil(lambda: section.dialog is not None, timeout=10_000)
+    second.qtbot.waitUntil(lambda: section.dialog is not None)
     second.press(section.dialog.other)
-    second.qtbot.waitUntil(
-        lambda: second.canvas.session.objects.prompts != {}, timeout=10_000
-    )
+    second.qtbot.waitUntil(lambda: second.canvas.session.objects.prompts != {})
     assert same(state(second), before)
 
 
@@ -163,7 +159,7 @@ def test_a_declined_session_is_found_in_the_dialog(window):
     open_section(second)
     section = second.panel.sections["session"]
     second.press(section.open)
-    second.qtbot.waitUntil(lambda: section.dialog is not None, timeout=10_000)
+    second.qtbot.waitUntil(lambda: section.dialog is not None)
     dialog = section.dialog
     assert dialog.isVisible()
     assert dialog.list.count() == 1
@@ -177,9 +173,7 @@ def test_a_declined_session_is_found_in_the_dialog(window):
     }
     assert any(len({name[1:3], name[3:5], name[5:]}) > 1 for name in colours)
     second.press(dialog.open_it)
-    second.qtbot.waitUntil(
-        lambda: second.canvas.session.objects.prompts != {}, timeout=10_000
-    )
+    second.qtbot.waitUntil(lambda: second.canvas.session.objects.prompts != {})
     assert same(state(second), before)
     assert second.viewer.dims.displayed == (1, 2)
     assert second.viewer.dims.current_step[0] == 12
@@ -207,11 +201,11 @@ def test_a_folder_that_cannot_be_written_is_said(window, tmp_path, monkeypatch):
     monkeypatch.setenv("NAPARI_SIMPLECLICK_SESSIONS", str(tmp_path / "file" / "s"))
     hand = window()
     text = hand.panel.sections["session"].saving
-    hand.qtbot.waitUntil(lambda: "not being saved" in text.text(), timeout=10_000)
+    hand.qtbot.waitUntil(lambda: "not being saved" in text.text())
     hand.click(*PLACES[0])
-    hand.qtbot.waitUntil(lambda: bool(hand.answers), timeout=20_000)
+    hand.qtbot.waitUntil(lambda: bool(hand.answers))
     hand.click(*PLACES[1])
-    hand.qtbot.waitUntil(lambda: len(hand.answers) == 2, timeout=20_000)
+    hand.qtbot.waitUntil(lambda: len(hand.answers) == 2)
     QTest.qWait(100)
     assert "Save the mask" in hand.panel.trouble.text()
     assert hand.panel.trouble.isVisible()
@@ -266,14 +260,10 @@ def test_kill_in_the_middle_of_twenty_clicks(threads, window, discs, tmp_path):
     hand = window()
     wait_for_offer(hand)
     hand.press(hand.panel.offer.accept)
-    hand.qtbot.waitUntil(
-        lambda: hand.canvas.session.objects.prompts != {}, timeout=10_000
-    )
+    hand.qtbot.waitUntil(lambda: hand.canvas.session.objects.prompts != {})
     (steps,) = hand.canvas.session.objects.prompts.values()
     assert len(steps) >= made - 1
-    hand.qtbot.waitUntil(
-        lambda: hand.canvas.session.requests.pending is None, timeout=20_000
-    )
+    hand.qtbot.waitUntil(lambda: hand.canvas.session.requests.pending is None)
     assert (hand.canvas.mask.data == 1).any()
     assert len(hand.canvas.points[True].data) == len(steps) - 1
     assert len(hand.canvas.shapes.layer.data) == 1

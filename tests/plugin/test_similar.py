@@ -34,7 +34,7 @@ def ghosts(hand):
 
 
 def wait_for(hand, count, in_view):
-    hand.qtbot.waitUntil(lambda: ghosts(hand) == (count, in_view), timeout=60_000)
+    hand.qtbot.waitUntil(lambda: ghosts(hand) == (count, in_view))
 
 
 def test_the_rest_is_found_and_judged_by_key(open_window, qtbot):

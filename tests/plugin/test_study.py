@@ -13,7 +13,7 @@ from skimage.io import imsave
 from napari_simpleclick.evaluation import Result
 from napari_simpleclick.plugin import settings
 from napari_simpleclick.plugin.study.panel import RINGED, TASK
-from tests.plugin.conftest import PATIENCE_MS, Hand
+from tests.plugin.conftest import Hand
 
 PLACES = [(30, 40), (70, 80), (50, 60), (40, 90), (75, 35), (60, 70)]
 
@@ -59,7 +59,7 @@ def begin(viewer, study, path, qtbot, code="P01"):
     QTest.mouseClick(study.begin, Qt.MouseButton.LeftButton)
     if study.panel is None:
         return None
-    qtbot.waitUntil(lambda: "case" in str(viewer.layers), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "case" in str(viewer.layers))
     hand = Hand(viewer, study.panel, qtbot)
     study.panel.workflow.queue.answered.connect(hand.answers.append)
     study.panel.workflow.trouble.connect(lambda text, _: hand.troubles.append(text))
@@ -115,7 +115,7 @@ def test_six_cases_a_restart_and_the_report(open_study, case_list, qtbot):
     pages = []
     study.reported.connect(pages.append)
     press(study.next)
-    qtbot.waitUntil(lambda: bool(pages), timeout=3 * PATIENCE_MS)
+    qtbot.waitUntil(lambda: bool(pages))
     page = pages[0]
     assert "report" in study.status.text()
     assert page.exists()
@@ -209,7 +209,7 @@ def test_the_last_click_is_waited_for_and_undo_is_noted(
     press(study.next)  # its answer is still to come
     assert "Waiting" in study.status.text()
     held.release_all()
-    qtbot.waitUntil(lambda: study.progress.text() == "Case 2 of 6", timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: study.progress.text() == "Case 2 of 6")
     assert len(study.study.finished[0].clicks) == 2
     events = [json.loads(line) for line in study.study.path.read_text().splitlines()]
     assert any(e["event"] == "changed" and e["clicks"] == 0 for e in events)

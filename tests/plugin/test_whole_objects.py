@@ -64,8 +64,10 @@ def press_menu(hand, button, title):
             return  # it is not open yet
         timer.stop()
         action = next(one for one in menu.actions() if one.text() == title)
-        found.append(action)
+        action.triggered.connect(lambda: found.append(action))
         QTest.mouseClick(menu, LEFT, NO_KEY, menu.actionGeometry(action).center())
+        if not found:  # the menu was not ready for it; a busy computer takes its time
+            timer.start(50)
 
     timer.timeout.connect(act)
     timer.start(50)

@@ -134,7 +134,6 @@ def test_a_window_is_closed_while_a_click_is_predicted(threads, tmp_path):
         [sys.executable, str(script)],
         capture_output=True,
         text=True,
-        timeout=100,
         check=False,
     )
     assert run.returncode == 0, run.stderr

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import nibabel
 import numpy as np
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.layer_axes import layer_axes, space_axes, space_first
 from napari_simpleclick.images.lazy_array import turn
-from napari_simpleclick.images.oblique import along_own_axes
 from napari_simpleclick.images.units import MM
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import nibabel
     from numpy.typing import NDArray
 
     from napari_simpleclick.images.image_file import ImageFile
@@ -24,25 +24,7 @@ if TYPE_CHECKING:
 SOURCE_KEY = "napari-simpleclick source"
 """Key under which a layer's metadata hold its `Source`."""
 
-DIRECTIONS = {2: "inferior", 1: "posterior", 0: "left"}
-"""World axis (R, A, S) of the last three layer axes, and where they point."""
-
-SPACE = (("x", "left"), ("y", "posterior"), ("z", "inferior"))
-"""Names of the axes of space, in the order that files with an orientation have."""
-
-
 T = TypeVar("T")
-
-
-class _Axis(NamedTuple):
-    """An axis of a file as an axis of a layer."""
-
-    number: int
-    flipped: bool
-    scale: float
-    translate: float
-    unit: str
-    name: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +96,7 @@ class Source:
         point towards inferior, posterior and left; axes beyond them come first. Oblique
         ones stand along their own axes (see `along_own_axes`). Others stay as they are.
         """
-        axes = _as_they_are(file) if file.affine is None else _upright(file)
+        axes = layer_axes(file)
         return cls(
             file.path,
             file.shape,
@@ -272,7 +254,7 @@ class Source:
         channels = [axis for axis in axes if self._name(axis) == "channel"]
         axes = [axis for axis in axes if axis not in channels[:missing]]
         axes = axes[len(axes) - labels.ndim :]
-        space = _space(self.axis_labels, len(self.order))
+        space = space_axes(self.axis_labels, len(self.order))
         lengths = dict(zip(axes, labels.shape, strict=True))
         kept = [axis for axis in axes if lengths[axis] > 1 or axis in space]
         labels = labels.reshape([lengths[axis] for axis in kept])
@@ -310,7 +292,7 @@ class Source:
         if self.affine is not None:
             return self
         count = len(self.order)
-        axes = _space_first(self.axis_labels, count)
+        axes = space_first(self.axis_labels, count)
         film = count > 2 and self._name(axes[2]) == "time"
         space = axes[:2] if film else axes[:3]
         affine = np.diag([-1.0, -1.0, -1.0, 1.0])
@@ -336,86 +318,3 @@ class Source:
         if axis in known:
             return MM[self.units[axis]]
         return self.scale[known[0]] * MM[self.units[known[0]]]
-
-
-def _space(names: tuple[str, ...], count: int) -> list[int]:
-    """Axes of a layer that are x, y and z; the last three if names do not tell."""
-    found = [
-        next((axis for axis, name in enumerate(names) if name in known), None)
-        for known in SPACE
-    ]
-    if None in found[:2]:
-        return list(range(count))[::-1][:3]
-    return [axis for axis in found if axis is not None]
-
-
-def _space_first(names: tuple[str, ...], count: int) -> list[int]:
-    """Axes in the order x, y, z, time, channel; others behind space and time.
-
-    Without z, the first of the others takes its place.
-    """
-    space = _space(names, count)
-    rest = [axis for axis in range(count)[::-1] if axis not in space]
-    order = ("time", "", "channel") if len(space) == 3 else ("", "time", "channel")
-    ranks = {name: rank for rank, name in enumerate(order)}
-    rest.sort(key=lambda a: ranks.get(names[a] if names else "", ranks[""]))
-    return [*space, *rest]
-
-
-def _as_they_are(file: ImageFile) -> list[_Axis]:
-    """Axes of a file without orientation, in its own order and direction.
-
-    Lengths without a unit are counted in pixels, so beside others with one they become
-    as long as the others: a viewer cannot compare pixels with lengths.
-    """
-    own, names = _own(file), file.axis_labels
-    others = [axis for axis, name in enumerate(names) if name in ("time", "channel")]
-    space = [own[a] for a in _space_first(names, len(own))[:3] if a not in others]
-    known = next((axis for axis in space if axis.unit in MM), None)
-    if known is not None:
-        for axis in space:
-            if axis.unit not in MM:
-                scale = axis.scale * known.scale
-                own[axis.number] = axis._replace(scale=scale, unit=known.unit)
-    return own
-
-
-def _own(file: ImageFile) -> list[_Axis]:
-    """Axes of a file, all of them and in its own order and direction."""
-    return [
-        _Axis(
-            axis,
-            False,
-            file.spacing[axis],
-            file.origin[axis] if file.origin else 0.0,
-            file.units[axis] if file.units else "",
-            file.axis_labels[axis] if file.axis_labels else "",
-        )
-        for axis in range(len(file.shape))
-    ]
-
-
-def _upright(file: ImageFile) -> list[_Axis]:
-    """Axes of a file with an orientation, in the order that is fit to be seen."""
-    own, count = _own(file), len(file.shape)
-    axes = [own[axis] for axis in range(count - 1, 2, -1) if file.shape[axis] > 1]
-    turns = nibabel.io_orientation(file.affine)
-    number = {int(world): axis for axis, (world, _) in enumerate(turns)}
-    space = {world: number[world] for world in DIRECTIONS if number[world] < count}
-    flipped = {axis: bool(turns[axis, 1] > 0) for axis in space.values()}
-    corner = np.array([0.0, 0.0, 0.0, 1.0])  # the layer's first voxel, in the file
-    for axis, flip in flipped.items():
-        corner[axis] = file.shape[axis] - 1 if flip else 0
-    assert file.affine is not None
-    origin, sizes = along_own_axes(file.affine, corner)
-    for world, axis in space.items():
-        unit = MM.get(own[axis].unit, 1.0)
-        axes.append(
-            own[axis]._replace(
-                flipped=flipped[axis],
-                scale=float(sizes[axis] / unit),
-                translate=float(-origin[world] / unit),
-                name=DIRECTIONS[world],
-            )
-        )
-    return axes
