@@ -1,3 +1,4 @@
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,22 @@ def test_a_network_that_would_answer_otherwise_stays_with_pytorch(network):
     assert "PyTorch" in after.accelerate()
     assert not after.encoder.is_accelerated
     np.testing.assert_array_equal(answers(after), answers(before))
+
+
+def test_nobody_is_warned_of_tracing_whatever_other_threads_do_to_filters():
+    predictor_of(build("encode-once-lite0", 0.9)).accelerate()
+    with warnings.catch_warnings(record=True) as warned:
+        others = warnings.catch_warnings()
+        others.__enter__()
+        network = build("encode-once-lite0")
+
+        def meanwhile(*_):
+            if torch.jit.is_tracing():
+                others.__exit__(None, None, None)
+
+        network.encoder.register_forward_pre_hook(meanwhile)
+        assert predictor_of(network).accelerate() == ""
+    assert not [str(one.message) for one in warned]
 
 
 def test_it_can_be_switched_off(monkeypatch, cache):

@@ -41,6 +41,21 @@ OPTIONS = {
 """How OpenVINO computes: one question at a time."""
 
 
+def _expect_tracing() -> None:
+    """Let nobody be warned of branches that a trace takes: agreement is checked instead.
+
+    Filters are of all threads, and conversions run beside others: one that was taken
+    back afterwards could be taken back by them too early. So these stay, and are about
+    tracing in this package and in torch. A filter that is there is not added twice.
+    """
+    branches, traced = torch.jit.TracerWarning, r"(napari_simpleclick|torch)\."
+    warnings.filterwarnings("ignore", "", branches, traced)
+    warnings.filterwarnings("ignore", r"`torch\.jit", DeprecationWarning, r"torch\.jit")
+
+
+_expect_tracing()  # at once, for threads that put back the filters of before later
+
+
 def is_available() -> bool:
     """Whether OpenVINO is installed, and has not been switched off."""
     return os.environ.get(SWITCH) != "0" and find_spec("openvino") is not None
@@ -244,9 +259,8 @@ def _convert(step: nn.Module, inputs: Sequence[Tensor]) -> Any:
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     given = tuple(inputs)
-    with warnings.catch_warnings():  # of branches: the agreement is checked instead
-        warnings.simplefilter("ignore")
-        traced = torch.jit.trace(step, given, check_trace=False)  # type: ignore[no-untyped-call]
+    _expect_tracing()
+    traced = torch.jit.trace(step, given, check_trace=False)  # type: ignore[no-untyped-call]
     source = TorchScriptPythonDecoder(traced, example_input=given)
     front_end = FrontEndManager().load_by_framework("pytorch")
     model = front_end.convert(front_end.load(source))
