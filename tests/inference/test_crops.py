@@ -89,3 +89,29 @@ def test_the_aspect_ratio_is_kept_and_the_first_click_sees_all():
     assert zoom.network_size(crop, shape) == (190, 400)
     assert zoom.choose(prior, clicks, shape, crop) == crop
     assert zoom.choose(0 * prior, clicks, shape, crop) is None
+
+
+@pytest.mark.parametrize(
+    ("side", "input_side"), [(10, 320), (256, 320), (257, 384), (307, 384), (308, 448)]
+)
+def test_small_crops_around_an_object_have_a_smaller_input(side, input_side):
+    zoom, crop, shape = ZoomIn(most_enlarged=1.25), Crop(5, 14, 7, 6 + side), (600, 600)
+    assert zoom.network_size(crop, shape, around=True) == (input_side, input_side)
+    assert zoom.network_size(crop, shape) == (448, 448)
+    assert ZoomIn().network_size(crop, shape, around=True) == (448, 448)
+
+
+def test_the_whole_of_a_small_image_is_always_enlarged():
+    zoom, shape = ZoomIn(most_enlarged=1.25), (100, 120)
+    for crop in (None, Crop.whole(shape)):
+        assert zoom.network_size(crop, shape, around=True) == (448, 448)
+
+
+@pytest.mark.parametrize("size", [(448, 448), (400, 500), (64, 64)])
+def test_all_sizes_of_the_input_are_known(size):
+    zoom, shape = ZoomIn(size, most_enlarged=1.25), (900, 900)
+    crops = [Crop(0, side, 0, side) for side in range(600)]
+    found = {zoom.network_size(crop, shape, around=True) for crop in crops}
+    assert found == set(zoom.sizes)
+    assert zoom.sizes[0] == size
+    assert ZoomIn(size).sizes == (size,)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from napari_simpleclick import Click, Predictor, networks
+from napari_simpleclick.inference.modes import Mode
 from napari_simpleclick.networks import CropPrompts
 from tests.helpers import DiskNetwork, PartNetwork
 
@@ -99,6 +100,22 @@ def test_inputs_of_other_shapes_are_left_to_pytorch():
     np.testing.assert_allclose(*both, atol=1e-4)
 
 
+def test_crops_of_all_sizes_are_converted(cache):
+    torch.manual_seed(0)
+    network = networks.build("encode-once-lite0", 384).eval()
+    zoom = Mode.named("fast").zoom(network.spec)
+    before, after = (predictor_of(network, zoom=zoom) for _ in range(2))
+    assert after.accelerate() == ""
+    assert len(conversions(cache)) == 2 * len(zoom.sizes) == 4
+    prior = np.zeros((500, 500), np.float32)
+    prior[200:300, 200:300] = 1
+    both = []
+    for predictor in (before, after):
+        predictor.set_image(np.resize(IMAGE, prior.shape))
+        both.append(predictor.predict([Click(250, 250)], prior))
+    np.testing.assert_allclose(*both, atol=1e-3)
+
+
 def test_a_conversion_is_kept_for_the_next_time(cache):
     network = build()
     first, second = predictor_of(network), predictor_of(network)
@@ -130,10 +147,10 @@ def test_a_damaged_conversion_is_made_again(cache):
 
 
 def test_old_conversions_are_dropped(cache):
-    for number in range(10):
+    for number in range(14):
         (cache / "openvino" / str(number)).mkdir(parents=True)
     predictor_of(build()).accelerate()
-    assert len(list((cache / "openvino").iterdir())) == 8
+    assert len(list((cache / "openvino").iterdir())) == 12
     assert len(conversions(cache)) == 2
 
 

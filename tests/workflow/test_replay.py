@@ -6,8 +6,10 @@ import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
 
+import nibabel
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 from typer.testing import CliRunner
 
 from napari_simpleclick import Box, Click, Lasso, Predictor, Scribble, load_weights
@@ -23,6 +25,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.images import Plane, Window
 from napari_simpleclick.images.view import DisplaySettings, View, VolumeWindows
 from napari_simpleclick.images.viewer_images import open_layers
+from napari_simpleclick.inference import ZoomIn
 from napari_simpleclick.sessions import ImageIdentity, SessionDatabase, SessionWriter
 from napari_simpleclick.workflow.engine import Job, PredictionEngine
 from napari_simpleclick.workflow.object_actions import ObjectActions
@@ -136,6 +139,26 @@ def test_answers_are_given_again_in_the_mode_that_they_were_given_in(
     assert (found[0] != found[1]).any()
 
 
+@pytest.mark.parametrize("weights", ["bundled", "recorded"])
+def test_small_crops_are_enlarged_as_they_were(weights, tmp_path):
+    noise = np.random.default_rng(3).normal(size=(300, 320, 2))
+    pixels = (1e4 * gaussian_filter(noise, (15, 15, 0))).astype(np.int16)
+    image = tmp_path / "large.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(pixels, np.eye(4)), image)
+    found = []
+    for enlarged in (None, 1.25):
+        zoom = ZoomIn(most_enlarged=enlarged)
+        person = Person(image, tmp_path / f"{enlarged}.simpleclick", zoom=zoom)
+        for row in (90, 100):
+            person.click(1, row, 100)
+            person.answer(person.job(person.session.requests.pending))
+        person.writer.close()
+        again = replay_session(person.path, image, weights)
+        assert (again.mask == person.mask).all()
+        found.append(person.mask)
+    assert (found[0] != found[1]).any()
+
+
 def test_a_session_that_does_not_say_how_it_was_computed_is_answered_by_one_look(
     person, image
 ):
@@ -146,7 +169,7 @@ def test_a_session_that_does_not_say_how_it_was_computed_is_answered_by_one_look
         rows = file.execute("SELECT id, detail FROM event WHERE kind = 'done'")
         for id_, text in rows.fetchall():
             detail = json.loads(text)
-            for name in ("mode", "precision", "computed_by"):
+            for name in ("mode", "precision", "computed_by", "most_enlarged"):
                 del detail["settings"][name]
             values = json.dumps(detail), id_
             file.execute("UPDATE event SET detail = ? WHERE id = ?", values)

@@ -31,6 +31,9 @@ class PredictionSettings:
         Number type of matrix products.
     computed_by : {"pytorch", "openvino", ""}
         What computed.
+    most_enlarged : float or None
+        How many times crops around the object were enlarged at most; None, also in
+        sessions that do not say, if all were enlarged to the network's usual input.
     """
 
     options: MaskOptions
@@ -40,3 +43,4 @@ class PredictionSettings:
     mode: str = ""
     precision: str = ""
     computed_by: str = ""
+    most_enlarged: float | None = None

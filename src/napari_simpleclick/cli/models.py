@@ -74,9 +74,9 @@ def benchmark(
     from napari_simpleclick.samples import sample_path
 
     chosen = Mode.named(mode)
-    predictor = Predictor(
-        load_weights(weights)[0], precision=chosen.precision, flip=chosen.flip
-    )
+    network = load_weights(weights)[0]
+    zoom = chosen.zoom(network.spec)
+    predictor = Predictor(network, "auto", chosen.precision, chosen.flip, zoom)
     warn(filter(None, [predictor.accelerate() if chosen.accelerated else ""]))
     predictor.set_image(read_image(sample_path("em.tif")).array[2])
     times = []

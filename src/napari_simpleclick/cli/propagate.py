@@ -179,7 +179,8 @@ def _propagate_one(
     read = volume_files.read_annotated(image, work, lambda told: warn([told]))
     chosen = Mode.named(settings.mode)
     network = load_weights(settings.weights)[0]
-    predictor = Predictor(network, precision=chosen.precision, flip=chosen.flip)
+    zoom = chosen.zoom(network.spec)
+    predictor = Predictor(network, "auto", chosen.precision, chosen.flip, zoom)
     warn(filter(None, [predictor.accelerate() if chosen.accelerated else ""]))
     started = time.perf_counter()
     with progress_bar() as bar:

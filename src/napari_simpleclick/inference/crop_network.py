@@ -108,14 +108,14 @@ class CropNetwork:
         """Whether OpenVINO computes, wherever it can."""
         return self._computes is not self._network
 
-    def accelerate(self, size: tuple[int, int], threads: int) -> str:
+    def accelerate(self, sizes: Sequence[tuple[int, int]], threads: int) -> str:
         """Let OpenVINO compute from now on, if it is there and agrees with PyTorch.
 
         It takes seconds, and need not wait for predictions, nor they for it.
 
         Parameters
         ----------
-        size : tuple of int
+        sizes : sequence of tuple of int
             (height, width) of the crops that it computes, px; PyTorch does the others.
         threads : int
             CPU threads.
@@ -130,21 +130,31 @@ class CropNetwork:
         plain = self._network
         if self._dtype != torch.float32:  # as OpenVINO lowers it by itself
             plain = deepcopy(plain).float()
+        computes = self._network
         try:
-            prompt = sample_prompts(plain, size, 3, torch.zeros(1, 1, *size), self.flip)
-            example = Example(sample_pixels(size, self.flip), prompt)
-            faster = OpenVinoNetwork(plain, example, self._dtype, threads)
-            if not faster.is_trusted:
-                found = agreement(plain, faster, size, self.flip)
-                if not found.holds(self._dtype):
+            for size in reversed(sizes):
+                faster = self._converted(plain, size, threads)
+                if faster is None:
                     return OTHER_MASKS
-                faster.trust()
+                faster.network, computes = computes, faster
         except Exception as error:  # of a library that may be broken: PyTorch is not
             logger.warning("OpenVINO cannot compute this model", exc_info=error)
             return CANNOT
-        faster.network = self._network
-        self._computes = faster
+        self._computes = computes
         return ""
+
+    def _converted(
+        self, plain: Network, size: tuple[int, int], threads: int
+    ) -> OpenVinoNetwork | None:
+        """Convert for crops of a size; None if the answers are other ones."""
+        prompt = sample_prompts(plain, size, 3, torch.zeros(1, 1, *size), self.flip)
+        example = Example(sample_pixels(size, self.flip), prompt)
+        faster = OpenVinoNetwork(plain, example, self._dtype, threads)
+        if not faster.is_trusted:
+            if not agreement(plain, faster, size, self.flip).holds(self._dtype):
+                return None
+            faster.trust()
+        return faster
 
     @property
     def capacity(self) -> int:

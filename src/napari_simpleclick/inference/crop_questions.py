@@ -91,10 +91,20 @@ class CropQuestions:
         shape = self.image.square
         return [click for one in asked for click in corners_of(one, shape)]
 
-    def look(self, crop: Crop | None) -> tuple[Crop, tuple[int, int]]:
-        """Tell which pixels a crop has, None being the whole image, and their size."""
+    def look(
+        self, crop: Crop | None, around: bool = False
+    ) -> tuple[Crop, tuple[int, int]]:
+        """Tell which pixels a crop has, None being the whole image, and their size.
+
+        Parameters
+        ----------
+        crop : Crop or None
+            The crop.
+        around : bool
+            Whether there is an object that it was chosen around.
+        """
         shape = self.image.square
-        return crop or Crop.whole(shape), self._zoom.network_size(crop, shape)
+        return crop or Crop.whole(shape), self._zoom.network_size(crop, shape, around)
 
     def ask(
         self,
@@ -116,7 +126,7 @@ class CropQuestions:
         memory : object
             What came with the answer before.
         """
-        (view, size), shape = self.look(crop), self.image.square
+        (view, size), shape = self.look(crop, prior is not None), self.image.square
         spacing = DISK_RADIUS_PX * max(view.height / size[0], view.width / size[1])
         boxes = self._boxes(asked)
         clicks = [

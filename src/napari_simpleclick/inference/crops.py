@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 THRESHOLD = 0.49
 """Probability above which the published evaluation counts a pixel as object."""
 
+LEAST_INPUT_PX, INPUT_STEP_PX = 320, 64
+"""Least side of a crop that is enlarged less than to the network's usual input, and the
+step in which such sides grow; a multiple of what any network needs that does so."""
+
 
 class Crop(NamedTuple):
     """Rows and columns of a crop, both ends inclusive, px."""
@@ -90,6 +94,10 @@ class ZoomIn:
     longest_side : int or None
         Side in px that the longer side of every crop is resized to instead of
         ``size``, keeping the aspect ratio; the whole image keeps its size.
+    most_enlarged : float or None
+        How many times a crop around an object is enlarged at most: a small one has no
+        more to show, and a small input takes less time. What is looked at first, and
+        the whole image, are always resized to ``size``, as is every crop for None.
     """
 
     size: tuple[int, int] = (448, 448)
@@ -99,9 +107,15 @@ class ZoomIn:
     threshold: float = 0.5
     skip: int = 0
     longest_side: int | None = None
+    most_enlarged: float | None = None
 
     @classmethod
-    def of(cls, spec: NetworkSpec, size: tuple[int, int] | None = None) -> ZoomIn:
+    def of(
+        cls,
+        spec: NetworkSpec,
+        size: tuple[int, int] | None = None,
+        fast: bool = False,
+    ) -> ZoomIn:
         """Zoom in as suits a network.
 
         Parameters
@@ -112,12 +126,14 @@ class ZoomIn:
             that does not zoom keeps its first look.
         size : tuple of int or None
             (height, width) that crops are resized to; None for that of training.
+        fast : bool
+            Enlarge crops around objects no more than is worth while.
         """
         size = size or spec.image_size
         if not spec.zooms:
             return cls(size, skip=sys.maxsize)
         if not spec.refines:
-            return cls(size)
+            return cls(size, most_enlarged=spec.most_enlarged if fast else None)
         return cls(size, min_side=10, renew_below=math.inf, threshold=THRESHOLD)
 
     @classmethod
@@ -125,8 +141,23 @@ class ZoomIn:
         """Zoom in as RITM's published evaluation does."""
         return cls(skip=1, longest_side=longest_side)
 
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """All (height, width) in px that crops are resized to, the largest first."""
+        if self.most_enlarged is None:
+            return (self.size,)
+        sides = range(LEAST_INPUT_PX, max(self.size), INPUT_STEP_PX)
+        smaller = map(self._at_most, reversed(sides))
+        return tuple(dict.fromkeys((self.size, *smaller)))
+
+    def _at_most(self, side: float) -> tuple[int, int]:
+        """Give the input for a side in px, rounded up, so that there are few sizes."""
+        rounded = INPUT_STEP_PX * math.ceil(side / INPUT_STEP_PX)
+        height, width = (min(most, max(LEAST_INPUT_PX, rounded)) for most in self.size)
+        return height, width
+
     def network_size(
-        self, crop: Crop | None, shape: tuple[int, int]
+        self, crop: Crop | None, shape: tuple[int, int], around: bool = False
     ) -> tuple[int, int]:
         """Tell what (height, width) in px a crop is resized to.
 
@@ -136,9 +167,14 @@ class ZoomIn:
             As :meth:`choose` chose it.
         shape : tuple of int
             (H, W) of the image.
+        around : bool
+            Whether there is an object that it was chosen around.
         """
         if self.longest_side is None:
-            return self.size
+            first = not around or crop is None or crop == Crop.whole(shape)
+            if first or crop is None or self.most_enlarged is None:
+                return self.size
+            return self._at_most(self.most_enlarged * max(crop.height, crop.width))
         if crop is None:
             return shape
         scale = self.longest_side / max(crop.height, crop.width)

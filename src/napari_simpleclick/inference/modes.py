@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.inference.crops import ZoomIn
 
 if TYPE_CHECKING:
     from napari_simpleclick.inference.devices import Precision
+    from napari_simpleclick.networks import NetworkSpec
 
 ModeName = Literal["fast", "exact"]
 MODES: tuple[ModeName, ...] = get_args(ModeName)
@@ -53,3 +55,13 @@ class Mode(NamedTuple):
         if name == "exact":
             return cls("float32", flip=True, accelerated=False)
         return cls(precision, flip=False, accelerated=True)
+
+    def zoom(self, spec: NetworkSpec) -> ZoomIn:
+        """Tell how crops are chosen for a network.
+
+        Parameters
+        ----------
+        spec : NetworkSpec
+            What the network takes.
+        """
+        return ZoomIn.of(spec, fast=self.accelerated)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SWITCH = "NAPARI_SIMPLECLICK_OPENVINO"
 """Environment variable; 0 leaves everything to PyTorch."""
 
-KEPT = 8
+KEPT = 12
 """Conversions kept on disk; those used least recently go first."""
 
 PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
@@ -42,7 +42,7 @@ OPTIONS = {
 
 
 def _expect_tracing() -> None:
-    """Let nobody be warned of branches that a trace takes: agreement is checked instead.
+    """Let nobody be warned of branches that a trace takes; agreement is checked.
 
     Filters are of all threads, and conversions run beside others: one that was taken
     back afterwards could be taken back by them too early. So these stay, and are about

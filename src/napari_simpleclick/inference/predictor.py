@@ -174,7 +174,7 @@ class Predictor:
         """
         if self.zoom.longest_side is not None:
             return ""
-        return self._network.accelerate(self.zoom.size, self.threads)
+        return self._network.accelerate(self.zoom.sizes, self.threads)
 
     def beside(self) -> Predictor:
         """Give a predictor of the same network and memory that is shown other images.
@@ -227,7 +227,7 @@ class Predictor:
         seen = None if prior is None else image.prior(prior)
         view = image.view(now.viewport)
         crop = self._choice.one(seen, corners, image.square, now.crop, view)
-        return questions.look(crop)
+        return questions.look(crop, prior is not None)
 
     def extent(self, state: ObjectState) -> Crop | None:
         """Tell outside which part of the image an answer is 0, in px of the image.

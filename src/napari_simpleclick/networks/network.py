@@ -49,6 +49,10 @@ class NetworkSpec:
     zooms : bool
         Whether it is shown an object closely once there is one; not worth while where
         looking at the image takes longest, and once was enough in training.
+    most_enlarged : float or None
+        How many times a crop around an object is enlarged at most in the fast mode; it
+        has been measured that answers are as good then. None always enlarges it to
+        ``image_size``.
     refines : bool
         Whether it looks again, closely, at what an answer changed: it has
         :meth:`Network.segment`, :meth:`Network.encode_focus` and
@@ -64,6 +68,7 @@ class NetworkSpec:
     refines: bool = False
     takes_boxes: bool = False
     zooms: bool = True
+    most_enlarged: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -188,7 +188,8 @@ def worker_predictor(settings: PropagationSettings) -> tuple[Predictor, str]:
     """
     mode = Mode.named(settings.mode)
     network = load_weights(settings.weights)[0]
-    predictor = Predictor(network, precision=mode.precision, flip=mode.flip, threads=1)
+    zoom = mode.zoom(network.spec)
+    predictor = Predictor(network, "auto", mode.precision, mode.flip, zoom, threads=1)
     return predictor, predictor.accelerate() if mode.accelerated else ""
 
 

@@ -188,6 +188,7 @@ class PredictionEngine:
             "exact" if predictor.flip else "fast",
             str(predictor.dtype).removeprefix("torch."),
             "openvino" if predictor.encoder.is_accelerated else "pytorch",
+            predictor.zoom.most_enlarged,
         )
 
     def answer(self, job: Job) -> Answer:

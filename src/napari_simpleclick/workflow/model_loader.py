@@ -296,6 +296,7 @@ class Load:
             self.choice.device,
             mode.precision,
             mode.flip,
+            mode.zoom(network.spec),
             store=FeatureStore(),
         )
         _warm_up(predictor)

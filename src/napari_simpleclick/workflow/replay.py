@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,7 +22,7 @@ from napari_simpleclick.annotation.session import TAKEN
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.view import View, VolumeWindows
 from napari_simpleclick.images.viewer_images import Opened, open_layers
-from napari_simpleclick.inference import Predictor
+from napari_simpleclick.inference import Predictor, ZoomIn
 from napari_simpleclick.sessions import ImageIdentity, SessionDatabase, SessionReader
 from napari_simpleclick.sessions.database import import_copy
 from napari_simpleclick.sessions.reader import TAKEN_BACK
@@ -153,19 +153,24 @@ class _Engines:
 
     def __init__(self, weights: str, session: Path) -> None:
         self._weights, self._session = weights, session
-        self._known: dict[tuple[str, ...], PredictionEngine] = {}
+        self._known: dict[tuple[str | float | None, ...], PredictionEngine] = {}
         if weights != RECORDED:
             load_weights(weights)  # to say at once if that cannot be done
 
     def find(self, settings: PredictionSettings) -> PredictionEngine:
         """Give what is to answer where the session says that this did."""
         name = settings.model if self._weights == RECORDED else self._weights
-        key = name, settings.mode, settings.precision, settings.computed_by
+        enlarged = settings.most_enlarged
+        how = settings.mode, settings.precision, settings.computed_by, enlarged
+        key = name, *how
         if key not in self._known:
             network, card = load_weights(self._locate(name))
             precision = cast("Precision", settings.precision or "auto")
             flip = settings.mode == "exact"
-            predictor = Predictor(network, precision=precision, flip=flip)
+            zoom = ZoomIn.of(network.spec)
+            if network.spec.most_enlarged is not None:
+                zoom = replace(zoom, most_enlarged=enlarged)
+            predictor = Predictor(network, precision=precision, flip=flip, zoom=zoom)
             if settings.computed_by == "openvino":
                 predictor.accelerate()
             self._known[key] = PredictionEngine(predictor, card, name)

@@ -99,10 +99,12 @@ def segment_slice(
     told: list[str] = []
     start = None if prior is None else _read_prior(prior, plane, flat, told)
     chosen = Mode.named(mode)
+    network = load_weights(weights)[0]
     predictor = Predictor(
-        load_weights(weights)[0],
+        network,
         precision=chosen.precision,
         flip=chosen.flip,
+        zoom=chosen.zoom(network.spec),
         first_look=first_look,
     )
     rows, columns = plane.axes

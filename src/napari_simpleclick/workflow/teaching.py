@@ -422,5 +422,6 @@ def _engine_of(path: Path, choice: ModelChoice) -> tuple[PredictionEngine, int]:
     card = replace(card, name=name)
     named = cast("ModeName", choice.mode)
     mode = Mode.named(named, cast("Precision", choice.precision))
-    predictor = Predictor(network, choice.device, mode.precision, mode.flip)
+    zoom = mode.zoom(network.spec)
+    predictor = Predictor(network, choice.device, mode.precision, mode.flip, zoom)
     return PredictionEngine(predictor, card, name), count

@@ -30,6 +30,9 @@ UNUSED = re.compile(r".*\.num_batches_tracked$")
 BLOCKS = re.compile(r"decoder\.(middle|coarse|middle_again)\.blocks\.")
 """Parameters of the decoder's transformer blocks."""
 
+ENLARGED = 1.25
+"""Crops around objects need no more; see "Small crops" in docs/speed.md."""
+
 
 @dataclass(frozen=True)
 class EncodeOnceConfig(NetworkConfig):
@@ -46,7 +49,9 @@ class EncodeOnceConfig(NetworkConfig):
     @property
     def spec(self) -> NetworkSpec:
         """What a network of this configuration takes."""
-        return NetworkSpec(self.image_size, 32, boxes=True, encodes_once=True)
+        return NetworkSpec(
+            self.image_size, 32, boxes=True, encodes_once=True, most_enlarged=ENLARGED
+        )
 
     def build(self) -> EncodeOnce:
         """Build a network with fresh weights, in training mode."""
