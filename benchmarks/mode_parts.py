@@ -5,7 +5,8 @@
 The robot makes three clicks in the exact mode; others then answer the same clicks. Each
 differs from another in one thing: without the mirror image, by OpenVINO, with the
 mirror image at the last click alone. It prints mean IoU with the exact masks and with
-those without the mirror image, and each one's mean IoU with the truth.
+those without the mirror image, and each one's mean IoU with the truth. *Small crops* is
+the fast mode of networks whose small crops it enlarges less, in PyTorch.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from napari_simpleclick.evaluation.annotator import annotate
 from napari_simpleclick.evaluation.case_options import CaseOptions
 from napari_simpleclick.evaluation.datasets import find_cases
 from napari_simpleclick.evaluation.run import choose_cases
-from napari_simpleclick.inference import THRESHOLD
+from napari_simpleclick.inference import THRESHOLD, ZoomIn
 
 MODELS = ("encode-once", "simpleclick-xtiny")
+OTHERS = ("no mirror", "OpenVINO", "small crops")
 CLICKS = 3
 
 
@@ -36,9 +38,11 @@ def iou(one, other) -> float:
 def predictors(model: str) -> dict[str, Predictor]:
     """Give what is compared, on one thread."""
     found = {}
-    for name in ("exact", "no mirror", "OpenVINO"):
+    for name in ("exact", *OTHERS):
         network = load_weights(model)[0]
-        found[name] = Predictor(network, "cpu", "float32", name == "exact", threads=1)
+        zoom = ZoomIn.of(network.spec, fast=name == "small crops")
+        flip = name == "exact"
+        found[name] = Predictor(network, "cpu", "float32", flip, zoom, threads=1)
     print(found["OpenVINO"].accelerate(), end="", flush=True)
     return found
 
@@ -56,7 +60,7 @@ def compare(model: str, cases) -> list[str]:
         clicks = [turn.click for turn in turns]
         truths.append(truth == 1)
         masks.setdefault("exact", []).append(turns[-1].mask)
-        for name in ("no mirror", "OpenVINO"):
+        for name in OTHERS:
             *before, last = by_name[name].replay(clicks)
             masks.setdefault(name, []).append(last > THRESHOLD)
             if name == "no mirror":

@@ -35,8 +35,10 @@ def predictors(model: str) -> dict[str, Predictor]:
     for name in MODES:
         mode = Mode.named(name)
         network = load_weights(model)[0]
-        options = {"precision": mode.precision, "flip": mode.flip, "threads": 1}
-        found[name] = Predictor(network, "cpu", **options)
+        zoom = mode.zoom(network.spec)
+        found[name] = Predictor(
+            network, "cpu", mode.precision, mode.flip, zoom, threads=1
+        )
         if mode.accelerated:
             print(found[name].accelerate(), end="", flush=True)
     return found

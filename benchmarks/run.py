@@ -28,8 +28,12 @@ SCRIPTS: dict[str, tuple[str, list[str]]] = {
         ["--runs", "1", "--sides", "512", "--objects", "1"],
     ),
     "startup": (
-        "imports and the command line, in processes of their own",
+        "imports, the command line, napari's start, and the first clicks",
         ["--runs=1"],
+    ),
+    "memory": (
+        "what a click takes at most, in each mode",
+        ["--networks=simpleclick-xtiny"],
     ),
     "scale": (
         "many volumes on worker processes, and what a slice and an object cost",

@@ -186,6 +186,17 @@ def test_nobody_is_warned_of_tracing_whatever_other_threads_do_to_filters():
     assert not [str(one.message) for one in warned]
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_large_network_is_left_to_pytorch_where_openvino_is_no_faster(
+    wide, monkeypatch
+):
+    monkeypatch.setattr("napari_simpleclick.inference.crop_network.LARGE_BYTES", 0)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": wide})
+    predictor = predictor_of(build())
+    assert predictor.accelerate().startswith("OpenVINO is no faster") is not wide
+    assert predictor.encoder.is_accelerated is wide
+
+
 def test_it_can_be_switched_off(monkeypatch, cache):
     monkeypatch.setenv("NAPARI_SIMPLECLICK_OPENVINO", "0")
     predictor = predictor_of(build())

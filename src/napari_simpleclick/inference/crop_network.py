@@ -19,7 +19,7 @@ from napari_simpleclick.inference.agreement import (
     sample_pixels,
     sample_prompts,
 )
-from napari_simpleclick.inference.devices import with_lower_weights
+from napari_simpleclick.inference.devices import cpu_has, with_lower_weights
 from napari_simpleclick.inference.features import FeatureCache
 from napari_simpleclick.inference.openvino_network import (
     Example,
@@ -42,6 +42,15 @@ OTHER_MASKS = (
 )
 
 CANNOT = "OpenVINO cannot compute this model, so PyTorch does."
+
+NO_SOONER = (
+    "OpenVINO is no faster than PyTorch with a model of this size on this processor, "
+    "and would take as much memory again, so PyTorch computes."
+)
+
+LARGE_BYTES = 2e8
+"""Weights from which on nearly all is large matrix products. Without AVX-512, PyTorch
+takes these at the processor's own rate, as OpenVINO does; see docs/speed.md."""
 
 Pixels = NDArray[np.float32]
 """(h, w) or (h, w, 3) float32 in [0, 1]."""
@@ -128,6 +137,8 @@ class CropNetwork:
         if self.device.type != "cpu" or self.is_accelerated or not is_available():
             return ""
         plain = self._network
+        if _is_large(plain) and not cpu_has("avx512_f"):
+            return NO_SOONER
         if self._dtype != torch.float32:  # as OpenVINO lowers it by itself
             plain = deepcopy(plain).float()
         computes = self._network
@@ -334,3 +345,8 @@ class CropNetwork:
     def _autocast(self) -> torch.autocast:
         half = self._dtype == torch.bfloat16
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half)
+
+
+def _is_large(network: Network) -> bool:
+    size = sum(part.numel() * part.element_size() for part in network.parameters())
+    return size > LARGE_BYTES

@@ -81,10 +81,16 @@ def choose_precision(name: Precision, device: torch.device) -> torch.dtype:
     fast = False
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    elif device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
-        features = torch.cpu.get_capabilities()
-        fast = bool(features.get("avx512_bf16") or features.get("amx_bf16"))
+    elif device.type == "cpu":
+        fast = cpu_has("avx512_bf16") or cpu_has("amx_bf16")
     return torch.bfloat16 if fast else torch.float32
+
+
+def cpu_has(feature: str) -> bool:
+    """Whether the processor has instructions, such as ``avx512_f``, as far as known."""
+    if not hasattr(torch.cpu, "get_capabilities"):
+        return False
+    return bool(torch.cpu.get_capabilities().get(feature))
 
 
 LOWERED = (nn.Linear, nn.modules.conv._ConvNd)
