@@ -39,6 +39,10 @@ SCRIPTS: dict[str, tuple[str, list[str]]] = {
         "many volumes on worker processes, and what a slice and an object cost",
         ["--workers=1", "--count=2", "--slices", "3", "--objects", "1", "--runs=1"],
     ),
+    "carried_slice": (
+        "a propagated slice against a click",
+        ["--models=encode-once", "--runs=1"],
+    ),
     "encode_ahead": ("a first click on a slice that was encoded before", ["--runs=1"]),
 }
 """What each measures, and the arguments of the quick run."""

@@ -316,10 +316,11 @@ class Load:
 
 
 def _warm_up(predictor: Predictor) -> None:
-    """Predict once, as the first time takes longer than all others."""
+    """Predict without and with a prior, as the first time takes longer than others."""
     import numpy as np
 
     from napari_simpleclick.prompts import Click
 
     predictor.set_image(np.zeros((64, 64), np.uint8))
-    predictor.predict([Click(32, 32)])
+    prior = predictor.predict([Click(32, 32)])
+    predictor.predict([Click(32, 32)], prior)
