@@ -87,7 +87,7 @@ def test_the_bundled_model_is_loaded_and_warm(monkeypatch):
     assert heard.kinds == ["loading", "loaded"]
     assert models.engine.card.name == BUNDLED
     assert "cpu" in models.devices
-    assert calls == [1]
+    assert calls == [1, 1]
     assert models.engine.shown is None
 
 
