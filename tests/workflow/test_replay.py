@@ -130,7 +130,7 @@ def test_answers_are_given_again_in_the_mode_that_they_were_given_in(
     found = []
     for flip in (False, True):
         person = Person(image, tmp_path / f"{flip}.simpleclick", flip=flip)
-        person.click(6, 37, 51)
+        person.click(6, 10, 60)
         person.answer(person.job(person.session.requests.pending))
         person.writer.close()
         again = replay_session(person.path, image, weights)
