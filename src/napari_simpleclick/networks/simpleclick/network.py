@@ -35,6 +35,10 @@ from napari_simpleclick.networks.simpleclick.vit import (
     window_count,
 )
 
+XTINY_ENLARGED = 1.25
+"""Crops around objects need no more with the weights of xTiny; of the other sizes there
+were none to measure it with. See "Small crops" in docs/speed.md."""
+
 Levels = Literal["simple", "single", "parallel", "partial"]
 
 
@@ -96,7 +100,8 @@ class SimpleClickConfig(NetworkConfig):
     @property
     def spec(self) -> NetworkSpec:
         """What a network of this configuration takes."""
-        return NetworkSpec(self.image_size, self.patch)
+        enlarged = XTINY_ENLARGED if (self.patch, self.width) == (16, 160) else None
+        return NetworkSpec(self.image_size, self.patch, most_enlarged=enlarged)
 
     def build(self) -> SimpleClick:
         """Build a network with fresh weights, in training mode."""
