@@ -48,7 +48,8 @@ def _expect_tracing() -> None:
     back afterwards could be taken back by them too early. So these stay, and are about
     tracing in this package and in torch. A filter that is there is not added twice.
     """
-    branches, traced = torch.jit.TracerWarning, r"(napari_simpleclick|torch)\."
+    branches = torch.jit.TracerWarning  # type: ignore[attr-defined]
+    traced = r"(napari_simpleclick|torch)\."
     warnings.filterwarnings("ignore", "", branches, traced)
     warnings.filterwarnings("ignore", r"`torch\.jit", DeprecationWarning, r"torch\.jit")
 
