@@ -100,6 +100,7 @@ def test_what_was_learned_answers_and_can_be_undone(person):
     assert teaching.in_use
     assert teaching.sentence == "Learned from 5 objects: better."
     assert models.engine.name.startswith("taught-")
+    assert models.engine.card.title.endswith(", with what was learned")
     assert models.choice.model == "bundled"
     teaching.use(False)
     assert (models.engine, teaching.in_use) == (before, False)

@@ -410,7 +410,7 @@ def _engine_of(path: Path, choice: ModelChoice) -> tuple[PredictionEngine, int]:
     """Load taught weights; also tell how many objects they were taught on."""
     from napari_simpleclick.inference import Predictor
     from napari_simpleclick.inference.modes import Mode
-    from napari_simpleclick.weights import load_weights
+    from napari_simpleclick.weights import find_card, load_weights
     from napari_simpleclick.weights.checkpoints import read_checkpoint
     from napari_simpleclick.weights.taught import lesson_of
     from napari_simpleclick.workflow.engine import PredictionEngine
@@ -418,8 +418,12 @@ def _engine_of(path: Path, choice: ModelChoice) -> tuple[PredictionEngine, int]:
     name = taught_name(path)
     network, card = load_weights(path)
     lesson = lesson_of(read_checkpoint(path, shapes_only=True)[1], path)
-    count = 0 if lesson is None else len(lesson.objects)
-    card = replace(card, name=name)
+    count, title = 0, card.title
+    if lesson is not None:
+        count, base = len(lesson.objects), find_card(lesson.base.name)
+        begun = base.title if base else lesson.base.name
+        title = f"{begun}, with what was learned"
+    card = replace(card, name=name, title=title)
     named = cast("ModeName", choice.mode)
     mode = Mode.named(named, cast("Precision", choice.precision))
     zoom = mode.zoom(network.spec)

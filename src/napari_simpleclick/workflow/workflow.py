@@ -371,7 +371,8 @@ class Workflow:
 
     def _on_model(self) -> None:
         if self.engine is not None:
-            self.status.emit(f"Ready: {self.engine.card.name}")
+            card = self.engine.card
+            self.status.emit(f"Ready: {card.title or card.name}")
         self.changed.emit()
         self.queue.pump()
 
