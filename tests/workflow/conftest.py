@@ -11,7 +11,7 @@ import pytest
 from napari.components import ViewerModel
 from skimage.measure import label
 
-from napari_simpleclick.inference import ObjectState
+from napari_simpleclick.inference import ObjectState, ZoomIn
 from napari_simpleclick.inference.prompt_pixels import as_clicks, settle
 from napari_simpleclick.plugin.controller import Controller
 from napari_simpleclick.plugin.layers.placement import NOT_RECORDED
@@ -36,6 +36,7 @@ class BrightPredictor:
     encodes_once = False
     flip = False
     dtype = "float32"
+    zoom = ZoomIn()
     encoder = SimpleNamespace(is_accelerated=False)
 
     def __init__(self) -> None:
