@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from napari_simpleclick import Click, Predictor, networks
+from napari_simpleclick.inference import ZoomIn
 from napari_simpleclick.inference.modes import Mode
 from napari_simpleclick.networks import CropPrompts
 from tests.helpers import DiskNetwork, PartNetwork
@@ -58,6 +59,16 @@ def test_answers_are_those_of_pytorch(name, flip):
     assert after.accelerate() == ""
     assert after.encoder.is_accelerated
     np.testing.assert_allclose(answers(after), answers(before), atol=1e-3)
+
+
+def test_nothing_more_is_converted_once_nobody_wants_it():
+    network = build()
+    predictor = predictor_of(network, zoom=ZoomIn.of(network.spec, (448, 448), True))
+    assert len(predictor.zoom.sizes) == 3
+    asked = iter((True, False))
+    assert predictor.accelerate(lambda: next(asked)) == ""
+    assert next(asked, None) is None
+    assert not predictor.encoder.is_accelerated
 
 
 def test_a_network_that_refines_is_converted_too():

@@ -30,7 +30,7 @@ from napari_simpleclick.networks import channels_last, join_prompts
 from napari_simpleclick.weights.errors import enough_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari_simpleclick.inference.feature_store import FeatureStore
     from napari_simpleclick.networks import CropPrompts, Features, Network
@@ -117,7 +117,12 @@ class CropNetwork:
         """Whether OpenVINO computes, wherever it can."""
         return self._computes is not self._network
 
-    def accelerate(self, sizes: Sequence[tuple[int, int]], threads: int) -> str:
+    def accelerate(
+        self,
+        sizes: Sequence[tuple[int, int]],
+        threads: int,
+        goes_on: Callable[[], bool],
+    ) -> str:
         """Let OpenVINO compute from now on, if it is there and agrees with PyTorch.
 
         It takes seconds, and need not wait for predictions, nor they for it.
@@ -128,6 +133,8 @@ class CropNetwork:
             (height, width) of the crops that it computes, px; PyTorch does the others.
         threads : int
             CPU threads.
+        goes_on : callable
+            Is asked before each conversion; nothing changes once it says no.
 
         Returns
         -------
@@ -144,6 +151,8 @@ class CropNetwork:
         computes = self._network
         try:
             for size in reversed(sizes):
+                if not goes_on():
+                    return ""
                 faster = self._converted(plain, size, threads)
                 if faster is None:
                     return OTHER_MASKS

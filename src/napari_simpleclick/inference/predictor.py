@@ -31,7 +31,7 @@ from napari_simpleclick.prompts import Box, Lasso, Scribble, check_prompts
 from napari_simpleclick.weights.errors import enough_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -158,12 +158,18 @@ class Predictor:
         """Whether it is worth while to encode before there is a prompt."""
         return self._network.spec.encodes_once
 
-    def accelerate(self) -> str:
+    def accelerate(self, goes_on: Callable[[], bool] = lambda: True) -> str:
         """Let OpenVINO compute from now on, if it is installed and computes the same.
 
         The network is converted, which takes seconds the first time; the conversion is
         kept on disk. Its answers are compared with PyTorch's on a packaged sample
         before it is used. Predictions may go on meanwhile in another thread.
+
+        Parameters
+        ----------
+        goes_on : callable
+            Is asked before the conversion for each size of crops; nothing changes once
+            it says no.
 
         Returns
         -------
@@ -174,7 +180,7 @@ class Predictor:
         """
         if self.zoom.longest_side is not None:
             return ""
-        return self._network.accelerate(self.zoom.sizes, self.threads)
+        return self._network.accelerate(self.zoom.sizes, self.threads, goes_on)
 
     def beside(self) -> Predictor:
         """Give a predictor of the same network and memory that is shown other images.

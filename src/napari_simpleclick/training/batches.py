@@ -257,7 +257,8 @@ class Turns:
         prior_drop: float = 0.0,
         corrections: Corrections | None = None,
     ) -> None:
-        self.network, self.target, self._drop = network, target, prior_drop
+        self.network, self._drop = network, prior_drop
+        self.target = self._truth = target
         self._prior, self._points, self._rng = prior, points, rng
         self._memories: list[Any] = [None] * len(points)
         self._corrections = corrections or Corrections()
@@ -272,7 +273,7 @@ class Turns:
         """Replace all clicks by one in each object, and forget priors."""
         self._prior = torch.zeros_like(self._prior)
         self._points.fill_(-1)
-        add_next_points(self._points, self._prior, self.target, 1, self._rng)
+        add_next_points(self._points, self._prior, self._truth, 1, self._rng)
 
     def focus(self, image: Tensor) -> Focus:
         """Draw focus crops of the images (B,3,S,S), with the clicks so far."""
@@ -282,9 +283,8 @@ class Turns:
         """Prompts of the batch; from the second turn on with a click on each answer."""
         if turn:
             how = self._corrections
-            target = self.target[: len(self._points)]
             add_next_points(
-                *(self._points, self._prior, target, turn, self._rng),
+                *(self._points, self._prior, self._truth, turn, self._rng),
                 *(how.depth, how.exact),
             )
         prior = self._prior
@@ -305,11 +305,11 @@ class Turns:
 
     def answered(self, logits: Tensor) -> None:
         """Take note of the answers (B,1,S,S), on which the next clicks follow."""
-        self._prior = logits[: len(self._points)].detach().float().sigmoid()
+        self._prior = logits[: len(self._truth)].detach().float().sigmoid()
 
     def iou(self) -> float:
         """Mean IoU of the last answers."""
-        mask, truth = self._prior > 0.5, self.target[: len(self._points)] > 0.5
+        mask, truth = self._prior > 0.5, self._truth > 0.5
         inter = (mask & truth).sum((1, 2, 3))
         union = (mask | truth).sum((1, 2, 3)).clamp(min=1)
         return float((inter / union).mean())

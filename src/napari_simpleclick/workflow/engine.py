@@ -20,6 +20,8 @@ from napari_simpleclick.inference.speed import Speed, SpeedTest
 from napari_simpleclick.workflow.merging import merged, merging
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from napari_simpleclick.annotation import Mask, ObjectSlice, PlacedPrompts, Request
@@ -196,15 +198,20 @@ class PredictionEngine:
         with self.lock:
             return self._answer(job)
 
-    def accelerate(self) -> str:
+    def accelerate(self, goes_on: Callable[[], bool]) -> str:
         """Let OpenVINO compute if it can; clicks are answered meanwhile.
+
+        Parameters
+        ----------
+        goes_on : callable
+            Whether there is still somebody to compute for.
 
         Returns
         -------
         str
             What computes, in one sentence; empty for nothing to say.
         """
-        hindrance = self.predictor.accelerate()
+        hindrance = self.predictor.accelerate(goes_on)
         accelerated = self.predictor.encoder.is_accelerated
         return hindrance or (ACCELERATED if accelerated else "")
 

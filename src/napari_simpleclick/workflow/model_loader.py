@@ -134,10 +134,14 @@ class ModelLoader:
         engine, self.computing = self.engine, ""
         if engine is not None and self._in_use.mode == "fast" and is_available():
             told = partial(self._on_accelerated, engine)
-            self._executor.start(engine.accelerate, told)
+            wanted = partial(self._answers, engine)
+            self._executor.start(partial(engine.accelerate, wanted), told)
+
+    def _answers(self, engine: PredictionEngine) -> bool:
+        return engine is self.engine
 
     def _on_accelerated(self, engine: PredictionEngine, sentence: str) -> None:
-        if engine is self.engine:
+        if self._answers(engine):
             self.computing = sentence
             self.speeds.pop(self._in_use, None)
             self.accelerated.emit()
