@@ -423,7 +423,7 @@ def test_the_encode_once_run_says_what_it_begins_with():
     assert {"sts_extremity_ct", "sts_extremity_mri_t1"} == set(run.same_names[0])
 
 
-@pytest.mark.parametrize("option", ["prior_drop", "jaccard"])
+@pytest.mark.parametrize("option", ["prior_drop", "jaccard", "mirrored"])
 def test_options_change_what_is_learnt(data, tmp_path, option):
     learnt = [
         train(TrainConfig(**CONFIG, seed=1, **{option: p}), data, tmp_path / str(p))
@@ -444,7 +444,7 @@ def test_recipes_that_are_compared_differ_in_their_samples_alone():
 def test_ready_configs_can_be_read_by_name():
     names = ready_configs()
     assert {"bundled-2", "fine-tune", "sbd-xtiny", "encode-once-1"} <= set(names)
-    assert len(names) == 24
+    assert len(names) == 25
     for name in names:
         assert read_config(Path(name)).stages
     published = read_config(Path("coco-lvis-base"))
