@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.training import TrainConfig
 from napari_simpleclick.training.images import LabelledImage
 from napari_simpleclick.training.samples import Samples
@@ -66,3 +67,6 @@ def test_heads_alone_are_drawn_into(head):
         assert 0 < float(samples[number][1].mean()) < 0.95
     only = TrainConfig(**{**config.model_dump(), "heads": {}})
     assert float(Samples({"heads": heads}, only, 224)[0][1].sum()) > 0
+    elsewhere = TrainConfig(**{**config.model_dump(), "heads": {"wobble": 1.0}})
+    with pytest.raises(UserError, match="heads: none of these sets"):
+        Samples({"heads": heads}, elsewhere, 224)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.inference.shapes import Mask, damage
 from napari_simpleclick.training.augment import vary_intensity
 from napari_simpleclick.training.bodies import draw_body
@@ -56,6 +57,11 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         Shares of the sets and of drawn images, kinds of beginnings, seed.
     size : int
         Side of a sample, px.
+
+    Raises
+    ------
+    UserError
+        If tumours are to be drawn into sets that are not there.
     """
 
     def __init__(
@@ -74,6 +80,11 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         self._real = np.array(shares) / (sum(shares) or 1.0)
         even = 0.0 if config.heads else 1.0
         heads = np.array([config.heads.get(name, even) for name in sets])
+        if config.weights.get("tumours") and not heads.any():
+            raise UserError(
+                "heads: none of these sets is among the images, so tumours cannot be "
+                "drawn; name sets that are there, or leave tumours out of the weights."
+            )
         self._heads = heads / (heads.sum() or 1.0)
         shares += [config.weights.get(name, 0.0) for name in DRAWN]
         self._shares = np.array(shares) / sum(shares)
