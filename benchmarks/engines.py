@@ -65,10 +65,9 @@ def plot(rows: list[tuple[str, str, float, float]], path: str) -> None:
     encode, click = ([row[column] for row in rows] for column in (2, 3))
     axes.barh(names, encode, label="look at the slice", color="#7fb3d5")
     axes.barh(names, click, left=encode, label="answer a click", color="#1f618d")
-    axes.set_xscale("log")
     axes.set_xlabel("ms of one thread")
     axes.invert_yaxis()
-    axes.legend()
+    figure.legend(loc="outside upper right", ncols=2)
     figure.savefig(path, dpi=110)
 
 

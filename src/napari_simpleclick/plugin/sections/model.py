@@ -88,7 +88,8 @@ class ModelSection(Section):
         )
         self.mode.setToolTip(
             "Fast computes once, as fast as this computer can; Exact is the published "
-            "protocol: float32, averaged with the mirrored image, at twice the time"
+            "protocol: float32, averaged with the mirrored image, which takes 2 to 3 "
+            "times as long"
         )
         self.precision.setToolTip(
             "Number type of matrix products when fast: auto takes bfloat16 where that "
