@@ -151,9 +151,9 @@ def plot(
     figure = Figure((9, 3), layout="constrained")
     axes = figure.subplots(1, 1 + len(costs))
     for kind, found in rates.items():
-        shown = [each for _, each in found.values()]
+        shown = [rate for rate, _ in found.values()]
         axes[0].plot(list(found), shown, "o-", label=kind.replace(", ", ": "))
-    axes[0].set(xlabel="worker processes", ylabel="processor seconds for each task")
+    axes[0].set(xlabel="worker processes", ylabel="tasks a second")
     axes[0].legend(frameon=False)
     for place, (name, (counts, seconds)) in zip(axes[1:], costs.items(), strict=True):
         place.plot(counts, seconds, "o-")
