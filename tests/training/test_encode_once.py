@@ -212,3 +212,14 @@ def test_the_average_follows_statistics_too(data, tmp_path, toy):
     mean = learnt.norm.running_mean
     assert not torch.equal(mean, torch.zeros(4))
     assert not torch.equal(mean, now["norm.running_mean"])
+
+
+def test_frozen_norms_keep_their_statistics_and_learn_their_factors(
+    data, tmp_path, toy
+):
+    stages = [{"size": 32, "batch": 1, "steps": 3, "rate": 1e-2}]
+    config = TrainConfig(**{**TOY, "stages": stages}, freeze_norms=True)
+    learnt = train(config, data, tmp_path / "a")
+    torch.testing.assert_close(learnt.norm.running_mean, torch.zeros(4))
+    torch.testing.assert_close(learnt.norm.running_var, torch.ones(4))
+    assert not torch.equal(learnt.norm.weight, torch.ones(4))

@@ -118,7 +118,7 @@ class BatchLearner:
 
     def _learn_on_features(self, image: Tensor, turns: Turns) -> None:
         """Encode once; a step of the decoder a prompt, and one of the encoder."""
-        self.module.train()
+        self._train()
         with self.fabric.autocast():
             features = self.network.encode(image)
         shown = tuple(
@@ -152,7 +152,7 @@ class BatchLearner:
         for turn in range(last + 1):
             prompt = turns.prompt(turn)
             if every or turn == last:
-                self.module.train()
+                self._train()
                 attempt = self.module.attempt_whole(image, prompt)
                 with self.fabric.autocast():
                     mistake = self._mistake(attempt, image, turns)
@@ -166,6 +166,14 @@ class BatchLearner:
                     features = features or self.network.encode(image)
                     logits = self.network.decode(features, prompt)
             turns.answered(logits)
+
+    def _train(self) -> None:
+        """Switch to training mode, but for norms that are frozen."""
+        self.module.train()
+        if self.config.freeze_norms:
+            for part in self.module.modules():
+                if isinstance(part, torch.nn.BatchNorm2d):
+                    part.eval()
 
     def _mistake(self, attempt: Attempt, image: Tensor, turns: Turns) -> Tensor:
         """Sum of the losses of a batch; also noted."""

@@ -88,6 +88,8 @@ class TrainConfig(BaseModel):
         drawn into its cells, instead of the cells.
     heads : dict
         By set, share of the heads that tumours are drawn into; without any, all sets.
+    flair : dict
+        By set of T2-weighted heads, probability that one is shown as FLAIR.
     superpixels : float
         Probability that the object of a real image is a superpixel, or a union of
         adjacent ones, instead of a labelled one.
@@ -147,6 +149,9 @@ class TrainConfig(BaseModel):
         ``levels = "parallel"`` for another pyramid of SimpleClick.
     freeze_encoder : bool
         Train everything but what a pretrained encoder brings.
+    freeze_norms : bool
+        Batch norms keep the statistics that the run starts with, for batches that are
+        too small to have their own; their factors and offsets still learn.
     save_every, validate_every : int
         Steps between checkpoints and validations; 0 validates never.
     seed : int
@@ -174,6 +179,7 @@ class TrainConfig(BaseModel):
     sections: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     organelles: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     heads: dict[str, Annotated[float, Field(ge=0)]] = {}
+    flair: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     superpixels: float = Field(0.0, ge=0, le=1)
     held_out: float = Field(0.0, ge=0, lt=1)
     same_names: tuple[tuple[str, ...], ...] = ()
@@ -197,6 +203,7 @@ class TrainConfig(BaseModel):
     average: float = Field(0.999, ge=0, lt=1)
     changes: dict[str, Any] = {}
     freeze_encoder: bool = False
+    freeze_norms: bool = False
     save_every: int = Field(200, gt=0)
     validate_every: int = Field(0, ge=0)
     seed: int = 0

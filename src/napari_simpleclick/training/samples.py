@@ -15,6 +15,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.inference.shapes import Mask, damage
 from napari_simpleclick.training.augment import vary_intensity
 from napari_simpleclick.training.bodies import draw_body
+from napari_simpleclick.training.flair import as_flair
 from napari_simpleclick.training.images import LabelledImage
 from napari_simpleclick.training.sections import add_organelles, whole_section
 from napari_simpleclick.training.simulated_clicks import (
@@ -73,6 +74,7 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         self.config, self.size = config, size
         self._wholes = [config.wholes.get(name, 0.0) for name in sets]
         self._sections = [config.sections.get(name, 0.0) for name in sets]
+        self._flair = [config.flair.get(name, 0.0) for name in sets]
         self._organelles = [config.organelles.get(name, 0.0) for name in sets]
         self._images = [list(images) for images in sets.values()]
         self._objects = [[image.objects() for image in group] for group in self._images]
@@ -157,6 +159,10 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     ) -> tuple[LabelledImage, dict[int, tuple[slice, slice]]]:
         index = int(rng.integers(len(self._images[group])))
         image, boxes = self._images[group][index], self._objects[group][index]
+        # no draw where it is off: the samples of older runs stay what they were
+        if self._flair[group] and rng.random() < self._flair[group]:
+            image = as_flair(rng, image)
+            boxes = image.objects()
         if len(boxes) > 1 and rng.random() < self._wholes[group]:
             image = LabelledImage(image.image, (image.labels > 0).astype(np.int32))
             boxes = image.objects()

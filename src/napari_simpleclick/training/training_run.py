@@ -307,7 +307,11 @@ def _network(config: TrainConfig, size: int) -> Network:
         isinstance(part, torch.nn.BatchNorm2d) and part.training
         for part in network.train().modules()  # some norms never learn statistics
     )
-    if normed and any(stage.batch == 1 for stage in config.stages):
+    if (
+        normed
+        and not config.freeze_norms
+        and any(stage.batch == 1 for stage in config.stages)
+    ):
         raise UserError(
             f"stages: {config.network} cannot learn from one sample at a time, because "
             "it has batch norms; give a batch of 2 or more."
