@@ -16,6 +16,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_simpleclick.plugin import controller, keys, settings, workers
+from napari_simpleclick.workflow import model_loader
 from tests.executors import HeldExecutor
 
 PATIENCE_MS = 120_000
@@ -65,6 +66,12 @@ def synchronous(request, monkeypatch):
     """Have everything done at once, but where a test asks for ``threads``."""
     wanted = "0" if "threads" in request.fixturenames else "1"
     monkeypatch.setenv(workers.SYNCHRONOUS, wanted)
+
+
+@pytest.fixture(autouse=True)
+def cold(monkeypatch):
+    """Spare each window the two answers on nothing that a model begins with."""
+    monkeypatch.setattr(model_loader, "_warm_up", lambda predictor: None)
 
 
 @pytest.fixture
