@@ -58,13 +58,13 @@ class Studio:
         self.controller = self.panel.controller
         self.until(lambda: self.controller.engine is not None)
 
-    def until(self, true: Callable[[], bool]) -> None:
-        """Wait for something, a minute at most."""
-        for _ in range(3000):
+    def until(self, true: Callable[[], bool], minutes: int = 1) -> None:
+        """Wait for something, so many minutes at most."""
+        for _ in range(3000 * minutes):
             QTest.qWait(20)
             if true():
                 return
-        raise SystemExit("This did not happen in a minute.")
+        raise SystemExit("This took too long.")
 
     def shoot(self, name: str) -> None:
         """Take a picture of the panel."""
