@@ -22,7 +22,7 @@ from PIL import Image
 from qtpy.QtTest import QTest
 from scipy import ndimage
 from scipy.special import expit
-from screenshots import IMAGES, Studio
+from screenshots import IMAGES, Studio, keep
 
 from napari_simpleclick.evaluation.annotator import next_click
 from napari_simpleclick.evaluation.metrics import iou
@@ -116,12 +116,8 @@ class Lesson(Studio):
         """Take a picture of the window."""
         self.viewer.reset_view()
         QTest.qWait(500)
-        picture = Image.fromarray(
-            self.viewer.screenshot(canvas_only=False, flash=False)
-        )
-        path = self.folder / f"lesson-{name}.png"
-        kept = Image.Quantize.MAXCOVERAGE
-        picture.convert("RGB").quantize(128, kept).save(path, optimize=True)
+        shown = self.viewer.screenshot(canvas_only=False, flash=False)
+        keep(Image.fromarray(shown), self.folder / f"lesson-{name}.png")
 
 
 def main() -> None:

@@ -35,6 +35,12 @@ PICTURES = {"session": "sessions", "model": "device"}
 """Sections whose picture is called otherwise."""
 
 
+def keep(picture: Image.Image, path: Path) -> None:
+    """Write a picture as a small PNG."""
+    kept = Image.Quantize.MAXCOVERAGE  # else small spots of colour get another one
+    picture.convert("RGB").quantize(128, kept).save(path, optimize=True)
+
+
 class Studio:
     """A window in one theme, and what is photographed in it.
 
@@ -71,9 +77,7 @@ class Studio:
         QTest.qWait(300)
         path = self.folder / f"panel-{name}-{self.theme}.png"
         self.panel.grab().save(str(path))
-        picture = Image.open(path).convert("RGB")
-        kept = Image.Quantize.MAXCOVERAGE  # else small spots of colour get another one
-        picture.quantize(128, kept).save(path, optimize=True)
+        keep(Image.open(path), path)
 
     def click(self, row: float, column: float) -> None:
         """Click on the displayed slice, and wait for the mask."""

@@ -67,7 +67,7 @@ def test_colours_and_sizes(scan):
 
 
 def test_a_share_of_a_set_is_shown_so(scan):
-    def mean(**options):
+    def targets(**options):
         config = TrainConfig(
             network="simpleclick-xtiny",
             stages=({"size": 224, "batch": 1, "steps": 1, "rate": 1e-3},),
@@ -76,5 +76,5 @@ def test_a_share_of_a_set_is_shown_so(scan):
         samples = Samples({"heads": [scan[0]]}, config, 224)
         return np.stack([samples[number][1].numpy() for number in range(3)])
 
-    np.testing.assert_array_equal(mean(), mean(flair={"heads": 0.0}))
-    assert not np.array_equal(mean(), mean(flair={"heads": 1.0}))
+    np.testing.assert_array_equal(targets(), targets(flair={"heads": 0.0}))
+    assert not np.array_equal(targets(), targets(flair={"heads": 1.0}))

@@ -10,12 +10,10 @@ from scipy.special import expit
 
 from napari_simpleclick.inference.shapes import signed_distance, smooth_noise
 from napari_simpleclick.training.images import LabelledImage
+from napari_simpleclick.training.tumours import HEAD_LEVEL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-GROUND = 0.06
-"""Brightness, of 1, below which nothing of the head is shown."""
 
 LEAST_HEAD_PX = 400
 """A smaller head has too few pixels to tell its fluid from its tissue."""
@@ -52,7 +50,7 @@ def as_flair(
     grey = np.float32(1 / 255) * image.image[::step, ::step].reshape(
         *labels.shape, -1
     ).mean(2, dtype=np.float32)
-    head = ndimage.binary_fill_holes(ndimage.gaussian_filter(grey, 1) > GROUND)
+    head = ndimage.binary_fill_holes(ndimage.gaussian_filter(grey, 1) > HEAD_LEVEL)
     tumour = labels > 0
     tissue = head & ~tumour
     if np.count_nonzero(tissue) < LEAST_HEAD_PX:
