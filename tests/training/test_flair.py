@@ -36,7 +36,7 @@ def test_fluid_is_dark_and_the_tumour_bright(scan):
         around = ndimage.binary_dilation(tumour, iterations=12) & ~tumour & ~fluid
         tissue = np.median(flair[around])
         assert flair[ndimage.binary_erosion(fluid, iterations=2)].mean() < tissue
-        brighter += np.median(flair[tumour]) > tissue
+        brighter += np.percentile(flair[tumour], 85) > tissue  # beside a cavity
         coloured += np.ptp(shown.image, axis=2).max() > 10
         skulls += shown.image[:15].max() > 5
     assert brighter >= 13  # the rest are full of fluid

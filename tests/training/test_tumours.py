@@ -6,7 +6,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.training import TrainConfig
 from napari_simpleclick.training.images import LabelledImage
 from napari_simpleclick.training.samples import Samples
-from napari_simpleclick.training.tumours import add_tumour
+from napari_simpleclick.training.tumours import add_cavity, add_tumour
 
 
 @pytest.fixture
@@ -39,6 +39,22 @@ def test_tumours_lie_in_the_head_and_look_different(head):
         change = np.abs(inside - drawn.image[ring].mean(0))
         assert change.max() > 3
     assert seen >= 10
+
+
+def test_a_cavity_fills_a_part_of_the_tumour_alone():
+    rows, columns = np.mgrid[:90, :80]
+    tumour = np.hypot(rows - 40, columns - 45) < 25
+    image = np.full((90, 80, 2), 0.8, np.float32)
+    shares = []
+    for number in range(12):
+        rng = np.random.default_rng(number)
+        changed = np.abs(add_cavity(rng, image, tumour, (0.0, 0.3)) - image) > 0.1
+        assert not changed[~ndimage.binary_dilation(tumour, iterations=3)].any()
+        shares.append(changed[tumour].mean())
+    assert 0.05 < min(shares) < 0.35 < max(shares) < 0.95
+    nothing = np.zeros_like(tumour)
+    rng = np.random.default_rng(0)
+    assert add_cavity(rng, image, nothing, (0.0, 0.3)) is image
 
 
 def test_large_and_coloured_images_are_drawn_smaller(head):

@@ -10,7 +10,12 @@ from scipy.special import expit
 
 from napari_simpleclick.inference.shapes import signed_distance, smooth_noise
 from napari_simpleclick.training.images import LabelledImage
-from napari_simpleclick.training.tumours import HEAD_LEVEL
+from napari_simpleclick.training.tumours import (
+    CAVITIES,
+    HEAD_LEVEL,
+    add_cavity,
+    small_grey,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,9 +31,10 @@ def as_flair(
 
     What is as bright as fluid outside of the labels becomes dark, the tissue loses
     contrast, and the labelled tumour with its oedema stays the brightest (Hajnal et
-    al., 1992). At times the skull that was taken off is drawn around the brain, and
-    T1-weighted images before and after contrast agent, which show fluid darkest and
-    grey matter darker than white, are the red and the blue channel beside it.
+    al., 1992), but for a cavity that it may have. At times the skull that was taken
+    off is drawn around the brain, and T1-weighted images before and after contrast
+    agent, which show fluid darkest and grey matter darker than white, are the red and
+    the blue channel beside it.
 
     Parameters
     ----------
@@ -45,11 +51,8 @@ def as_flair(
         (h, w, 3) uint8 with the labels of the image, thin gaps between them closed;
         the image itself where it shows no head.
     """
-    step = -(-max(image.labels.shape) // most)
+    grey, step = small_grey(image.image, most)
     labels = _closed(image.labels[::step, ::step])
-    grey = np.float32(1 / 255) * image.image[::step, ::step].reshape(
-        *labels.shape, -1
-    ).mean(2, dtype=np.float32)
     head = ndimage.binary_fill_holes(ndimage.gaussian_filter(grey, 1) > HEAD_LEVEL)
     tumour = labels > 0
     tissue = head & ~tumour
@@ -66,6 +69,8 @@ def as_flair(
     brain = 1 + rng.uniform(0.2, 1) * contrast
     flair = _with_tumour(rng, brain, inside, rng.uniform(0.15, 1.2), 1.0)
     flair += fluid * (rng.uniform(0.2, 0.7) - flair)
+    if rng.random() < CAVITIES:
+        flair = add_cavity(rng, flair[..., None], tumour, (0.05, 1.1))[..., 0]
     channels = [level * flair] * 3
     if rng.random() < 0.5:
         white = 1 - rng.uniform(0.2, 0.8) * contrast

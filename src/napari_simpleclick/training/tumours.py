@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 EDGE = 0.8
 """The outline is drawn where a tumour fades, so many times its softness outside."""
 
+CAVITIES = 0.25
+"""Share of tumours with a cavity."""
+
 HEAD_LEVEL = 0.06
 """Brightness, of 1, above which a blurred pixel belongs to the head."""
 
@@ -30,7 +33,8 @@ def add_tumour(
     It lies inside the head, fades softly into the tissue and shows in one of three
     sequences more than in the others, as fluid-attenuated images do. More often than
     not it keeps off what is darkest or brightest there (fluid, vessels). At times it
-    has a core, and the core a rim. The image is one sequence, or three as the colours.
+    has a core, and the core a rim, or a cavity. The image is one sequence, or three as
+    the colours.
 
     Parameters
     ----------
@@ -46,11 +50,7 @@ def add_tumour(
     LabelledImage
         (h, w, 3) uint8; label 1 is the tumour, which is missing where it had no room.
     """
-    step = -(-max(base.shape[:2]) // most)
-    pixels = base[::step, ::step]
-    grey = np.float32(1 / 255) * pixels.reshape(*pixels.shape[:2], -1).mean(
-        2, dtype=np.float32
-    )
+    grey = small_grey(base, most)[0]
     depth = _tumour_depth(rng, grey)
     softness = min(grey.shape) * np.exp(rng.uniform(-5.8, -3.7))
     softness = max(0.7, min(softness, depth.max() / 3))
@@ -67,8 +67,65 @@ def add_tumour(
         if rng.random() < 0.4:
             rim = np.exp(-0.5 * (core / (softness * rng.uniform(1, 4))) ** 2)
             image = _shade(rng, image, rng.uniform(-0.05, 0.35, 3), rim)
+    if rng.random() < CAVITIES:
+        brightest = float(np.percentile(grey, 90))
+        image = add_cavity(rng, image, depth > 0, (0.0, brightest))
     shown = (np.clip(image, 0, 1) * 255).astype(np.uint8)
     return LabelledImage(shown, (depth > -EDGE * softness).astype(np.int32))
+
+
+def small_grey(image: NDArray[np.uint8], most: int) -> tuple[NDArray[np.float32], int]:
+    """Give every n-th pixel of an image as grey, 0 to 1, and n.
+
+    Parameters
+    ----------
+    image : ndarray
+        (H, W) or (H, W, C) uint8.
+    most : int
+        Longest side of the result, px.
+    """
+    step = -(-max(image.shape[:2]) // most)
+    pixels = image[::step, ::step]
+    mean = pixels.reshape(*pixels.shape[:2], -1).mean(2, dtype=np.float32)
+    return np.float32(1 / 255) * mean, step
+
+
+def add_cavity(
+    rng: np.random.Generator,
+    image: NDArray[np.float32],
+    tumour: NDArray[np.bool_],
+    levels: tuple[float, float],
+) -> NDArray[np.float32]:
+    """Show a part of a tumour as the fluid or dead tissue that fills a cavity.
+
+    It belongs to the tumour all the same, however unlike its rim it looks.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of every draw.
+    image : ndarray
+        (H, W, C) float32, brightness.
+    tumour : ndarray
+        (H, W) bool.
+    levels : tuple of float
+        Lowest and highest brightness of the cavity.
+
+    Returns
+    -------
+    ndarray
+        (H, W, C) float32.
+    """
+    if not tumour.any():
+        return image
+    depth = signed_distance(tumour)
+    waves = smooth_noise(rng, tumour.shape, rng.uniform(5, 30))
+    field = depth / depth.max() + rng.uniform(0.1, 1) * waves
+    edge = float(np.quantile(field[tumour], rng.uniform(0.35, 0.9)))
+    within = signed_distance((field > edge) & tumour)
+    share = expit(within / rng.uniform(0.3, 1.2))[..., None]
+    filled = rng.uniform(*levels) + 0.1 * levels[1] * waves[..., None]
+    return np.asarray(image + share * (filled - image), np.float32)
 
 
 def _tumour_depth(
