@@ -55,9 +55,9 @@ def teach(
 ) -> None:
     """Let a model learn from annotated objects, in minutes.
 
-    Some objects are held out, and the robot annotator tells whether they need fewer
-    clicks; if not, nothing is written. The file is small and works with the weights
-    that were taught.
+    The objects are split in halves that check each other: the robot annotator tells
+    whether those that were not learned from need fewer clicks; if not, nothing is
+    written. The file is small and works with the weights that were taught.
     """
     from napari_simpleclick.images.files import check_writable
     from napari_simpleclick.training.teaching import teach as learn

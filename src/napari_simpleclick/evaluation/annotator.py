@@ -128,6 +128,7 @@ def annotate(
     viewport: Viewport | None = None,
     user: User = "clicks",
     rng: np.random.Generator | None = None,
+    least: int = 1,
 ) -> list[Turn]:
     """Click on one object of the predictor's image until it is good enough.
 
@@ -155,6 +156,8 @@ def annotate(
         scribbles.
     rng : numpy.random.Generator or None
         How far boxes and lassos are off; None always draws the same.
+    least : int
+        Clicks to make even if the target is reached with fewer.
 
     Returns
     -------
@@ -171,7 +174,9 @@ def annotate(
     made: list[Prompt] = []
     rng = rng or np.random.default_rng(0)
     turns: list[Turn] = []
-    while len(turns) < clicks and not (turns and turns[-1].iou >= target):
+    while len(turns) < clicks and (
+        len(turns) < least or max(turn.iou for turn in turns) < target
+    ):
         click = next_click(truth, mask, fresh)
         prompt: Prompt = click
         if user == "box" and not turns:

@@ -137,8 +137,8 @@ class TaughtResult(BaseModel):
     batches : int
         How many batches that were.
     adopted : bool
-        Whether objects that were held out needed fewer clicks; if not, the weights
-        stay, and nothing changes.
+        Whether objects that were not learned from needed fewer clicks; if not, the
+        weights stay, and nothing changes.
     before, after : Measured
         On the same objects.
     curve : tuple of CurvePoint

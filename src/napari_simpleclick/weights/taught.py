@@ -65,7 +65,7 @@ class Lesson:
     batches : int
         How many steps of several crops that were.
     before, after : dict
-        Clicks and overlaps on the objects that were held out.
+        Clicks and overlaps on the objects that were not learned from.
     elsewhere : dict
         Overlaps on other kinds of objects, before and after.
     date : str

@@ -8,11 +8,8 @@ from napari_simpleclick.training.teaching.examples import (
     sort_out,
 )
 from napari_simpleclick.training.teaching.reading import ReadExamples, read_examples
-from napari_simpleclick.training.teaching.teacher import (
-    TaughtModel,
-    TeachProgress,
-    teach,
-)
+from napari_simpleclick.training.teaching.taught_model import TaughtModel
+from napari_simpleclick.training.teaching.teacher import TeachProgress, teach
 
 __all__ = [
     "Example",

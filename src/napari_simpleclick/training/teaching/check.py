@@ -1,4 +1,4 @@
-"""Whether what was learned is worth having: the robot on objects that were held out."""
+"""Whether what was learned is worth having: the robot on objects not learned from."""
 
 from __future__ import annotations
 
@@ -27,9 +27,6 @@ MOST_CLICKS = 6
 
 OVERLAPS = 3
 """Clicks whose masks are compared."""
-
-MOST_HELD_OUT = 6
-"""Objects that are held out, at most."""
 
 LEAST_GAIN = 0.01
 """Overlap, 0 to 1, that counts as a difference between masks."""
@@ -69,19 +66,27 @@ class Score:
         saved, gained = other.clicks - self.clicks, self.overlap - other.overlap
         return gained > (-LEAST_GAIN if saved > 1e-6 else LEAST_GAIN) and saved > -1e-6
 
+    @classmethod
+    def over(cls, scores: Sequence[Score]) -> Score:
+        """Give the score of all objects of several scores."""
+        counts = [one.count for one in scores]
+        clicks = np.average([one.clicks for one in scores], weights=counts)
+        overlaps = np.average([one.overlaps for one in scores], axis=0, weights=counts)
+        return cls(float(clicks), tuple(map(float, overlaps)), sum(counts))
+
     def as_dict(self) -> dict[str, float]:
         """Give the numbers by name."""
         miou = {f"miou@{n}": round(v, 4) for n, v in enumerate(self.overlaps, start=1)}
         return {"noc85": round(self.clicks, 3), **miou}
 
 
-def hold_out(
+def split_in_halves(
     examples: Sequence[Example], rng: np.random.Generator
 ) -> tuple[list[Example], list[Example]]:
-    """Split examples in those to learn from and those to check with.
+    """Split examples in two halves that check each other.
 
-    Where there are several slices, those that came last are held out, so that the
-    check is about slices that nothing was learned from; else objects at random.
+    Where there are several slices, all examples of a slice come to the same half, so
+    that the check is about slices that nothing was learned from.
 
     Parameters
     ----------
@@ -89,15 +94,25 @@ def hold_out(
         At least two.
     rng : numpy.random.Generator
         Source of every draw.
+
+    Returns
+    -------
+    tuple of list of Example
+        Both halves, each in random order.
     """
-    count = len(examples)
-    held = 1 if count < 5 else min(MOST_HELD_OUT, max(2, round(count / 3)))
-    slices = [(one.origin.image, one.origin.plane) for one in examples]
-    order = {place: number for number, place in enumerate(dict.fromkeys(slices))}
-    ranks = np.array([order[place] for place in slices])
-    chosen = set(np.lexsort((rng.random(count), -ranks))[:held].tolist())
-    kept = [one for number, one in enumerate(examples) if number not in chosen]
-    return kept, [examples[number] for number in sorted(chosen)]
+    groups: dict[object, list[Example]] = {}
+    for one in examples:
+        groups.setdefault((one.origin.image, one.origin.plane), []).append(one)
+    parts = list(groups.values())
+    if len(parts) == 1:
+        parts = [[one] for one in examples]
+    order = rng.permutation(len(parts))
+    halves: tuple[list[Example], list[Example]] = [], []
+    for part in sorted((parts[place] for place in order), key=len, reverse=True):
+        min(halves, key=len).extend(part)
+    for half in halves:
+        rng.shuffle(half)
+    return halves
 
 
 def score(
@@ -106,7 +121,7 @@ def score(
     threads: int,
     seconds: float = math.inf,
 ) -> Score:
-    """Let the robot click on objects.
+    """Let the robot click on objects, at least three times on each.
 
     Parameters
     ----------
@@ -128,11 +143,15 @@ def score(
         predictor.set_image(example.image, example.window, example.spacing)
         truth = example.mask.astype(np.int32)
         turns = annotate(
-            predictor, truth, MOST_CLICKS, TARGET_IOU, viewport=example.viewport
+            predictor,
+            truth,
+            MOST_CLICKS,
+            TARGET_IOU,
+            viewport=example.viewport,
+            least=OVERLAPS,
         )
         ious = [turn.iou for turn in turns]
         counts.append(clicks_needed(ious, TARGET_IOU, MOST_CLICKS + 1))
-        ious += ious[-1:] * (OVERLAPS - len(ious))
         curves.append(ious[:OVERLAPS])
     means = np.mean(curves, axis=0)
     overlaps = tuple(float(value) for value in means)

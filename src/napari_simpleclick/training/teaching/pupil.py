@@ -59,6 +59,8 @@ class Pupil:
     ----------
     network : Network
         Changed in place; norms and dropout stay as at inference.
+    examples : sequence of Example
+        What it learns from.
     zoom : ZoomIn
         How it is shown images when a person clicks.
     seed : int
@@ -68,19 +70,28 @@ class Pupil:
     ----------
     batches : int
         How many it has learned from.
+    begin : dict of Tensor
+        The taught parameters before.
     """
 
-    def __init__(self, network: Network, zoom: ZoomIn, seed: int) -> None:
+    def __init__(
+        self,
+        network: Network,
+        examples: Sequence[Example],
+        zoom: ZoomIn,
+        seed: int,
+    ) -> None:
         self.network = channels_last(network).eval()
-        self.zoom, self.batches = zoom, 0
+        self.batches = 0
+        self._views, self._count = Views(examples, zoom), len(examples)
         self._rng = np.random.default_rng(seed)
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(network.is_taught(name))
         once = network.spec.encodes_once
         self._encoder = network.for_inference() if once else network
         self._taught = {k: p for k, p in network.named_parameters() if p.requires_grad}
-        self.begin = {k: p.detach().clone() for k, p in self._taught.items()}
-        self._average = {k: p.clone() for k, p in self.begin.items()}
+        self.begin = self._live = self._now()
+        self._average = self._now()
         self._optimizer = torch.optim.AdamW(self._taught.values(), weight_decay=0.0)
         device = next(network.parameters()).device
         self._device = device
@@ -88,10 +99,13 @@ class Pupil:
         self._side = _side(zoom, network.spec.multiple_of)
         self._order: list[int] = []
 
-    def show(self, examples: Sequence[Example]) -> None:
-        """Learn from these examples from now on."""
-        self._views = Views(examples, self.zoom)
-        self._count, self._order = len(examples), []
+    def enter(self) -> None:
+        """Go on where it left."""
+        put(self.network, self._live)
+
+    def leave(self) -> None:
+        """Keep the weights that learn, as another may use the network meanwhile."""
+        self._live = self._now()
 
     def learn(self, decline: float = 1.0) -> float:
         """Learn from one batch.
@@ -130,9 +144,8 @@ class Pupil:
         """Copy the moving average of what was learned."""
         return {name: value.clone() for name, value in self._average.items()}
 
-    def mixed(self, weights: Mapping[str, Tensor], share: float) -> Weights:
-        """Mix the weights before (``share`` 0) and others (``share`` 1)."""
-        return {k: torch.lerp(v, weights[k], share) for k, v in self.begin.items()}
+    def _now(self) -> Weights:
+        return {name: value.detach().clone() for name, value in self._taught.items()}
 
     def _step(self, logits: Tensor, target: Tensor) -> float:
         loss = normalized_focal_loss(logits, target).mean()
@@ -187,6 +200,11 @@ class Pupil:
     def _autocast(self) -> torch.autocast:
         kind = self._device.type
         return torch.autocast(kind, dtype=torch.bfloat16, enabled=self._half)
+
+
+def mix(first: Weights, second: Weights, share: float) -> Weights:
+    """Mix weights: only ``first`` at a share of 0, only ``second`` at 1."""
+    return {k: torch.lerp(v, second[k], share) for k, v in first.items()}
 
 
 def put(network: Network, weights: Mapping[str, Tensor]) -> None:
