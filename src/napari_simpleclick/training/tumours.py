@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EDGE = 0.8
 """The outline is drawn where a tumour fades, so many times its softness outside."""
 
-CAVITIES = 0.25
+CAVITIES = 0.6
 """Share of tumours with a cavity."""
 
 HEAD_LEVEL = 0.06
@@ -109,7 +109,7 @@ def add_cavity(
     tumour : ndarray
         (H, W) bool.
     levels : tuple of float
-        Lowest and highest brightness of the cavity.
+        Lowest and highest brightness of the cavity; it is dark more often than not.
 
     Returns
     -------
@@ -124,7 +124,8 @@ def add_cavity(
     edge = float(np.quantile(field[tumour], rng.uniform(0.35, 0.9)))
     within = signed_distance((field > edge) & tumour)
     share = expit(within / rng.uniform(0.3, 1.2))[..., None]
-    filled = rng.uniform(*levels) + 0.1 * levels[1] * waves[..., None]
+    level = levels[0] + (levels[1] - levels[0]) * rng.random() ** 2
+    filled = level + 0.1 * level * waves[..., None]
     return np.asarray(image + share * (filled - image), np.float32)
 
 
