@@ -85,8 +85,9 @@ def split_in_halves(
 ) -> tuple[list[Example], list[Example]]:
     """Split examples in two halves that check each other.
 
-    Where there are several slices, all examples of a slice come to the same half, so
-    that the check is about slices that nothing was learned from.
+    All examples of a slice come to the same half, so that the check is about slices
+    that nothing was learned from, unless that leaves less than a third to one half, as
+    where there is but one slice.
 
     Parameters
     ----------
@@ -100,18 +101,25 @@ def split_in_halves(
     tuple of list of Example
         Both halves, each in random order.
     """
-    groups: dict[object, list[Example]] = {}
+    slices: dict[object, list[Example]] = {}
     for one in examples:
-        groups.setdefault((one.origin.image, one.origin.plane), []).append(one)
-    parts = list(groups.values())
-    if len(parts) == 1:
-        parts = [[one] for one in examples]
+        slices.setdefault((one.origin.image, one.origin.plane), []).append(one)
+    halves = _dealt(list(slices.values()), rng)
+    if 3 * min(map(len, halves)) < len(examples):
+        halves = _dealt([[one] for one in examples], rng)
+    for half in halves:
+        rng.shuffle(half)
+    return halves
+
+
+def _dealt(
+    parts: Sequence[list[Example]], rng: np.random.Generator
+) -> tuple[list[Example], list[Example]]:
+    """Deal parts out to two halves, the largest first."""
     order = rng.permutation(len(parts))
     halves: tuple[list[Example], list[Example]] = [], []
     for part in sorted((parts[place] for place in order), key=len, reverse=True):
         min(halves, key=len).extend(part)
-    for half in halves:
-        rng.shuffle(half)
     return halves
 
 

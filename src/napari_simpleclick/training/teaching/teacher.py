@@ -78,8 +78,8 @@ def teach(
 ) -> TaughtModel:
     """Let a network learn from accepted objects.
 
-    The objects are split in halves, by slices where there are several. Two pupils learn
-    from one half each for some of the time; the robot annotator then tells whether the
+    The objects are split in halves, by slices where possible. Two pupils learn from
+    one half each for some of the time; the robot annotator then tells whether the
     objects of the other half need fewer clicks with what each has learned, or with the
     mean of that and the weights before, and how much is lost on other kinds of objects.
     If so, the mean of both pupils goes on with all objects for the rest of the time; if
