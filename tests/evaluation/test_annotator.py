@@ -173,6 +173,8 @@ def test_robot_stops_at_the_target():
     truth[10:20, 10:20] = 1
     assert len(annotate(predictor, truth, clicks=5, target=0.0)) == 1
     assert len(annotate(predictor, truth, clicks=5)) == 5
+    assert len(annotate(predictor, truth, clicks=5, target=0.0, least=3)) == 3
+    assert len(annotate(predictor, truth, clicks=2, target=0.0, least=3)) == 2
 
 
 class Oracle:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from napari_simpleclick.training.teaching import (
     teach,
     views,
 )
-from napari_simpleclick.training.teaching.check import Score, split_in_halves
+from napari_simpleclick.training.teaching.check import Score, score, split_in_halves
 from napari_simpleclick.training.teaching.job import (
     TeachReport,
     read_job,
@@ -252,6 +253,24 @@ def test_halves_share_no_slice_where_that_leaves_enough(counts, sizes):
     if max(counts) < 10:
         first, second = ({one.origin.plane for one in half} for half in halves)
         assert not first & second
+
+
+def test_a_mask_that_is_good_at_once_is_clicked_on_all_the_same(bright, monkeypatch):
+    """Else its first overlap would count for the later ones."""
+    clicks = []
+    predict = Predictor.predict
+
+    def counted(self, prompts, *args, **more):
+        clicks.append(len(prompts))
+        return predict(self, prompts, *args, **more)
+
+    perfect = load_weights(
+        save_bright(Path(bright).with_name("perfect.safetensors"), 0.5)
+    )
+    monkeypatch.setattr(Predictor, "predict", counted)
+    found = score(perfect[0], [disc(1)], 1)
+    assert clicks == [1, 2, 3]
+    assert found.clicks == 1
 
 
 def test_scores_of_both_halves_count_by_their_objects():

@@ -256,7 +256,7 @@ class _Teaching:
         What was learned from each half is checked on the other half, so every object
         tells of weights that have not seen it; their mean is checked on other kinds.
         """
-        found = []
+        refused = []
         for share in SHARES:
             scores = []
             for pupil, half in zip(self.pupils, reversed(checked), strict=True):
@@ -267,8 +267,8 @@ class _Teaching:
             judged = _Judged(share, (Score.over(scores), elsewhere))
             if judged.scores[0].beats(first[0]) and judged.gain(first) > 0:
                 return judged
-            found.append(judged)
-        return found[0]._replace(share=0.0)
+            refused.append(judged)
+        return refused[0]._replace(share=0.0)
 
 
 class _Judged(NamedTuple):
