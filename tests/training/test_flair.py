@@ -3,7 +3,7 @@ import pytest
 from scipy import ndimage
 
 from napari_simpleclick.training import TrainConfig
-from napari_simpleclick.training.flair import as_flair
+from napari_simpleclick.training.flair import as_flair, with_shape_of
 from napari_simpleclick.training.images import LabelledImage
 from napari_simpleclick.training.samples import Samples
 
@@ -64,6 +64,30 @@ def test_colours_and_sizes(scan):
     assert max(shown.labels.shape) <= 320
     dark = LabelledImage(np.zeros((90, 90), np.uint8), np.ones((90, 90), np.uint8))
     assert as_flair(np.random.default_rng(0), dark) is dark
+
+
+def test_the_shape_of_another_tumour_is_labelled_inside_the_head(scan):
+    image = scan[0]
+    rows, columns = np.mgrid[:120, :100]
+    donor = LabelledImage(
+        np.zeros((120, 100), np.uint8),
+        ((rows < 40) & (columns > 80)).astype(np.uint8) * 3,  # 40 x 19 at the border
+    )
+    beyond = ndimage.binary_erosion(image.image == 0, iterations=3)
+    areas, middles = [], []
+    for number in range(16):
+        given = with_shape_of(np.random.default_rng(number), image, donor)
+        assert given.image is image.image
+        added = given.labels == 3
+        np.testing.assert_array_equal(given.labels[~added], image.labels[~added])
+        assert not given.labels[beyond].any()
+        areas.append(added.sum())
+        middles.append(np.argwhere(added).mean(0))
+    assert max(areas) > 2 * min(areas) > 0
+    assert max(areas) < 1.7**2 * 40 * 19
+    assert np.ptp(middles, axis=0).min() > 40
+    nothing = LabelledImage(donor.image, np.zeros((120, 100), np.uint8))
+    assert with_shape_of(np.random.default_rng(0), image, nothing) is image
 
 
 def test_a_share_of_a_set_is_shown_so(scan):

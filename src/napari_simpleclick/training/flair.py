@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 LEAST_HEAD_PX = 400
 """A smaller head has too few pixels to tell its fluid from its tissue."""
 
+DONATIONS = 0.5
+"""Share of heads that get the shape of another head's tumour beside their own."""
+
 
 def as_flair(
     rng: np.random.Generator, image: LabelledImage, most: int = 320
@@ -53,7 +56,7 @@ def as_flair(
     """
     grey, step = small_grey(image.image, most)
     labels = _closed(image.labels[::step, ::step])
-    head = ndimage.binary_fill_holes(ndimage.gaussian_filter(grey, 1) > HEAD_LEVEL)
+    head = _head(grey)
     tumour = labels > 0
     tissue = head & ~tumour
     if np.count_nonzero(tissue) < LEAST_HEAD_PX:
@@ -87,6 +90,57 @@ def as_flair(
     return LabelledImage(
         (np.clip(shown, 0, 1) * 255).astype(np.uint8), labels, image.name
     )
+
+
+def with_shape_of(
+    rng: np.random.Generator, image: LabelledImage, donor: LabelledImage
+) -> LabelledImage:
+    """Label the shape of another head's tumour somewhere in a head as well.
+
+    So tumours of few patients are met in more than one place, form and size.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of every draw.
+    image : LabelledImage
+        A head on a dark ground.
+    donor : LabelledImage
+        The head whose labels, all together, are the shape: mirrored, turned, between
+        0.6 and 1.6 times as large, with its middle inside the head.
+
+    Returns
+    -------
+    LabelledImage
+        The image with one more label, which takes the place of others and ends where
+        the head ends; the image itself where the donor has no labels.
+    """
+    head = _head(small_grey(image.image, max(image.labels.shape))[0])
+    places = np.argwhere(head)
+    found = ndimage.find_objects((donor.labels > 0).astype(np.int8))
+    if not found or not len(places):
+        return image
+    shape = np.pad((donor.labels[found[0]] > 0).astype(np.float32), 2)
+    angle, size = rng.uniform(0, 2 * np.pi), np.exp(rng.uniform(-0.5, 0.5))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turn[:, 1] *= rng.choice((-1, 1))
+    turn /= size
+    middle = places[rng.integers(len(places))]
+    moved = ndimage.affine_transform(
+        shape,
+        turn,
+        offset=(np.array(shape.shape) - 1) / 2 - turn @ middle,
+        output_shape=image.labels.shape,
+        order=1,
+    )
+    labels = image.labels.astype(np.int32)
+    labels[(moved > 0.5) & head] = labels.max() + 1
+    return LabelledImage(image.image, labels, image.name)
+
+
+def _head(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
+    filled = ndimage.binary_fill_holes(ndimage.gaussian_filter(grey, 1) > HEAD_LEVEL)
+    return np.asarray(filled, bool)
 
 
 def _closed(labels: NDArray[np.integer]) -> NDArray[np.int32]:

@@ -98,7 +98,8 @@ def add_cavity(
 ) -> NDArray[np.float32]:
     """Show a part of a tumour as the fluid or dead tissue that fills a cavity.
 
-    It belongs to the tumour all the same, however unlike its rim it looks.
+    It belongs to the tumour all the same, however unlike its rim it looks, and lies
+    deep inside or to one side.
 
     Parameters
     ----------
@@ -120,7 +121,12 @@ def add_cavity(
         return image
     depth = signed_distance(tumour)
     waves = smooth_noise(rng, tumour.shape, rng.uniform(5, 30))
-    field = depth / depth.max() + rng.uniform(0.1, 1) * waves
+    places = np.argwhere(tumour)
+    row, column = places[rng.integers(len(places))]
+    rows, columns = np.indices(tumour.shape)
+    away = np.hypot(rows - row, columns - column) / np.sqrt(len(places))
+    field = rng.uniform(0, 1) * depth / depth.max() + rng.uniform(0.1, 0.8) * waves
+    field -= rng.uniform(0, 1.5) * away
     edge = float(np.quantile(field[tumour], rng.uniform(0.35, 0.9)))
     within = signed_distance((field > edge) & tumour)
     share = expit(within / rng.uniform(0.3, 1.2))[..., None]
