@@ -84,7 +84,7 @@ def test_examples_run_one_after_the_other(tmp_path, monkeypatch):
 
 def test_training_example_names_a_run_that_comes_with_the_package():
     config = Path(shown_example(("train",))[1])
-    assert read_config(config).start == "simpleclick-xtiny"
+    assert read_config(config).start == "simpleclick-xtiny-2"
 
 
 def test_help_imports_nothing_heavy():

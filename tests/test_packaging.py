@@ -32,6 +32,7 @@ def test_wheel_holds_the_manifest_and_all_data(wheel):
     for name in (
         "py.typed",
         "weights/simpleclick-xtiny.safetensors",
+        "weights/simpleclick-xtiny-2.safetensors",
         "weights/encode-once-lite0.safetensors",
         "weights/catalogue.toml",
         "samples/em.tif",

@@ -247,7 +247,7 @@ def test_fine_tuning_starts_from_given_weights(data, tmp_path):
         threads=1,
     )
     tuned = train(config, data, tmp_path / "a").state_dict()
-    bundled = load_weights("simpleclick-xtiny")[0].state_dict()
+    bundled = load_weights("simpleclick-xtiny-2")[0].state_dict()
     for name in ("backbone.blocks.3.mlp.fc1.weight", "head.conv_seg.weight"):
         torch.testing.assert_close(tuned[name], bundled[name], atol=1e-5, rtol=0)
     other = config.model_copy(update={"network": "simpleclick-base"})
@@ -444,7 +444,7 @@ def test_recipes_that_are_compared_differ_in_their_samples_alone():
 def test_ready_configs_can_be_read_by_name():
     names = ready_configs()
     assert {"bundled-2", "fine-tune", "sbd-xtiny", "encode-once-1"} <= set(names)
-    assert len(names) == 27
+    assert len(names) == 30
     for name in names:
         assert read_config(Path(name)).stages
     published = read_config(Path("coco-lvis-base"))
