@@ -295,6 +295,17 @@ def test_odd_images_are_learned_from(bright):
     assert found.left_out == ()
 
 
+def test_what_the_robot_does_is_progress_as_well(bright):
+    said = []
+    teach(discs(4), bright, seconds=LONG_S, batches=4, report=said.append)
+    batches = [one.batches for one in said]
+    assert batches[:6] == [0] * 6  # four objects and some of other kinds, before it learns
+    assert batches == sorted(batches)
+    assert max(batches.count(number) for number in range(1, 5)) > 4
+    shares = [one.share for one in said]
+    assert shares == sorted(shares)
+
+
 def test_an_error_in_the_report_ends_it(bright):
     def stop(now):
         raise KeyboardInterrupt

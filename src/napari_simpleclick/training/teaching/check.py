@@ -15,7 +15,7 @@ from napari_simpleclick.inference import Predictor
 from napari_simpleclick.training.teaching.examples import Example, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari_simpleclick.networks import Network
 
@@ -128,6 +128,7 @@ def score(
     examples: Sequence[Example],
     threads: int,
     seconds: float = math.inf,
+    after_each: Callable[[], None] = lambda: None,
 ) -> Score:
     """Let the robot click on objects, at least three times on each.
 
@@ -141,6 +142,8 @@ def score(
         CPU threads.
     seconds : float
         No object is begun after so long, but the first two.
+    after_each : callable
+        Called after each object. An exception that it raises is passed on.
     """
     device = str(next(network.parameters()).device)
     predictor = Predictor(network, device, threads=threads)
@@ -161,6 +164,7 @@ def score(
         ious = [turn.iou for turn in turns]
         counts.append(clicks_needed(ious, TARGET_IOU, MOST_CLICKS + 1))
         curves.append(ious[:OVERLAPS])
+        after_each()
     means = np.mean(curves, axis=0)
     overlaps = tuple(float(value) for value in means)
     return Score(float(np.mean(counts)), overlaps, len(counts))

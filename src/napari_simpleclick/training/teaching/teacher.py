@@ -101,8 +101,8 @@ def teach(
     seed : int
         Of every draw.
     report : callable
-        Called after every batch. An exception that it raises ends teaching and is
-        passed on.
+        Called after every batch, and after every object that the robot clicked on. An
+        exception that it raises ends teaching and is passed on.
 
     Returns
     -------
@@ -175,8 +175,8 @@ class _Teaching:
         checked = tuple(half[:MOST_CHECKED] for half in self.halves)
         limit = self.clock.seconds * CHECKING / 2
         first = (
-            Score.over([score(self.network, half, self.threads) for half in checked]),
-            score(self.network, others, self.threads, limit),
+            Score.over([self._score(half) for half in checked]),
+            self._score(others, limit),
         )
         others = others[: first[1].count]  # the same ones are compared afterwards
         best = _Judged(0.0, first)
@@ -234,6 +234,13 @@ class _Teaching:
     def _learn(self, pupil: Pupil, decline: float = 1.0) -> None:
         pupil.learn(decline)
         self.batches += 1
+        self._tell()
+
+    def _score(self, examples: Sequence[Example], seconds: float = math.inf) -> Score:
+        """Check the network as it is now."""
+        return score(self.network, examples, self.threads, seconds, self._tell)
+
+    def _tell(self) -> None:
         self.report(TeachProgress(min(1.0, self._share), self.batches))
 
     @property
@@ -261,9 +268,9 @@ class _Teaching:
             scores = []
             for pupil, half in zip(self.pupils, reversed(checked), strict=True):
                 put(self.network, mix(self.begin, pupil.weights(), share))
-                scores.append(score(self.network, half, self.threads))
+                scores.append(self._score(half))
             put(self.network, mix(self.begin, self._mean(), share))
-            elsewhere = score(self.network, others, self.threads)
+            elsewhere = self._score(others)
             judged = _Judged(share, (Score.over(scores), elsewhere))
             if judged.scores[0].beats(first[0]) and judged.gain(first) > 0:
                 return judged
