@@ -299,7 +299,7 @@ def test_what_the_robot_does_is_progress_as_well(bright):
     said = []
     teach(discs(4), bright, seconds=LONG_S, batches=4, report=said.append)
     batches = [one.batches for one in said]
-    assert batches[:6] == [0] * 6  # four objects and some of other kinds, before it learns
+    assert batches[:6] == [0] * 6  # four objects, some of other kinds, then it learns
     assert batches == sorted(batches)
     assert max(batches.count(number) for number in range(1, 5)) > 4
     shares = [one.share for one in said]
