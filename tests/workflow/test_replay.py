@@ -27,6 +27,7 @@ from napari_simpleclick.images.view import DisplaySettings, View, VolumeWindows
 from napari_simpleclick.images.viewer_images import open_layers
 from napari_simpleclick.inference import ZoomIn
 from napari_simpleclick.sessions import ImageIdentity, SessionDatabase, SessionWriter
+from napari_simpleclick.weights import catalogue
 from napari_simpleclick.workflow.engine import Job, PredictionEngine
 from napari_simpleclick.workflow.object_actions import ObjectActions
 from napari_simpleclick.workflow.replay import replay_session
@@ -169,11 +170,37 @@ def test_a_session_that_does_not_say_how_it_was_computed_is_answered_by_one_look
         rows = file.execute("SELECT id, detail FROM event WHERE kind = 'done'")
         for id_, text in rows.fetchall():
             detail = json.loads(text)
-            for name in ("mode", "precision", "computed_by", "most_enlarged"):
+            for name in (
+                "mode",
+                "precision",
+                "computed_by",
+                "most_enlarged",
+                "weights",
+            ):
                 del detail["settings"][name]
             values = json.dumps(detail), id_
             file.execute("UPDATE event SET detail = ? WHERE id = ?", values)
     assert (replay_session(person.path, image, "recorded").mask == person.mask).all()
+
+
+def test_other_weights_of_the_same_name_do_not_answer_for_those_recorded(person, image):
+    person.click(6, 37, 51)
+    person.answer(person.job(person.session.requests.pending))
+    person.writer.close()
+    with sqlite3.connect(person.path) as file:
+        ((id_, text),) = file.execute(
+            "SELECT id, detail FROM event WHERE kind = 'done'"
+        ).fetchall()
+        detail = json.loads(text)
+        assert detail["settings"]["weights"] == catalogue()["encode-once"].sha256
+        detail["settings"]["weights"] = "0" * 64
+        file.execute(
+            "UPDATE event SET detail = ? WHERE id = ?", (json.dumps(detail), id_)
+        )
+    with pytest.raises(UserError, match=r"of other weights than those .* --weights"):
+        replay_session(person.path, image, "recorded")
+    for chosen in (None, "encode-once"):
+        assert (replay_session(person.path, image, chosen).mask == person.mask).all()
 
 
 def test_boxes_scribbles_and_lassos_are_predicted_anew(person, image):

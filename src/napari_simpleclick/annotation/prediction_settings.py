@@ -34,6 +34,9 @@ class PredictionSettings:
     most_enlarged : float or None
         How many times crops around the object were enlarged at most; None, also in
         sessions that do not say, if all were enlarged to the network's usual input.
+    weights : str
+        SHA-256 of the weights' file, as a name may stand for others in another version;
+        empty where it is not known.
     """
 
     options: MaskOptions
@@ -44,3 +47,4 @@ class PredictionSettings:
     precision: str = ""
     computed_by: str = ""
     most_enlarged: float | None = None
+    weights: str = ""

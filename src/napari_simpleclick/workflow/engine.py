@@ -191,6 +191,7 @@ class PredictionEngine:
             str(predictor.dtype).removeprefix("torch."),
             "openvino" if predictor.encoder.is_accelerated else "pytorch",
             predictor.zoom.most_enlarged,
+            self.card.sha256,
         )
 
     def answer(self, job: Job) -> Answer:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.images.source import Source
     from napari_simpleclick.inference.devices import Precision
+    from napari_simpleclick.weights import Card
 
 RECORDED = "recorded"
 """In the place of a model's name: each answer anew by the model that it was of."""
@@ -98,7 +99,8 @@ def replay_session(
     Raises
     ------
     UserError
-        If the file is not a session, or the image is not that of the session.
+        If the file is not a session, the image is not that of the session, or recorded
+        answers are of other weights of the same name.
     OSError
         If a file cannot be read.
     """
@@ -162,9 +164,11 @@ class _Engines:
         name = settings.model if self._weights == RECORDED else self._weights
         enlarged = settings.most_enlarged
         how = settings.mode, settings.precision, settings.computed_by, enlarged
-        key = name, *how
+        key = name, settings.weights, *how
         if key not in self._known:
             network, card = load_weights(self._locate(name))
+            if self._weights == RECORDED:
+                _check_same(card, settings.weights)
             precision = cast("Precision", settings.precision or "auto")
             flip = settings.mode == "exact"
             zoom = ZoomIn.of(network.spec)
@@ -187,6 +191,16 @@ class _Engines:
                 "damaged; put their file there, or choose a model with --weights."
             )
         return path
+
+
+def _check_same(card: Card, recorded: str) -> None:
+    """Refuse weights that only have the name of those that a session is of."""
+    if recorded and card.sha256 and recorded != card.sha256:
+        raise UserError(
+            f"Some answers are of other weights than those that are called "
+            f"'{card.name}' here; replay with the version that they were made with, or "
+            f"choose a model with --weights, as --weights {card.name}."
+        )
 
 
 @dataclass
