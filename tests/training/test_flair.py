@@ -101,4 +101,7 @@ def test_a_share_of_a_set_is_shown_so(scan):
         return np.stack([samples[number][1].numpy() for number in range(3)])
 
     np.testing.assert_array_equal(targets(), targets(flair={"heads": 0.0}))
-    assert not np.array_equal(targets(), targets(flair={"heads": 1.0}))
+    shown = targets(flair={"heads": 1.0})
+    assert not np.array_equal(targets(), shown)
+    shapes = targets(flair={"heads": 1.0}, tumour_shapes=1.0)
+    assert not np.array_equal(shown, shapes)

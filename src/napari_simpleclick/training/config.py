@@ -90,6 +90,8 @@ class TrainConfig(BaseModel):
         By set, share of the heads that tumours are drawn into; without any, all sets.
     flair : dict
         By set of T2-weighted heads, probability that one is shown as FLAIR.
+    tumour_shapes : float
+        Probability that a head shown so has the shape of another one's tumour as well.
     superpixels : float
         Probability that the object of a real image is a superpixel, or a union of
         adjacent ones, instead of a labelled one.
@@ -180,6 +182,7 @@ class TrainConfig(BaseModel):
     organelles: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     heads: dict[str, Annotated[float, Field(ge=0)]] = {}
     flair: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    tumour_shapes: float = Field(0.0, ge=0, le=1)
     superpixels: float = Field(0.0, ge=0, le=1)
     held_out: float = Field(0.0, ge=0, lt=1)
     same_names: tuple[tuple[str, ...], ...] = ()

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 LEAST_HEAD_PX = 400
 """A smaller head has too few pixels to tell its fluid from its tissue."""
 
-DONATIONS = 0.5
-"""Share of heads that get the shape of another head's tumour beside their own."""
-
 
 def as_flair(
     rng: np.random.Generator, image: LabelledImage, most: int = 320

@@ -15,7 +15,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.inference.shapes import Mask, damage
 from napari_simpleclick.training.augment import vary_intensity
 from napari_simpleclick.training.bodies import draw_body
-from napari_simpleclick.training.flair import DONATIONS, as_flair, with_shape_of
+from napari_simpleclick.training.flair import as_flair, with_shape_of
 from napari_simpleclick.training.images import LabelledImage
 from napari_simpleclick.training.sections import add_organelles, whole_section
 from napari_simpleclick.training.simulated_clicks import (
@@ -161,9 +161,11 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         image, boxes = self._images[group][index], self._objects[group][index]
         # no draw where it is off: the samples of older runs stay what they were
         if self._flair[group] and rng.random() < self._flair[group]:
-            if rng.random() < DONATIONS:
-                donor = int(rng.integers(len(self._images[group])))
-                image = with_shape_of(rng, image, self._images[group][donor])
+            others = self._images[group]
+            if self.config.tumour_shapes and rng.random() < self.config.tumour_shapes:
+                image = with_shape_of(
+                    rng, image, others[int(rng.integers(len(others)))]
+                )
             image = as_flair(rng, image)
             boxes = image.objects()
         if len(boxes) > 1 and rng.random() < self._wholes[group]:
