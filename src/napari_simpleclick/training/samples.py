@@ -161,11 +161,9 @@ class Samples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         image, boxes = self._images[group][index], self._objects[group][index]
         # no draw where it is off: the samples of older runs stay what they were
         if self._flair[group] and rng.random() < self._flair[group]:
-            others = self._images[group]
             if self.config.tumour_shapes and rng.random() < self.config.tumour_shapes:
-                image = with_shape_of(
-                    rng, image, others[int(rng.integers(len(others)))]
-                )
+                donor = int(rng.integers(len(self._images[group])))
+                image = with_shape_of(rng, image, self._images[group][donor])
             image = as_flair(rng, image)
             boxes = image.objects()
         if len(boxes) > 1 and rng.random() < self._wholes[group]:
