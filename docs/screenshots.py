@@ -38,7 +38,8 @@ PICTURES = {"session": "sessions", "model": "device"}
 def keep(picture: Image.Image, path: Path) -> None:
     """Write a picture as a small PNG."""
     kept = Image.Quantize.MAXCOVERAGE  # else small spots of colour get another one
-    picture.convert("RGB").quantize(128, kept).save(path, optimize=True)
+    picture = picture.convert("RGB").quantize(128, kept, kmeans=1)  # plain areas exact
+    picture.save(path, optimize=True)
 
 
 class Studio:
