@@ -24,7 +24,7 @@ from napari_simpleclick.evaluation.datasets import find_cases
 from napari_simpleclick.evaluation.run import choose_cases
 from napari_simpleclick.inference import THRESHOLD, ZoomIn
 
-MODELS = ("encode-once", "simpleclick-xtiny")
+MODELS = ("encode-once", "simpleclick-xtiny-2")
 OTHERS = ("no mirror", "OpenVINO", "small crops")
 CLICKS = 3
 

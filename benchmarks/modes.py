@@ -25,7 +25,7 @@ from napari_simpleclick.evaluation.run import choose_cases
 from napari_simpleclick.inference import THRESHOLD
 from napari_simpleclick.inference.modes import MODES, Mode
 
-MODELS = ("encode-once", "simpleclick-xtiny")
+MODELS = ("encode-once", "simpleclick-xtiny-2")
 TARGET, AGREED_AT = 0.90, 3
 
 
