@@ -119,6 +119,34 @@ def test_slices_on_which_the_object_fades_do_not_end_it(faded, last):
     assert walk.endings == [(last, Ending.GONE if last == 5 else Ending.RANGE)]
 
 
+class Lags(Knows):
+    """A predictor that sees on each slice what was there some slices before."""
+
+    def __init__(self, volume, truth, lag):
+        self.slices, self.truth, self.lag = list(volume), truth, lag
+
+    def set_image(self, picture, *_):
+        index = next(i for i, one in enumerate(self.slices) if (one == picture).all())
+        super().__init__(self.truth[max(0, index - self.lag)])
+
+
+def test_a_mask_that_lags_behind_an_object_that_tapers_off_is_narrowed():
+    rows, columns = np.mgrid[:96, :96]
+    radii = [24] * 5 + [22, 20, 18, 16, 14, 12, 10, 8, 6, 0, 0]
+    truth = np.hypot(rows - 48, columns - 48) < np.reshape(radii, (-1, 1, 1))
+    noise = np.random.default_rng(2).normal(0, 1, truth.shape)
+    noise = ndimage.gaussian_filter(noise, (0, 2, 2))
+    volume = np.clip(80 + 14 / noise.std() * noise + 30 * truth, 0, 255)
+    volume = volume.astype(np.uint8)
+    predictor = Lags(volume, truth, 4)
+    walk = Propagation(predictor, Slices(volume.__getitem__), 2, truth[2])
+    found = {step.index: step for step in walk.run(2, 15)}
+    assert walk.endings == [(12, Ending.GONE)]
+    assert dice(found[11].mask, truth[11]) < 0.5
+    assert dice(found[12].mask, truth[12]) > 0.8
+    assert found[12].confidence < 0.5 * found[11].confidence
+
+
 def test_doubts_that_only_add_up_do_not_end_it(predictor):
     slices, mask = long_bar(14)
     walk = Propagation(predictor, slices, 0, mask, least_confidence=0.9)

@@ -163,9 +163,24 @@ class Voters:
         inside, around = self._evidence(image, mask)
         return min(inside - self._around, inside - around) / contrast
 
+    def brightness(self, image: NDArray[np.uint8]) -> Map:
+        """Tell how far the brightness alone speaks for the object.
+
+        Parameters
+        ----------
+        image : ndarray
+            (H, W) uint8.
+
+        Returns
+        -------
+        ndarray
+            (H, W) float32, nats; above 0 for the object.
+        """
+        return self._brightness[_smooth(image)]
+
     def _evidence(self, image: NDArray[np.uint8], mask: Mask) -> tuple[float, float]:
         """Mean evidence of the brightness under a mask, and in a ring around it."""
-        odds, inside = self._brightness[_smooth(image)], signed_distance(mask)
+        odds, inside = self.brightness(image), signed_distance(mask)
         ring = (inside <= 0) & (inside > -max(RING_PX, RING_SHARE * inside.max()))
         around = float(odds[ring].mean()) if ring.any() else 0.0
         return float(odds[mask].mean()), around
@@ -176,7 +191,7 @@ class Voters:
             [
                 np.clip(prior, -15, 15) / 5,
                 np.clip(logits, -6, 6) / 3,
-                self._brightness[_smooth(image)],
+                self.brightness(image),
             ]
         )
 

@@ -36,6 +36,9 @@ LEAST_CONFIDENCE = 0.5
 LEAST_LIKENESS = 0.15
 """An object that looks less like itself than this has ended, if it does so for long."""
 
+LEAST_LEFT = 0.1
+"""Less of a mask than this share is not gone on from when the rest is left out."""
+
 PATIENCE = 2
 """So many slices further, an object that has not ended looks like itself again."""
 
@@ -168,6 +171,8 @@ class Walk:
             before, picture = picture, self.slices.read(index)
             step = self._step(index, before, picture, mask)
             self.ending = self._ending(step, mask, least_confidence)
+            if self.ending is Ending.RANGE:
+                step = self._narrowed(picture, step)
             if self.ending is not Ending.GONE and not self._like_itself(picture, step):
                 further = range(index + onward, stop + onward, onward)[:PATIENCE]
                 if self.ending is not Ending.RANGE or not self._recovers(
@@ -196,6 +201,21 @@ class Walk:
         """Tell whether what is under the mask still looks like the object."""
         image = self._gray(picture[step.box.slices])
         return self._voters.likeness(image, step.odds > 0) >= LEAST_LIKENESS
+
+    def _narrowed(self, picture: NDArray[Any], step: ReachedSlice) -> ReachedSlice:
+        """Leave out of a mask what does not look like the object, if it lags behind.
+
+        Where an object tapers off, much of what is under its mask is something else.
+        """
+        if self._like_itself(picture, step):
+            return step
+        image, mask = self._gray(picture[step.box.slices]), step.odds > 0
+        odds = np.where(self._voters.brightness(image) > 0, step.odds, -abs(step.odds))
+        odds = _largest(odds)
+        left = np.count_nonzero(odds > 0) / np.count_nonzero(mask)
+        if left < LEAST_LEFT:
+            return step
+        return replace(step, odds=odds, confidence=step.confidence * left)
 
     def _recovers(
         self, mask: Mask, picture: NDArray[Any], further: range, least: float
@@ -274,6 +294,14 @@ def _touching(odds: Map, prior: Mask) -> Map:
     _, parts = cv2.connectedComponents((odds > 0).astype(np.uint8), connectivity=8)
     kept = np.unique(parts[prior & (odds > 0)])
     return np.where(np.isin(parts, kept) | (odds <= 0), odds, -odds)
+
+
+def _largest(odds: Map) -> Map:
+    """Take away all parts but the largest."""
+    _, parts = cv2.connectedComponents((odds > 0).astype(np.uint8), connectivity=8)
+    areas = np.bincount(parts.ravel())
+    kept = 1 + int(areas[1:].argmax()) if len(areas) > 1 else 0
+    return np.where((parts == kept) | (odds <= 0), odds, -odds)
 
 
 def _confidence(votes: Votes, odds: Map) -> float:
