@@ -171,9 +171,11 @@ class Walk:
             before, picture = picture, self.slices.read(index)
             step = self._step(index, before, picture, mask)
             self.ending = self._ending(step, mask, least_confidence)
-            if self.ending is Ending.RANGE:
+            alike = self.ending is Ending.GONE or self._like_itself(picture, step)
+            if not alike and self.ending is Ending.RANGE:
                 step = self._narrowed(picture, step)
-            if self.ending is not Ending.GONE and not self._like_itself(picture, step):
+                alike = self._like_itself(picture, step)
+            if not alike:
                 further = range(index + onward, stop + onward, onward)[:PATIENCE]
                 if self.ending is not Ending.RANGE or not self._recovers(
                     step.mask, picture, further, least_confidence
@@ -203,12 +205,10 @@ class Walk:
         return self._voters.likeness(image, step.odds > 0) >= LEAST_LIKENESS
 
     def _narrowed(self, picture: NDArray[Any], step: ReachedSlice) -> ReachedSlice:
-        """Leave out of a mask what does not look like the object, if it lags behind.
+        """Leave out of a mask what does not look like the object.
 
-        Where an object tapers off, much of what is under its mask is something else.
+        Where an object tapers off and its mask lags behind, that is most of it.
         """
-        if self._like_itself(picture, step):
-            return step
         image, mask = self._gray(picture[step.box.slices]), step.odds > 0
         odds = np.where(self._voters.brightness(image) > 0, step.odds, -abs(step.odds))
         odds = _largest(odds)
@@ -300,8 +300,8 @@ def _largest(odds: Map) -> Map:
     """Take away all parts but the largest."""
     _, parts = cv2.connectedComponents((odds > 0).astype(np.uint8), connectivity=8)
     areas = np.bincount(parts.ravel())
-    kept = 1 + int(areas[1:].argmax()) if len(areas) > 1 else 0
-    return np.where((parts == kept) | (odds <= 0), odds, -odds)
+    areas[0] = 0
+    return np.where((parts == areas.argmax()) | (odds <= 0), odds, -odds)
 
 
 def _confidence(votes: Votes, odds: Map) -> float:

@@ -164,11 +164,9 @@ class _Engines:
         name = settings.model if self._weights == RECORDED else self._weights
         enlarged = settings.most_enlarged
         how = settings.mode, settings.precision, settings.computed_by, enlarged
-        key = name, settings.weights, *how
+        key = name, *how
         if key not in self._known:
             network, card = load_weights(self._locate(name))
-            if self._weights == RECORDED:
-                _check_same(card, settings.weights)
             precision = cast("Precision", settings.precision or "auto")
             flip = settings.mode == "exact"
             zoom = ZoomIn.of(network.spec)
@@ -178,6 +176,8 @@ class _Engines:
             if settings.computed_by == "openvino":
                 predictor.accelerate()
             self._known[key] = PredictionEngine(predictor, card, name)
+        if self._weights == RECORDED:
+            _check_same(self._known[key].card, settings.weights)
         return self._known[key]
 
     def _locate(self, name: str) -> str | Path:
