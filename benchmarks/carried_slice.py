@@ -62,11 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
     print("| Model | Computed by | Propagated, ms | Click, ms | Ratio |")
     print("|---" * 5 + "|", flush=True)
     for name in args.models:
-        network = load_weights(name)[0]
-        options = {"zoom": mode.zoom(network.spec), "threads": 1}
         predictor, clicked = (  # nothing that the one has encoded helps the other
-            Predictor(load_weights(name)[0], "cpu", mode.precision, **options)
-            for _ in range(2)
+            mode.predictor(load_weights(name)[0], "cpu", threads=1) for _ in range(2)
         )
         predictor.accelerate()
         clicked.accelerate()

@@ -32,6 +32,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_simpleclick import Predictor, load_weights
+from napari_simpleclick.inference.modes import Mode
 from napari_simpleclick.weights import catalogue
 from napari_simpleclick.workflow.engine import PredictionEngine
 
@@ -63,10 +64,15 @@ def open_window(side: int, objects: int, model: str):
     _, panel = viewer.window.add_plugin_dock_widget("napari-simpleclick", "SimpleClick")
     wait(lambda: panel.controller.engine is not None)
     if model == "stub":
-        network = StubNetwork(StubConfig())
-        engine = PredictionEngine(Predictor(network), next(iter(catalogue().values())))
+        predictor, card = (
+            Predictor(StubNetwork(StubConfig())),
+            next(iter(catalogue().values())),
+        )
     else:
-        engine = PredictionEngine(Predictor(load_weights(model)[0]), catalogue()[model])
+        network, card = load_weights(model)
+        predictor = Mode.named("fast").predictor(network)
+        predictor.accelerate()
+    engine = PredictionEngine(predictor, card)
     controller = annotated(side, objects, panel.controller, engine)
     return viewer, panel, controller
 

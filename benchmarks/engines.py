@@ -4,8 +4,10 @@
 
 A name of weights, or of a network, whose weights are random then: time does not depend
 on them. Each round asks all of them in turn, on one thread; times are its processor
-time, medians, ms. *Of the limit* is the share of the rate of large matrix products that
-the fastest of them reaches, by the multiplications that PyTorch counts.
+time, medians, ms. *Of the limit* is the share that they reach of the rate of float32
+matrix products, by the multiplications that PyTorch counts for one look. With
+``--wall`` it is wall time, on as many threads as in a window: for a computer with nothing
+else to do.
 """
 
 from __future__ import annotations
@@ -32,13 +34,12 @@ def load(name: str) -> networks.Network:
     return load_weights(name)[0]
 
 
-def predictors(name: str) -> dict[str, Predictor]:
+def predictors(name: str, threads: int | None) -> dict[str, Predictor]:
     """Give what is compared."""
     found = {}
     for kind in ("exact", "PyTorch", "OpenVINO"):
         mode = Mode.named("exact" if kind == "exact" else "fast")
-        options = {"precision": mode.precision, "flip": mode.flip, "threads": 1}
-        found[kind] = Predictor(load(name), "cpu", **options)
+        found[kind] = mode.predictor(load(name), "cpu", threads=threads)
     found["OpenVINO"].accelerate()
     if not found["OpenVINO"].encoder.is_accelerated:
         del found["OpenVINO"]
@@ -75,8 +76,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", default=USUAL)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--wall", action="store_true")
     parser.add_argument("--plot", help="PNG to draw into")
     args = parser.parse_args(arguments)
+    threads, clock = (None, time.perf_counter) if args.wall else (1, time.process_time)
     torch.set_num_threads(1)
     rate = product_rate(torch.float32, 5) * 1e9
     rows: list[tuple[str, str, float, float]] = []
@@ -91,8 +94,8 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for name in args.networks:
         tests = {
-            kind: SpeedTest(one, time.process_time)
-            for kind, one in predictors(name).items()
+            kind: SpeedTest(one, clock)
+            for kind, one in predictors(name, threads).items()
         }
         spent: dict[str, list[tuple[float, float]]] = {kind: [] for kind in tests}
         for _ in range(args.runs + 1):

@@ -16,7 +16,7 @@ import sys
 
 import numpy as np
 
-from napari_simpleclick import Click, Predictor, networks
+from napari_simpleclick import Click, networks
 from napari_simpleclick.inference.modes import Mode
 
 KINDS = ("exact", "fast", "OpenVINO")
@@ -35,7 +35,7 @@ def measure(name: str, size: int, kind: str) -> str:
     for part in network.parameters():
         part.requires_grad_(False)
     mode = Mode.named("exact" if kind == "exact" else "fast")
-    predictor = Predictor(network, "cpu", mode.precision, mode.flip, threads=1)
+    predictor = mode.predictor(network, "cpu", threads=1)
     told = predictor.accelerate() if kind == "OpenVINO" else ""
     predictor.set_image(np.zeros((size, size), np.uint8))
     predictor.predict([Click(size / 2, size / 2)])

@@ -34,11 +34,7 @@ def predictors(model: str) -> dict[str, Predictor]:
     found = {}
     for name in MODES:
         mode = Mode.named(name)
-        network = load_weights(model)[0]
-        zoom = mode.zoom(network.spec)
-        found[name] = Predictor(
-            network, "cpu", mode.precision, mode.flip, zoom, threads=1
-        )
+        found[name] = mode.predictor(load_weights(model)[0], "cpu", threads=1)
         if mode.accelerated:
             print(found[name].accelerate(), end="", flush=True)
     return found

@@ -107,9 +107,7 @@ def find_cases(root: Path) -> Iterator[Case]:
 
 def measure(number: int, root: Path, weights: str, parts: Sequence[str]) -> list[Row]:
     case = list(find_cases(root))[number]
-    network, mode = load_weights(weights)[0], Mode.named("fast")
-    zoom = mode.zoom(network.spec)
-    predictor = Predictor(network, "auto", mode.precision, mode.flip, zoom, threads=1)
+    predictor = Mode.named("fast").predictor(load_weights(weights)[0], threads=1)
     start = int(case.areas.argmax())
     axial = case.axis == (2 if case.group != "mitochondria" else 0)
     return [

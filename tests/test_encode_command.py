@@ -8,9 +8,10 @@ import pytest
 from napari.components import ViewerModel
 from typer.testing import CliRunner
 
-from napari_simpleclick import Predictor, load_weights
+from napari_simpleclick import load_weights
 from napari_simpleclick.cli import app
 from napari_simpleclick.inference.feature_store import FeatureStore
+from napari_simpleclick.inference.modes import Mode
 from napari_simpleclick.plugin.controller import Controller
 from napari_simpleclick.plugin.files import read_layers
 from napari_simpleclick.workflow import InlineExecutor
@@ -48,7 +49,7 @@ def encodes_in_a_window(path, watch, axis=0, **limits):
     viewer.dims.order = (axis, *(other for other in range(3) if other != axis))
     controller = Controller(viewer, InlineExecutor())
     network, card = load_weights("encode-once")
-    predictor = Predictor(network, store=FeatureStore())
+    predictor = Mode.named("fast").predictor(network, store=FeatureStore())
     calls = watch(predictor.encoder)
     controller.workflow.models.engine = PredictionEngine(predictor, card)
     controller.use_image(image)

@@ -7,7 +7,6 @@ import torch
 
 from napari_simpleclick import Click, Predictor, networks
 from napari_simpleclick.inference import ZoomIn
-from napari_simpleclick.inference.modes import Mode
 from napari_simpleclick.networks import CropPrompts
 from tests.helpers import DiskNetwork, PartNetwork
 
@@ -97,12 +96,19 @@ def test_features_of_before_are_gone_on_with():
     assert abs(answers(predictor) - before).mean() < 0.02
 
 
-def test_inputs_of_other_shapes_are_left_to_pytorch():
-    network = build()
-    before, after = predictor_of(network), predictor_of(network)
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(
+    ("flip", "count", "side"), [(1, 2, 64), (0, 3, 64), (0, 1, 80)]
+)
+def test_batches_are_computed_too_and_other_sizes_left_to_pytorch(
+    flip, count, side, threads
+):
+    network, how = build("encode-once-lite0"), {"flip": bool(flip), "threads": threads}
+    before, after = (predictor_of(network, **how) for _ in range(2))
     after.accelerate()
-    pixels = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
-    asked = [CropPrompts(torch.zeros(1, 1, 64, 64), ((9.0 * n, 20.0),)) for n in (1, 2)]
+    pixels = np.linspace(0, 1, side * side, dtype=np.float32).reshape(side, side)
+    prior = torch.zeros(1, 1, side, side)
+    asked = [CropPrompts(prior, ((9.0 * n, 20.0),)) for n in range(1, count + 1)]
     both = []
     for predictor in (before, after):
         with torch.inference_mode():
@@ -114,7 +120,7 @@ def test_inputs_of_other_shapes_are_left_to_pytorch():
 def test_crops_of_all_sizes_are_converted(cache):
     torch.manual_seed(0)
     network = networks.build("encode-once-lite0", 384).eval()
-    zoom = Mode.named("fast").zoom(network.spec)
+    zoom = ZoomIn.of(network.spec, fast=True)
     before, after = (predictor_of(network, zoom=zoom) for _ in range(2))
     assert after.accelerate() == ""
     assert len(conversions(cache)) == 2 * len(zoom.sizes) == 4

@@ -124,13 +124,14 @@ def test_answers_are_given_again_with_what_they_depended_on(person, image):
     assert (replay_session(person.path, image).mask == person.mask).all()
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("weights", ["bundled", "recorded"])
 def test_answers_are_given_again_in_the_mode_that_they_were_given_in(
-    weights, image, tmp_path
+    weights, precision, image, tmp_path
 ):
-    found = []
+    found, how = [], {"precision": precision}
     for flip in (False, True):
-        person = Person(image, tmp_path / f"{flip}.simpleclick", flip=flip)
+        person = Person(image, tmp_path / f"{flip}.simpleclick", flip=flip, **how)
         person.click(6, 10, 60)
         person.answer(person.job(person.session.requests.pending))
         person.writer.close()
@@ -160,17 +161,22 @@ def test_small_crops_are_enlarged_as_they_were(weights, tmp_path):
     assert (found[0] != found[1]).any()
 
 
-def test_a_session_that_does_not_say_how_it_was_computed_is_answered_by_one_look(
-    person, image
+@pytest.mark.parametrize(
+    ("exact", "says"), [(False, ()), (True, ("mode", "precision"))]
+)
+def test_a_session_of_before_is_answered_by_one_look_unless_it_says_exact(
+    exact, says, image, tmp_path
 ):
-    person.click(6, 37, 51)
+    how = {"precision": "float32", "flip": True} if exact else {}
+    person = Person(image, tmp_path / "a.simpleclick", **how)
+    person.click(6, 10, 60)
     person.answer(person.job(person.session.requests.pending))
     person.writer.close()
     with sqlite3.connect(person.path) as file:
         rows = file.execute("SELECT id, detail FROM event WHERE kind = 'done'")
         for id_, text in rows.fetchall():
             detail = json.loads(text)
-            kept = ("options", "display", "spacing", "model")
+            kept = ("options", "display", "spacing", "model", *says)
             detail["settings"] = {name: detail["settings"][name] for name in kept}
             values = json.dumps(detail), id_
             file.execute("UPDATE event SET detail = ? WHERE id = ?", values)

@@ -25,7 +25,7 @@ class PredictionSettings:
         Name of the model in the catalogue, its path, or ``taught-`` and the digest of
         taught weights that lie beside the session.
     mode : {"fast", "exact", ""}
-        Whether the answer was averaged with that of the mirror image: exact, or not.
+        How it was computed, see :class:`napari_simpleclick.inference.modes.Mode`.
         Empty here and below in sessions that do not say.
     precision : {"float32", "bfloat16", ""}
         Number type of matrix products.
@@ -37,6 +37,9 @@ class PredictionSettings:
     weights : str
         SHA-256 of the weights' file, as a name may stand for others in another version;
         empty where it is not known.
+    flip : bool or None
+        Whether the answer was averaged with that of the mirrored image; None in
+        sessions that do not say, in which it was in the exact mode alone.
     """
 
     options: MaskOptions
@@ -48,3 +51,4 @@ class PredictionSettings:
     computed_by: str = ""
     most_enlarged: float | None = None
     weights: str = ""
+    flip: bool | None = None

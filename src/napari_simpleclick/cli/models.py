@@ -68,15 +68,13 @@ def benchmark(
     """Measure milliseconds per click on the EM sample, on this computer."""
     import statistics
 
-    from napari_simpleclick import Predictor, load_weights
+    from napari_simpleclick import load_weights
     from napari_simpleclick.images.files import read_image
     from napari_simpleclick.inference.modes import Mode
     from napari_simpleclick.samples import sample_path
 
     chosen = Mode.named(mode)
-    network = load_weights(weights)[0]
-    zoom = chosen.zoom(network.spec)
-    predictor = Predictor(network, "auto", chosen.precision, chosen.flip, zoom)
+    predictor = chosen.predictor(load_weights(weights)[0])
     warn(filter(None, [predictor.accelerate() if chosen.accelerated else ""]))
     predictor.set_image(read_image(sample_path("em.tif")).array[2])
     times = []

@@ -167,11 +167,12 @@ class CropNetwork:
         self, plain: Network, size: tuple[int, int], threads: int
     ) -> OpenVinoNetwork | None:
         """Convert for crops of a size; None if the answers are other ones."""
-        prompt = sample_prompts(plain, size, 3, torch.zeros(1, 1, *size), self.flip)
-        example = Example(sample_pixels(size, self.flip), prompt)
-        faster = OpenVinoNetwork(plain, example, self._dtype, threads)
+        prompt = sample_prompts(plain, size, 3, torch.zeros(1, 1, *size))
+        example = Example(sample_pixels(size), prompt)
+        at_once = min(threads, 2 if self.flip else 1)
+        faster = OpenVinoNetwork(plain, example, self._dtype, threads, at_once)
         if not faster.is_trusted:
-            if not agreement(plain, faster, size, self.flip).holds(self._dtype):
+            if not agreement(plain, faster, size).holds(self._dtype):
                 return None
             faster.trust()
         return faster

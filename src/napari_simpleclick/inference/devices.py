@@ -126,13 +126,17 @@ def with_lower_weights(network: N, dtype: torch.dtype) -> N:
     return deepcopy(network, lower)
 
 
+def cores() -> int:
+    """Cores that this process may compute on."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
 def spare_threads() -> int:
     """Cores to compute on so that one stays free for the window, at least 1."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:
-        cores = os.cpu_count() or 1
-    return max(1, cores - 1)
+    return max(1, cores() - 1)
 
 
 @contextmanager

@@ -11,13 +11,14 @@ import torch
 
 from napari_simpleclick.inference.devices import limited_threads
 from napari_simpleclick.inference.feature_files import pack
-from napari_simpleclick.inference.predictor import Predictor
+from napari_simpleclick.inference.modes import Mode
 from napari_simpleclick.weights import load_weights
 from napari_simpleclick.weights.errors import enough_memory
 
 if TYPE_CHECKING:
     from napari_simpleclick.inference.crop_network import Pixels
     from napari_simpleclick.inference.devices import Precision
+    from napari_simpleclick.inference.predictor import Predictor
 
 _one_at_a_time = threading.Lock()
 """Threads are counted for the whole process, and Dask may give it more than one."""
@@ -68,8 +69,8 @@ def encoding_predictor(settings: EncoderSettings) -> Predictor:
     It computes on one CPU thread: sums in another order have other last digits, and
     features must not depend on the number of cores.
     """
-    network = load_weights(settings.weights)[0]
-    return Predictor(network, settings.device, settings.precision, threads=1)
+    network, mode = load_weights(settings.weights)[0], Mode("fast", settings.precision)
+    return mode.predictor(network, settings.device, threads=1)
 
 
 def encode_pixels(settings: EncoderSettings, pixels: Pixels) -> bytes:

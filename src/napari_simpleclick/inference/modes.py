@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
+
+import torch
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.inference.crops import ZoomIn
+from napari_simpleclick.inference.devices import choose_device, choose_precision
+from napari_simpleclick.inference.predictor import Predictor
 
 if TYPE_CHECKING:
     from napari_simpleclick.inference.devices import Precision
-    from napari_simpleclick.networks import NetworkSpec
+    from napari_simpleclick.networks import Network, NetworkSpec
 
 ModeName = Literal["fast", "exact"]
 MODES: tuple[ModeName, ...] = get_args(ModeName)
@@ -20,30 +24,28 @@ class Mode(NamedTuple):
 
     Parameters
     ----------
+    name : {"fast", "exact"}
+        ``exact`` is the published protocol: float32 in PyTorch, averaged with the
+        mirrored image. ``fast`` is that as fast as this computer can: in bfloat16 where
+        it is fast, by OpenVINO where it is installed and agrees with PyTorch (see
+        :meth:`napari_simpleclick.Predictor.accelerate`); and but for networks that
+        encode once, where bfloat16 is fast, with one look and small crops nearly as
+        they are.
     precision : {"auto", "float32", "bfloat16"}
-        Number type of matrix products.
-    flip : bool
-        Average the logits with those of the mirrored image.
-    accelerated : bool
-        Let OpenVINO compute where it is installed and agrees with PyTorch, see
-        :meth:`napari_simpleclick.Predictor.accelerate`.
+        Number type of matrix products in the fast mode.
     """
 
-    precision: Precision
-    flip: bool
-    accelerated: bool
+    name: ModeName
+    precision: Precision = "auto"
 
     @classmethod
-    def named(cls, name: ModeName, precision: Precision = "auto") -> Mode:
+    def named(cls, name: str, precision: str = "auto") -> Mode:
         """Give a mode by its name.
 
         Parameters
         ----------
-        name : {"fast", "exact"}
-            ``exact`` is the published protocol: float32 in PyTorch, averaged with the
-            mirrored image. ``fast`` computes once, as fast as the computer can.
-        precision : {"auto", "float32", "bfloat16"}
-            Number type of the fast mode.
+        name, precision : str
+            As above.
 
         Raises
         ------
@@ -52,16 +54,50 @@ class Mode(NamedTuple):
         """
         if name not in MODES:
             raise UserError(f"There is no mode '{name}'; choose fast or exact.")
-        if name == "exact":
-            return cls("float32", flip=True, accelerated=False)
-        return cls(precision, flip=False, accelerated=True)
+        return cls(name, cast("Precision", precision))
 
-    def zoom(self, spec: NetworkSpec) -> ZoomIn:
-        """Tell how crops are chosen for a network.
+    @property
+    def accelerated(self) -> bool:
+        """Whether OpenVINO may compute."""
+        return self.name == "fast"
+
+    def predictor(
+        self, network: Network, device: str = "auto", **options: Any
+    ) -> Predictor:
+        """Make a predictor that computes so; it is yet to be accelerated.
 
         Parameters
         ----------
-        spec : NetworkSpec
-            What the network takes.
+        network, device
+            As of :class:`napari_simpleclick.Predictor`.
+        **options
+            Its other ones, but for precision, flip and zoom.
+
+        Raises
+        ------
+        UserError
+            If the device or precision is not available.
         """
-        return ZoomIn.of(spec, fast=self.accelerated)
+        exact = self.name == "exact"
+        precision = "float32" if exact else self.precision
+        whole = exact or takes_both_looks(network.spec, device, precision)
+        zoom = ZoomIn.of(network.spec, fast=not whole)
+        return Predictor(network, device, precision, whole, zoom, **options)
+
+
+def takes_both_looks(spec: NetworkSpec, device: str, precision: Precision) -> bool:
+    """Tell whether the fast mode averages with the mirrored image, too.
+
+    It does where both looks cost no more than what a person does not notice: with
+    networks that encode once, where bfloat16 is fast; see docs/speed.md.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        What the network takes.
+    device, precision
+        As of :class:`napari_simpleclick.Predictor`.
+    """
+    where = choose_device(device)
+    lower = choose_precision("auto", where) == torch.bfloat16
+    return spec.encodes_once and lower and precision != "float32"

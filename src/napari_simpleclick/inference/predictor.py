@@ -20,6 +20,7 @@ from napari_simpleclick.inference.devices import (
     Precision,
     choose_device,
     choose_precision,
+    cores,
     limited_threads,
     spare_threads,
 )
@@ -68,7 +69,8 @@ class Predictor:
     zoom : ZoomIn or None
         How crops are chosen; None zooms as suits the network, see :meth:`ZoomIn.of`.
     threads : int or None
-        CPU threads; None leaves one core free.
+        CPU threads; None takes all cores for OpenVINO, and leaves one free where
+        PyTorch computes, whose threads wait for work by keeping a core busy.
     features_bytes : int
         Memory for features of crops that were shown before, for networks that encode
         once; the others keep those of the last crop alone.
@@ -112,6 +114,7 @@ class Predictor:
                 f"have sides of multiples of {multiple} px; choose another zoom."
             )
         self.threads = threads or spare_threads()
+        self._openvino_threads = threads or cores()
         self._chooser = Chooser.of(network)
         self._state = ObjectState()
         self._network = CropNetwork(
@@ -180,7 +183,11 @@ class Predictor:
         """
         if self.zoom.longest_side is not None:
             return ""
-        return self._network.accelerate(self.zoom.sizes, self.threads, goes_on)
+        threads = self._openvino_threads
+        hindrance = self._network.accelerate(self.zoom.sizes, threads, goes_on)
+        if self._network.is_accelerated:
+            self.threads = threads
+        return hindrance
 
     def beside(self) -> Predictor:
         """Give a predictor of the same network and memory that is shown other images.
@@ -489,8 +496,10 @@ class Predictor:
     @contextmanager
     def _computing(self) -> Iterator[None]:
         """Use the network for a prediction."""
-        memory = enough_memory("a prediction")
-        with memory, torch.inference_mode(), limited_threads(self.threads):
+        memory, encoder = enough_memory("a prediction"), self._network
+        alone = encoder.is_accelerated and not encoder.spec.refines
+        threads = 1 if alone else self.threads  # PyTorch's would be in OpenVINO's way
+        with memory, torch.inference_mode(), limited_threads(threads):
             yield
 
     def replay(

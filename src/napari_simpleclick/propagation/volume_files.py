@@ -15,7 +15,6 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.images import files, lazy_array
 from napari_simpleclick.images.source import Source
 from napari_simpleclick.images.whole_files import write_whole
-from napari_simpleclick.inference import Predictor
 from napari_simpleclick.inference.modes import Mode, ModeName
 from napari_simpleclick.propagation.volume import PropagatedLabels, propagate_labels
 from napari_simpleclick.propagation.walk import LEAST_CONFIDENCE
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.images.files import ImageFile
+    from napari_simpleclick.inference import Predictor
 
 _one_at_a_time = threading.Lock()
 """A predictor has a state; Dask may give a process more than one thread."""
@@ -187,9 +187,7 @@ def worker_predictor(settings: PropagationSettings) -> tuple[Predictor, str]:
     masks must not depend on the number of cores.
     """
     mode = Mode.named(settings.mode)
-    network = load_weights(settings.weights)[0]
-    zoom = mode.zoom(network.spec)
-    predictor = Predictor(network, "auto", mode.precision, mode.flip, zoom, threads=1)
+    predictor = mode.predictor(load_weights(settings.weights)[0], threads=1)
     return predictor, predictor.accelerate() if mode.accelerated else ""
 
 

@@ -182,16 +182,18 @@ class PredictionEngine:
     def settings(self, job: Job) -> PredictionSettings:
         """Tell what the answer to a job depends on, for the session."""
         predictor = self.predictor
+        precision = str(predictor.dtype).removeprefix("torch.")
         return PredictionSettings(
             job.options,
             job.view.look,
             job.spacing,
             self.name,
-            "exact" if predictor.flip else "fast",
-            str(predictor.dtype).removeprefix("torch."),
+            "exact" if predictor.flip and precision == "float32" else "fast",
+            precision,
             "openvino" if predictor.encoder.is_accelerated else "pytorch",
             predictor.zoom.most_enlarged,
             self.card.sha256,
+            predictor.flip,
         )
 
     def answer(self, job: Job) -> Answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from psygnal import Signal
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_simpleclick.inference import Predictor
-    from napari_simpleclick.inference.devices import Precision
-    from napari_simpleclick.inference.modes import ModeName
     from napari_simpleclick.inference.speed import Speed
     from napari_simpleclick.workflow.engine import PredictionEngine
     from napari_simpleclick.workflow.executor import Executor
@@ -279,7 +277,6 @@ class Load:
             return None
 
     def _load(self) -> PredictionEngine:
-        from napari_simpleclick.inference import Predictor
         from napari_simpleclick.inference.devices import (
             available_devices,
             choose_device,
@@ -293,16 +290,8 @@ class Load:
         choose_device(self.choice.device)  # to find out before reading a large file
         network, card = load_weights(self.choice.model)
         self._check()
-        named = cast("ModeName", self.choice.mode)
-        mode = Mode.named(named, cast("Precision", self.choice.precision))
-        predictor = Predictor(
-            network,
-            self.choice.device,
-            mode.precision,
-            mode.flip,
-            mode.zoom(network.spec),
-            store=FeatureStore(),
-        )
+        mode = Mode.named(self.choice.mode, self.choice.precision)
+        predictor = mode.predictor(network, self.choice.device, store=FeatureStore())
         _warm_up(predictor)
         known = find_card(card.name) is not None
         return PredictionEngine(predictor, card, "" if known else self.choice.model)

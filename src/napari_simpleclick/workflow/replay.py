@@ -90,9 +90,9 @@ def replay_session(
         Catalogue name or path of a model that predicts every click anew; ``recorded``
         takes for each answer the model that it was of, taught ones included. What was
         painted, propagated and deleted stays as it was recorded. Answers are computed
-        as they were: in the fast or the exact mode, with the number type and by what
-        computed then; by PyTorch where OpenVINO is not there, and in the fast mode
-        where an older session does not say.
+        as they were: with or without the mirrored image, with the number type and by
+        what computed then; by PyTorch where OpenVINO is not there, and without the
+        mirrored image where an older session does not say.
     report : callable, optional
         Called with the number of events that were read, and of all.
 
@@ -163,12 +163,12 @@ class _Engines:
         """Give what is to answer where the session says that this did."""
         name = settings.model if self._weights == RECORDED else self._weights
         enlarged = settings.most_enlarged
-        how = settings.mode, settings.precision, settings.computed_by, enlarged
-        key = name, *how
+        exact = settings.mode == "exact"
+        flip = exact if settings.flip is None else settings.flip
+        key = name, flip, settings.precision, settings.computed_by, enlarged
         if key not in self._known:
             network, card = load_weights(self._locate(name))
             precision = cast("Precision", settings.precision or "auto")
-            flip = settings.mode == "exact"
             zoom = ZoomIn.of(network.spec)
             if network.spec.most_enlarged is not None:
                 zoom = replace(zoom, most_enlarged=enlarged)

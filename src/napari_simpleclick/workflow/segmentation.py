@@ -14,7 +14,6 @@ from napari_simpleclick.images.files import ImageFile, read_image, read_mask
 from napari_simpleclick.images.planes import Plane
 from napari_simpleclick.inference.crops import THRESHOLD
 from napari_simpleclick.inference.modes import Mode
-from napari_simpleclick.inference.predictor import Predictor
 from napari_simpleclick.prompts import check_prompts
 from napari_simpleclick.weights import load_weights
 
@@ -98,15 +97,8 @@ def segment_slice(
     check_prompts(prompts, picture.shape[:2])
     told: list[str] = []
     start = None if prior is None else _read_prior(prior, plane, flat, told)
-    chosen = Mode.named(mode)
     network = load_weights(weights)[0]
-    predictor = Predictor(
-        network,
-        precision=chosen.precision,
-        flip=chosen.flip,
-        zoom=chosen.zoom(network.spec),
-        first_look=first_look,
-    )
+    predictor = Mode.named(mode).predictor(network, first_look=first_look)
     rows, columns = plane.axes
     predictor.set_image(picture, None, file.pixel_size(rows, columns))
     times = [time.perf_counter()]

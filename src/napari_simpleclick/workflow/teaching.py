@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from psygnal import Signal
@@ -23,8 +23,6 @@ from napari_simpleclick.workflow.teaching_process import TeachingProcess
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_simpleclick.inference.devices import Precision
-    from napari_simpleclick.inference.modes import ModeName
     from napari_simpleclick.training.teaching.job import TeachReport
     from napari_simpleclick.workflow.canvas import Canvas
     from napari_simpleclick.workflow.engine import PredictionEngine
@@ -408,7 +406,6 @@ class Teaching:
 
 def _engine_of(path: Path, choice: ModelChoice) -> tuple[PredictionEngine, int]:
     """Load taught weights; also tell how many objects they were taught on."""
-    from napari_simpleclick.inference import Predictor
     from napari_simpleclick.inference.modes import Mode
     from napari_simpleclick.weights import find_card, load_weights
     from napari_simpleclick.weights.checkpoints import read_checkpoint
@@ -424,8 +421,6 @@ def _engine_of(path: Path, choice: ModelChoice) -> tuple[PredictionEngine, int]:
         begun = base.title if base else lesson.base.name
         title = f"{begun}, with what was learned"
     card = replace(card, name=name, title=title)
-    named = cast("ModeName", choice.mode)
-    mode = Mode.named(named, cast("Precision", choice.precision))
-    zoom = mode.zoom(network.spec)
-    predictor = Predictor(network, choice.device, mode.precision, mode.flip, zoom)
+    mode = Mode.named(choice.mode, choice.precision)
+    predictor = mode.predictor(network, choice.device)
     return PredictionEngine(predictor, card, name), count
