@@ -18,7 +18,7 @@ import numpy as np
 
 from napari_simpleclick import Click, Predictor, load_weights, propagate_mask
 from napari_simpleclick.images.files import read_image
-from napari_simpleclick.inference.modes import Mode
+from napari_simpleclick.inference.modes import Mode, for_volumes
 from napari_simpleclick.inference.object_state import ObjectState
 from napari_simpleclick.samples import sample_path
 
@@ -65,6 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
         predictor, clicked = (  # nothing that the one has encoded helps the other
             mode.predictor(load_weights(name)[0], "cpu", threads=1) for _ in range(2)
         )
+        predictor = for_volumes(predictor)
         predictor.accelerate()
         clicked.accelerate()
         pairs = [

@@ -6,8 +6,8 @@ A name of weights, or of a network, whose weights are random then: time does not
 on them. Each round asks all of them in turn, on one thread; times are its processor
 time, medians, ms. *Of the limit* is the share that they reach of the rate of float32
 matrix products, by the multiplications that PyTorch counts for one look. With
-``--wall`` it is wall time, on as many threads as in a window: for a computer with nothing
-else to do.
+``--wall`` it is wall time, on as many threads as in a window: for a computer that has
+nothing else to do.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from napari_simpleclick.evaluation import annotate, iou
 from napari_simpleclick.evaluation.annotator import next_click
 from napari_simpleclick.images import Window
 from napari_simpleclick.inference import THRESHOLD, ObjectState
-from napari_simpleclick.inference.modes import Mode
+from napari_simpleclick.inference.modes import Mode, for_volumes
 from napari_simpleclick.inference.shapes import signed_distance
 from napari_simpleclick.propagation import (
     Propagation,
@@ -107,7 +107,8 @@ def find_cases(root: Path) -> Iterator[Case]:
 
 def measure(number: int, root: Path, weights: str, parts: Sequence[str]) -> list[Row]:
     case = list(find_cases(root))[number]
-    predictor = Mode.named("fast").predictor(load_weights(weights)[0], threads=1)
+    clicked = Mode.named("fast").predictor(load_weights(weights)[0], threads=1)
+    predictor = for_volumes(clicked)
     start = int(case.areas.argmax())
     axial = case.axis == (2 if case.group != "mitochondria" else 0)
     return [

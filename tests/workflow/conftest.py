@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -43,6 +44,10 @@ class BrightPredictor:
         self.calls = 0
         self.errors: list[Exception] = []
         self.shown: list[Any] = []
+        self._counts = self
+
+    def one_look(self):
+        return copy(self)
 
     def set_image(self, image, window=None, spacing=(1.0, 1.0)):
         self.shown.append((image, window, spacing))
@@ -50,7 +55,7 @@ class BrightPredictor:
         self._parts = label(np.asarray(gray) > BRIGHT)
 
     def predict(self, clicks, prior=None, *, state=None, focus=None):
-        self.calls += 1
+        self._counts.calls += 1
         if self.errors:
             raise self.errors.pop(0)
         found = np.zeros(self._parts.shape, bool)

@@ -350,7 +350,7 @@ def test_an_error_keeps_what_was_reached(held):
     go(held)
     held.executor.release(3)
     run = held.workflow.propagator.run
-    held.predictor.errors = [MemoryError("no memory left")]
+    held.predictor.errors.append(MemoryError("no memory left"))
     held.executor.release_all()
     assert sentences(held) == ["no memory left"]
     assert filled(held.mask) == sorted({12, *run.objects[1].patches})

@@ -162,7 +162,7 @@ def _propagate_one(
 ) -> None:
     """Go through one volume, as fast as this computer can."""
     from napari_simpleclick.images import files
-    from napari_simpleclick.inference.modes import Mode
+    from napari_simpleclick.inference.modes import Mode, for_volumes
     from napari_simpleclick.propagation import volume_files
     from napari_simpleclick.weights import load_weights
 
@@ -177,7 +177,7 @@ def _propagate_one(
     warn(image.warnings)
     read = volume_files.read_annotated(image, work, lambda told: warn([told]))
     chosen = Mode.named(settings.mode)
-    predictor = chosen.predictor(load_weights(settings.weights)[0])
+    predictor = for_volumes(chosen.predictor(load_weights(settings.weights)[0]))
     warn(filter(None, [predictor.accelerate() if chosen.accelerated else ""]))
     started = time.perf_counter()
     with progress_bar() as bar:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
@@ -112,6 +112,12 @@ class CropNetwork:
         self._features = FeatureCache(features_bytes if once else 0)
         self._store = store if once else None
 
+    def without_mirror(self) -> CropNetwork:
+        """Give one that looks once, of the same memory, and computed by the same."""
+        other = copy(self)
+        other.flip = False
+        return other
+
     @property
     def is_accelerated(self) -> bool:
         """Whether OpenVINO computes, wherever it can."""
@@ -202,7 +208,7 @@ class CropNetwork:
         tuple of Tensor
             The features.
         """
-        key = self._features.key(pixels)
+        key = self._features.key(pixels) + bytes([self.flip])
         if key not in self._features:
             self._features.put(key, self._stored(pixels) or self.compute(pixels))
         return key, self._features.get(key)

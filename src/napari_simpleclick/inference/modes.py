@@ -85,6 +85,25 @@ class Mode(NamedTuple):
         return Predictor(network, device, precision, whole, zoom, **options)
 
 
+def is_exact(predictor: Predictor) -> bool:
+    """Whether a predictor computes as the published protocol does."""
+    return predictor.flip and predictor.dtype == torch.float32
+
+
+def for_volumes(predictor: Predictor) -> Predictor:
+    """Give what goes through many slices in the place of a predictor for clicks.
+
+    In the fast mode it looks once, at small crops nearly as they are: the mirrored
+    image makes carried masks no better, see docs/propagation.md.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Of either mode. The two must not predict at the same time.
+    """
+    return predictor.beside() if is_exact(predictor) else predictor.one_look()
+
+
 def takes_both_looks(spec: NetworkSpec, device: str, precision: Precision) -> bool:
     """Tell whether the fast mode averages with the mirrored image, too.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -183,8 +184,9 @@ class Predictor:
         """
         if self.zoom.longest_side is not None:
             return ""
+        sizes = (self.one_look() if self.flip else self).zoom.sizes
         threads = self._openvino_threads
-        hindrance = self._network.accelerate(self.zoom.sizes, threads, goes_on)
+        hindrance = self._network.accelerate(sizes, threads, goes_on)
         if self._network.is_accelerated:
             self.threads = threads
         return hindrance
@@ -196,6 +198,18 @@ class Predictor:
         """
         other = copy(self)
         other._asked, other._state = None, ObjectState()
+        return other
+
+    def one_look(self) -> Predictor:
+        """Give one as :meth:`beside` does, but without the mirrored image.
+
+        It enlarges small crops no more than is worth while, and goes on as this one
+        computes now, whatever computes later.
+        """
+        other = self.beside()
+        other.flip, other._network = False, self._network.without_mirror()
+        enlarged = self._network.spec.most_enlarged
+        other.zoom = replace(self.zoom, most_enlarged=enlarged)
         return other
 
     def encode(

@@ -15,7 +15,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.images import files, lazy_array
 from napari_simpleclick.images.source import Source
 from napari_simpleclick.images.whole_files import write_whole
-from napari_simpleclick.inference.modes import Mode, ModeName
+from napari_simpleclick.inference.modes import Mode, ModeName, for_volumes
 from napari_simpleclick.propagation.volume import PropagatedLabels, propagate_labels
 from napari_simpleclick.propagation.walk import LEAST_CONFIDENCE
 from napari_simpleclick.weights import load_weights
@@ -187,7 +187,8 @@ def worker_predictor(settings: PropagationSettings) -> tuple[Predictor, str]:
     masks must not depend on the number of cores.
     """
     mode = Mode.named(settings.mode)
-    predictor = mode.predictor(load_weights(settings.weights)[0], threads=1)
+    clicked = mode.predictor(load_weights(settings.weights)[0], threads=1)
+    predictor = for_volumes(clicked)
     return predictor, predictor.accelerate() if mode.accelerated else ""
 
 

@@ -16,6 +16,7 @@ from napari_simpleclick.images.local_map import LocalMap
 from napari_simpleclick.inference import ObjectState
 from napari_simpleclick.inference.finish import finish
 from napari_simpleclick.inference.local_answers import predict_local
+from napari_simpleclick.inference.modes import is_exact
 from napari_simpleclick.inference.speed import Speed, SpeedTest
 from napari_simpleclick.workflow.merging import merged, merging
 
@@ -156,7 +157,7 @@ class PredictionEngine:
     Attributes
     ----------
     lock : Lock
-        Held during every use of the predictor.
+        Held during every use of the predictor, and of those beside it.
     shown : object
         What the predictor was shown last.
     """
@@ -182,14 +183,13 @@ class PredictionEngine:
     def settings(self, job: Job) -> PredictionSettings:
         """Tell what the answer to a job depends on, for the session."""
         predictor = self.predictor
-        precision = str(predictor.dtype).removeprefix("torch.")
         return PredictionSettings(
             job.options,
             job.view.look,
             job.spacing,
             self.name,
-            "exact" if predictor.flip and precision == "float32" else "fast",
-            precision,
+            "exact" if is_exact(predictor) else "fast",
+            str(predictor.dtype).removeprefix("torch."),
             "openvino" if predictor.encoder.is_accelerated else "pytorch",
             predictor.zoom.most_enlarged,
             self.card.sha256,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from napari_simpleclick.inference.modes import for_volumes
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,7 +24,7 @@ class Stopped(Exception):
 
 
 class SharedPredictor:
-    """The predictor of an engine, lent for one prediction at a time.
+    """The network of an engine, lent for one prediction at a time.
 
     Clicks are answered between two predictions. It stands in for a
     :class:`Predictor`.
@@ -40,14 +42,14 @@ class SharedPredictor:
 
     def __init__(self, engine: PredictionEngine) -> None:
         self.stopped = False
-        self._engine = engine
+        self._lock, self._predictor = engine.lock, for_volumes(engine.predictor)
         self._picture: tuple[Any, ...] = ()
-        self._name = object()
+        self._is_shown = False
 
     @property
     def view_px(self) -> int | None:
         """Side of what the network takes, px, if it encodes once; else None."""
-        predictor = self._engine.predictor
+        predictor = self._predictor
         return predictor.input_side if predictor.encodes_once else None
 
     def check(self) -> None:
@@ -69,7 +71,7 @@ class SharedPredictor:
         same = bool(self._picture) and self._picture[0] is image
         if same and self._picture[1:] == (window, spacing):
             return
-        self._picture, self._name = (image, window, spacing), object()
+        self._picture, self._is_shown = (image, window, spacing), False
 
     def predict(
         self,
@@ -81,10 +83,9 @@ class SharedPredictor:
     ) -> tuple[NDArray[np.float32], ObjectState]:
         """Predict as :meth:`Predictor.predict` does with a state."""
         time.sleep(0.001)  # a lock is not fair: let a click that waits go first
-        engine = self._engine
-        with engine.lock:
+        with self._lock:
             self.check()
-            if engine.shown is not self._name:
-                engine.predictor.set_image(*self._picture)
-                engine.shown = self._name
-            return engine.predictor.predict(clicks, prior, state=state, focus=focus)
+            if not self._is_shown:
+                self._predictor.set_image(*self._picture)
+                self._is_shown = True
+            return self._predictor.predict(clicks, prior, state=state, focus=focus)

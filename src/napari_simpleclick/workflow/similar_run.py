@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_simpleclick.annotation import ObjectSlice, Proposal
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.inference.modes import for_volumes
 from napari_simpleclick.inference.similar import (
     FEWEST_EXAMPLES,
     Answers,
@@ -149,7 +150,7 @@ def search(run: SimilarRun) -> Iterator[None]:
     """Learn and search; yields after each slice."""
     try:
         examples = run.example_slices()
-        finder = SimilarFinder(Answers(run.engine.predictor, run.turn))
+        finder = SimilarFinder(Answers(for_volumes(run.engine.predictor), run.turn))
         for _ in finder.learn(examples):
             yield
         run.learning = False
