@@ -36,6 +36,7 @@ def measure(name: str, size: int, kind: str) -> str:
         part.requires_grad_(False)
     mode = Mode.named("exact" if kind == "exact" else "fast")
     predictor = mode.predictor(network, "cpu", threads=1)
+    del network  # as whoever loads weights for a predictor does not keep them
     told = predictor.accelerate() if kind == "OpenVINO" else ""
     predictor.set_image(np.zeros((size, size), np.uint8))
     predictor.predict([Click(size / 2, size / 2)])

@@ -212,7 +212,7 @@ ModeOption = Annotated[
     Literal["fast", "exact"],
     typer.Option(
         help="Exact is the published protocol: float32, averaged with the mirrored "
-        "image, at two to three times the time."
+        "image, at two to fourteen times the time."
     ),
 ]
 

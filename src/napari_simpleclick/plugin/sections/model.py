@@ -87,8 +87,8 @@ class ModelSection(Section):
             "What computes: auto takes the graphics processor if there is one"
         )
         self.mode.setToolTip(
-            "Fast computes once, as fast as this computer can; Exact is the published "
-            "protocol: float32, averaged with the mirrored image, which takes 2 to 3 "
+            "Fast computes as fast as this computer can; Exact is the published "
+            "protocol: float32, averaged with the mirrored image, which takes 2 to 14 "
             "times as long"
         )
         self.precision.setToolTip(
