@@ -9,8 +9,8 @@ import torch
 from napari_simpleclick.errors import MissingPackageError, UserError
 from napari_simpleclick.inference.devices import (
     choose_precision,
+    cores,
     limited_threads,
-    spare_threads,
 )
 from napari_simpleclick.training.images import read_sets
 from napari_simpleclick.training.photographs import published_samples
@@ -99,7 +99,7 @@ def train(
 
 def _threads(config: TrainConfig) -> int:
     """CPU threads to learn on: those asked for, or what the workers leave."""
-    free = spare_threads() + 1 - config.workers
+    free = cores() - config.workers
     return config.threads or max(1, min(torch.get_num_threads(), free))
 
 
