@@ -57,7 +57,7 @@ def operations(name: str) -> float:
     return counter.get_total_flops()
 
 
-def plot(rows: list[tuple[str, str, float, float]], path: str) -> None:
+def plot(rows: list[tuple[str, str, float, float]], path: str, unit: str) -> None:
     """Draw encode and click of each network as bars beside each other."""
     from matplotlib.figure import Figure
 
@@ -66,8 +66,11 @@ def plot(rows: list[tuple[str, str, float, float]], path: str) -> None:
     names = [f"{name}, {kind}" for name, kind, _, _ in rows]
     encode, click = ([row[column] for row in rows] for column in (2, 3))
     axes.barh(names, encode, label="look at the slice", color="#7fb3d5")
-    axes.barh(names, click, left=encode, label="answer a click", color="#1f618d")
-    axes.set_xlabel("ms of one thread")
+    bars = axes.barh(names, click, left=encode, label="answer a click", color="#1f618d")
+    totals = [f"{one + other:.0f}" for one, other in zip(encode, click, strict=True)]
+    axes.bar_label(bars, totals, padding=3)
+    axes.margins(x=0.1)
+    axes.set_xlabel(unit)
     axes.invert_yaxis()
     figure.legend(loc="outside upper right", ncols=2)
     figure.savefig(path, dpi=110)
@@ -120,7 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
                 flush=True,
             )
     if args.plot:
-        plot(rows, args.plot)
+        plot(rows, args.plot, "ms" if args.wall else "ms of one thread")
 
 
 if __name__ == "__main__":
