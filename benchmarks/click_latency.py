@@ -64,10 +64,8 @@ def open_window(side: int, objects: int, model: str):
     _, panel = viewer.window.add_plugin_dock_widget("napari-simpleclick", "SimpleClick")
     wait(lambda: panel.controller.engine is not None)
     if model == "stub":
-        predictor, card = (
-            Predictor(StubNetwork(StubConfig())),
-            next(iter(catalogue().values())),
-        )
+        predictor = Predictor(StubNetwork(StubConfig()))
+        card = next(iter(catalogue().values()))
     else:
         network, card = load_weights(model)
         predictor = Mode.named("fast").predictor(network)

@@ -83,8 +83,10 @@ def benchmark(
         start = time.perf_counter()
         next(answers)
         times.append(1000 * (time.perf_counter() - start))
+    accelerated = predictor.encoder.is_accelerated
+    threads = predictor.openvino_threads if accelerated else predictor.threads
     typer.echo(
         f"{statistics.median(times[1:]):.0f} ms per click "
-        f"({predictor.device}, {predictor.threads} threads, {predictor.dtype}"
-        f"{', OpenVINO' if predictor.encoder.is_accelerated else ''})"
+        f"({predictor.device}, {threads} threads, {predictor.dtype}"
+        f"{', OpenVINO' if accelerated else ''})"
     )

@@ -115,7 +115,7 @@ class Predictor:
                 f"have sides of multiples of {multiple} px; choose another zoom."
             )
         self.threads = threads or spare_threads()
-        self._openvino_threads = threads or cores()
+        self.openvino_threads = threads or cores()
         self._chooser = Chooser.of(network)
         self._state = ObjectState()
         self._network = CropNetwork(
@@ -185,10 +185,9 @@ class Predictor:
         if self.zoom.longest_side is not None:
             return ""
         sizes = (self.one_look() if self.flip else self).zoom.sizes
-        threads = self._openvino_threads
-        hindrance = self._network.accelerate(sizes, threads, goes_on)
-        if self._network.is_accelerated:
-            self.threads = threads
+        hindrance = self._network.accelerate(sizes, self.openvino_threads, goes_on)
+        if self._network.is_accelerated and not self._network.spec.refines:
+            self.threads = 1  # PyTorch has little left to do, and would be in the way
         return hindrance
 
     def beside(self) -> Predictor:
@@ -510,10 +509,8 @@ class Predictor:
     @contextmanager
     def _computing(self) -> Iterator[None]:
         """Use the network for a prediction."""
-        memory, encoder = enough_memory("a prediction"), self._network
-        alone = encoder.is_accelerated and not encoder.spec.refines
-        threads = 1 if alone else self.threads  # PyTorch's would be in OpenVINO's way
-        with memory, torch.inference_mode(), limited_threads(threads):
+        memory = enough_memory("a prediction")
+        with memory, torch.inference_mode(), limited_threads(self.threads):
             yield
 
     def replay(
