@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_simpleclick import Click, Predictor, load_weights
+from napari_simpleclick import Click, Predictor, load_weights, networks
 from napari_simpleclick.inference.modes import Mode, for_volumes
 
 FAST, PLAIN = {"avx512_bf16": True}, {}
@@ -16,7 +16,8 @@ FAST, PLAIN = {"avx512_bf16": True}, {}
         ("encode-once", FAST, "float32", False),
         ("encode-once", PLAIN, "auto", False),
         ("encode-once", PLAIN, "bfloat16", False),
-        ("simpleclick-xtiny-2", FAST, "auto", False),
+        ("simpleclick-xtiny-2", FAST, "auto", True),
+        ("simpleclick-xtiny-2", PLAIN, "auto", False),
     ],
 )
 def test_the_fast_mode_takes_both_looks_where_they_cost_little(
@@ -31,6 +32,11 @@ def test_the_fast_mode_takes_both_looks_where_they_cost_little(
     assert exact.flip
     assert exact.dtype == torch.float32
     assert exact.zoom.most_enlarged is None
+
+
+def test_heavy_networks_look_once(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: FAST)
+    assert not Mode.named("fast").predictor(networks.build("simpleclick-base")).flip
 
 
 @pytest.mark.parametrize("weights", ["encode-once", "simpleclick-xtiny-2"])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.images.planes import Plane
 
 
-LEAST_SCORE = 0.3
+LEAST_SCORE = 0.4
 """What is less sure is not proposed, unless it is wanted."""
 
 

@@ -28,9 +28,9 @@ class Mode(NamedTuple):
         ``exact`` is the published protocol: float32 in PyTorch, averaged with the
         mirrored image. ``fast`` is that as fast as this computer can: in bfloat16 where
         it is fast, by OpenVINO where it is installed and agrees with PyTorch (see
-        :meth:`napari_simpleclick.Predictor.accelerate`); and but for networks that
-        encode once, where bfloat16 is fast, with one look and small crops nearly as
-        they are.
+        :meth:`napari_simpleclick.Predictor.accelerate`); and but for light
+        networks, where bfloat16 is fast, with one look and small crops nearly as they
+        are.
     precision : {"auto", "float32", "bfloat16"}
         Number type of matrix products in the fast mode.
     """
@@ -107,8 +107,8 @@ def for_volumes(predictor: Predictor) -> Predictor:
 def takes_both_looks(spec: NetworkSpec, device: str, precision: Precision) -> bool:
     """Tell whether the fast mode averages with the mirrored image, too.
 
-    It does where both looks cost no more than what a person does not notice: with
-    networks that encode once, where bfloat16 is fast; see docs/speed.md.
+    It does where they take no longer than a person notices: with light networks,
+    where bfloat16 is fast; see docs/speed.md.
 
     Parameters
     ----------
@@ -119,4 +119,4 @@ def takes_both_looks(spec: NetworkSpec, device: str, precision: Precision) -> bo
     """
     where = choose_device(device)
     lower = choose_precision("auto", where) == torch.bfloat16
-    return spec.encodes_once and lower and precision != "float32"
+    return spec.light and lower and precision != "float32"

@@ -53,6 +53,8 @@ class NetworkSpec:
         How many times a crop around an object is enlarged at most in the fast mode; it
         has been measured that answers are as good then. None always enlarges it to
         ``image_size``.
+    light : bool
+        Whether two looks take no longer than a person notices, where bfloat16 is fast.
     refines : bool
         Whether it looks again, closely, at what an answer changed: it has
         :meth:`Network.segment`, :meth:`Network.encode_focus` and
@@ -69,6 +71,7 @@ class NetworkSpec:
     takes_boxes: bool = False
     zooms: bool = True
     most_enlarged: float | None = None
+    light: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -93,6 +93,7 @@ class Answers:
         features: Features,
         clicks: Sequence[Place],
         priors: Sequence[Map | None],
+        beside: Sequence[Sequence[Place]] = (),
     ) -> Map:
         """Answer a positive click on each of several objects.
 
@@ -104,6 +105,8 @@ class Answers:
             Row and column of each, px of the network's input.
         priors : sequence of ndarray or None
             (h, w) probability to start from.
+        beside : sequence of sequence of tuple
+            Negative clicks for each; empty for none at all.
 
         Returns
         -------
@@ -111,15 +114,15 @@ class Answers:
             (N, h, w) float32 probability.
         """
         self.decoded += len(clicks)
+        questions = list(zip(clicks, priors, beside or [()] * len(clicks), strict=True))
         found = []
         for start in range(0, len(clicks), BATCH):
             asked = []
-            part = slice(start, start + BATCH)
-            for click, prior in zip(clicks[part], priors[part], strict=True):
+            for click, prior, negative in questions[start : start + BATCH]:
                 mask = torch.zeros(1, 1, *self.size, device=self._device)
                 if prior is not None:
                     mask[0, 0] = torch.from_numpy(prior)
-                asked.append(CropPrompts(mask, (click,)))
+                asked.append(CropPrompts(mask, (click,), tuple(negative)))
             with self._computing():
                 logits = self._network.answer_all(features, asked)
                 found.append(logits.sigmoid()[:, 0].cpu().numpy())
@@ -140,15 +143,20 @@ class Candidate:
         (h, w) bool: the part that holds the seed.
     stability : float
         Share of the pixels above 0.3 that are above 0.7, 0 to 1.
+    beside : tuple
+        Where negative clicks said what does not belong to it.
     """
 
     seed: Place
     probability: Map
     mask: NDArray[np.bool_]
     stability: float
+    beside: tuple[Place, ...] = ()
 
     @classmethod
-    def of(cls, seed: Place, probability: Map) -> Candidate | None:
+    def of(
+        cls, seed: Place, probability: Map, beside: tuple[Place, ...] = ()
+    ) -> Candidate | None:
         """Take the part of an answer that holds its seed; None if none does."""
         above = (probability > THRESHOLD).astype(np.uint8)
         row, column = (
@@ -162,7 +170,7 @@ class Candidate:
         doubtful = np.count_nonzero(near & (probability > POSSIBLE))
         sure = np.count_nonzero(mask & (probability > CERTAIN))
         stability = float(sure) / max(float(doubtful), 1.0)
-        return cls(seed, probability, mask, stability)
+        return cls(seed, probability, mask, stability, beside)
 
     @property
     def area(self) -> int:

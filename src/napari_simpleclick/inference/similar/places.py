@@ -40,7 +40,7 @@ looks more like an object than so many percent of the places inside, or"""
 LEAST_DOUBTED = 0.25
 """is so likely: the objects that nobody has clicked on lie among such places."""
 
-LEAST_LIKELY = 0.15
+LEAST_LIKELY = 0.1
 """Where no place is likelier, nobody clicks."""
 
 SPREAD, GAP = 0.2, 0.8

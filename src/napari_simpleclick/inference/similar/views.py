@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_simpleclick.inference.similar.candidates import Candidate, iou
-from napari_simpleclick.inference.similar.descriptors import STRIDE, Descriptors
+from napari_simpleclick.inference.similar.descriptors import (
+    STRIDE,
+    Descriptors,
+    covered,
+)
 from napari_simpleclick.inference.similar.picture import Tiling, usual_sides
 from napari_simpleclick.inference.similar.places import find_seeds
 
@@ -17,7 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_simpleclick.inference.crops import Crop
-    from napari_simpleclick.inference.similar.candidates import Answers, BoxedMask
+    from napari_simpleclick.inference.similar.candidates import (
+        Answers,
+        BoxedMask,
+        Place,
+    )
     from napari_simpleclick.inference.similar.logistic import Logistic
     from napari_simpleclick.inference.similar.picture import Picture
     from napari_simpleclick.networks import Features
@@ -36,6 +45,15 @@ TAKEN = 0.3
 
 SAME = 0.8
 """Masks of a higher IoU come from seeds on the same thing."""
+
+SURE = 0.5
+"""A mask whose places are likelier on average is about one of the objects."""
+
+LEAST_COVERED = 0.25
+"""Share of a place that such a mask covers, from which on it has been answered."""
+
+LEAST_MISSED = 0.3
+"""How likely a place has to be that is clicked on because no such mask covers it."""
 
 
 @dataclass(eq=False)
@@ -140,34 +158,65 @@ class ViewSearch:
         tuple
             What the network made of a seed, and its mask in square px of the picture.
         """
-        height, width = self.answers.size
-        scale = height / view.crop.height * width / view.crop.width
-        small = self.sizes.small * scale**0.5
-        margin = STRIDE * scale**-0.5  # so far apart do neighbours see the same peak
-        seeds = [
-            seed
-            for seed in find_seeds(likely, small)
-            if _holds(view.own, self.in_picture(seed.place, view.crop), margin)
-            and not _is_taken(taken, self.in_picture(seed.place, view.crop))
-        ][:MOST_SEEDS]
-        if not seeds:
-            return
-        places = [seed.place for seed in seeds]
-        first = self.answers.decode(view.features, places, [None] * len(places))
-        made = self._plausible(map(Candidate.of, places, first), scale)
-        if not made:
-            return
-        again = [candidate.middle() for candidate in made]
-        second = self.answers.decode(
-            view.features, again, [candidate.probability for candidate in made]
-        )
-        for candidate in self._plausible(map(Candidate.of, again, second), scale):
+        seeds = self._seeds(view, likely, taken)
+        found = self._clicked(view, seeds)
+        left, middles = _uncovered(found, view, likely)
+        missed = [
+            place
+            for place in self._seeds(view, left, taken, LEAST_MISSED)
+            if all(math.dist(place, seed) > STRIDE for seed in seeds)
+        ]
+        if missed:
+            beside = [_nearest(seed, middles) for seed in missed]
+            again = self._clicked(view, missed, beside)
+            found = self._plausible(iter([*found, *again]), view)
+        for candidate in found:
             mask = candidate.in_view(view.crop)
             if taken is None or not _overlaps(mask, taken):
                 yield candidate, mask
 
+    def _seeds(
+        self, view: View, likely: Map, taken: Mask | None, least: float = 0.0
+    ) -> list[Place]:
+        """Choose where to click in a view's own part, the likeliest first."""
+        scale = self._scale(view)
+        margin = STRIDE / scale  # so far apart do neighbours see the same peak
+        seeds = []
+        for seed in find_seeds(likely, self.sizes.small * scale):
+            place = self.in_picture(seed.place, view.crop)
+            own = _holds(view.own, place, margin) and not _is_taken(taken, place)
+            if own and seed.likely >= least:
+                seeds.append(seed.place)
+        return seeds[:MOST_SEEDS]
+
+    def _clicked(
+        self,
+        view: View,
+        places: Sequence[Place],
+        beside: Sequence[tuple[Place, ...]] = (),
+    ) -> list[Candidate]:
+        """Click on places, and once more in the middle of what came of each."""
+        if not places:
+            return []
+        beside = beside or [()] * len(places)
+        first = self.answers.decode(view.features, places, [None] * len(places), beside)
+        made = self._plausible(map(Candidate.of, places, first, beside), view)
+        if not made:
+            return []
+        middles = [one.middle() for one in made]
+        beside = [one.beside for one in made]
+        second = self.answers.decode(
+            view.features, middles, [one.probability for one in made], beside
+        )
+        return self._plausible(map(Candidate.of, middles, second, beside), view)
+
+    def _scale(self, view: View) -> float:
+        """Side of a square px of the picture in px of the network's input."""
+        height, width = self.answers.size
+        return math.sqrt(height / view.crop.height * width / view.crop.width)
+
     def _plausible(
-        self, candidates: Iterator[Candidate | None], scale: float
+        self, candidates: Iterator[Candidate | None], view: View
     ) -> list[Candidate]:
         """Those of a size that examples have, without those that are nearly the same.
 
@@ -175,10 +224,11 @@ class ViewSearch:
         ----------
         candidates : iterator of Candidate or None
             What seeds gave.
-        scale : float
-            Area of a square px of the picture in px of the network's input.
+        view : View
+            In which.
         """
-        low, high = self.sizes.least_area * scale, self.sizes.most_area * scale
+        area = self._scale(view) ** 2
+        low, high = self.sizes.least_area * area, self.sizes.most_area * area
         sized = [one for one in candidates if one and low <= one.area <= high]
         sized.sort(key=lambda one: -one.stability)
         masks = [one.boxed for one in sized]
@@ -194,6 +244,24 @@ class ViewSearch:
             crop.row_min + place[0] * crop.height / self.answers.size[0],
             crop.column_min + place[1] * crop.width / self.answers.size[1],
         )
+
+
+def _uncovered(
+    found: Sequence[Candidate], view: View, likely: Map
+) -> tuple[Map, list[Place]]:
+    """Tell how likely places are that no likely mask covers, and its middles."""
+    left, middles = likely.copy(), []
+    for candidate in found:
+        share = covered(candidate.mask, view.descriptors.size)
+        if (likely * share).sum() > SURE * share.sum():
+            left[share > LEAST_COVERED] = 0
+            middles.append(candidate.middle())
+    return left, middles
+
+
+def _nearest(place: Place, others: Sequence[Place]) -> tuple[Place, ...]:
+    """Give the nearest of other places; nothing if there is none."""
+    return tuple(sorted(others, key=lambda other: math.dist(place, other))[:1])
 
 
 def _holds(crop: Crop, place: tuple[float, float], margin: float) -> bool:

@@ -50,7 +50,12 @@ class EncodeOnceConfig(NetworkConfig):
     def spec(self) -> NetworkSpec:
         """What a network of this configuration takes."""
         return NetworkSpec(
-            self.image_size, 32, boxes=True, encodes_once=True, most_enlarged=ENLARGED
+            self.image_size,
+            32,
+            boxes=True,
+            encodes_once=True,
+            most_enlarged=ENLARGED,
+            light=True,
         )
 
     def build(self) -> EncodeOnce:

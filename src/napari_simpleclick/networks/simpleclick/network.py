@@ -100,8 +100,12 @@ class SimpleClickConfig(NetworkConfig):
     @property
     def spec(self) -> NetworkSpec:
         """What a network of this configuration takes."""
-        enlarged = XTINY_ENLARGED if (self.patch, self.width) == (16, 160) else None
-        return NetworkSpec(self.image_size, self.patch, most_enlarged=enlarged)
+        if (self.patch, self.width) != (16, 160):
+            return NetworkSpec(self.image_size, self.patch)
+        enlarged = XTINY_ENLARGED
+        return NetworkSpec(
+            self.image_size, self.patch, most_enlarged=enlarged, light=True
+        )
 
     def build(self) -> SimpleClick:
         """Build a network with fresh weights, in training mode."""
