@@ -84,6 +84,25 @@ def test_the_other_objects_of_a_kind_are_found(scene):
     assert all(0 <= score <= 1 for score in scores)
 
 
+def test_a_small_object_beside_a_large_one_is_found_too():
+    """Both are one hill of likely places, whose top lies in the large one."""
+    masks = []
+    for row, column in GRID:
+        masks.append(disk((240, 320), row, column, LARGE))
+        masks.append(disk((240, 320), row, column + LARGE + SMALL + 2, SMALL))
+    rng = np.random.default_rng(0)
+    first, second = (
+        np.where(np.any(masks, 0), 200, 40) + rng.normal(0, 3, (240, 320))
+        for _ in range(2)
+    )
+    found = learned(ExampleSlice(Picture(first), masks[:6])).find(Picture(second))
+    assert len(found) == len(masks)
+    for mask in masks:
+        assert (
+            max(iou(boxed(whole(one, mask.shape)), boxed(mask)) for one in found) > 0.8
+        )
+
+
 def test_the_kind_is_that_of_the_examples(scene):
     image, plain, striped = scene
     picture = Picture(image)
@@ -165,10 +184,11 @@ def test_seeds_are_decoded_together_as_they_are_alone():
         features = answers.encode(rng.random((64, 64), np.float32))
         places = [(10.0, 20.0), (40.0, 30.0), (60.0, 5.0)]
         priors = [None, rng.random((64, 64), np.float32), None]
-        together = answers.decode(features, places, priors)
+        beside = [(), (), ((40.0, 30.0),)]
+        together = answers.decode(features, places, priors, beside)
         alone = [
-            answers.decode(features, [place], [prior])[0]
-            for place, prior in zip(places, priors, strict=True)
+            answers.decode(features, [place], [prior], [other])[0]
+            for place, prior, other in zip(places, priors, beside, strict=True)
         ]
         np.testing.assert_allclose(together, alone, atol=1e-4)
         assert answers.encoded == 1
