@@ -22,11 +22,10 @@ from napari_simpleclick.networks import (
 )
 from napari_simpleclick.networks.attempt import Attempt, Refinement, Selection
 from napari_simpleclick.networks.disks import draw_disks
+from napari_simpleclick.networks.family import EncoderStart, Family
 from napari_simpleclick.networks.network import (
     CropPrompts,
     EncodedPrompt,
-    EncoderStart,
-    Family,
     Features,
     Network,
     NetworkConfig,

@@ -12,9 +12,7 @@ from napari_simpleclick.networks.attempt import Attempt, Refinement
 from napari_simpleclick.networks.disks import draw_disks
 
 if TYPE_CHECKING:
-    import re
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
 Features = tuple[Tensor, ...]
 """All that a network knows of a batch of images, whatever is asked about them."""
@@ -377,59 +375,3 @@ def join_prompts(prompts: Sequence[EncodedPrompt]) -> EncodedPrompt:
     if all(isinstance(prompt, Tensor) for prompt in prompts):
         return torch.cat([prompt for prompt in prompts if isinstance(prompt, Tensor)])
     return tuple(torch.cat(parts) for parts in zip(*prompts, strict=True))
-
-
-@dataclass(frozen=True, eq=False)
-class EncoderStart:
-    """A kind of pretrained encoder that a network's training can start from.
-
-    Parameters
-    ----------
-    load : callable
-        Puts the content of a checkpoint into a network, in place. Raises UserError with
-        a part of a sentence ("lacks 'x'") if it does not fit.
-    locate : callable or None
-        Which one (such as ``lite0``) to the path of its checkpoint; None where that is
-        said by the path itself. Raises UserError with a whole sentence.
-    origin, licence : str
-        Who made such encoders, and their terms of use.
-    """
-
-    load: Callable[[Any, Any], None]
-    locate: Callable[[str], Path] | None = None
-    origin: str = "unknown"
-    licence: str = "unknown"
-
-
-@dataclass(frozen=True, eq=False)
-class Family:
-    """A published system, or our own: its networks and how its checkpoints are read.
-
-    Parameters
-    ----------
-    name : str
-        As people call it.
-    networks : mapping of str to NetworkConfig
-        Its networks by name.
-    recognise : callable
-        State dict and metadata of a checkpoint to the configuration it belongs to;
-        None if it is one of another family. Raises UserError with a part of a
-        sentence ("it lacks 'x'") if it is of this family and cannot be used.
-    rename : callable or None
-        State dict as it was published to that of the network, where keys differ.
-    unused : re.Pattern or None
-        Keys of tensors that take no part in the computation; files may lack them.
-    encoders : mapping of str to EncoderStart
-        Kinds of pretrained encoders to start from.
-    inert : tuple of str
-        Full names of objects that its published pickles hold beside tensors; they are
-        stood in for and never used. A name that ends in "Dict" is a dictionary.
-    """
-
-    name: str
-    networks: Mapping[str, NetworkConfig]
-    recognise: Callable[[Mapping[str, Tensor], Mapping[str, Any]], NetworkConfig | None]
-    rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
-    unused: re.Pattern[str] | None = None
-    encoders: Mapping[str, EncoderStart] = field(default_factory=dict)
-    inert: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from napari_simpleclick.networks.encode_once.network import (
     EncodeOnce,
     EncodeOnceConfig,
 )
-from napari_simpleclick.networks.network import EncoderStart, Family
+from napari_simpleclick.networks.family import EncoderStart, Family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.networks.family import EncoderStart, Family
 from napari_simpleclick.networks.focalclick.network import (
     SIZE_PX,
     FocalClick,
@@ -13,7 +14,6 @@ from napari_simpleclick.networks.focalclick.network import (
 )
 from napari_simpleclick.networks.focalclick.segformer import SegFormerSize
 from napari_simpleclick.networks.hrnet import HRNetSize, imagenet, size_of
-from napari_simpleclick.networks.network import EncoderStart, Family
 from napari_simpleclick.networks.starting import put_tensors, state_in
 
 if TYPE_CHECKING:

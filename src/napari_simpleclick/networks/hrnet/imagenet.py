@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from napari_simpleclick.networks.family import EncoderStart
 from napari_simpleclick.networks.hrnet.clicked import ENCODER
-from napari_simpleclick.networks.network import EncoderStart
 from napari_simpleclick.networks.starting import put_tensors, state_in
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.networks.family import Family
 from napari_simpleclick.networks.interformer.backbone import PATCH, relative_positions
 from napari_simpleclick.networks.interformer.network import (
     InterFormer,
     InterFormerConfig,
 )
-from napari_simpleclick.networks.network import Family
 from napari_simpleclick.networks.simpleclick.mae import CHOICE, mae_start, mae_state
 from napari_simpleclick.networks.starting import put_tensors
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_simpleclick.networks.drop_path import DropPath
-from napari_simpleclick.networks.simpleclick.network import Pyramid
+from napari_simpleclick.networks.simpleclick.pyramid import Pyramid
 
 PATCH = 16
 """Side of a patch, px."""

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.networks.family import EncoderStart, Family
 from napari_simpleclick.networks.mst.network import MST, MSTConfig
 from napari_simpleclick.networks.mst.score import Scoring
 from napari_simpleclick.networks.mst.tokens import PATCH
-from napari_simpleclick.networks.network import EncoderStart, Family
 from napari_simpleclick.networks.simpleclick.checkpoint import INERT
 from napari_simpleclick.networks.simpleclick.mae import CHOICE, mae_start, mae_state
 from napari_simpleclick.networks.starting import put_tensors, state_in

@@ -33,7 +33,7 @@ from napari_simpleclick.networks.network import (
     NetworkSpec,
 )
 from napari_simpleclick.networks.rgb import NormaliseRGB
-from napari_simpleclick.networks.simpleclick.network import Head, Pyramid
+from napari_simpleclick.networks.simpleclick.pyramid import Head, Pyramid
 from napari_simpleclick.networks.simpleclick.vit import PatchEmbed
 
 if TYPE_CHECKING:

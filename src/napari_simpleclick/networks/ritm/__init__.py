@@ -9,6 +9,7 @@ from torch import Tensor
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.networks.attempt import Attempt
+from napari_simpleclick.networks.family import Family
 from napari_simpleclick.networks.hrnet import (
     ClickedHRNet,
     HRNetSize,
@@ -18,7 +19,6 @@ from napari_simpleclick.networks.hrnet import (
 )
 from napari_simpleclick.networks.network import (
     EncodedPrompt,
-    Family,
     Features,
     NetworkConfig,
     NetworkSpec,

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.networks.network import Family
+from napari_simpleclick.networks.family import Family
 from napari_simpleclick.networks.sam.network import (
     SAM,
     SAMConfig,

@@ -1,6 +1,6 @@
 """SimpleClick: a plain Vision Transformer behind clicks (Liu et al., ICCV 2023)."""
 
-from napari_simpleclick.networks.network import Family
+from napari_simpleclick.networks.family import Family
 from napari_simpleclick.networks.simpleclick.checkpoint import (
     INERT,
     UNUSED,

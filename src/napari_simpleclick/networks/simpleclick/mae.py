@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.networks.network import EncoderStart
+from napari_simpleclick.networks.family import EncoderStart
 from napari_simpleclick.networks.simpleclick.vit import resize_positions
 
 if TYPE_CHECKING:
