@@ -145,8 +145,9 @@ def test_points_and_boxes_are_answered_as_by_the_released_code(
 
 
 def test_a_prior_is_answered_as_by_the_released_code(network, theirs):
+    torch.manual_seed(0)
     image = torch.rand(1, 3, SIDE, SIDE)
-    low = torch.randn(1, 1, 2, 2)
+    low = torch.tensor([[[[2.0, -1.0], [-2.0, 1.0]]]])
     side = SIDE // 4
     low = nn.functional.interpolate(low, (side, side), mode="bilinear")
     prior = nn.functional.interpolate(low, (SIDE, SIDE), mode="bilinear").sigmoid()
