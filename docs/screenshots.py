@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 IMAGES = Path(__file__).parent / "images"
 WIDTH = 300
 SLICE = 22
-PLACES = ((24.0, 20.0), (31.0, 16.0))
+PLACES = ((24.0, 14.0), (30.0, 26.0))
 """Rows and columns on that slice of the MRI sample: two objects."""
 
+REACH = 8
+"""Slices that the first object is carried on at most."""
 
 PICTURES = {"session": "sessions", "model": "device"}
 """Sections whose picture is called otherwise."""
@@ -97,7 +99,7 @@ class Studio:
         panel.tour.hide()
         self.shoot("start")
         self.click(*PLACES[0])
-        controller.canvas.session.give_style(1, ObjectStyle("hippocampus head"))
+        controller.canvas.session.give_style(1, ObjectStyle("hippocampus"))
         panel.workflow.new_object()
         self.click(*PLACES[1])
         self.shoot("objects")
@@ -107,6 +109,7 @@ class Studio:
             panel.sections[name].collapse()
         panel.workflow.choose(1)
         panel.sections["propagation"].expand()
+        panel.sections["propagation"].reach.setValue(REACH)
         panel.sections["propagation"].both.click()
         run = panel.workflow.propagator
         self.until(lambda: run.run is not None)
