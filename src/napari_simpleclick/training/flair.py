@@ -65,7 +65,7 @@ def as_flair(
         inside = expit((signed_distance(tumour) - 0.5) / rng.uniform(0.5, 1.5))
     fluid = np.clip((grey - low) / max(high - low, 1e-3), 0, 1) * (1 - inside)
     contrast = grey / max(middle, 1e-3) - 1
-    level = rng.uniform(0.15, 0.8)
+    level = rng.uniform(0.15, 0.5)
     brain = 1 + rng.uniform(0.2, 1) * contrast
     flair = _with_tumour(rng, brain, inside, rng.uniform(0.15, 1.2), 1.0)
     flair += fluid * (rng.uniform(0.2, 0.7) - flair)
