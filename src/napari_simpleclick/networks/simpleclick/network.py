@@ -102,9 +102,8 @@ class SimpleClickConfig(NetworkConfig):
         """What a network of this configuration takes."""
         if (self.patch, self.width) != (16, 160):
             return NetworkSpec(self.image_size, self.patch)
-        enlarged = XTINY_ENLARGED
         return NetworkSpec(
-            self.image_size, self.patch, most_enlarged=enlarged, light=True
+            self.image_size, self.patch, most_enlarged=XTINY_ENLARGED, light=True
         )
 
     def build(self) -> SimpleClick:
