@@ -13,8 +13,9 @@ from napari_simpleclick.plugin import keys
 from napari_simpleclick.plugin.drawing import Drawing
 from napari_simpleclick.plugin.keys import Action
 from napari_simpleclick.plugin.layers.camera import camera_of
-from napari_simpleclick.plugin.layers.canvas import KEY, LayerCanvas
+from napari_simpleclick.plugin.layers.canvas import LayerCanvas
 from napari_simpleclick.plugin.layers.cut_stroke import CutStroke
+from napari_simpleclick.plugin.layers.masked_image import KEY
 from napari_simpleclick.plugin.layers.mouse import Mouse
 from napari_simpleclick.plugin.layers.placement import OURS
 from napari_simpleclick.plugin.workers import make_executor

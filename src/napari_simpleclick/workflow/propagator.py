@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psygnal import Signal
 
 from napari_simpleclick.annotation import (
     MaskChange,
-    ObjectSlice,
     ObjectStack,
-    hidden_axes,
 )
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.workflow.displayed_stack import displayed
 from napari_simpleclick.workflow.explain import in_context
+from napari_simpleclick.workflow.known_slices import KnownSlices, Profile
 from napari_simpleclick.workflow.written import Written
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 LEAST_CONFIDENCE = 0.5
 """That of ``propagate``, whose import takes seconds."""
 
-ONE_SLICE = "There is only one slice, so there is nothing to go through."
 UNDER_WAY = "One propagation is under way; wait for its end, or press Cancel."
 
 
@@ -45,30 +44,6 @@ class Whom(Enum):
 
 
 _WHOSE = {Whom.SELECTED: "the selected objects", Whom.ALL: "any object"}
-
-
-class Profile(NamedTuple):
-    """What is known of the slices that the view goes through.
-
-    Parameters
-    ----------
-    length : int
-        Number of slices.
-    here : int
-        The displayed one.
-    confidence : dict
-        Confidence of propagated slices, None where the image was not looked at.
-    annotated : set of int
-        Slices that were clicked or painted on, as far as they were looked at.
-    sentence : str
-        How the last propagation ended, if it was here.
-    """
-
-    length: int
-    here: int
-    confidence: dict[int, float | None]
-    annotated: set[int]
-    sentence: str
 
 
 class Propagator:
@@ -122,9 +97,7 @@ class Propagator:
         self.selected = frozenset[int]()
         self.axis: int | None = None
         self._models, self._queue, self._executor = models, queue, executor
-        self._states: dict[ObjectSlice, bool] = {}
-        self._outdated = False
-        self._told: tuple[tuple[ObjectStack, ...], str] | None = None
+        self._slices = KnownSlices()
         models.loaded.connect(self._on_model)
         queue.answered.connect(self._on_mask)
 
@@ -163,36 +136,7 @@ class Propagator:
             If there is nothing to go through.
         """
         canvas, stack, here = self.where()
-        again = list(self._states) if self._outdated else []
-        self._outdated = False
-        for object_slice in (*again, stack.object_slice(here)):
-            self._look(canvas, object_slice)
-        notes = canvas.session.objects.propagated.along(stack)
-        confidence = {index: note.confidence for index, note in notes.items()}
-        states = {
-            stack.index(object_slice): state
-            for object_slice, state in self._states.items()
-        }
-        carried = None if self.run is None else self.run.of(stack)
-        if carried is not None:
-            patches = carried.patches.copy()
-            confidence |= {index: patch.confidence for index, patch in patches.items()}
-            states = {i: state for i, state in states.items() if i not in patches}
-            states |= dict.fromkeys(carried.anchors.copy(), True)
-        clicked = [
-            object_slice
-            for object_slice, steps in canvas.session.objects.prompts.items()
-            if steps
-        ]
-        states |= {stack.index(object_slice): True for object_slice in clicked}
-        told = self._told is not None and stack in self._told[0]
-        return Profile(
-            length=canvas.labels.shape[stack.axis],
-            here=here,
-            confidence={i: c for i, c in confidence.items() if i not in states},
-            annotated={i for i, state in states.items() if i is not None and state},
-            sentence=self._told[1] if self._told is not None and told else "",
-        )
+        return self._slices.profile(canvas, stack, here, self.run)
 
     def where(self) -> tuple[Canvas, ObjectStack, int]:
         """Find the canvas, the current object's stack in view, and the slice's number.
@@ -302,7 +246,7 @@ class Propagator:
         except Exception as error:
             self.failed.emit(error)
             return
-        self._told = None
+        self._slices.forget_sentence()
         self.began.emit()
         self.changed.emit()
         self._executor.go_through(
@@ -350,15 +294,9 @@ class Propagator:
         if written.notes or written.changes:
             canvas.session.propagate(written.notes, MaskChange.joined(written.changes))
         canvas.refresh()
-        for carried in run.objects.values():
-            self._states |= {
-                carried.stack.object_slice(index): True
-                for index in carried.anchors | {run.start}
-            }
-        self._outdated = True
         left = written.left
         more = f" {left} of them left as made by hand." if left else ""
-        self._told = run.stacks, run.sentence + more
+        self._slices.take(run, run.sentence + more)
 
     # -- following -----------------------------------------------------------------
 
@@ -371,8 +309,8 @@ class Propagator:
         if canvas is not None:
             canvas.session.changed.connect(self._on_masks)
             canvas.painted.connect(self._on_mask)
-        self.canvas, self._told = canvas, None
-        self._states.clear()
+        self.canvas = canvas
+        self._slices.forget()
         self.changed.emit()
 
     def _on_model(self) -> None:
@@ -388,7 +326,7 @@ class Propagator:
 
     def look_again(self) -> None:
         """Look again at what is known of the slices."""
-        self._outdated = True
+        self._slices.look_again()
         self.changed.emit()
 
     def _on_mask(self) -> None:
@@ -397,51 +335,6 @@ class Propagator:
 
     def _on_masks(self) -> None:
         """Look again, at all that is known."""
-        self._told, self._outdated = None, True
+        self._slices.forget_sentence()
+        self._slices.look_again()
         self.changed.emit()
-
-    def _look(self, canvas: Canvas, object_slice: ObjectSlice) -> None:
-        """Remember a slice that is not as propagation left it, and if it has a mask."""
-        mask = canvas.object_mask(object_slice.plane, object_slice.label)
-        state = canvas.session.objects.is_annotated(object_slice, mask)
-        self._states.pop(object_slice, None)
-        if state or not canvas.session.objects.propagated.is_unchanged(
-            object_slice, mask
-        ):
-            self._states[object_slice] = state
-
-
-def displayed(canvas: Canvas, axis: int | None = None) -> tuple[ObjectStack, int]:
-    """Find the current object's stack in view, and the displayed slice's number.
-
-    Parameters
-    ----------
-    canvas : Canvas
-        The image.
-    axis : int or None
-        The axis to go through, if it is not displayed; else the last that is not.
-
-    Raises
-    ------
-    UserError
-        If no slice is in view, or if there are no others.
-    """
-    axes = ways(canvas)
-    if not axes:
-        raise UserError(ONE_SLICE)
-    object_slice = canvas.session.object_slice(canvas.current_plane())
-    stack = ObjectStack.along(object_slice, axis if axis in axes else axes[-1])
-    return stack, object_slice.plane.index[stack.axis]
-
-
-def ways(canvas: Canvas) -> list[int]:
-    """List the axes that can be gone through: hidden ones of more than one slice.
-
-    Raises
-    ------
-    UserError
-        If no slice is in view.
-    """
-    plane, shape = canvas.current_plane(), canvas.labels.shape
-    hidden = hidden_axes(plane, canvas.options.channel_axis)
-    return [axis for axis in hidden if shape[axis] > 1]

@@ -15,7 +15,8 @@ from napari_simpleclick.workflow.propagator import LEAST_CONFIDENCE
 if TYPE_CHECKING:
     from napari_simpleclick.annotation import ObjectStack, PropagatedSlices
     from napari_simpleclick.workflow.canvas import Canvas
-    from napari_simpleclick.workflow.propagator import Profile, Propagator
+    from napari_simpleclick.workflow.known_slices import Profile
+    from napari_simpleclick.workflow.propagator import Propagator
 
 
 def _nothing_left(profile: Profile) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin.layers.outline_layer import Outline
-from napari_simpleclick.workflow.propagator import displayed
+from napari_simpleclick.workflow.displayed_stack import displayed
 
 if TYPE_CHECKING:
     from napari_simpleclick.plugin.layers.canvas import LayerCanvas

@@ -9,7 +9,7 @@ from qtpy.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 if TYPE_CHECKING:
-    from napari_simpleclick.workflow.propagator import Profile
+    from napari_simpleclick.workflow.known_slices import Profile
 
 HEIGHT, MARGIN, FOOT = 84, 8, 16
 """Of the plot, of its sides and top, and of the slice numbers below; px."""

@@ -25,12 +25,13 @@ from napari_simpleclick.plugin.layers.neighbour_outlines import (
 from napari_simpleclick.plugin.layers.outline_layer import OutlineLayer
 from napari_simpleclick.plugin.sections.confidence_plot import ConfidencePlot
 from napari_simpleclick.plugin.sections.section import LiveSection
-from napari_simpleclick.workflow.propagator import Whom, ways
+from napari_simpleclick.workflow.displayed_stack import ways
+from napari_simpleclick.workflow.propagator import Whom
 
 if TYPE_CHECKING:
     from napari_simpleclick.plugin.controller import Controller
     from napari_simpleclick.workflow.canvas import Canvas
-    from napari_simpleclick.workflow.propagator import Profile
+    from napari_simpleclick.workflow.known_slices import Profile
 
 SIDES = {
     "back": ("\N{BLACK LEFT-POINTING TRIANGLE} Back", "towards slice 0", True, False),
