@@ -18,7 +18,7 @@ def test_from_five_objects_to_learned_and_back(open_window, monkeypatch, tmp_pat
     teaching._make = FakeProcess
     section = panel.sections["teaching"]
     hand.press(section.toggleButton())
-    assert section.state.text().startswith("0 of 5 objects")
+    assert section.state.text().startswith("0 of the 5 objects")
     assert not section.learn.isEnabled()
     for count, place in enumerate(places, start=1):
         hand.click(*place)

@@ -212,7 +212,7 @@ def test_a_full_disk_loses_nothing(person, monkeypatch):
     assert person.workflow.teaching.process is None
 
 
-def test_cancelling_and_leaving_end_it(open_image, spots, process):
+def test_cancelling_and_closing_end_it(open_image, spots, process):
     executor = HeldExecutor()
     executor.holding = False
     person = open_image(spots, executor)
@@ -233,17 +233,68 @@ def test_cancelling_and_leaving_end_it(open_image, spots, process):
     executor.holding = True
     teaching.start()
     executor.release()
-    person.workflow.leave()
+    person.workflow.close()
     assert process.made[1].stopped
     executor.release_all()
     assert process.made[1].cleared
+
+
+def test_it_goes_on_while_another_image_is_looked_at(learning):
+    person, executor = learning
+    workflow, canvas = person.workflow, person.canvas
+    teaching, before = workflow.teaching, workflow.models.engine
+    workflow.leave()
+    assert teaching.process is not None
+    executor.release_all()
+    executor.holding = False
+    assert (teaching.process, teaching.sentence) == (None, "")
+    assert workflow.models.engine is before
+    workflow.enter(canvas)
+    assert teaching.sentence == "Learned from 5 objects: better."
+    assert teaching.in_use
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_it_is_there_again_after_another_image_and_another_day(
+    person, open_image, spots, used
+):
+    annotate(person, 0, 5)
+    teaching, canvas = person.workflow.teaching, person.canvas
+    teaching.start()
+    teaching.use(used)
+    person.workflow.leave()
+    person.workflow.enter(canvas)
+    assert teaching.learned is not None
+    assert teaching.in_use is used
+    copy = canvas.recorder.path.parent.parent / "elsewhere.simpleclick"
+    person.workflow.save_copy(copy)
+    other = open_image(spots, recorded=True)
+    other.workflow.restore(copy)
+    assert other.workflow.teaching.learned is not None
+    assert other.workflow.teaching.in_use is used
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_another_mode_of_the_model_keeps_it(person, used):
+    annotate(person, 0, 5)
+    teaching, models = person.workflow.teaching, person.workflow.models
+    before = models.engine
+    teaching.start()
+    teaching.use(used)
+    learned = teaching.learned
+    models.engine = again = PredictionEngine(person.predictor, before.card, before.name)
+    models.loaded.emit()
+    assert teaching.learned.engine is not learned.engine
+    assert teaching.in_use is used
+    teaching.use(False)
+    assert models.engine is again
 
 
 def test_another_model_of_the_person_replaces_it(person):
     annotate(person, 0, 5)
     teaching = person.workflow.teaching
     teaching.start()
-    chosen = PredictionEngine(person.predictor, catalogue()["simpleclick-xtiny"])
+    chosen = PredictionEngine(person.predictor, catalogue()["encode-once"])
     person.workflow.models.engine = chosen
     person.workflow.models.loaded.emit()
     assert teaching.learned is None
@@ -271,7 +322,7 @@ def test_another_model_is_not_replaced_by_what_was_learned_meanwhile(learning, s
     for _ in range(steps):
         executor.release()
     assert teaching.process is not None
-    chosen = PredictionEngine(person.predictor, catalogue()["simpleclick-xtiny"])
+    chosen = PredictionEngine(person.predictor, catalogue()["encode-once"])
     models.engine = chosen
     models.loaded.emit()
     assert teaching.sentence.startswith("Another model was chosen")

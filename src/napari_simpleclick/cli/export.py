@@ -54,12 +54,13 @@ def export(
     Pictures are 8-bit slices of the first channel on which there is an object.
     """
     from napari_simpleclick import exports
+    from napari_simpleclick.images.files import check_not_read
 
     kind = exports.kind_of(format_)
     if not kind.is_data_set and not out.name.lower().endswith(_endings(kind.name)):
         raise UserError(f"'{out}' is to end in {' or '.join(_endings(kind.name))}.")
-    if out.is_file() and image.exists() and out.samefile(image):
-        raise UserError(f"'{out}' is the image itself; give the mask another name.")
+    if out.is_file():
+        check_not_read(out, [image, mask])
     case = exports.read_case(mask, image, lambda sentence: warn([sentence]), name)
     exports.export(case, kind, out, as_classes=as_ == "classes", replace=replace)
     count = len(case.classes())

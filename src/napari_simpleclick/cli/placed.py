@@ -78,18 +78,12 @@ def read_placed_labels(path: Path) -> Placed:
         If it holds no labels, or cannot be read.
     """
     from napari_simpleclick.images.files import read_image
-    from napari_simpleclick.images.label_maps import labels_of, whole_numbers
+    from napari_simpleclick.images.label_maps import label_numbers, labels_of
 
     file = read_image(path)
     found, told = labels_of(file)
     warn((*file.warnings, *told))
-    labels = whole_numbers(found)
-    if labels is None:
-        raise UserError(
-            f"'{path}' holds other values than whole numbers; give a mask, whose "
-            "values are labels."
-        )
-    return _placed(file, labels)
+    return _placed(file, label_numbers(found, path))
 
 
 def check_same_place(mask: Placed, image: Placed, path: Path) -> None:

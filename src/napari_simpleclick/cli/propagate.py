@@ -162,6 +162,7 @@ def _propagate_one(
 ) -> None:
     """Go through one volume, as fast as this computer can."""
     from napari_simpleclick.images import files
+    from napari_simpleclick.images.source import Source
     from napari_simpleclick.inference.modes import Mode, for_volumes
     from napari_simpleclick.propagation import volume_files
     from napari_simpleclick.weights import load_weights
@@ -171,7 +172,8 @@ def _propagate_one(
     image = files.read_image(work.volume)
     if out is not None:
         series = (".dcm",) if image.files else ()
-        files.check_writable(out, (*files.VOLUMES, *series))
+        kept = *Source.of_file(image).image_files, work.mask
+        files.check_writable(out, (*files.VOLUMES, *series), kept)
     if report is not None and str(report) != "-":
         files.check_writable(report, (".json",))
     warn(image.warnings)

@@ -142,7 +142,7 @@ def segment(
     if out is None and not as_json:
         raise UserError("There is nothing to do; give -o FILE or --json.")
     if out is not None:
-        files.check_writable(out)
+        files.check_writable(out, read=[one for one in (image, prior) if one])
     result = segment_slice(
         image, prompts, axis, slice_, prior, weights, first_look, mode
     )
@@ -180,7 +180,7 @@ def _find_similar(
     if out is None and not as_json:
         raise UserError("There is nothing to do; give -o FILE or --json.")
     if out is not None:
-        files.check_writable(out)
+        files.check_writable(out, read=[image, examples])
     started = time.perf_counter()
     with progress_bar() as bar:
         task = bar.add_task("Slices", total=None)

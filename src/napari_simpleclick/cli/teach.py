@@ -62,8 +62,9 @@ def teach(
     from napari_simpleclick.images.files import check_writable
     from napari_simpleclick.training.teaching import teach as learn
     from napari_simpleclick.training.teaching.reading import read_examples
+    from napari_simpleclick.weights.store import base_of
 
-    check_writable(out, (".safetensors",))
+    check_writable(out, (".safetensors",), [Path(base_of(model).file)])
     found = read_examples(images, masks, axis=axis, most=objects, parts=parts)
     warn(found.told)
     with progress_bar() as bar:

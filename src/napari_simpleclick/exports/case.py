@@ -11,7 +11,7 @@ import numpy as np
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.files import read_image, read_labels, stem_of
 from napari_simpleclick.images.intensity import default_window, percentile_window
-from napari_simpleclick.images.label_maps import as_classes, whole_numbers
+from napari_simpleclick.images.label_maps import as_classes
 from napari_simpleclick.images.label_names import names_of, read_label_names
 from napari_simpleclick.images.lazy_array import LazyArray
 from napari_simpleclick.images.viewer_images import open_layers
@@ -263,13 +263,7 @@ def read_case(
     for sentence in opened.warnings:
         report(sentence)
     file = read_image(opened.source.path if opened.channels else image)
-    values = np.asarray(opened.source.to_layer(read_labels(mask, file, report)))
-    labels = whole_numbers(values)
-    if labels is None:
-        raise UserError(
-            f"'{mask}' holds other values than whole numbers; give a mask, whose "
-            "values are labels."
-        )
+    labels = np.asarray(opened.source.to_layer(read_labels(mask, file, report)))
     if (labels < 0).any():
         raise UserError(
             f"'{mask}' has labels below 0 (down to {labels.min()}), for which these "

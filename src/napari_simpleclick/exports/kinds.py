@@ -9,7 +9,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.exports import coco, imagej, nnunet, rtstruct, yolo, zarr_labels
 from napari_simpleclick.exports.writing import AlreadyThereError
 from napari_simpleclick.images.error_text import reason
-from napari_simpleclick.images.files import write_labels
+from napari_simpleclick.images.files import check_not_read, write_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,8 +116,8 @@ def export(
     ------
     UserError
         If the mask is empty, the format has no place for it, something is there
-        already, or it cannot be written; what was there is as it was, but for
-        pictures of a data set.
+        already, the target is the image itself, or it cannot be written; what was
+        there is as it was, but for pictures of a data set.
     ImportError
         If the format needs a package that is not installed.
     """
@@ -125,6 +125,8 @@ def export(
         raise UserError(f"The mask of '{case.name}' is empty; there is nothing in it.")
     if kind.is_data_set and target.exists() and not target.is_dir():
         raise UserError(f"'{target}' is a file; a data set needs a folder.")
+    if target.is_file():
+        check_not_read(target, case.source.image_files)
     if target.is_file() and not replace:
         raise AlreadyThereError(
             f"'{target}' is there already; have it replaced, or give another name."

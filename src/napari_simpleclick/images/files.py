@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.error_text import reason
 from napari_simpleclick.images.format import Format, all_formats
 from napari_simpleclick.images.image_file import ImageFile
-from napari_simpleclick.images.label_maps import labels_of, smallest_type
+from napari_simpleclick.images.label_maps import label_numbers, labels_of, smallest_type
 from napari_simpleclick.images.label_names import (
     check_beside,
     path_beside,
@@ -23,7 +24,6 @@ from napari_simpleclick.images.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -77,12 +77,12 @@ def stem_of(path: Path) -> str:
     return path.name[: len(path.name) - len(suffix_of(path))]
 
 
-def read_image(path: Path) -> ImageFile:
+def read_image(path: str | Path) -> ImageFile:
     """Read an image file, or a folder that is one image.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         PNG, JPEG, TIFF, NIfTI, NRRD, MHA or DICOM file, or a folder with the slices of
         a DICOM series or with numbered pictures. The alpha channel of a PNG is dropped.
         What a file is called does not matter if its content tells what it is.
@@ -108,6 +108,7 @@ def read_image(path: Path) -> ImageFile:
     >>> image.shape, image.array[2].dtype
     ((5, 250, 250), dtype('uint8'))
     """
+    path = Path(path)
     found = read_images(path)
     if len(found) > 1:  # segmentations may lie beside the series
         found = [file for file in found if not file.labels] or found
@@ -204,7 +205,7 @@ def read_mask(
         As for `read_image`, or if the mask does not fit the image, or its labels
         cannot be told.
     """
-    return read_labels(path, image, report) > 0
+    return _read_mask(path, image, report) > 0
 
 
 def read_labels(
@@ -225,8 +226,15 @@ def read_labels(
     Raises
     ------
     UserError, ImportError
-        As :func:`read_mask` does.
+        As :func:`read_mask` does, or if they are no whole numbers.
     """
+    return label_numbers(_read_mask(path, image, report), path)
+
+
+def _read_mask(
+    path: Path, image: ImageFile, report: Callable[[str], None] | None
+) -> NDArray[Any]:
+    """Read what a mask holds, put onto an image."""
     file = read_image(path)
     found, told = labels_of(file)
     labels, odd = put_onto(found, file, image)
@@ -236,7 +244,9 @@ def read_labels(
     return labels
 
 
-def check_writable(path: Path, kinds: tuple[str, ...] = WRITABLE) -> None:
+def check_writable(
+    path: Path, kinds: tuple[str, ...] = WRITABLE, read: Sequence[Path] = ()
+) -> None:
     """Refuse a target that cannot be written, before any work is done.
 
     Parameters
@@ -245,16 +255,20 @@ def check_writable(path: Path, kinds: tuple[str, ...] = WRITABLE) -> None:
         The target.
     kinds : tuple of str
         Extensions that it may have.
+    read : sequence of Path
+        Files that it is made from; none of them is replaced.
 
     Raises
     ------
     UserError
-        If the kind is not supported or the folder cannot be written to.
+        If the kind is not supported, the folder cannot be written to, or it is a file
+        that it is made from.
     """
     if suffix_of(path) not in kinds:
         raise UserError(f"'{path}' cannot be written; use {', '.join(kinds)}.")
     if path.is_dir():
         raise UserError(f"'{path}' is a folder; give a file name.")
+    check_not_read(path, read)
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".write-test-"):
             pass
@@ -264,8 +278,31 @@ def check_writable(path: Path, kinds: tuple[str, ...] = WRITABLE) -> None:
         ) from error
 
 
+def check_not_read(path: Path, read: Sequence[Path]) -> None:
+    """Refuse a target that is one of the files that it is made from.
+
+    Parameters
+    ----------
+    path : Path
+        The target.
+    read : sequence of Path
+        The files, such as the image that a mask was drawn on.
+
+    Raises
+    ------
+    UserError
+        If it is one of them.
+    """
+    there = path.exists()
+    if there and any(one.exists() and path.samefile(one) for one in read):
+        raise UserError(
+            f"'{path}' is what this is made from, and is not replaced; give another "
+            "name."
+        )
+
+
 def write_labels(
-    path: Path,
+    path: str | Path,
     labels: Array,
     source: Source | None = None,
     names: Sequence[LabelName] = (),
@@ -274,7 +311,7 @@ def write_labels(
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         Target; one of `WRITABLE`. PNG holds (H, W) only; if there is no other label
         than 1, as 0 and 255 so that it can be seen.
     labels : ndarray
@@ -290,8 +327,9 @@ def write_labels(
     Raises
     ------
     UserError
-        If the target cannot be written, the shape is not that of the source, a volume
-        is to become a PNG, or there is something else where names are to be written.
+        If the target cannot be written or is the image itself, the shape is not that of
+        the source, a volume is to become a PNG, or there is something else where names
+        are to be written.
     ImportError
         If the format needs a package that is not installed.
 
@@ -306,7 +344,8 @@ def write_labels(
     >>> sorted(read_image(path).shape)
     [3, 20, 30]
     """
-    check_writable(path)
+    path = Path(path)
+    check_writable(path, read=() if source is None else source.image_files)
     beside = path_beside(path) if names else None
     if beside is not None:
         check_beside(beside)

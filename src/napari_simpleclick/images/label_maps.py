@@ -11,6 +11,7 @@ from napari_simpleclick.images.label_names import LabelName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -143,6 +144,30 @@ def whole_numbers(array: NDArray[Any]) -> NDArray[Any] | None:
         return None
     whole = array.astype(smallest_type(array))
     return whole if (whole == array).all() else None
+
+
+def label_numbers(array: NDArray[Any], path: Path) -> NDArray[Any]:
+    """Give the labels of a file as integers.
+
+    Parameters
+    ----------
+    array : ndarray
+        What the file holds.
+    path : Path
+        Named in errors.
+
+    Raises
+    ------
+    UserError
+        If it holds other values than whole numbers.
+    """
+    labels = whole_numbers(array)
+    if labels is None:
+        raise UserError(
+            f"'{path}' holds other values than whole numbers; give a mask, whose "
+            "values are labels."
+        )
+    return labels
 
 
 def as_classes(

@@ -54,6 +54,8 @@ class Source:
         enhanced image its file.
     header : nibabel header or None
         Of a NIfTI file.
+    of_labels : bool
+        Whether the file is not of an image but of labels, which may be replaced.
     """
 
     path: Path | None
@@ -67,6 +69,14 @@ class Source:
     affine: NDArray[np.float64] | None = None
     files: tuple[Path, ...] = ()
     header: nibabel.Nifti1Header | None = None
+    of_labels: bool = False
+
+    @property
+    def image_files(self) -> tuple[Path, ...]:
+        """Files of the image, which nothing is to be written over."""
+        if self.of_labels or self.path is None:
+            return ()
+        return self.path, *self.files
 
     def __eq__(self, other: object) -> bool:
         """Whether two sources are of the same file, placed in the same way."""

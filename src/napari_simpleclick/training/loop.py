@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,7 +21,6 @@ from napari_simpleclick.training.validation import Sets, Validation, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from torch.utils.data import Dataset
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 def train(
     config: TrainConfig,
-    data: Path,
-    out: Path,
+    data: str | Path,
+    out: str | Path,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Network:
     """Train a network, or go on with a run that was stopped.
@@ -41,11 +41,11 @@ def train(
     ----------
     config : TrainConfig
         The run.
-    data : Path
+    data : str or Path
         Folder of image sets, see
         :func:`napari_simpleclick.training.images.read_sets`, or of the
         published set that the run names.
-    out : Path
+    out : str or Path
         Folder for ``checkpoint.pt`` (everything needed to go on), ``log.jsonl``,
         ``weights.safetensors`` in the end and, with held-out images,
         ``validation/index.html``.
@@ -64,6 +64,7 @@ def train(
     MissingPackageError
         If Lightning Fabric is not installed.
     """
+    data, out = Path(data), Path(out)
     fabric = _fabric(config)
     sets: Sets = {}
     held_out: Sets = {}

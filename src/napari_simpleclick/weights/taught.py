@@ -8,16 +8,17 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save_file
 
+from napari_simpleclick.images.files import check_not_read
 from napari_simpleclick.weights.errors import WeightsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -163,7 +164,10 @@ def save_taught(
     ------
     OSError
         If it cannot be written, as on a full disk; nothing is left of it then.
+    UserError
+        If the target is the file of the weights before, which it needs.
     """
+    check_not_read(path, [Path(lesson.base.file)])
     changed = {
         name: tensor.detach().half().contiguous()
         for name, tensor in network.state_dict().items()

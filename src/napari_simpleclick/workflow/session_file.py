@@ -34,12 +34,15 @@ class RestoredSession:
     mask : ndarray
         Its labels.
     taught : str or None
-        What it calls the taught weights that answered last; None for none.
+        What it calls the taught weights that it had last; None for none.
+    uses_taught : bool
+        Whether these answered.
     """
 
     recorder: SessionWriter
     mask: NDArray[Any]
     taught: str | None = None
+    uses_taught: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +138,8 @@ def read_session(path: Path, image: SessionImage) -> RestoredSession:
             raise UserError(told) from error
         raise
     recorder = SessionWriter(reading.session, lambda: store, reading.ids)
-    return RestoredSession(recorder, mask, about.get("taught"))
+    taught, used = about.get("taught"), about.get("uses_taught", True)
+    return RestoredSession(recorder, mask, taught, used)
 
 
 def _check_image(about: dict[str, Any], image: SessionImage) -> ImageIdentity:

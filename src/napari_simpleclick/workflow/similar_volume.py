@@ -58,8 +58,8 @@ class SimilarMask:
     Parameters
     ----------
     labels : ndarray
-        int32 of the file's shape: the examples as they were, and what was found with
-        the numbers that follow.
+        int64 or uint64 of the file's shape: the examples as they were, and what was
+        found with the numbers that follow.
     file : ImageFile
         The image that they overlay, with warnings of the examples too.
     found : list of FoundObject
@@ -68,7 +68,7 @@ class SimilarMask:
         Objects on slices that were learned from.
     """
 
-    labels: NDArray[np.int32]
+    labels: NDArray[np.integer]
     file: ImageFile
     found: list[FoundObject]
     examples: int
@@ -122,7 +122,9 @@ def find_similar(
             "labels of the same size."
         )
     planes = _planes(flat, axis)
-    holding = {n: plane for n, plane in planes.items() if plane.read(marked).any()}
+    holding = {
+        n: plane for n, plane in planes.items() if (plane.read(marked) > 0).any()
+    }
     searched = planes if index is None else {index: _one(planes, index)}
     searched = {n: p for n, p in searched.items() if not (whole and n in holding)}
     rows, columns = next(iter(planes.values())).axes
@@ -139,7 +141,7 @@ def find_similar(
     total, done = 2 * len(lessons) + len(searched), 0
     for done, _ in enumerate(finder.learn(lessons), start=1):
         report(done, total)
-    result = marked.astype(np.int32)
+    result = marked.astype(np.uint64 if marked.min() >= 0 else np.int64)
     found: list[FoundObject] = []
     for number, plane in searched.items():
         here = result[plane.indexer]
@@ -149,7 +151,7 @@ def find_similar(
                 break
             label = int(result.max()) + 1 if not found else found[-1].label + 1
             part = here[one.box.slices]
-            free = one.mask & (part == 0)
+            free = one.mask & (part <= 0)
             if free.any():
                 part[free] = label
                 area = int(np.count_nonzero(free))

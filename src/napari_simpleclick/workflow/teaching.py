@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from psygnal import Signal
@@ -15,9 +14,15 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.sessions.taught_files import (
     find_taught,
     keep_taught,
-    taught_name,
 )
 from napari_simpleclick.workflow.accepted import AcceptedObjects, accepted
+from napari_simpleclick.workflow.learned import (
+    Learned,
+    TaughtFile,
+    engine_of,
+    note,
+    same_weights,
+)
 from napari_simpleclick.workflow.teaching_process import TeachingProcess
 
 if TYPE_CHECKING:
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
     from napari_simpleclick.workflow.canvas import Canvas
     from napari_simpleclick.workflow.engine import PredictionEngine
     from napari_simpleclick.workflow.executor import Executor
-    from napari_simpleclick.workflow.model_loader import ModelChoice, ModelLoader
+    from napari_simpleclick.workflow.model_loader import ModelLoader
     from napari_simpleclick.workflow.session_file import RestoredSession
 
 OFFERED_AT = 5
@@ -45,23 +50,7 @@ OTHER_MODEL = (
     "Another model was chosen, so learning was ended; press Learn to teach that one."
 )
 
-
-class Learned(NamedTuple):
-    """What was learned last.
-
-    Parameters
-    ----------
-    engine : PredictionEngine
-        Answers with it.
-    objects : int
-        How many objects it was learned from.
-    summary : str
-        What it is good for, in a sentence.
-    """
-
-    engine: PredictionEngine
-    objects: int
-    summary: str
+CANCELLED = "Cancelled; nothing has changed."
 
 
 class Teaching:
@@ -81,11 +70,11 @@ class Teaching:
     canvas : Canvas or None
         Whose objects are learned from.
     process : TeachingProcess or None
-        What goes on.
+        What goes on, also while another image is looked at.
+    pupil : Canvas or None
+        Whose objects that is about.
     learned : Learned or None
         What was learned last on this image, whether it is in use or not.
-    sentence : str
-        How learning ended last.
     left_out : tuple of str
         Why objects could not be learned from.
     seconds : float
@@ -106,15 +95,16 @@ class Teaching:
     ) -> None:
         self.canvas: Canvas | None = None
         self.process: TeachingProcess | None = None
+        self.pupil: Canvas | None = None
         self.learned: Learned | None = None
-        self.sentence = ""
         self.left_out: tuple[str, ...] = ()
         self.seconds = SECONDS
         self._models, self._executor, self._make = models, executor, make_process
         self._base: PredictionEngine | None = None
         self._declined = False
         self._tried_at = 0
-        self._restoring: tuple[Any, str] | None = None
+        self._restoring: RestoredSession | None = None
+        self._sentences: WeakKeyDictionary[Canvas, str] = WeakKeyDictionary()
         self._known: WeakKeyDictionary[Canvas, Learned] = WeakKeyDictionary()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         models.loaded.connect(self._on_model)
@@ -125,6 +115,11 @@ class Teaching:
     def count(self) -> int:
         """How many objects are accepted, each slice counted."""
         return 0 if self.canvas is None else len(accepted(self.canvas.session))
+
+    @property
+    def sentence(self) -> str:
+        """How learning on this image ended last."""
+        return "" if self.canvas is None else self._sentences.get(self.canvas, "")
 
     @property
     def is_offered(self) -> bool:
@@ -169,10 +164,11 @@ class Teaching:
             )
         if not self.in_use:
             self._base = engine
-        self._tried_at, self.sentence = self.count, ""
+        self._tried_at = self.count
+        self._say(canvas, "")
         objects = AcceptedObjects(canvas)
         process = self._make(objects.gather, self._models.name, "taught", self.seconds)
-        self.process = process
+        self.process, self.pupil = process, canvas
         self.changed.emit()
         self._executor.go_through(
             process.run(),
@@ -188,13 +184,14 @@ class Teaching:
         if self.process is not None:
             process, self.process = self.process, None
             process.stop()
-            self.sentence = "Cancelled; nothing has changed."
+            self._say(self.pupil, CANCELLED)
             self.changed.emit()
 
     def use(self, wanted: bool) -> None:
         """Answer with what was learned, or with the weights before, from now on."""
         if self.learned is None or wanted == self.in_use:
             return
+        self._want(wanted)
         engine = self.learned.engine if wanted else self._base
         if engine is not None:
             self._models.exchange(engine)
@@ -207,21 +204,25 @@ class Teaching:
         The file stays beside the session, whose answers may need it.
         """
         self.use(False)
-        self.learned, self.sentence = None, "Undone; the model is as it was before."
+        self.learned = None
+        self._note()
+        self._say(self.canvas, "Undone; the model is as it was before.")
         self.changed.emit()
 
     # -- the image -----------------------------------------------------------------
 
     def follow(self, canvas: Canvas | None) -> None:
-        """Learn from the objects of another canvas from now on; None for none."""
+        """Learn from the objects of another canvas from now on; None for none.
+
+        What is being learned from this one goes on.
+        """
         if self.canvas is not None:
             self.canvas.session.happened.disconnect(self._on_event)
-            if self.learned is not None and self.in_use:
+            if self.learned is not None:
                 self._known[self.canvas] = self.learned
-        self.cancel()
         if self.in_use and self._base is not None:
             self._models.exchange(self._base)
-        self.canvas, self.learned, self.sentence = canvas, None, ""
+        self.canvas, self.learned = canvas, None
         self._declined, self._tried_at, self.left_out = False, 0, ()
         if canvas is not None:
             canvas.session.happened.connect(self._on_event)
@@ -231,7 +232,7 @@ class Teaching:
 
     def on_restored(self, _: Canvas, session: RestoredSession) -> None:
         """Note what a session that is opened had learned."""
-        self._restoring = (session.recorder, session.taught) if session.taught else None
+        self._restoring = session if session.taught else None
 
     def close(self) -> None:
         """End what goes on."""
@@ -244,19 +245,25 @@ class Teaching:
     def _come_back(self, canvas: Canvas) -> None:
         """Let what was learned on an image answer again, if the model is the same."""
         known = self._known.pop(canvas, None)
-        if known is not None and self._base is self._models.engine:
-            self.learned, self.sentence = known, known.summary
-            self._tried_at = known.objects
+        engine = self._models.engine
+        base = None if known is None else known.base
+        if known is None or engine is None or not same_weights(engine, base):
+            return
+        self.learned, self._base = known, engine
+        self._tried_at = known.file.objects
+        if engine is not base:  # it computes in another way now
+            self._load(canvas, None, known.file)
+        elif known.file.used:
             self._models.exchange(known.engine)
 
     def _go_on_with(self, canvas: Canvas) -> None:
         """Let what a restored session had learned answer again."""
         restoring, self._restoring = self._restoring, None
-        if restoring is None or restoring[0] is not canvas.recorder:
+        if restoring is None or restoring.recorder is not canvas.recorder:
             return
         canvas.recorder.flush()
-        session = canvas.recorder.path
-        path = None if session is None else find_taught(session, restoring[1])
+        session, name = canvas.recorder.path, restoring.taught or ""
+        path = None if session is None else find_taught(session, name)
         if path is None:
             self.failed.emit(
                 UserError(
@@ -266,7 +273,7 @@ class Teaching:
             )
             return
         self._base = self._models.engine
-        self._load(canvas, None, path, "")
+        self._load(canvas, None, TaughtFile(path, used=restoring.uses_taught))
 
     def _on_event(self, kind: str) -> None:
         if kind not in ("chosen", "answered", "done", "undone", "redone"):
@@ -278,21 +285,27 @@ class Teaching:
 
     def _on_model(self) -> None:
         """Drop what was learned if the person has chosen another model."""
-        engine = self._models.engine
+        engine, before = self._models.engine, self._base
         learned = None if self.learned is None else self.learned.engine
-        if engine in (learned, self._base):
+        if engine is None or engine in (learned, before):
             return
-        if learned is not None and self._base is None:  # a session was opened first
-            self._base = engine
-            self._models.exchange(learned)
+        self._base = engine
+        if self.learned is not None and before is None:  # a session was opened first
+            self.learned = self.learned._replace(base=engine)
+            self._models.exchange(self.learned.engine)
+            return
+        if same_weights(engine, before):
+            if self.learned is not None and self.canvas is not None:
+                self._load(self.canvas, None, self.learned.file)  # for another mode
             return
         if self.process is not None:
             self.cancel()
-            self._tried_at, self.sentence = 0, OTHER_MODEL
+            self._tried_at = 0
+            self._say(self.pupil, OTHER_MODEL)
             self.changed.emit()
         if self.learned is not None:
-            self.learned, self._base = None, engine
-            self._tried_at, self.sentence = 0, ""
+            self.learned, self._tried_at = None, 0
+            self._say(self.canvas, "")
             self._note()
             self.changed.emit()
 
@@ -305,8 +318,9 @@ class Teaching:
         if process is not self.process or report is None:
             process.clear()
             return
-        self.sentence = report.text
-        self.left_out = (*objects.lost, *report.left_out)
+        self._say(canvas, report.text)
+        if canvas is self.canvas:
+            self.left_out = (*objects.lost, *report.left_out)
         if report.kind == "done" and process.result is not None:
             self._keep(canvas, process, report)
             return
@@ -322,7 +336,7 @@ class Teaching:
         process.clear()
         if process is self.process:
             self.process = None
-            self.sentence = "Learning was broken off; nothing has changed."
+            self._say(self.pupil, "Learning was broken off; nothing has changed.")
             self.failed.emit(error)
             self.changed.emit()
 
@@ -349,22 +363,19 @@ class Teaching:
 
         self._executor.start(
             keep,
-            lambda path: self._load(canvas, process, path, report.text, report.objects),
+            lambda path: self._load(
+                canvas, process, TaughtFile(path, report.objects, report.text)
+            ),
             partial(self._on_error, process),
         )
 
     def _load(
-        self,
-        canvas: Canvas,
-        process: TeachingProcess | None,
-        path: Path,
-        summary: str,
-        objects: int = 0,
+        self, canvas: Canvas, process: TeachingProcess | None, file: TaughtFile
     ) -> None:
         choice = self._models.choice
         self._executor.start(
-            partial(_engine_of, path, choice),
-            partial(self._on_loaded, canvas, process, summary, objects),
+            partial(engine_of, file.path, choice),
+            partial(self._on_loaded, canvas, process, file),
             partial(self._on_not_loaded, process),
         )
 
@@ -372,9 +383,8 @@ class Teaching:
         self,
         canvas: Canvas,
         process: TeachingProcess | None,
-        summary: str,
-        objects: int,
-        found: tuple[Any, int],
+        file: TaughtFile,
+        found: tuple[PredictionEngine, int],
     ) -> None:
         if process is not None:
             if process is not self.process:
@@ -382,13 +392,19 @@ class Teaching:
             self.process = None
         engine, count = found
         self._base = self._base or self._models.engine
+        told = file.summary or f"Learned from {count} objects before."
+        file = file._replace(objects=file.objects or count, summary=told)
+        learned = Learned(engine, self._base, file)
+        self._say(canvas, told)
         if canvas is self.canvas:
-            told = summary or f"Learned from {count} objects before."
-            self.learned = Learned(engine, objects or count, told)
-            self.sentence = told
-            self._tried_at = max(self._tried_at, objects or count)
-            self._models.exchange(engine)
+            self.learned = learned
+            self._tried_at = max(self._tried_at, file.objects)
+            if file.used:
+                self._models.exchange(engine)
             self._note()
+        else:
+            self._known[canvas] = learned
+            note(canvas, learned)
         self.changed.emit()
 
     def _on_not_loaded(self, process: TeachingProcess | None, error: Exception) -> None:
@@ -397,30 +413,17 @@ class Teaching:
         self.failed.emit(error)
         self.changed.emit()
 
+    def _want(self, used: bool) -> None:
+        assert self.learned is not None
+        file = self.learned.file._replace(used=used)
+        self.learned = self.learned._replace(file=file)
+
+    def _say(self, canvas: Canvas | None, sentence: str) -> None:
+        """Tell how learning on an image has ended, whenever that is looked at."""
+        if canvas is not None:
+            self._sentences[canvas] = sentence
+
     def _note(self) -> None:
-        """Have the session know what answers, for going on with it."""
+        """Have the session know what was learned, for going on with it."""
         if self.canvas is not None:
-            name = self.learned.engine.name if self.learned and self.in_use else None
-            self.canvas.recorder.put_about({"taught": name})
-
-
-def _engine_of(path: Path, choice: ModelChoice) -> tuple[PredictionEngine, int]:
-    """Load taught weights; also tell how many objects they were taught on."""
-    from napari_simpleclick.inference.modes import Mode
-    from napari_simpleclick.weights import find_card, load_weights
-    from napari_simpleclick.weights.checkpoints import read_checkpoint
-    from napari_simpleclick.weights.taught import lesson_of
-    from napari_simpleclick.workflow.engine import PredictionEngine
-
-    name = taught_name(path)
-    network, card = load_weights(path)
-    lesson = lesson_of(read_checkpoint(path, shapes_only=True)[1], path)
-    count, title = 0, card.title
-    if lesson is not None:
-        count, base = len(lesson.objects), find_card(lesson.base.name)
-        begun = base.title if base else lesson.base.name
-        title = f"{begun}, with what was learned"
-    card = replace(card, name=name, title=title)
-    mode = Mode.named(choice.mode, choice.precision)
-    predictor = mode.predictor(network, choice.device)
-    return PredictionEngine(predictor, card, name), count
+            note(self.canvas, self.learned)

@@ -71,7 +71,7 @@ class ExportButton(QPushButton):  # type: ignore[misc]
                 self, f"{kind.title}: folder of the data set", str(beside)
             )
             return Path(name) if name else None
-        first = beside / f"{case.name}{kind.suffix}"
+        first = beside / f"{case.name}_mask{kind.suffix}"
         options = QFileDialog.Option.DontConfirmOverwrite  # it is asked about later
         name, _ = QFileDialog.getSaveFileName(
             self,

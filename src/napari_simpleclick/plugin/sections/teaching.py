@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from napari_simpleclick.workflow.teaching import Teaching
 
 OFFER = "{} objects are there: let the model learn from them, in the background?"
-TOO_FEW = "{} of {} objects that it takes. An object counts when you go on to the next."
+TOO_FEW = "{} of the {} objects needed. An object counts when you go on to the next."
 READY = "{} objects to learn from."
 LEARNING = "Learning from your objects; go on meanwhile."
+ELSEWHERE = "Learning from the objects of another image; go on meanwhile."
 STEPS = 100
 
 
@@ -133,7 +134,7 @@ class TeachingSection(Section):
         """Tell what is learned, or what it takes."""
         teaching = self.teaching
         if teaching.process is not None:
-            return LEARNING
+            return LEARNING if teaching.pupil is teaching.canvas else ELSEWHERE
         if teaching.sentence:
             return teaching.sentence
         count = teaching.count

@@ -11,7 +11,7 @@ from skimage.measure import label as label_parts
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.files import READABLE, read_image, stem_of, suffix_of
-from napari_simpleclick.images.label_maps import labels_of
+from napari_simpleclick.images.label_maps import label_numbers, labels_of
 from napari_simpleclick.images.masks import put_onto
 from napari_simpleclick.images.planes import Plane
 from napari_simpleclick.training.images import MIN_OBJECT_PX
@@ -102,14 +102,22 @@ def _pairs(images: Path, masks: Path, told: list[str]) -> list[tuple[Path, Path]
             f"'{masks}' is a folder and '{images}' is not; give two folders or two "
             "files."
         )
-    stems = {stem_of(path): path for path in images.iterdir() if _readable(path)}
+    of_images, of_masks = _by_stem(images), _by_stem(masks)
     pairs = []
-    for mask in sorted(path for path in masks.iterdir() if _readable(path)):
-        image = stems.get(stem_of(mask))
-        if image is None:
-            told.append(f"There is no image for '{mask.name}'; it is left out.")
+    for stem, (mask, *more) in of_masks.items():
+        candidates = of_images.get(stem, [])
+        alike = [one for one in candidates if suffix_of(one) == suffix_of(mask)]
+        candidates = alike or candidates
+        several = [mask, *more] if more else candidates
+        if len(several) > 1:
+            raise UserError(
+                f"'{several[0].parent}' has several files of one name "
+                f"({', '.join(one.name for one in several)}); leave one of them."
+            )
+        if candidates:
+            pairs.append((candidates[0], mask))
         else:
-            pairs.append((image, mask))
+            told.append(f"There is no image for '{mask.name}'; it is left out.")
     if not pairs:
         raise UserError(
             f"No file in '{masks}' has the name of an image in '{images}'; name masks "
@@ -118,8 +126,14 @@ def _pairs(images: Path, masks: Path, told: list[str]) -> list[tuple[Path, Path]
     return pairs
 
 
-def _readable(path: Path) -> bool:
-    return path.is_file() and suffix_of(path) in READABLE
+def _by_stem(folder: Path) -> dict[str, list[Path]]:
+    """Find readable files by their names without endings, hidden ones left out."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        hidden = path.name.startswith(".")
+        if not hidden and path.is_file() and suffix_of(path) in READABLE:
+            found.setdefault(stem_of(path), []).append(path)
+    return found
 
 
 class _Pair(NamedTuple):
@@ -142,7 +156,7 @@ class _Pair(NamedTuple):
                 f"'{self.mask}' has the shape {labels.shape}, its image {file.shape}; "
                 "give a mask of the same size."
             )
-        return file, labels
+        return file, label_numbers(labels, self.mask)
 
     def numbers(self, labels: NDArray[Any], plane: Plane) -> NDArray[Any]:
         """Labels of a slice; of each connected part another, if that is wanted."""
