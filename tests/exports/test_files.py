@@ -299,7 +299,7 @@ def test_the_command_never_replaces_the_image(mask, scan, tmp_path):
     before = scan.read_bytes()
     done = run(mask, "--image", scan, "-f", "nifti", "-o", scan, "--replace")
     assert done.exit_code == 2
-    assert "is the image itself" in done.stderr
+    assert "is what this is made from" in done.stderr
     assert scan.read_bytes() == before
 
 

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from napari_simpleclick import Predictor
-from napari_simpleclick.annotation import Proposal, Verdict
+from napari_simpleclick.annotation import ObjectStyle, Proposal, Verdict
 from napari_simpleclick.images import Plane
 from napari_simpleclick.sessions import SessionDatabase, SessionReader
+from napari_simpleclick.sessions.object_count import count_objects
 from napari_simpleclick.weights import find_card
 from napari_simpleclick.workflow.engine import PredictionEngine
 from napari_simpleclick.workflow.similar_run import kind_of, name_like
@@ -219,17 +220,79 @@ def test_cancel_keeps_the_slices_that_were_searched(open_image, stack):
     assert waiting.sentence.startswith("2 found on 1 slice before it was cancelled")
 
 
-def test_an_image_that_is_left_gets_no_proposals(open_image, stack):
+@pytest.fixture
+def searching(open_image, stack):
+    """Someone who goes on while all slices are searched; the first one is."""
     executor = HeldExecutor()
     executor.holding = False
-    person = learn_by_clicks(open_image(stack[0], executor=executor))
-    session = person.canvas.session
+    person = learn_by_clicks(open_image(stack, executor, recorded=True))
     executor.holding = True
-    person.workflow.similar.find()
-    person.controller.use_image(None)
+    similar = person.workflow.similar
+    similar.find(everywhere=True)
+    while similar.run is None or similar.run.searched < 1:
+        executor.release()
+    return person, executor
+
+
+def test_what_was_found_is_kept_while_another_image_is_looked_at(searching):
+    person, executor = searching
+    canvas = person.canvas
+    person.workflow.leave()
     executor.release_all()
-    assert session.objects.proposals.open() == []
     assert person.workflow.similar.run is None
+    planes = {one.plane.index[0] for _, one in canvas.session.objects.proposals}
+    assert planes == {0}
+    person.workflow.enter(canvas)
+    assert person.workflow.similar.waiting().open == 2
+
+
+def test_what_became_an_object_meanwhile_is_not_proposed(searching):
+    person, executor = searching
+    person.workflow.new_object()
+    person.click(0, *DISKS[3])
+    executor.release_all()
+    drawn = person.mask[0] == 4
+    assert drawn.any()
+    proposals = person.canvas.session.objects.proposals
+    here = [one for _, one in proposals if one.plane.index[0] == 0]
+    assert len(here) == 1
+    assert here[0].share_on(drawn) == 0
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_verdict_meanwhile_stands(searching, accepted):
+    person, executor = searching
+    similar = person.workflow.similar
+    executor.release_all()
+    executor.holding = True
+    first = len(found(person))
+    similar.find(everywhere=True)
+    while similar.run is None or similar.run.searched < 1:
+        executor.release()
+    if accepted:
+        similar.accept()
+    else:
+        similar.reject()
+    executor.release_all()
+    assert len(found(person)) == first - 1
+
+
+def test_what_was_undone_can_be_redone_after_a_search(searching):
+    person, executor = searching
+    person.workflow.undo()
+    assert person.mask.max() == 2
+    executor.release_all()
+    assert found(person)
+    person.workflow.redo()
+    assert person.mask.max() == 3
+    path, mask = person.canvas.recorder.path, person.mask.copy()
+    person.canvas.recorder.close()
+    with SessionDatabase(path) as store:
+        assert count_objects(store) == 3
+        again = np.zeros_like(mask)
+        for _ in SessionReader(store).play(again):
+            pass
+    assert (again == mask).all()
 
 
 def test_too_few_examples_are_told(open_image, stack):
@@ -264,6 +327,18 @@ def test_accepted_objects_are_named_as_their_examples(person):
     assert session.objects.name(4) == "mito 4"
     person.workflow.undo()
     assert session.objects.name(4) == "Object 4"
+
+
+def test_what_is_accepted_is_of_the_kind_that_was_looked_for(person):
+    session = person.canvas.session
+    for label in (1, 2, 3):
+        session.give_style(label, ObjectStyle(f"mito {label}"))
+    person.workflow.similar.find()
+    person.workflow.new_object()
+    person.click(60, 60)
+    session.give_style(session.label, ObjectStyle("nucleus 1"))
+    person.workflow.similar.accept()
+    assert session.objects.name(session.label) == "mito 4"
 
 
 def test_names_of_a_kind():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_simpleclick.annotation.mask_options import MaskOptions
+from napari_simpleclick.annotation.proposals import FOUND
 
 if TYPE_CHECKING:
     from napari_simpleclick.annotation.mask_change import MaskChange
@@ -117,9 +118,13 @@ class History:
         self._undone: list[Edit] = []
 
     def do(self, edit: Edit) -> None:
-        """Put an edit on the stack; what was taken back before is forgotten."""
+        """Put an edit on the stack; what was taken back before is forgotten.
+
+        But not for what a search has found, which comes when nobody expects it.
+        """
         self._done.append(edit)
-        self._undone.clear()
+        if edit.name != FOUND:
+            self._undone.clear()
 
     @property
     def last(self) -> Edit | None:

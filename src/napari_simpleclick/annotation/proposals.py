@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 LEAST_SCORE = 0.4
 """What is less sure is not proposed, unless it is wanted."""
 
+FOUND = "find"
+"""Name of the edit by which a search proposes what it has found."""
+
 
 class Verdict(Enum):
     """What became of a proposal."""
@@ -45,6 +48,9 @@ class Proposal:
         How much it looks like an object, 0 to 1.
     seed : tuple of float
         Row and column that it was found from.
+    kind : str or None
+        What the names of the objects that it is like begin with, in small letters;
+        empty for those without a name, None if that is not known.
     verdict : Verdict
         What became of it.
     """
@@ -54,6 +60,7 @@ class Proposal:
     packed: bytes
     score: float
     seed: tuple[float, float]
+    kind: str | None = None
     verdict: Verdict = Verdict.OPEN
 
     @classmethod
@@ -64,9 +71,10 @@ class Proposal:
         inside: Mask,
         score: float,
         seed: tuple[float, float],
+        kind: str | None = None,
     ) -> Proposal:
         """Pack a mask (h, w) bool whose first pixel is at ``corner`` of a slice."""
-        return cls(plane, corner, pack_mask(inside), score, seed)
+        return cls(plane, corner, pack_mask(inside), score, seed, kind)
 
     @property
     def inside(self) -> Mask:
@@ -81,6 +89,14 @@ class Proposal:
         inside = self.inside[: part.shape[0], : part.shape[1]]
         part[: inside.shape[0], : inside.shape[1]] = inside
         return full
+
+    def share_on(self, taken: Mask) -> float:
+        """Tell how much of it lies on a mask (H, W) of its slice, 0 to 1."""
+        row, column = self.corner
+        inside = self.inside
+        under = taken[row : row + inside.shape[0], column : column + inside.shape[1]]
+        covered = inside[: under.shape[0], : under.shape[1]] & under
+        return float(covered.sum() / max(1, inside.sum()))
 
     def holds(self, row: float, column: float) -> bool:
         """Whether a place of its slice lies on it."""

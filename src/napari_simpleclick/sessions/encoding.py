@@ -188,6 +188,7 @@ def _encode_proposal(one: Proposal) -> dict[str, Any]:
         "mask": one.packed.hex(),
         "score": one.score,
         "seed": one.seed,
+        "kind": one.kind,
         "verdict": one.verdict.value,
     }
 
@@ -201,6 +202,7 @@ def _decode_proposal(detail: dict[str, Any]) -> Proposal:
         bytes.fromhex(detail["mask"]),
         detail["score"],
         (seed_row, seed_column),
+        detail.get("kind"),  # older files lack it
         Verdict(detail["verdict"]),
     )
 

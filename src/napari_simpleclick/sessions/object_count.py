@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_simpleclick.annotation.packing import unpack
+from napari_simpleclick.annotation.proposals import FOUND
 from napari_simpleclick.annotation.session import TAKEN
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def _standing(store: SessionDatabase) -> list[Row]:
     for row in store.events():
         if row.kind == "done":
             done.append(row)
-            undone.clear()
+            if row.detail["name"] != FOUND:
+                undone.clear()
         elif row.kind == "undone":
             undone.append(done.pop())
         elif row.kind == "retracted":

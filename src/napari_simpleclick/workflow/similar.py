@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from psygnal import Signal
 
 from napari_simpleclick.annotation import Edit, Proposal, ProposalStates, Verdict
-from napari_simpleclick.annotation.proposals import LEAST_SCORE
+from napari_simpleclick.annotation.proposals import FOUND, LEAST_SCORE
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.workflow.nearest_slices import nearest_first
 from napari_simpleclick.workflow.similar_examples import example_planes, examples_of
@@ -164,24 +164,29 @@ class Similar:
             self._on_end(run)
 
     def _on_end(self, run: SimilarRun) -> None:
-        if run is not self.run:
-            return
-        self.run = None
+        if run is self.run:
+            self.run = None
         if run.stands() and run.searched:
-            self._propose(run)
-        elif run.stopped:
+            propose = partial(self._propose, run)
+            if run.canvas is self.canvas:  # when the last clicks have their masks
+                self._queue.when_none_waits(propose)
+            else:
+                propose()
+        elif run.stopped and run.canvas is self.canvas:
             self._told = "Cancelled; nothing was searched to the end."
         self.changed.emit()
 
     def _propose(self, run: SimilarRun) -> None:
         """Put what was found in the place of what waited before, as one undo step."""
         proposals = run.canvas.session.objects.proposals
-        good = [one for one in run.found if one.score >= self.least_score]
+        good = [one for one in run.left() if one.score >= self.least_score]
         good.sort(key=lambda one: -one.score)
         states: ProposalStates = dict.fromkeys(proposals.open())
         states |= dict(enumerate(good, proposals.free_number()))
         if states:
-            run.canvas.session.propose("find", states)
+            run.canvas.session.propose(FOUND, states)
+        if run.canvas is not self.canvas:  # another one is looked at meanwhile
+            return
         slices = "1 slice" if run.searched == 1 else f"{run.searched} slices"
         count = f"{len(good)} found" if good else "Nothing like them was found"
         cut = " before it was cancelled" if run.stopped else ""
@@ -192,6 +197,8 @@ class Similar:
         self.current = None
         if good:
             self._show_next(0)
+        else:
+            self.changed.emit()
 
     # -- looking -------------------------------------------------------------------
 
@@ -306,7 +313,7 @@ class Similar:
     # -- following -----------------------------------------------------------------
 
     def follow(self, canvas: Canvas | None) -> None:
-        """Search another image from now on, and drop the search of this one."""
+        """Search another image from now on; what was found on this one is kept."""
         self._drop()
         if self.canvas is not None:
             self.canvas.session.happened.disconnect(self._on_event)
@@ -324,7 +331,7 @@ class Similar:
             self.changed.emit()
 
     def _on_model(self) -> None:
-        """Drop the search of another model."""
+        """End the search of another model; what it found is kept."""
         if self.run is not None and self.run.engine is not self._models.engine:
             self._drop()
             self.changed.emit()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,11 +20,14 @@ from napari_simpleclick.inference.similar import (
     Picture,
     SimilarFinder,
 )
+from napari_simpleclick.inference.similar.views import TAKEN
 from napari_simpleclick.workflow.mask_array import release
 from napari_simpleclick.workflow.shared_predictor import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from napari_simpleclick.annotation import Mask
     from napari_simpleclick.images import Plane
@@ -101,6 +105,15 @@ class SimilarRun:
             MOST_EXAMPLE_SLICES, len(self.example_planes)
         )
 
+    def left(self) -> list[Proposal]:
+        """Give what was found that no verdict and no new object has taken since."""
+        rejected = self._objects.proposals.rejected()
+        left = []
+        for plane, found in groupby(self.found, key=lambda one: one.plane):
+            taken = _taken(plane, self.labels, rejected)
+            left += [one for one in found if one.share_on(taken) <= TAKEN]
+        return left
+
     def stands(self) -> bool:
         """Whether the image that it is about is still there."""
         return self.canvas.source() is self.source
@@ -155,21 +168,28 @@ def search(run: SimilarRun) -> Iterator[None]:
             yield
         run.learning = False
         for plane in run.planes:
-            labels = plane.read(run.labels)
-            refused = [one for one in run.rejected if one.plane == plane]
-            taken = labels > 0
-            for one in refused:
-                taken |= one.mask(taken.shape)
+            taken = _taken(plane, run.labels, run.rejected)
             for like in finder.find(run.picture(plane), taken):
                 corner = like.box.row_min, like.box.column_min
                 run.found.append(
-                    Proposal.of(plane, corner, like.mask, like.score, like.seed)
+                    Proposal.of(
+                        plane, corner, like.mask, like.score, like.seed, run.kind
+                    )
                 )
             release(run.labels)
             run.searched += 1
             yield
     except Stopped:
         return
+
+
+def _taken(plane: Plane, labels: NDArray[Any], rejected: Sequence[Proposal]) -> Mask:
+    """(H, W) bool, where there are objects of a slice, and what was refused on it."""
+    taken = np.asarray(plane.read(labels) > 0)
+    for one in rejected:
+        if one.plane == plane:
+            taken |= one.mask(taken.shape)
+    return taken
 
 
 def kind_of(name: str) -> str:

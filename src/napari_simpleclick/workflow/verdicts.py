@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 COVERED = "Other objects cover this proposal; reject it, or paint over them."
 
+LEAST_LEFT = 0.5
+"""Part of a proposal that other objects must leave, to make it an object."""
+
 NEARBY = 0.25
 """A click so far from the proposal in view corrects it, in sides of its box."""
 
@@ -38,7 +41,7 @@ def accept(canvas: Canvas, number: int) -> int:
     Raises
     ------
     UserError
-        If there is no room for it between other objects, or no number left.
+        If other objects leave less than half of it, or there is no number left.
     """
     from napari_simpleclick.workflow.similar_run import kind_of, name_like
 
@@ -46,12 +49,16 @@ def accept(canvas: Canvas, number: int) -> int:
     one = objects.proposals.find(number)
     assert one is not None
     label = free_label(objects)
+    labels = one.plane.read(canvas.labels)
+    if not canvas.options.overwrite and one.share_on(labels > 0) > 1 - LEAST_LEFT:
+        raise UserError(COVERED)
     mask = one.mask(one.plane.size(canvas.labels.shape))
     change = canvas.write(one.plane, label, mask)
     if change is None:
         raise UserError(COVERED)
     names = [objects.style(known).name for known in objects.labels()]
-    name = name_like(kind_of(objects.style(session.label).name), names)
+    kind = kind_of(objects.style(session.label).name) if one.kind is None else one.kind
+    name = name_like(kind, names)
     styles = {label: ObjectStyle(name)} if name else {}
     verdict: ProposalStates = {number: replace(one, verdict=Verdict.ACCEPTED)}
     session.propose("accept proposal", verdict, change, styles)
