@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from napari.layers import Image
+from qtpy.QtCore import QTimer
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin import keys
@@ -311,6 +312,14 @@ class Controller:
         for canvas in self._canvases:
             if event.value in canvas.layers:
                 canvas.recorder.close()
+            if event.value is canvas.image and canvas.is_untouched():
+                QTimer.singleShot(0, partial(self._remove_rest, canvas))
+
+    def _remove_rest(self, canvas: LayerCanvas) -> None:
+        """Remove empty layers of an image that is gone."""
+        for layer in canvas.layers:
+            if layer in self.viewer.layers and canvas.image not in self.viewer.layers:
+                self.viewer.layers.remove(layer)
 
     def _on_image_data(self) -> None:
         if self.engine is not None:

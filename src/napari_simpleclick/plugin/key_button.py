@@ -9,6 +9,8 @@ from qtpy.QtWidgets import QPushButton
 from napari_simpleclick.plugin.keys import TABLE
 
 if TYPE_CHECKING:
+    from qtpy.QtCore import QSize
+
     from napari_simpleclick.plugin.keys import Action
 
 
@@ -28,6 +30,10 @@ class KeyButton(QPushButton):  # type: ignore[misc]
         self._said = text, tip, action
         TABLE.changed.connect(self._say)
         self._say()
+
+    def minimumSizeHint(self) -> QSize:
+        """Leave room for the whole text; napari's style would not."""
+        return self.sizeHint()
 
     def _say(self) -> None:
         text, tip, action = self._said

@@ -14,9 +14,11 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QVBoxLayout,
+    QWidget,
 )
 
 from napari_simpleclick.plugin.keys import TABLE, Action, keys_of_napari, spelled
+from napari_simpleclick.plugin.scroll import Scroll
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QMainWindow
@@ -27,6 +29,10 @@ MOUSE = {
     "Drag, wheel": "Move and zoom, as always",
     "Drag after Box, Scribble, Lasso": "Draw one; right button: the other sign",
 }
+
+
+MOST_OF_SCREEN = 0.85
+"""Of its height; a longer table is scrolled."""
 
 
 class KeyTable(QDialog):  # type: ignore[misc]
@@ -50,7 +56,8 @@ class KeyTable(QDialog):  # type: ignore[misc]
         TABLE.changed.connect(self._show)
 
     def _lay_out(self) -> None:
-        grid = QGridLayout()
+        inner = QWidget()
+        grid = QGridLayout(inner)
         grid.setHorizontalSpacing(24)
         for row, (how, what) in enumerate(MOUSE.items()):
             grid.addWidget(QLabel(what), row, 0)
@@ -73,9 +80,12 @@ class KeyTable(QDialog):  # type: ignore[misc]
         self.done_button.clicked.connect(self.close)
         self.trouble.setWordWrap(True)
         layout = QVBoxLayout(self)
-        layout.addLayout(grid)
+        layout.addWidget(Scroll(inner))
         layout.addWidget(self.trouble)
         layout.addLayout(line)
+        most = int(MOST_OF_SCREEN * self.screen().availableGeometry().height())
+        size = self.sizeHint()
+        self.resize(size.width(), min(size.height(), most))
 
     def _show(self) -> None:
         for action, edit in self.edits.items():

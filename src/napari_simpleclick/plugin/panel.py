@@ -224,6 +224,8 @@ class Panel(Docked):
         """Show what was opened below the window's edge."""
         if opened:
             self.scroll.bring(section)
+        else:
+            self.scroll.stay()
 
     def _make_choices(self) -> QWidget:
         """Make what says which image and which object."""
@@ -283,6 +285,7 @@ class Panel(Docked):
 
     def _on_image(self) -> None:
         self._offered = self.image_choice.value
+        self._forgive()
         self.controller.use_image(self._offered)
         self._on_changed()
 

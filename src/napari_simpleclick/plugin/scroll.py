@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 if TYPE_CHECKING:
-    from qtpy.QtGui import QShowEvent
+    from qtpy.QtGui import QShowEvent, QWheelEvent
 
 LEAST_HEIGHT = 160
 """Below which a dock is no use, px."""
@@ -48,10 +48,24 @@ class Scroll(QScrollArea):  # type: ignore[misc]
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self._bring)
 
+        self.verticalScrollBar().actionTriggered.connect(self.stay)
+
     def bring(self, opened: QWidget) -> None:
-        """Scroll down to show a widget that was opened, but not beyond its top."""
+        """Scroll down to show a widget that was opened, but not beyond its top.
+
+        And again as it grows, until the person scrolls, or it is closed.
+        """
+        self.stay()
         self._opened = opened
+        opened.installEventFilter(self)
         self._soon.start(SETTLED_MS)
+
+    def stay(self) -> None:
+        """Follow what was opened no longer."""
+        if self._opened is not None:
+            self._opened.removeEventFilter(self)
+            self._opened = None
+        self._soon.stop()
 
     def _bring(self) -> None:
         opened, bar = self._opened, self.verticalScrollBar()
@@ -77,11 +91,18 @@ class Scroll(QScrollArea):  # type: ignore[misc]
                 widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
                 widget.installEventFilter(self)
 
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Scroll where the person wants to."""
+        self.stay()
+        super().wheelEvent(event)
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Pass the wheel on, and follow what is inside as it gets wider."""
         if watched is self.widget():
             if event.type() == QEvent.Type.LayoutRequest:
                 self.updateGeometry()
+        elif watched is self._opened and event.type() == QEvent.Type.Resize:
+            self._soon.start(SETTLED_MS)
         elif event.type() == QEvent.Type.Wheel and not watched.hasFocus():
             event.ignore()
             return True

@@ -196,10 +196,13 @@ class Autosave:
         Raises
         ------
         UserError
-            If there is no image.
+            If there is no image, or it is the session that is gone on with already.
         """
         if self.canvas is None:
             raise UserError("Open the image of the session first.")
+        own = self.canvas.recorder.path
+        if own is not None and own.exists() and path.exists() and own.samefile(path):
+            raise UserError("This is the session that you are in; choose another one.")
         self.offered.emit(None)
         self._executor.start(
             partial(read_session, path, self.canvas.about_image()),

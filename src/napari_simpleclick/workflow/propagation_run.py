@@ -100,6 +100,11 @@ class PropagationRun:
         found = self.objects.get(stack.label)
         return found if found is not None and found.stack == stack else None
 
+    @property
+    def reached(self) -> int:
+        """How many slices were reached so far, those of all objects together."""
+        return sum(len(carried.patches) for carried in self.objects.values())
+
     def same_image(self) -> bool:
         """Whether the image is still there."""
         return self.canvas.source() is self.source

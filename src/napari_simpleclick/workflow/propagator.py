@@ -83,6 +83,9 @@ class Propagator:
     began = Signal()
     """A run has begun."""
 
+    status = Signal(str)
+    """How far a run is, and how it ended."""
+
     failed = Signal(object)
     """What was asked for cannot be done, or not to the end; an exception."""
 
@@ -260,6 +263,7 @@ class Propagator:
 
     def _on_step(self, run: PropagationRun) -> None:
         if run is self.run:
+            self.status.emit(f"Through the volume: {run.reached} slices reached.")
             self.changed.emit()
 
     def _on_error(self, run: PropagationRun, error: Exception) -> None:
@@ -297,6 +301,7 @@ class Propagator:
         left = written.left
         more = f" {left} of them left as made by hand." if left else ""
         self._slices.take(run, run.sentence + more)
+        self.status.emit(run.sentence + more)
 
     # -- following -----------------------------------------------------------------
 

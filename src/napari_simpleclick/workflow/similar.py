@@ -156,6 +156,7 @@ class Similar:
 
     def _on_step(self, run: SimilarRun) -> None:
         if run is self.run:
+            self.status.emit(LEARNING if run.learning else searching(run))
             self.changed.emit()
 
     def _on_error(self, run: SimilarRun, error: Exception) -> None:
@@ -194,6 +195,7 @@ class Similar:
         surest = floor(100 * max((one.score for one in run.found), default=0.0)) / 100
         if not good and surest > 0:
             self._told += f" The surest has {surest:.2f}: lower At least to see it."
+        self.status.emit(self._told)
         self.current = None
         if good:
             self._show_next(0)

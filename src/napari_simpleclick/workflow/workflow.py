@@ -148,7 +148,14 @@ class Workflow:
         for part in (*complaining, self.encode_all, self.teaching, self.masks, *makers):
             part.failed.connect(self.complain)
         lists = (self.object_actions, self.object_list)
-        for teller in (self.review, self.similar, self.masks, *makers, *lists):
+        for teller in (
+            self.propagator,
+            self.review,
+            self.similar,
+            self.masks,
+            *makers,
+            *lists,
+        ):
             teller.status.connect(self.status.emit)
         self.object_actions.changed.connect(self.propagator.look_again)
         self.masks.taken.connect(self.propagator.look_again)
@@ -263,14 +270,14 @@ class Workflow:
     def undo(self) -> None:
         """Take back the last thing that was done."""
         if self.canvas is not None:
-            self.canvas.session.undo()
-            self.status.emit("Undo: done")
+            edit = self.canvas.session.undo()
+            self.status.emit("Undo: done" if edit is None else f"Undone: {edit.name}")
 
     def redo(self) -> None:
         """Do again what was taken back last."""
         if self.canvas is not None:
-            self.canvas.session.redo()
-            self.status.emit("Redo: done")
+            edit = self.canvas.session.redo()
+            self.status.emit("Redo: done" if edit is None else f"Redone: {edit.name}")
 
     # -- objects -------------------------------------------------------------------
 
@@ -386,6 +393,7 @@ class Workflow:
 
     def attempt(self, act: Callable[[], None]) -> None:
         """Do something, and tell the person why if it cannot be done."""
+        self.began.emit()
         try:
             act()
         except Exception as error:

@@ -41,7 +41,18 @@ def show_surfaces(canvas: LayerCanvas, surfaces: Surfaces) -> None:
         layer.data = _data(mesh, surfaces)
         _place(layer, canvas, label)
     viewer.layers.selection.active = active
-    viewer.dims.ndisplay = 3
+    _show_in_3d(canvas, surfaces)
+
+
+def _show_in_3d(canvas: LayerCanvas, surfaces: Surfaces) -> None:
+    """Turn to 3-D with the axes of space in their own order.
+
+    napari turns images as the order of axes says, but not surfaces.
+    """
+    dims = canvas.viewer.dims
+    space = sorted(axis + dims.ndim - canvas.image.ndim for axis in surfaces.space)
+    dims.order = (*(axis for axis in range(dims.ndim) if axis not in space), *space)
+    dims.ndisplay = 3
 
 
 def _added(canvas: LayerCanvas, label: int, mesh: Mesh, surfaces: Surfaces) -> Any:

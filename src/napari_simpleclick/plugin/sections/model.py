@@ -111,8 +111,9 @@ class ModelSection(Section):
         self.inside.addLayout(numbers)
         for label in (*texts, self.waiting, self.speed):
             label.setWordWrap(True)
-            label.setMinimumWidth(1)  # its text must not make the dock wider
-            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+            policy = label.sizePolicy()  # which knows that height depends on width
+            policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)
+            label.setSizePolicy(policy)  # its text must not make the dock wider
         for widget in (self.speed, self.waiting, self.cancel):
             self.inside.addWidget(widget)
         self.speed.setToolTip(f"Median of the last {RECENT} clicks")

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 ICON = 72
 """Side of the pictures, px."""
 
+ONLY = "There is no other session of this image."
+
 OPACITY = 0.5
 """Of the masks in them, as in the viewer."""
 
@@ -57,7 +59,7 @@ class SessionDialog(QDialog):  # type: ignore[misc]
     Parameters
     ----------
     sessions : sequence of ListedSession
-        The sessions, in the order to show them in; at least one.
+        The sessions, in the order to show them in.
     words : str
         What becomes of the present work; none if there is none.
     parent : QWidget
@@ -83,9 +85,11 @@ class SessionDialog(QDialog):  # type: ignore[misc]
         self.open_it, self.other = QPushButton("Open"), QPushButton("Another file…")
         self.cancel = QPushButton("Cancel")
         self.open_it.setDefault(True)
-        hint = QLabel(words)
+        self.open_it.setEnabled(bool(sessions))
+        self.list.setVisible(bool(sessions))
+        hint = QLabel(words if sessions else ONLY)
         hint.setWordWrap(True)
-        if not words:
+        if not hint.text():
             hint.hide()
         buttons = QGridLayout()
         buttons.addWidget(self.open_it, 0, 0)
@@ -95,7 +99,8 @@ class SessionDialog(QDialog):  # type: ignore[misc]
         layout.addWidget(self.list)
         layout.addWidget(hint)
         layout.addLayout(buttons)
-        self.resize(380, 420)
+        if sessions:
+            self.resize(380, 420)
         self.list.itemDoubleClicked.connect(self._on_open)
         self.open_it.clicked.connect(self._on_open)
         self.other.clicked.connect(self.reject)

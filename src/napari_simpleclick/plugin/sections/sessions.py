@@ -156,11 +156,8 @@ class SessionSection(Section):
         )
 
     def _choose(self, sessions: list[ListedSession]) -> None:
-        """Let the person choose; where there is nothing to choose, a file."""
+        """Let the person choose one of them, or a file."""
         if self.controller.closed or self.controller.canvas is None:
-            return
-        if not sessions:
-            self._open_file()
             return
         self.dialog = SessionDialog(
             sessions, replaced_words(self.workflow.autosave), self
