@@ -121,7 +121,7 @@ def layer_data(image: Opened) -> LayerData:
         "name": image.name,
         "scale": (1.0,) * extra + source.scale,
         "translate": (0.0,) * extra + source.translate,
-        "metadata": {SOURCE_KEY: replace(source, of_labels=image.labels)},
+        "metadata": {SOURCE_KEY: source},
     }
     if image.channels:
         look["metadata"][CHANNEL_NAMES_KEY] = image.channels
@@ -139,8 +139,9 @@ def layer_data(image: Opened) -> LayerData:
 
 def _label_look(image: Opened) -> dict[str, Any]:
     """Give names and colours of labels, where they are known, to a layer."""
-    metadata: dict[str, Any] = {}
-    path = image.source.path
+    source = replace(image.source, of_labels=True)
+    metadata: dict[str, Any] = {SOURCE_KEY: source}
+    path = source.path
     names: tuple[LabelName, ...] = ()
     if path is not None and path.exists():
         try:
