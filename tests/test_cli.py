@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 
 import nibabel
@@ -95,6 +96,23 @@ def annotate_hippocampus(tmp_path):
     path = tmp_path / "annotation.nii.gz"
     nibabel.save(nibabel.Nifti1Image(mask, image.affine), path)
     return path, image
+
+
+@pytest.mark.parametrize("name", ["scan.nii.gz", "mask.nii.gz"])
+@pytest.mark.parametrize("command", ["segment", "propagate"])
+def test_nothing_is_written_over_what_is_read(tmp_path, command, name):
+    annotation, _ = annotate_hippocampus(tmp_path)
+    scan, mask = tmp_path / "scan.nii.gz", tmp_path / "mask.nii.gz"
+    shutil.copy(MRI, scan)
+    shutil.copy(annotation, mask)
+    before = (tmp_path / name).read_bytes()
+    of_mask = "--prior" if command == "segment" else "--mask"
+    place = ["--axis", 2, "--slice", 22, of_mask, mask, "-o", tmp_path / name]
+    clicks = ["--click", "20,25"] if command == "segment" else []
+    result = run(command, scan, *place, *clicks)
+    assert result.exit_code == 2, result.output
+    assert "is what this is made from" in result.stderr
+    assert (tmp_path / name).read_bytes() == before
 
 
 def test_propagate_a_nifti_volume(tmp_path):

@@ -1,11 +1,15 @@
 import json
+from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import tifffile
 from typer.testing import CliRunner
 
+from napari_simpleclick.annotation import proposals
 from napari_simpleclick.cli import app
+from napari_simpleclick.cli.segment import LEAST_SCORE
 from napari_simpleclick.weights import find_card
 from napari_simpleclick.workflow import similar_volume
 from tests.helpers import PartNetwork
@@ -55,6 +59,51 @@ def test_all_slices_are_searched(stack):
     assert (labels[stack > 0] == stack[stack > 0]).all()
     for one in told["found"]:
         assert (labels == one["label"]).sum() == one["area_px"]
+
+
+@pytest.mark.parametrize("first", [2**31 - 2, 3_000_000_000, 720_575_940_600_000_001])
+def test_numbers_of_any_size_stay(stack, first):
+    ids = np.where(stack > 0, stack.astype(np.uint64) + np.uint64(first - 1), 0)
+    affine = np.eye(4)
+    nibabel.save(nibabel.Nifti1Image(ids.T, affine, dtype=np.uint64), "ids.nii")
+    image = tifffile.imread("stack.tif")
+    nibabel.save(nibabel.Nifti1Image(image.T, affine), "stack.nii")
+    words = ["segment", "stack.nii", "--find-similar", "--axis", "2"]
+    words += ["--examples", "ids.nii", "-o", "all.nii"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    labels = np.asarray(nibabel.load("all.nii").dataobj).T
+    assert (labels[stack > 0] == ids[stack > 0]).all()
+    assert sorted(set(labels.ravel().tolist()))[:4] == [0, first, first + 1, first + 2]
+
+
+def test_a_negative_background_is_one(stack):
+    signed = np.where(stack > 0, stack.astype(np.int16), -1)
+    tifffile.imwrite("signed.tif", signed, metadata={"axes": "ZYX"})
+    result = run("--examples", "signed.tif", "-o", "all.tif")
+    assert "5 objects found" in result.output
+
+
+@pytest.mark.parametrize("value", [0.5, np.nan])
+def test_examples_that_are_no_labels_are_refused(stack, value):
+    soft = np.where(stack == 1, value, stack).astype(np.float32)
+    tifffile.imwrite("soft.tif", soft, metadata={"axes": "ZYX"})
+    result = run("--examples", "soft.tif", "-o", "all.tif")
+    assert result.exit_code == 2
+    assert "other values than whole numbers" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["stack.tif", "some.tif"])
+def test_what_is_read_is_not_written_over(stack, name):
+    before = Path(name).read_bytes()
+    result = run("--examples", "some.tif", "-o", name)
+    assert result.exit_code == 2
+    assert "is what this is made from" in result.stderr
+    assert Path(name).read_bytes() == before
+
+
+def test_the_command_proposes_what_the_panel_does():
+    assert LEAST_SCORE == proposals.LEAST_SCORE
 
 
 def test_one_slice_or_the_unmarked_ones_alone(stack):

@@ -75,6 +75,20 @@ def test_the_mask_of_the_plugin_is_saved_onto_the_scan(viewer, scan, tmp_path):
     assert np.asarray(before.dataobj)[tuple(place)] == image.data[2, 3, 4]
 
 
+def test_a_mask_replaces_a_mask_but_never_the_scan(viewer, scan, tmp_path):
+    (image,) = viewer.open(scan, plugin=PLUGIN)
+    mask, before = LayerCanvas(viewer, image).mask, scan.read_bytes()
+    mask.data[2, 3, 4] = 1
+    with pytest.raises(OSError, match="is what this is made from"):
+        mask.save(str(scan), plugin=PLUGIN)
+    assert scan.read_bytes() == before
+    (written,) = mask.save(str(tmp_path / "t1_mask.nii.gz"))
+    (again,) = viewer.open(written, plugin=PLUGIN, layer_type="labels")
+    again.data[0, 0, 0] = 1
+    again.save(written)
+    assert np.count_nonzero(nibabel.load(written).dataobj) == 2
+
+
 def test_a_scan_of_4_gb_is_sliced_from_disk(viewer, tmp_path):
     header = nibabel.Nifti1Header()
     header.set_data_dtype(np.int16)

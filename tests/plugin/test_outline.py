@@ -86,13 +86,13 @@ def drag(hand, way, release=True):
 def predictions(hand, monkeypatch):
     """Count what the network is asked from now on."""
     predictor, calls = hand.controller.engine.predictor, []
-    predict = predictor.predict
+    predict = predictor.predict_local
 
     def counted(*arguments, **more):
         calls.append(arguments)
         return predict(*arguments, **more)
 
-    monkeypatch.setattr(predictor, "predict", counted)
+    monkeypatch.setattr(predictor, "predict_local", counted)
     return calls
 
 

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_simpleclick import UserError
 from napari_simpleclick.annotation import ObjectStyle
+from napari_simpleclick.exports import KINDS as EXPORTS
 from napari_simpleclick.images.label_names import LabelName, read_label_names
 from napari_simpleclick.plugin import files, saving
 from napari_simpleclick.plugin.saving import (
@@ -175,6 +176,34 @@ def test_the_mask_is_saved_with_a_click(window, choose, scan, tmp_path):
     choose("")
     window.press(window.panel.save_mask)
     assert asked[-1][0] == str(tmp_path / "mine.nii.gz")
+
+
+def test_the_scan_is_never_replaced(window, choose, scan, monkeypatch):
+    monkeypatch.setattr(
+        QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes
+    )
+    before = scan.read_bytes()
+    choose(scan)
+    window.press(window.panel.save_mask)
+    assert "is what this is made from" in window.panel.trouble.text()
+    asked = []
+
+    def answer(parent, caption, place, filters, options):
+        asked.append(place)
+        return str(scan), filters
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", answer)
+    export = window.panel.export
+    nifti = next(kind for kind in EXPORTS if kind.name == "nifti")
+    export._on_chosen(nifti)
+    window.qtbot.waitUntil(export.isEnabled)
+    assert asked == [str(scan.with_name("t1_mask.nii.gz"))]
+    assert "is what this is made from" in window.panel.trouble.text()
+    assert scan.read_bytes() == before
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (asked[0], ""))
+    export._on_chosen(nifti)
+    window.qtbot.waitUntil(export.isEnabled)
+    assert window.panel.trouble.isHidden()
 
 
 @pytest.mark.slow

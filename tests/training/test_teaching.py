@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -132,6 +133,17 @@ def test_the_file_is_a_named_model(taught, tmp_path):
     assert told["base"]["name"] == "bright"
     assert len(told["objects"]) == 6
     assert told["before"]["miou@1"] < told["after"]["miou@1"]
+
+
+def test_the_weights_before_are_not_written_over(taught, bright, folders):
+    before = Path(bright).read_bytes()
+    with pytest.raises(UserError, match="is what this is made from"):
+        taught.save(bright)
+    words = ["teach", *folders, "-w", bright, "-o", bright]
+    run = CliRunner().invoke(app, [str(word) for word in words])
+    assert run.exit_code == 2
+    assert "is what this is made from" in run.stderr
+    assert Path(bright).read_bytes() == before
 
 
 def test_what_was_taught_can_be_taught_again(taught, tmp_path):
@@ -365,6 +377,34 @@ def test_masks_without_images_are_refused(folders, tmp_path):
         read_examples(empty, folders[1])
     with pytest.raises(UserError, match="There is no file or folder"):
         read_examples(tmp_path / "nothing", folders[1])
+
+
+def test_of_several_images_of_one_name_that_of_the_same_kind_counts(folders):
+    images, masks = folders
+    black = np.zeros((80, 100), np.uint8)
+    tifffile.imwrite(images / "0.tif", black)
+    (masks / "._1.png").write_bytes(b"not an image")
+    found = read_examples(images, masks)
+    assert len(found.examples) == 6
+    assert all(example.image.any() for example in found.examples)
+    (images / "0.png").rename(images / "0.bmp.png")
+    tifffile.imwrite(images / "0.tiff", black)
+    with pytest.raises(UserError, match=r"several files of one name \(0.tif, 0.tiff\)"):
+        read_examples(images, masks)
+    tifffile.imwrite(masks / "2.tif", black)
+    (images / "0.tiff").unlink()
+    with pytest.raises(UserError, match=r"several files of one name \(2.png, 2.tif\)"):
+        read_examples(images, masks)
+
+
+@pytest.mark.parametrize("value", [0.5, np.nan])
+def test_masks_that_are_no_labels_are_refused(folders, value):
+    images, masks = folders
+    soft = np.full((80, 100), value, np.float32)
+    (masks / "3.png").unlink()
+    tifffile.imwrite(masks / "3.tif", soft)
+    with pytest.raises(UserError, match=r"'.*3.tif' holds other values"):
+        read_examples(images, masks)
 
 
 def test_a_volume_is_read_slice_by_slice(tmp_path):

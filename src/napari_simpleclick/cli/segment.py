@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.prompts import Prompt
 
+LEAST_SCORE = 0.4
+"""That of ``annotation.proposals``, whose import takes longer than to show help."""
+
 app = typer.Typer()
 
 SIMILAR = "Find similar"
@@ -97,7 +100,7 @@ def segment(
         typer.Option(
             min=0, max=1, help="Leave out what is less sure.", rich_help_panel=SIMILAR
         ),
-    ] = 0.3,
+    ] = LEAST_SCORE,
     whole_slices: Annotated[
         bool,
         typer.Option(
