@@ -168,7 +168,9 @@ def surfaces(hand):
 
 def test_surfaces_lie_on_their_masks_and_follow_on_request(opened):
     hand = opened(translate=(10, 20, 30), **MM)
+    hand.viewer.dims.order = (2, 0, 1)
     hand.press(hand.section.surfaces)
+    assert hand.viewer.dims.order == (0, 1, 2)  # or napari would turn the masks alone
     first, second = surfaces(hand)
     assert hand.viewer.dims.ndisplay == 3
     assert (first.name, second.name) == ("Object 1 surface", "Object 2 surface")

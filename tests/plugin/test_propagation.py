@@ -80,6 +80,7 @@ def test_both_ways_is_one_undo_step(open_window, discs):
     assert section.outcome.text().startswith(
         f"Slices {slices[0]}\N{EN DASH}{slices[-1]}: "
     )
+    assert hand.panel.status.text() == section.outcome.text()
     assert set(profile(hand).confidence) == set(slices) - {12}
     assert profile(hand).annotated == {12}
     assert hand.troubles == []

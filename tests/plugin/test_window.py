@@ -3,8 +3,12 @@ import sys
 
 import numpy as np
 import pytest
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QLabel
 
 from napari_simpleclick.plugin import em_sample, mri_sample
+from napari_simpleclick.plugin.key_button import KeyButton
+from napari_simpleclick.plugin.key_table import KeyTable
 
 
 def test_panel_without_an_image_says_what_to_do(make_napari_viewer, qtbot):
@@ -140,6 +144,38 @@ def test_a_window_is_closed_while_a_click_is_predicted(threads, tmp_path):
     assert "closed" in run.stdout
     assert "Traceback" not in run.stderr
     assert "Error" not in run.stderr
+
+
+def test_texts_have_room_and_nothing_else_has(open_window, discs):
+    panel = open_window(discs).panel
+    for section in panel.sections.values():
+        section.expand()
+    QTest.qWait(100)
+    buttons = [one for one in panel.findChildren(KeyButton) if one.isVisible()]
+    assert len(buttons) > 10
+    for button in buttons:
+        needed = button.fontMetrics().horizontalAdvance(button.text())
+        assert button.width() >= needed, button.text()
+    texts = panel.sections["model"].findChildren(QLabel)
+    assert panel.sections["model"].height() < 3 * sum(one.height() for one in texts)
+
+
+def test_a_table_of_keys_that_is_taller_than_the_screen_is_scrolled(open_window, discs):
+    hand = open_window(discs)
+    table = KeyTable(hand.viewer.window._qt_window)
+    hand.qtbot.addWidget(table)
+    table.show()
+    table.resize(table.width(), 300)
+    QApplication.processEvents()
+    assert table.height() == 300
+    assert table.rect().contains(table.done_button.geometry())
+
+
+def test_layers_of_an_image_that_was_not_clicked_on_go_with_it(open_window, discs):
+    hand = open_window(discs)
+    assert len(hand.viewer.layers) > 1
+    hand.viewer.layers.remove(hand.canvas.image)
+    hand.qtbot.waitUntil(lambda: not hand.viewer.layers)
 
 
 def test_a_section_that_is_opened_below_the_edge_is_scrolled_to(open_window, discs):

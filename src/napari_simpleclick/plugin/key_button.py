@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QPushButton
 
 from napari_simpleclick.plugin.keys import TABLE
 
 if TYPE_CHECKING:
-    from qtpy.QtCore import QSize
+    from qtpy.QtGui import QShowEvent
 
     from napari_simpleclick.plugin.keys import Action
+
+
+BESIDE_PX = 12
+"""Room on both sides of the text, together."""
 
 
 class KeyButton(QPushButton):  # type: ignore[misc]
@@ -31,11 +36,24 @@ class KeyButton(QPushButton):  # type: ignore[misc]
         TABLE.changed.connect(self._say)
         self._say()
 
-    def minimumSizeHint(self) -> QSize:
-        """Leave room for the whole text; napari's style would not."""
-        return self.sizeHint()
+    def changeEvent(self, event: QEvent) -> None:
+        """Leave room for the whole text, for which napari's style leaves too little."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._widen()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Leave room for the whole text as it is shown."""
+        super().showEvent(event)
+        self._widen()
+
+    def _widen(self) -> None:
+        width = self.fontMetrics().horizontalAdvance(self.text()) + BESIDE_PX
+        if width != self.minimumWidth():
+            self.setMinimumWidth(width)
 
     def _say(self) -> None:
         text, tip, action = self._said
         self.setText(f"{text}  ({TABLE.text(action)})")
         self.setToolTip(f"{tip} ({TABLE.text(action)})")
+        self._widen()
