@@ -317,6 +317,8 @@ class Controller:
 
     def _remove_rest(self, canvas: LayerCanvas) -> None:
         """Remove empty layers of an image that is gone."""
+        if self.closed:
+            return
         for layer in canvas.layers:
             if layer in self.viewer.layers and canvas.image not in self.viewer.layers:
                 self.viewer.layers.remove(layer)

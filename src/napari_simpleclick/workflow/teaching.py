@@ -6,7 +6,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from psygnal import Signal
 
@@ -71,8 +71,6 @@ class Teaching:
         Whose objects are learned from.
     process : TeachingProcess or None
         What goes on, also while another image is looked at.
-    pupil : Canvas or None
-        Whose objects that is about.
     learned : Learned or None
         What was learned last on this image, whether it is in use or not.
     left_out : tuple of str
@@ -95,7 +93,7 @@ class Teaching:
     ) -> None:
         self.canvas: Canvas | None = None
         self.process: TeachingProcess | None = None
-        self.pupil: Canvas | None = None
+        self._pupil: Callable[[], Canvas | None] = lambda: None
         self.learned: Learned | None = None
         self.left_out: tuple[str, ...] = ()
         self.seconds = SECONDS
@@ -120,6 +118,11 @@ class Teaching:
     def sentence(self) -> str:
         """How learning on this image ended last."""
         return "" if self.canvas is None else self._sentences.get(self.canvas, "")
+
+    @property
+    def pupil(self) -> Canvas | None:
+        """Whose objects are learned from, or were last."""
+        return self._pupil()
 
     @property
     def is_offered(self) -> bool:
@@ -168,7 +171,7 @@ class Teaching:
         self._say(canvas, "")
         objects = AcceptedObjects(canvas)
         process = self._make(objects.gather, self._models.name, "taught", self.seconds)
-        self.process, self.pupil = process, canvas
+        self.process, self._pupil = process, ref(canvas)
         self.changed.emit()
         self._executor.go_through(
             process.run(),
@@ -189,9 +192,11 @@ class Teaching:
 
     def use(self, wanted: bool) -> None:
         """Answer with what was learned, or with the weights before, from now on."""
-        if self.learned is None or wanted == self.in_use:
+        if self.learned is None:
             return
         self._want(wanted)
+        if wanted == self.in_use:
+            return
         engine = self.learned.engine if wanted else self._base
         if engine is not None:
             self._models.exchange(engine)
@@ -292,7 +297,8 @@ class Teaching:
         self._base = engine
         if self.learned is not None and before is None:  # a session was opened first
             self.learned = self.learned._replace(base=engine)
-            self._models.exchange(self.learned.engine)
+            if self.learned.file.used:
+                self._models.exchange(self.learned.engine)
             return
         if same_weights(engine, before):
             if self.learned is not None and self.canvas is not None:
@@ -375,7 +381,7 @@ class Teaching:
         choice = self._models.choice
         self._executor.start(
             partial(engine_of, file.path, choice),
-            partial(self._on_loaded, canvas, process, file),
+            partial(self._on_loaded, canvas, process, file, self._base),
             partial(self._on_not_loaded, process),
         )
 
@@ -384,12 +390,17 @@ class Teaching:
         canvas: Canvas,
         process: TeachingProcess | None,
         file: TaughtFile,
+        base: PredictionEngine | None,
         found: tuple[PredictionEngine, int],
     ) -> None:
         if process is not None:
             if process is not self.process:
                 return  # it was cancelled meanwhile
             self.process = None
+        elif base is not None and base is not self._base:
+            return  # another model was chosen meanwhile
+        elif self.learned is not None and self.learned.file.path == file.path:
+            file = self.learned.file  # the person may have switched it meanwhile
         engine, count = found
         self._base = self._base or self._models.engine
         told = file.summary or f"Learned from {count} objects before."
