@@ -17,17 +17,16 @@ app = typer.Typer(no_args_is_help=True, help="The models and their files.")
 @app.command("list", epilog=example("weights list"))
 @one_sentence
 def weights_list() -> None:
-    """List the models, their size and licence."""
+    """List the models, whether they are here, their size and licence."""
     from napari_simpleclick.weights.catalogue import BUNDLED, catalogue
     from napari_simpleclick.weights.store import described, is_local
 
-    names = [Column(name, no_wrap=True) for name in ("Name", "Network", "Here", "Size")]
-    table = Table(*names, "Licence")
+    names = [Column(name, no_wrap=True) for name in ("Name", "Here", "Size")]
+    table = Table(*names, "Licence", box=None)
     for card in catalogue().values():
         size = described(card).bytes
         table.add_row(
             f"{card.name} (bundled)" if card.name == BUNDLED else card.name,
-            card.network,
             "yes" if is_local(card) else "no",
             f"{size / 1e6:.1f} MB" if size else "unknown",
             card.terms,
