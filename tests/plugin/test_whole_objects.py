@@ -69,10 +69,14 @@ def press_menu(hand, button, title):
         if not found:  # the menu was not ready for it; a busy computer takes its time
             timer.start(50)
 
+    def chosen():
+        if not found and QApplication.activePopupWidget() is None:
+            QTest.mouseClick(button, LEFT)  # again, if another window closed the menu
+        return bool(found)
+
     timer.timeout.connect(act)
     timer.start(50)
-    QTest.mouseClick(button, LEFT)
-    hand.qtbot.waitUntil(lambda: bool(found))
+    hand.qtbot.waitUntil(chosen)
     QTest.qWait(50)
 
 
