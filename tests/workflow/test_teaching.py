@@ -290,6 +290,23 @@ def test_another_mode_of_the_model_keeps_it(person, used):
     assert models.engine is again
 
 
+def test_what_was_learned_waits_for_its_model(person):
+    annotate(person, 0, 5)
+    workflow, canvas = person.workflow, person.canvas
+    teaching, models, before = workflow.teaching, workflow.models, workflow.engine
+    teaching.start()
+    workflow.leave()
+    for engine in (
+        PredictionEngine(person.predictor, catalogue()["encode-once"]),
+        before,
+    ):
+        models.engine = engine
+        models.loaded.emit()
+        workflow.enter(canvas)
+        assert teaching.in_use is (engine is before)
+        workflow.leave()
+
+
 def test_another_model_of_the_person_replaces_it(person):
     annotate(person, 0, 5)
     teaching = person.workflow.teaching

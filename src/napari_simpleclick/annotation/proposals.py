@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from napari_simpleclick.annotation.packing import pack_mask, unpack_mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
     from napari_simpleclick.annotation.object_slice import Mask
     from napari_simpleclick.images.planes import Plane
@@ -90,12 +92,15 @@ class Proposal:
         part[: inside.shape[0], : inside.shape[1]] = inside
         return full
 
-    def share_on(self, taken: Mask) -> float:
-        """Tell how much of it lies on a mask (H, W) of its slice, 0 to 1."""
+    def share_on(self, taken: NDArray[Any]) -> float:
+        """Tell how much of it lies on what is above 0 on its slice (H, W), 0 to 1.
+
+        Only what is in its box is looked at, however large the slice is.
+        """
         row, column = self.corner
         inside = self.inside
         under = taken[row : row + inside.shape[0], column : column + inside.shape[1]]
-        covered = inside[: under.shape[0], : under.shape[1]] & under
+        covered = inside[: under.shape[0], : under.shape[1]] & (under > 0)
         return float(covered.sum() / max(1, inside.sum()))
 
     def holds(self, row: float, column: float) -> bool:

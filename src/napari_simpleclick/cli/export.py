@@ -54,7 +54,7 @@ def export(
     Pictures are 8-bit slices of the first channel on which there is an object.
     """
     from napari_simpleclick import exports
-    from napari_simpleclick.images.files import check_not_read
+    from napari_simpleclick.images.whole_files import check_not_read
 
     kind = exports.kind_of(format_)
     if not kind.is_data_set and not out.name.lower().endswith(_endings(kind.name)):

@@ -9,7 +9,8 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.exports import coco, imagej, nnunet, rtstruct, yolo, zarr_labels
 from napari_simpleclick.exports.writing import AlreadyThereError
 from napari_simpleclick.images.error_text import reason
-from napari_simpleclick.images.files import check_not_read, write_labels
+from napari_simpleclick.images.files import write_labels
+from napari_simpleclick.images.whole_files import check_not_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,6 +21,7 @@ from napari_simpleclick.images.label_names import (
 )
 from napari_simpleclick.images.masks import put_onto
 from napari_simpleclick.images.source import Source
+from napari_simpleclick.images.whole_files import check_not_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -276,29 +277,6 @@ def check_writable(
         raise UserError(
             f"'{path}' cannot be written ({error.strerror}); choose another folder."
         ) from error
-
-
-def check_not_read(path: Path, read: Sequence[Path]) -> None:
-    """Refuse a target that is one of the files that it is made from.
-
-    Parameters
-    ----------
-    path : Path
-        The target.
-    read : sequence of Path
-        The files, such as the image that a mask was drawn on.
-
-    Raises
-    ------
-    UserError
-        If it is one of them.
-    """
-    there = path.exists()
-    if there and any(one.exists() and path.samefile(one) for one in read):
-        raise UserError(
-            f"'{path}' is what this is made from, and is not replaced; give another "
-            "name."
-        )
 
 
 def write_labels(

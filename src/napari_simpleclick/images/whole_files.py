@@ -1,12 +1,14 @@
-"""Writing files so that there is never half of one."""
+"""Writing files so that there is never half of one, nor one less."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 
@@ -31,3 +33,26 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_not_read(path: Path, read: Sequence[Path]) -> None:
+    """Refuse a target that is one of the files that it is made from.
+
+    Parameters
+    ----------
+    path : Path
+        The target.
+    read : sequence of Path
+        The files, such as the image that a mask was drawn on.
+
+    Raises
+    ------
+    UserError
+        If it is one of them.
+    """
+    there = path.exists()
+    if there and any(one.exists() and path.samefile(one) for one in read):
+        raise UserError(
+            f"'{path}' is what this is made from, and is not replaced; give another "
+            "name."
+        )

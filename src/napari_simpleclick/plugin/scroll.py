@@ -47,7 +47,6 @@ class Scroll(QScrollArea):  # type: ignore[misc]
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self._bring)
-
         self.verticalScrollBar().actionTriggered.connect(self.stay)
 
     def bring(self, opened: QWidget) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import save_file
 
-from napari_simpleclick.images.files import check_not_read
+from napari_simpleclick.images.whole_files import check_not_read
 from napari_simpleclick.weights.errors import WeightsError
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,8 +25,6 @@ from napari_simpleclick.workflow.shared_predictor import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from numpy.typing import NDArray
 
     from napari_simpleclick.annotation import Mask
     from napari_simpleclick.images import Plane
@@ -107,12 +104,17 @@ class SimilarRun:
 
     def left(self) -> list[Proposal]:
         """Give what was found that no verdict and no new object has taken since."""
-        rejected = self._objects.proposals.rejected()
-        left = []
-        for plane, found in groupby(self.found, key=lambda one: one.plane):
-            taken = _taken(plane, self.labels, rejected)
-            left += [one for one in found if one.share_on(taken) <= TAKEN]
-        return left
+        shape = self.planes[0].size(self.labels.shape)
+        refused: dict[Plane, list[Mask]] = {}
+        for one in self._objects.proposals.rejected():
+            if one not in self.rejected:  # these were left out by the search
+                refused.setdefault(one.plane, []).append(one.mask(shape))
+
+        def is_taken(one: Proposal) -> bool:
+            there = (one.plane.read(self.labels), *refused.get(one.plane, ()))
+            return any(one.share_on(taken) > TAKEN for taken in there)
+
+        return [one for one in self.found if not is_taken(one)]
 
     def stands(self) -> bool:
         """Whether the image that it is about is still there."""
@@ -168,7 +170,11 @@ def search(run: SimilarRun) -> Iterator[None]:
             yield
         run.learning = False
         for plane in run.planes:
-            taken = _taken(plane, run.labels, run.rejected)
+            labels = plane.read(run.labels)
+            refused = [one for one in run.rejected if one.plane == plane]
+            taken = labels > 0
+            for one in refused:
+                taken |= one.mask(taken.shape)
             for like in finder.find(run.picture(plane), taken):
                 corner = like.box.row_min, like.box.column_min
                 run.found.append(
@@ -181,15 +187,6 @@ def search(run: SimilarRun) -> Iterator[None]:
             yield
     except Stopped:
         return
-
-
-def _taken(plane: Plane, labels: NDArray[Any], rejected: Sequence[Proposal]) -> Mask:
-    """(H, W) bool, where there are objects of a slice, and what was refused on it."""
-    taken = np.asarray(plane.read(labels) > 0)
-    for one in rejected:
-        if one.plane == plane:
-            taken |= one.mask(taken.shape)
-    return taken
 
 
 def kind_of(name: str) -> str:

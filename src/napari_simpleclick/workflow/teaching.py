@@ -249,11 +249,12 @@ class Teaching:
 
     def _come_back(self, canvas: Canvas) -> None:
         """Let what was learned on an image answer again, if the model is the same."""
-        known = self._known.pop(canvas, None)
+        known = self._known.get(canvas)
         engine = self._models.engine
         base = None if known is None else known.base
         if known is None or engine is None or not same_weights(engine, base):
             return
+        del self._known[canvas]
         self.learned, self._base = known, engine
         self._tried_at = known.file.objects
         if engine is not base:  # it computes in another way now

@@ -50,7 +50,7 @@ def accept(canvas: Canvas, number: int) -> int:
     assert one is not None
     label = free_label(objects)
     labels = one.plane.read(canvas.labels)
-    if not canvas.options.overwrite and one.share_on(labels > 0) > 1 - LEAST_LEFT:
+    if not canvas.options.overwrite and one.share_on(labels) > 1 - LEAST_LEFT:
         raise UserError(COVERED)
     mask = one.mask(one.plane.size(canvas.labels.shape))
     change = canvas.write(one.plane, label, mask)

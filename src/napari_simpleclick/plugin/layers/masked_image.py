@@ -200,28 +200,7 @@ class MaskedImage(DisplayedImage):
         show: bool = True,
         present: LocalMap | None = None,
     ) -> MaskChange | None:
-        """Write an object's mask on a slice, over others only if options say so.
-
-        Nothing is written over an object that is locked, nor of one.
-
-        Parameters
-        ----------
-        plane : Plane
-            The slice.
-        label : int
-            The object.
-        mask : ndarray or LocalMap
-            (H, W) bool, its new mask.
-        show : bool
-            Whether to draw it; if not, the mask layer is to be refreshed afterwards.
-        present : LocalMap or None
-            What :meth:`object_part` gives, if it is known.
-
-        Returns
-        -------
-        Change or None
-            What has changed, for the session.
-        """
+        """Write an object's mask on a slice; see :meth:`.Canvas.write`."""
         overwrite, locked = self.options.overwrite, self.session.objects.locked()
         change = MaskChange.of_object(
             self.mask.data, plane, label, mask, overwrite, locked, present
