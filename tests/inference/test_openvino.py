@@ -207,11 +207,38 @@ def test_nobody_is_warned_of_tracing_whatever_other_threads_do_to_filters():
 def test_a_large_network_is_left_to_pytorch_where_openvino_is_no_faster(
     wide, monkeypatch
 ):
-    monkeypatch.setattr("napari_simpleclick.inference.crop_network.LARGE_BYTES", 0)
+    monkeypatch.setattr("napari_simpleclick.inference.crop_network.LARGE", 0)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": wide})
     predictor = predictor_of(build())
     assert predictor.accelerate().startswith("OpenVINO is no faster") is not wide
     assert predictor.encoder.is_accelerated is wide
+
+
+@pytest.mark.parametrize("damage", [None, b"", "turned"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_large_network_has_its_weights_on_disk_and_answers_on(
+    precision, damage, monkeypatch, cache
+):
+    monkeypatch.setattr("napari_simpleclick.inference.crop_network.LARGE", 0)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": True})
+    before, after = (predictor_of(build(), precision=precision) for _ in range(2))
+    if damage is not None:
+        predictor_of(build(), precision=precision).accelerate()
+        (path,) = cache.glob("openvino/*/pytorch.safetensors")
+        kept = path.read_bytes()
+        path.write_bytes(kept[:-64] + kept[:-65:-1] if damage else damage)
+    assert after.accelerate() == ""
+    wide = np.linspace(0, 1, 96 * 96, dtype=np.float32).reshape(96, 96)
+    asked = CropPrompts(torch.zeros(1, 1, 96, 96), ((9.0, 20.0),))
+    both = []
+    for predictor in (before, after):  # of another size, so by PyTorch
+        with torch.inference_mode():
+            features = predictor.encoder.encode(wide)[1]
+            both.append(predictor.encoder.answer_all(features, [asked]).numpy())
+    np.testing.assert_array_equal(*both)
+    (path,) = cache.glob("openvino/*/pytorch.safetensors")
+    if damage is not None:
+        assert path.read_bytes() == kept
 
 
 def test_it_can_be_switched_off(monkeypatch, cache):

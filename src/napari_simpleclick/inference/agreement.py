@@ -13,7 +13,7 @@ from napari_simpleclick.networks import CropPrompts
 from napari_simpleclick.samples import sample_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from torch import Tensor
 
@@ -85,41 +85,67 @@ def sample_prompts(
     return network.encode_prompt(asked)[0]
 
 
-def agreement(network: Network, other: Network, size: tuple[int, int]) -> Agreement:
-    """Ask two networks the same about the packaged sample.
+class SampleAnswer(NamedTuple):
+    """What a network says to clicks on the packaged sample.
 
     Parameters
     ----------
-    network, other : Network
-        Both in float32 on the CPU; the first encodes the prompts.
+    prompt : Tensor or tuple of Tensor
+        What was asked, as the network encodes it.
+    probability : Tensor
+        (1,1,h,w) in [0, 1].
+    """
+
+    prompt: EncodedPrompt
+    probability: Tensor
+
+
+@torch.no_grad()
+def sample_answers(network: Network, size: tuple[int, int]) -> list[SampleAnswer]:
+    """Ask a network about the packaged sample, with one, two and three clicks.
+
+    Parameters
+    ----------
+    network : Network
+        In float32 on the CPU.
     size : tuple of int
         As of :func:`sample_prompts`.
     """
+    features, prior = network.encode(sample_pixels(size)), torch.zeros(1, 1, *size)
+    answers = []
+    for clicks in range(1, len(PLACES) + 1):
+        prompt = sample_prompts(network, size, clicks, prior)
+        answers.append(
+            SampleAnswer(prompt, _logits(network, features, prompt).sigmoid())
+        )
+        prior = _enlarged(answers[-1].probability, size)
+    return answers
+
+
+@torch.no_grad()
+def agreement(
+    answers: Sequence[SampleAnswer], other: Network, size: tuple[int, int]
+) -> Agreement:
+    """Ask another network the same.
+
+    Parameters
+    ----------
+    answers : sequence of SampleAnswer
+        Of the network that it would answer for.
+    other : Network
+        On the CPU.
+    size : tuple of int
+        As of :func:`sample_prompts`.
+    """
+    features = other.encode(sample_pixels(size))
     ious, apart = [], []
-    for one, two in _answers(network, other, size):
+    for prompt, one in answers:
+        two = _logits(other, features, prompt).sigmoid()
         masks = one > THRESHOLD, two > THRESHOLD
         union = int((masks[0] | masks[1]).sum())
         ious.append(int((masks[0] & masks[1]).sum()) / union if union else 1.0)
         apart.append(float((one - two).abs().mean()))
     return Agreement(min(ious), max(apart))
-
-
-@torch.no_grad()
-def _answers(
-    network: Network, other: Network, size: tuple[int, int]
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Give the probabilities of both to one, two and three clicks."""
-    image = sample_pixels(size)
-    features = [either.encode(image) for either in (network, other)]
-    prior = torch.zeros(1, 1, *size)
-    for clicks in range(1, len(PLACES) + 1):
-        prompt = sample_prompts(network, size, clicks, prior)
-        pair = [
-            _logits(either, parts, prompt).sigmoid()
-            for either, parts in zip((network, other), features, strict=True)
-        ]
-        prior = _enlarged(pair[0], size)
-        yield pair[0], pair[1]
 
 
 def _logits(network: Network, features: Features, prompt: EncodedPrompt) -> Tensor:

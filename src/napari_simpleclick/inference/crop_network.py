@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
-from copy import copy, deepcopy
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
@@ -16,13 +17,19 @@ from torch import Tensor
 
 from napari_simpleclick.inference.agreement import (
     agreement,
+    sample_answers,
     sample_pixels,
     sample_prompts,
 )
-from napari_simpleclick.inference.devices import cpu_has, with_lower_weights
+from napari_simpleclick.inference.conversion import Conversion, Example
+from napari_simpleclick.inference.devices import (
+    cpu_has,
+    free_unused_memory,
+    in_float32,
+    with_lower_weights,
+)
 from napari_simpleclick.inference.features import FeatureCache
 from napari_simpleclick.inference.openvino_network import (
-    Example,
     OpenVinoNetwork,
     is_available,
 )
@@ -48,9 +55,10 @@ NO_SOONER = (
     "and would take as much memory again, so PyTorch computes."
 )
 
-LARGE_BYTES = 2e8
-"""Weights from which on nearly all is large matrix products. Without AVX-512, PyTorch
-takes these at the processor's own rate, as OpenVINO does; see docs/speed.md."""
+LARGE = 5e7
+"""Numbers in the weights from which on nearly all is large matrix products. Without
+AVX-512, PyTorch takes these at the processor's own rate, as OpenVINO does; see
+docs/speed.md."""
 
 Pixels = NDArray[np.float32]
 """(h, w) or (h, w, 3) float32 in [0, 1]."""
@@ -149,17 +157,14 @@ class CropNetwork:
         """
         if self.device.type != "cpu" or self.is_accelerated or not is_available():
             return ""
-        plain = self._network
-        if _is_large(plain) and not cpu_has("avx512_f"):
-            return NO_SOONER
-        if self._dtype != torch.float32:  # as OpenVINO lowers it by itself
-            plain = deepcopy(plain).float()
         computes = self._network
+        if _is_large(computes) and not cpu_has("avx512_f"):
+            return NO_SOONER
         try:
             for size in reversed(sizes):
                 if not goes_on():
                     return ""
-                faster = self._converted(plain, size, threads)
+                faster = self._converted(size, threads)
                 if faster is None:
                     return OTHER_MASKS
                 faster.network, computes = computes, faster
@@ -169,18 +174,29 @@ class CropNetwork:
         self._computes = computes
         return ""
 
-    def _converted(
-        self, plain: Network, size: tuple[int, int], threads: int
-    ) -> OpenVinoNetwork | None:
+    def _converted(self, size: tuple[int, int], threads: int) -> OpenVinoNetwork | None:
         """Convert for crops of a size; None if the answers are other ones."""
-        prompt = sample_prompts(plain, size, 3, torch.zeros(1, 1, *size))
+        prompt = sample_prompts(self._network, size, 3, torch.zeros(1, 1, *size))
         example = Example(sample_pixels(size), prompt)
+        conversion = Conversion(self._network, example, self._dtype)
+        models, expected = conversion.read(), None
+        if models is None or not conversion.is_trusted:
+            plain = in_float32(self._network)
+            expected = sample_answers(plain, size)
+            models = models or conversion.make(plain)
+            del plain
+            gc.collect()  # what was traced lies in reference cycles
+        if _is_large(self._network):
+            conversion.lend_weights(self._network)
+        free_unused_memory()
         at_once = min(threads, 2 if self.flip else 1)
-        faster = OpenVinoNetwork(plain, example, self._dtype, threads, at_once)
-        if not faster.is_trusted:
-            if not agreement(plain, faster, size).holds(self._dtype):
+        faster = OpenVinoNetwork(
+            self._network, models, conversion.precision, threads, at_once
+        )
+        if expected is not None:
+            if not agreement(expected, faster, size).holds(self._dtype):
                 return None
-            faster.trust()
+            conversion.trust()
         return faster
 
     @property
@@ -364,5 +380,4 @@ class CropNetwork:
 
 
 def _is_large(network: Network) -> bool:
-    size = sum(part.numel() * part.element_size() for part in network.parameters())
-    return size > LARGE_BYTES
+    return sum(part.numel() for part in network.parameters()) > LARGE

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -124,6 +125,33 @@ def with_lower_weights(network: N, dtype: torch.dtype) -> N:
                 cast = parameter.detach().to(dtype)
                 lower[id(parameter)] = nn.Parameter(cast, requires_grad=False)
     return deepcopy(network, lower)
+
+
+def in_float32(network: N) -> N:
+    """Give a network in float32.
+
+    Parameters
+    ----------
+    network : Network
+        Is not changed.
+
+    Returns
+    -------
+    Network
+        The same one if it is in float32, else a copy.
+    """
+    plain = all(part.dtype == torch.float32 for part in network.parameters())
+    return network if plain else deepcopy(network).float()
+
+
+def free_unused_memory() -> None:
+    """Give memory that is no longer needed back to the computer.
+
+    The C library of Linux keeps what was freed, which is hundreds of MB after a large
+    network was converted.
+    """
+    with suppress(OSError, TypeError, AttributeError):  # of other systems
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def cores() -> int:
