@@ -1,6 +1,7 @@
 """*Folder of cases* and *Export…* in a window, by mouse and keys."""
 
 import json
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -10,7 +11,8 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 from napari_simpleclick.annotation import ObjectStyle
-from napari_simpleclick.exports import kind_of
+from napari_simpleclick.exports import KINDS, kind_of
+from napari_simpleclick.images.source import SOURCE_KEY, Source
 from napari_simpleclick.workflow.case_queue import CaseState, open_queue
 from tests.workflow.queue_person import write_scans
 
@@ -222,6 +224,21 @@ def test_a_case_is_replaced_if_the_person_says_so(drawn, tmp_path, monkeypatch):
         after = (tmp_path / "labelsTr" / "cells.nii.gz").stat().st_mtime_ns
         assert (after == before) is (answer == QMessageBox.StandardButton.No)
     assert drawn.panel.export.isEnabled()
+
+
+@pytest.mark.parametrize("files", [(), (Path("slice.dcm"),)])
+def test_what_refers_to_dicom_files_is_offered_where_there_are_some(drawn, files):
+    ndim = drawn.canvas.image.ndim
+    placed = tuple(range(ndim)), (False,) * ndim, (1.0,) * ndim, (0.0,) * ndim
+    source = Source(None, drawn.canvas.image.data.shape, *placed, files=files)
+    drawn.canvas.image.metadata[SOURCE_KEY] = source
+    menu = drawn.panel.export.menu()
+    menu.aboutToShow.emit()
+    offered = {one.text(): one for one in menu.actions()}
+    for kind in KINDS:
+        action = offered[f"{kind.title}…"]
+        assert action.isEnabled() is (not kind.of_dicom or bool(files))
+        assert ("DICOM files" in action.toolTip()) is not action.isEnabled()
 
 
 def test_what_has_no_place_is_said(drawn, tmp_path, monkeypatch):

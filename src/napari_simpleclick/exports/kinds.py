@@ -35,6 +35,8 @@ class ExportKind:
         Of the file of a case; empty for a folder that cases are added to.
     only_classes : bool
         Whether labels are always classes.
+    of_dicom : bool
+        Whether it refers to DICOM files, which the image has to be read from.
     """
 
     name: str
@@ -42,6 +44,7 @@ class ExportKind:
     write: Callable[[ExportCase, Path, bool], None]
     suffix: str = ""
     only_classes: bool = False
+    of_dicom: bool = False
 
     @property
     def is_data_set(self) -> bool:
@@ -61,8 +64,10 @@ KINDS = (
     ExportKind("nifti", "NIfTI", _write_mask, ".nii.gz"),
     ExportKind("slicer", "3D Slicer segmentation", _write_mask, ".seg.nrrd"),
     ExportKind("tiff", "TIFF with pixel sizes", _write_mask, ".tif"),
-    ExportKind("dicom-seg", "DICOM segmentation", _write_mask, ".dcm"),
-    ExportKind("rtstruct", "DICOM RT structure set", rtstruct.write, ".dcm"),
+    ExportKind("dicom-seg", "DICOM segmentation", _write_mask, ".dcm", of_dicom=True),
+    ExportKind(
+        "rtstruct", "DICOM RT structure set", rtstruct.write, ".dcm", of_dicom=True
+    ),
     ExportKind("ome-zarr", "OME-Zarr labels", zarr_labels.write, ".ome.zarr"),
     ExportKind("imagej", "ImageJ regions", imagej.write, ".zip"),
     ExportKind("coco", "COCO, polygons", coco.write_polygons),

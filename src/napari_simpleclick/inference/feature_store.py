@@ -70,14 +70,8 @@ class FeatureStore:
         return self.folder / f"{key}{SUFFIX}"
 
     def holds(self, key: str) -> bool:
-        """Tell whether a crop is here, unchecked; it counts as used then."""
-        try:
-            os.utime(self.path(key))
-        except FileNotFoundError:
-            return False
-        except OSError:  # a folder that can only be read
-            return self.path(key).exists()
-        return True
+        """Tell whether a crop is here, as it was written; it counts as used then."""
+        return self.read(key) is not None
 
     def read(self, key: str) -> Features | None:
         """Read the features of a crop; it counts as used.
@@ -97,7 +91,8 @@ class FeatureStore:
         except DamagedFeaturesError:
             _delete(path)
             return None
-        self.holds(key)
+        with suppress(OSError):  # of a folder that can only be read
+            os.utime(path)
         return features
 
     def write(self, key: str, content: bytes) -> None:

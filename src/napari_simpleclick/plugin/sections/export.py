@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TEXT = "Export…"
 TITLE = "Export"
+NO_DICOM = "Refers to DICOM files; this image was not read from any"
 
 
 class ExportButton(QPushButton):  # type: ignore[misc]
@@ -39,10 +40,24 @@ class ExportButton(QPushButton):  # type: ignore[misc]
         self.controller = controller
         self.setToolTip("Write the objects for other tools, or add them to a data set")
         menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        self._of_dicom = []
         for kind in KINDS:
             action = menu.addAction(f"{kind.title}…")
             action.triggered.connect(partial(self._on_chosen, kind))
+            if kind.of_dicom:
+                self._of_dicom.append(action)
+        menu.aboutToShow.connect(self._on_shown)
         self.setMenu(menu)
+
+    def _on_shown(self) -> None:
+        """Offer what refers to DICOM files for images that have some."""
+        canvas = self.controller.canvas
+        source = None if canvas is None else canvas.image.metadata.get(SOURCE_KEY)
+        has_files = bool(getattr(source, "files", ()))
+        for action in self._of_dicom:
+            action.setEnabled(has_files)
+            action.setToolTip("" if has_files else NO_DICOM)
 
     def _on_chosen(self, kind: ExportKind, _: bool = False) -> None:
         self.controller.workflow.attempt(partial(self._ask, kind))
