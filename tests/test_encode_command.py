@@ -140,6 +140,8 @@ def test_another_axis_and_slices_that_look_the_same(scan, tmp_path, cache, watch
         (("--window", "wide"), "'wide' is no window"),
         (("--window", "5:2"), "'5:2' is no window"),
         (("--limit", 0.001), "Features of 3 slices take 0.017 GB"),
+        (("--limit", "inf"), "--limit is 'inf'; give a number of gigabytes above 0"),
+        (("--limit", -1), "--limit is '-1.0'; give a number"),
         (("--device", "abacus"), "no device 'abacus'"),
         (("--precision", "int3"), "no precision 'int3'"),
     ],

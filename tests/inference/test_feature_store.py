@@ -109,6 +109,19 @@ def test_the_oldest_make_room_for_the_new(tmp_path):
         store.check_room(4, len(content))
 
 
+def test_files_of_others_in_its_folder_are_left_alone(tmp_path):
+    others = [tmp_path / name for name in ("model.safetensors", "film.iso.part")]
+    content = pack(some_features(), KEY)
+    for path in others:
+        path.write_bytes(content)
+        os.utime(path, (1000, 1000))
+    store = FeatureStore(tmp_path, int(1.5 * len(content)))
+    for key in (KEY, "cd" * 32):
+        store.write(key, pack(some_features(), key))
+    assert [path.read_bytes() for path in others] == [content] * 2
+    assert store.used_bytes == len(content)
+
+
 def test_the_size_is_that_of_the_environment(tmp_path, monkeypatch):
     assert FeatureStore(tmp_path).limit_bytes == 4 * 10**9
     monkeypatch.setenv(LIMIT_VARIABLE, "0.5")
@@ -149,7 +162,7 @@ def test_a_folder_that_cannot_be_is_one_sentence(tmp_path):
 
 def test_leftovers_of_a_killed_process_are_swept_up_in_time(store):
     store.write(KEY, pack(some_features(), KEY))
-    old, new = store.folder / "a.part", store.folder / "b.part"
+    old, new = store.folder / "features-a.part", store.folder / "features-b.part"
     for path in (old, new):
         path.write_bytes(b"half")
     os.utime(old, (1000, 1000))

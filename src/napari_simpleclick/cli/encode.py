@@ -26,7 +26,7 @@ from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
     from napari_simpleclick.inference.encoding import EncoderSettings
-    from napari_simpleclick.inference.feature_store import FeatureStore
+    from napari_simpleclick.inference.feature_store import FeatureStore, limit_of
     from napari_simpleclick.tasks.pool import TaskPool
     from napari_simpleclick.workflow.encode_volume import VolumeSlices
 
@@ -60,7 +60,7 @@ def encode(
     ] = None,
     limit: Annotated[
         float | None,
-        typer.Option(min=0.001, help="Most that the store may hold, GB; default 4."),
+        typer.Option(help="Most that the store may hold, GB; default 4."),
     ] = None,
     device: Annotated[
         str, typer.Option(help="cpu, cuda, mps.", rich_help_panel=WORKERS)
@@ -88,11 +88,11 @@ def encode(
     """
     from napari_simpleclick.inference.devices import Precision, choose_device
     from napari_simpleclick.inference.encoding import EncoderSettings
-    from napari_simpleclick.inference.feature_store import FeatureStore
+    from napari_simpleclick.inference.feature_store import FeatureStore, limit_of
     from napari_simpleclick.tasks.pool import open_pool
     from napari_simpleclick.workflow.volume_list import find_volumes
 
-    store = FeatureStore(out, None if limit is None else int(limit * 1e9))
+    store = FeatureStore(out, None if limit is None else limit_of(limit, "--limit"))
     settings = EncoderSettings(weights, device, cast("Precision", precision))
     jobs = jobs or usual_jobs(str(choose_device(device)))
     paths = find_volumes(volumes)

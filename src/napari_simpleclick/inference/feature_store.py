@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import time
 from contextlib import suppress
@@ -23,6 +24,11 @@ LIMIT_VARIABLE = "NAPARI_SIMPLECLICK_FEATURES_GB"
 """Environment variable with another size, GB."""
 
 SUFFIX, UNFINISHED = ".safetensors", ".part"
+
+UNFINISHED_BEGIN = "features-"
+
+OURS = re.compile(rf"[0-9a-f]{{64}}\{SUFFIX}|{UNFINISHED_BEGIN}.*\{UNFINISHED}")
+"""Names of the store's files; others in its folder are not its own to delete."""
 
 GIVEN_UP_S = 3600.0
 """Age of unfinished files that nobody writes any more, seconds."""
@@ -116,7 +122,10 @@ class FeatureStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._make_room(len(content))
             with tempfile.NamedTemporaryFile(
-                dir=self.folder, suffix=UNFINISHED, delete=False
+                dir=self.folder,
+                prefix=UNFINISHED_BEGIN,
+                suffix=UNFINISHED,
+                delete=False,
             ) as file:
                 unfinished = Path(file.name)
                 file.write(content)
@@ -169,7 +178,7 @@ class FeatureStore:
         found = []
         with suppress(FileNotFoundError), os.scandir(self.folder) as entries:
             for entry in entries:
-                if entry.name.endswith((SUFFIX, UNFINISHED)):
+                if OURS.fullmatch(entry.name):
                     with suppress(FileNotFoundError):  # another process was faster
                         about = entry.stat()
                         found.append(_File(about.st_mtime, about.st_size, entry.path))
@@ -184,15 +193,30 @@ def chosen_limit() -> int:
     UserError
         If the environment variable is not a number above 0.
     """
-    text = os.environ.get(LIMIT_VARIABLE, "")
+    return limit_of(os.environ.get(LIMIT_VARIABLE) or LIMIT_GB, LIMIT_VARIABLE)
+
+
+def limit_of(gigabytes: str | float, name: str) -> int:
+    """Turn a size that somebody chose into bytes.
+
+    Parameters
+    ----------
+    gigabytes : str or float
+        The size.
+    name : str
+        Where it was chosen.
+
+    Raises
+    ------
+    UserError
+        If it is not a number above 0.
+    """
     try:
-        limit = float(text or LIMIT_GB)
+        limit = float(gigabytes)
     except ValueError:
         limit = 0.0
     if not 0 < limit < float("inf"):
-        raise UserError(
-            f"{LIMIT_VARIABLE} is '{text}'; give a number of gigabytes above 0."
-        )
+        raise UserError(f"{name} is '{gigabytes}'; give a number of gigabytes above 0.")
     return int(limit * 1e9)
 
 
