@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -84,3 +85,8 @@ def refuse(number: int) -> int:
     if number % 2:
         raise ValueError(f"{number} is odd.")
     return number
+
+
+def interrupt_itself() -> None:
+    """Send this process what Ctrl-C does."""
+    os.kill(os.getpid(), signal.SIGINT)

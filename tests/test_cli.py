@@ -199,6 +199,7 @@ def test_mistakes_end_in_one_sentence(words, sentence, tmp_path):
 
 def test_four_channels_are_not_guessed(tmp_path):
     channels = np.zeros((40, 50, 4), np.uint8)
+    channels[10:20] = 200
     tifffile.imwrite(tmp_path / "a.tif", channels, photometric="minisblack")
     result = run("segment", tmp_path / "a.tif", "--click", "5,5", "--json")
     assert result.exit_code == 2
@@ -206,6 +207,18 @@ def test_four_channels_are_not_guessed(tmp_path):
     tifffile.imwrite(tmp_path / "b.tif", channels, photometric="rgb")  # says RGBA
     result = run("segment", tmp_path / "b.tif", "--click", "5,5", "--json")
     assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"), [(np.nan, "holds no numbers"), (7, "has no contrast")]
+)
+def test_an_image_that_shows_nothing_is_refused(tmp_path, value, sentence):
+    tifffile.imwrite(tmp_path / "a.tif", np.full((40, 50), value, np.float32))
+    place, target = tmp_path / "a.tif", tmp_path / "m.tif"
+    result = run("segment", place, "--click", "5,5", "-o", target)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert not target.exists()
 
 
 def test_one_dimension_is_not_an_image(tmp_path):

@@ -220,3 +220,12 @@ def test_the_module_runs_as_the_program():
     environment = {**os.environ, "COLUMNS": "80"}
     done = subprocess.run(command, env=environment, text=True, capture_output=True)
     assert "Usage: napari-simpleclick segment" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words", ["measure {0}", "propagate {0} --mask {0} --axis 2 -o {1}"]
+)
+def test_a_scan_in_place_of_a_mask(tmp_path, words):
+    result = run(*words.format(MRI, tmp_path / "m.nii.gz").split())
+    assert result.exit_code == 2
+    assert "looks like an image" in " ".join(result.output.split())

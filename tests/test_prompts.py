@@ -1,6 +1,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 from napari_simpleclick import Box, Click, Lasso, Scribble
@@ -118,7 +119,44 @@ def test_good_prompts_pass_and_none_does_not():
 def test_what_lies_beyond_the_edge_is_cut_off():
     assert Box(-5, 3, 90, 90).clipped(SHAPE) == Box(-0.5, 3, 39.5, 49.5)
     line = Scribble(((-5, 3), (5, 3), (5, 99)), positive=False)
-    assert line.clipped(SHAPE) == Scribble(((5, 3),), positive=False)
+    (part,) = line.clipped(SHAPE)
+    assert not part.positive
+    assert part.points[1] == (5, 3)
+    assert np.allclose(part.points, [(-0.5, 3), (5, 3), (5, 49.5)])
+    across = Scribble(((20, 1e9), (20, 9), (90, 9), (90, 30), (20, 30))).clipped(SHAPE)
+    assert [len(one.points) for one in across] == [3, 2]
+    assert np.allclose(across[1].points, [(39.5, 30), (20, 30)])
+
+
+def test_a_line_with_its_corners_outside_is_on_the_image_where_it_crosses_it():
+    check_prompts([Scribble(((20, 1000), (20, -50)))], SHAPE)
+    with pytest.raises(UserError, match="outside the image"):
+        check_prompts([Scribble(((-60, 20), (20, 120)))], SHAPE)
+
+
+def test_a_lasso_that_crosses_itself_has_the_area_of_its_parts():
+    eight = Lasso(((10, 10), (60, 60), (10, 60), (60, 10)))
+    assert eight.area_px == pytest.approx(1250)
+    check_prompts([eight], (70, 70))
+    square = ((0, 0), (0, 4), (3, 4), (3, 0))
+    assert Lasso(square * 2).area_px == pytest.approx(24)
+    retraced = Lasso(((1, 1), (5, 9), (30, 2), (5, 9)))
+    assert retraced.area_px == 0
+    with pytest.raises(UserError, match="no area"):
+        check_prompts([retraced], SHAPE)
+
+
+@pytest.mark.parametrize("kind", [Scribble, Lasso])
+def test_points_may_be_an_array_and_are_finite(kind):
+    corners = np.array([[10, 10], [30, 30], [10, 30]])
+    assert kind(corners) == kind(((10, 10), (30, 30), (10, 30)))
+    check_prompts([kind(corners)], SHAPE)
+    with pytest.raises(UserError, match="finite numbers"):
+        check_prompts([kind([(math.nan, 1), (2, 2)])], SHAPE)
+    with pytest.raises(UserError, match="row and column each"):
+        kind([(1, 2, 3)])
+    with pytest.raises(UserError, match="is no prompt; give a Click"):
+        check_prompts([(6, 6)], SHAPE)
 
 
 def test_points_along_a_scribble_are_evenly_spaced():

@@ -9,6 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from napari_simpleclick.cli import app
+from napari_simpleclick.errors import UserError
+from napari_simpleclick.propagation import volume_files
 
 runner = CliRunner(env={"COLUMNS": "400", "NO_COLOR": "1"})
 
@@ -159,3 +161,77 @@ def test_a_dry_run_says_how_much_there_is_and_writes_nothing(scans):
     assert "1 volumes, 0 of" in run(*one, "--axis", 2, "--dry-run").stdout
     run(*words(scans))
     assert "nothing left to be done" in run(*words(scans, "--dry-run")).stdout
+
+
+def test_a_report_of_something_else_stays(scans):
+    (scans / "out").mkdir()
+    (scans / "out" / "1.json").write_text('{"my": "precious"}')
+    result = run(*words(scans))
+    assert result.exit_code == 2
+    assert "1.json' is there already, and was not made by such a run" in result.stderr
+    assert (scans / "out" / "1.json").read_text() == '{"my": "precious"}'
+    assert list(labels(scans)) == ["0.nii", "2.nii"]
+
+
+def test_labels_that_are_not_as_they_were_written_are_not_counted(scans):
+    run(*words(scans))
+    out = scans / "out"
+    os.truncate(out / "0.nii", 400)
+    changed = (out / "2.nii").read_bytes()
+    (out / "1.nii").write_bytes(changed)
+    result = run(*words(scans))
+    assert result.exit_code == 2
+    assert result.stderr.count("is not as it was written, but changed") == 2
+    assert "1 of 3 volumes, 0 of them new" in result.stdout
+    assert (out / "1.nii").read_bytes() == changed
+    for name in ("0.json", "1.json"):  # as reports were before
+        about = json.loads((out / name).read_text())
+        del about["labels"]
+        (out / name).write_text(json.dumps(about))
+    assert "3 of 3 volumes, 0 of them new" in run(*words(scans)).stdout
+
+
+def test_a_volume_given_twice_is_one_and_finished_ones_keep_their_names(scans):
+    one = scans / "scans" / "0.nii"
+    more = ("--mask", scans / "masks", "--axis", 2, "--range", "0:1", "--jobs", 1)
+    words = (*more, "-o", scans / "out")
+    result = run(one, one.parent / ".." / "scans" / "0.nii", *words)
+    assert "1 of 1 volumes, 1 of them new" in result.stdout
+    nibabel.save(nibabel.load(one), one.with_name("0.nii.gz"))
+    result = run(one, one.with_name("0.nii.gz"), *words)
+    assert "2 of 2 volumes, 1 of them new" in result.stdout
+    found = {path.name for path in (scans / "out").iterdir()}
+    assert found == {"0.nii", "0.json", "0.nii.gz.nii.gz", "0.nii.gz.json"}
+
+
+def test_a_range_beside_what_is_annotated_is_a_sentence(scans):
+    one = (scans / "scans" / "0.nii", "--mask", scans / "masks" / "0.nii.gz")
+    target = scans / "a.nii"
+    result = run(*one, "--axis", 2, "--range", "2:4", "-o", target)
+    assert result.exit_code == 2
+    assert "within the range 2 to 4; give a range with one of 0." in result.stderr
+    assert not target.exists()
+    result = run(*one, "--axis", 2, "--range", "0:0", "-o", target)
+    assert "on slice 0 alone." in result.stdout
+
+
+def test_a_volume_without_contrast_is_a_sentence(scans):
+    write(scans / "scans" / "0.nii", np.full((40, 44, 5), np.nan, np.float32))
+    write(scans / "scans" / "1.nii", np.full((40, 44, 5), 3, np.int16))
+    result = run(*words(scans))
+    assert "Slice 0 holds no numbers" in result.stderr
+    assert "Slice 0 has no contrast" in result.stderr
+    assert list(labels(scans)) == ["2.nii"]
+
+
+def test_the_report_is_written_where_the_mask_cannot_be(scans, monkeypatch):
+    def full(*_):
+        raise UserError("The disk is full.")
+
+    monkeypatch.setattr(volume_files, "write_carried", full)
+    one = (scans / "scans" / "0.nii", "--mask", scans / "masks" / "0.nii.gz")
+    places = ("-o", scans / "a.nii", "--json", scans / "a.json")
+    result = run(*one, "--axis", 2, "--range", "0:1", *places)
+    assert result.exit_code == 2
+    assert "The disk is full." in result.stderr
+    assert json.loads((scans / "a.json").read_text())["annotated"] == [0]

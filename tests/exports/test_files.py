@@ -1,6 +1,8 @@
 """Regions of ImageJ, structure sets, and the command; read again by others."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import cv2
@@ -345,3 +347,27 @@ def test_a_store_of_other_axes_is_refused(case, scan, tmp_path):
     turned = ExportCase.of_layers("turned", labels, source, (), labels)
     with pytest.raises(UserError, match="has the shape"):
         export(turned, kind_of("ome-zarr"), store / "labels" / "turned")
+
+
+@pytest.mark.parametrize("name", ["ome-zarr", "nnunet", "coco", "imagej"])
+def test_a_full_disk_leaves_nothing(scan, tmp_path, name):
+    nibabel.save(
+        nibabel.Nifti1Image(np.ones((48, 40, 9), np.uint8), nibabel.load(scan).affine),
+        tmp_path / "m.nii.gz",
+    )
+    target = tmp_path / "new" / kind_of(name).target("knee", tmp_path / "out").name
+    words = ["export", tmp_path / "m.nii.gz", "--image", scan, "-f", name, "-o", target]
+    code = (
+        "import resource, signal\n"
+        "from napari_simpleclick.cli import app\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        f"app({[str(word) for word in words]})\n"
+    )
+    there = sorted(tmp_path.iterdir())
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert "File too large" in ended.stderr
+    assert sorted(tmp_path.iterdir()) == there

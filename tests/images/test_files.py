@@ -5,7 +5,12 @@ import tifffile
 from skimage.io import imread, imsave
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.images.files import read_image, read_mask, write_labels
+from napari_simpleclick.images.files import (
+    check_writable,
+    read_image,
+    read_mask,
+    write_labels,
+)
 from napari_simpleclick.images.image_file import ImageFile
 from napari_simpleclick.images.source import Source
 
@@ -130,3 +135,45 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, suffix):
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("name", ["m.nii.gz", "m.png", "m.tif"])
+@pytest.mark.parametrize(
+    ("values", "kind"), [(0.7, float), (1.5, float), (1j, complex), (np.nan, float)]
+)
+def test_what_is_no_mask_is_not_written(tmp_path, name, values, kind):
+    with pytest.raises(UserError, match="no whole numbers"):
+        write_labels(tmp_path / name, np.full((4, 5), values, kind))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("labels", [np.uint8(3), np.ones(4, np.uint8)])
+def test_a_mask_has_two_axes(tmp_path, labels):
+    with pytest.raises(UserError, match="at least two axes"):
+        write_labels(tmp_path / "m.tif", labels)
+
+
+@pytest.mark.parametrize("end", [".nii.gz", ".tif"])
+def test_names_as_long_as_they_can_be(tmp_path, end):
+    mask = np.eye(6, dtype=np.uint8)
+    path = tmp_path / ("x" * (255 - len(end)) + end)
+    write_labels(path, mask)
+    np.testing.assert_array_equal(np.squeeze(read_image(path).array[...]), mask)
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(UserError, match="choose a shorter name"):
+        check_writable(path.with_name("x" + path.name))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_a_link_leads_to_is_written(tmp_path, there):
+    mask, store = np.eye(6, dtype=np.uint8), tmp_path / "store"
+    store.mkdir()
+    link = tmp_path / "m.nii.gz"
+    link.symlink_to(store / "0123")
+    if there:
+        (store / "0123").write_bytes(b"old")
+    write_labels(link, mask)
+    assert link.is_symlink()
+    assert [path.name for path in store.iterdir()] == ["0123"]
+    found = read_image(store / "0123")
+    np.testing.assert_array_equal(np.squeeze(found.array[...]), mask)

@@ -191,3 +191,21 @@ def test_a_table_in_the_header_of_a_nifti_file(tmp_path):
     image.header.extensions[1] = nibabel.nifti1.Nifti1Extension(0, text[:90].encode())
     nibabel.save(image, tmp_path / "m.nii")
     assert read_label_names(tmp_path / "m.nii") == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["not json", '{"labels": [{"label": 1, "name": "a", "size": 3}]}']
+)
+def test_broken_names_are_told(labels, tmp_path, text):
+    write_labels(tmp_path / "m.tif", labels)
+    (tmp_path / "m.json").write_text(text)
+    with pytest.raises(UserError, match=r"m\.json' cannot be read .*; mend the file"):
+        read_label_names(tmp_path / "m.tif")
+
+
+@pytest.mark.parametrize(
+    "text", ['{"TR": 2.0}', "[1, 2]", '{"labels": ["cat"]}', '{"labels": {"a": 1}}']
+)
+def test_json_of_something_else_has_no_names(tmp_path, text):
+    (tmp_path / "m.json").write_text(text)
+    assert read_label_names(tmp_path / "m.tif") == ()

@@ -1,6 +1,7 @@
 """Masks: saved in every format and put back onto their image, whatever they are."""
 
 import gzip
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 import SimpleITK as sitk
 import tifffile
 from PIL import Image
+from scipy import ndimage
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.files import read_image, read_mask, write_labels
-from napari_simpleclick.images.label_maps import labels_of
+from napari_simpleclick.images.label_maps import label_numbers, labels_of
 from napari_simpleclick.images.source import Source
 from napari_simpleclick.images.viewer_images import open_layers
 
@@ -252,3 +254,55 @@ def test_files_are_known_by_their_content(tmp_path):
         array = np.asarray(read_image(tmp_path / name).array)
         assert sorted(array.shape) == [2, 3, 4], name
         assert array.sum() == volume.sum(), name
+
+
+def smooth(shape, width=1.0):
+    noise = np.random.default_rng(0).normal(size=shape)
+    grays = ndimage.gaussian_filter(noise, width)
+    return (grays - grays.min()) / np.ptp(grays)
+
+
+def scans():
+    """CT with air, MR with none around it, and microscopy of 8 bits."""
+    ct = (3000 * smooth((20, 90, 80)) - 1024).astype(np.int16)
+    ct[:, :40] = -1024
+    mr = (900 * smooth((90, 80, 20))).astype(np.uint16)
+    mr[:20], mr[:, :20] = 0, 0
+    return {"ct": ct, "mr": mr, "em": (255 * smooth((200, 220))).astype(np.uint8)}
+
+
+def tiles(shape, height, width):
+    """Number objects that fill an image, of the same size, as cells do."""
+    rows, columns = (
+        np.arange(n) // d for n, d in zip(shape, (height, width), strict=True)
+    )
+    return rows[:, None] * (columns[-1] + 1) + columns + 1
+
+
+def instances():
+    nuclei = tiles((300, 400), 5, 4)
+    points = np.zeros((100, 100), np.uint16)
+    points[::3, ::3] = np.arange(34 * 34).reshape(34, 34)
+    regions = np.stack([tiles((128, 120), 6, 6)] * 4).transpose(1, 2, 0)
+    return {
+        "nuclei": nuclei.astype(np.uint16),
+        "tiny": tiles((60, 60), 2, 2).astype(np.int32),
+        "points": points,
+        "volume": regions.astype(np.int32),
+        "ignored": np.where(nuclei % 3, nuclei, -1).astype(np.int32),
+        "few": np.random.default_rng(0).integers(0, 60, (50, 50)).astype(np.uint8),
+    }
+
+
+@pytest.mark.parametrize("name", ["ct", "mr", "em"])
+def test_a_scan_is_no_mask(name):
+    with pytest.raises(UserError, match=r"'m.nii' looks like an image"):
+        label_numbers(scans()[name], Path("m.nii"))
+
+
+@pytest.mark.parametrize(
+    "name", ["nuclei", "tiny", "points", "volume", "ignored", "few"]
+)
+def test_many_small_objects_are_a_mask(name):
+    labels = instances()[name]
+    assert label_numbers(labels, Path("m.nii")) is labels

@@ -9,6 +9,7 @@ import pytest
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 
 from napari_simpleclick.images.files import read_image, write_labels
+from napari_simpleclick.images.formats import nifti
 from napari_simpleclick.images.lazy_array import LazyArray
 from napari_simpleclick.images.source import Source
 from napari_simpleclick.images.viewer_images import open_layers
@@ -346,3 +347,42 @@ def test_errors_are_one_sentence(tmp_path):
     source = Source.of_layer((2,) * 8, (1.0,) * 8, (0.0,) * 8)
     with pytest.raises(ValueError, match="cannot hold 8 axes"):
         write_labels(tmp_path / "m.nii", np.ones((2,) * 8, int), source)
+
+
+def test_slices_of_a_damaged_file_are_not_read(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 99, (60, 60, 30)).astype(np.int16)
+    data = bytearray(save(tmp_path / "a.nii.gz", noise).read_bytes())
+    data[-8] ^= 255
+    path = tmp_path / "b.nii.gz"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"damaged or incomplete: CRC check failed"):
+        read_image(path).array[:, :, 0]
+
+
+def test_the_checksum_is_compared_once_and_piece_by_piece(tmp_path):
+    volume = np.zeros((300, 300, 300), np.int16)
+    file = read_image(save(tmp_path / "a.nii.gz", volume))
+    tracemalloc.start()
+    file.array[:, :, 0]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < volume.nbytes / 5
+    again = read_image(tmp_path / "a.nii.gz")
+    before = nifti._compare.cache_info().hits
+    again.array[:, :, 1]
+    file.array[:, :, 2]
+    assert nifti._compare.cache_info().hits == before + 2
+
+
+def test_a_header_that_tells_of_more_than_there_is(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 99, (20, 20, 20)).astype(np.int16)
+    data = bytearray(gzip.decompress(save(tmp_path / "a.nii.gz", noise).read_bytes()))
+    for shape, told in (
+        ((30000, 30000, 3000), "more than its"),
+        ((20, 20, 40), "ends"),
+    ):
+        data[42:48] = np.array(shape, "<i2").tobytes()
+        path = tmp_path / f"{shape[0]}.nii.gz"
+        path.write_bytes(gzip.compress(bytes(data)))
+        with pytest.raises(ValueError, match=told):
+            read_image(path).array[:, :, 0]

@@ -13,6 +13,7 @@ from napari_simpleclick.images import lazy_array
 from napari_simpleclick.images.files import read_image, read_mask, write_labels
 from napari_simpleclick.images.source import Source
 from napari_simpleclick.images.viewer_images import is_image_folder, open_layers
+from napari_simpleclick.workflow.volume_list import find_volumes, is_list
 
 NOISE = np.random.default_rng(0).integers(0, 999, (5, 6, 7)).astype(np.uint16)
 PLANAR = {"photometric": "rgb", "planarconfig": "separate"}
@@ -177,8 +178,10 @@ def test_slices_of_different_sizes(tmp_path):
 def test_slices_that_are_stacks(tmp_path):
     for number in range(2):
         tifffile.imwrite(tmp_path / f"{number}.tif", NOISE)
-    with pytest.raises(ValueError, match="is a stack itself"):
-        open_layers(tmp_path)
+    assert not is_image_folder(tmp_path)
+    assert is_list(tmp_path)
+    found = find_volumes([tmp_path])
+    assert [path.name for path in found] == ["0.tif", "1.tif"]
 
 
 def test_flat_layers(tmp_path):
@@ -385,3 +388,9 @@ def test_slices_whose_distance_is_not_known(tmp_path):
     write_labels(tmp_path / "m.nii", NOISE, opened.source)
     zooms = nibabel.load(tmp_path / "m.nii").header.get_zooms()
     np.testing.assert_allclose(zooms, (5e-4, 2.5e-4, 5e-4), rtol=1e-6)
+
+
+def test_a_tiff_without_pages(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"II*\0\0\0\0\0")
+    with pytest.raises(ValueError, match="it has no page"):
+        read_image(tmp_path / "a.tif")

@@ -2,6 +2,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from napari_simpleclick.annotation import fingerprint
 from napari_simpleclick.images.local_map import LocalMap
@@ -40,6 +41,32 @@ def test_what_is_above_a_threshold(which, request):
     mask = known.above(0.5)
     assert not mask.enlarged
     np.testing.assert_array_equal(mask.full(), known.full() > 0.5)
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (3, 200), (37, 41), (611, 397)])
+@pytest.mark.parametrize("seed", range(4))
+def test_only_what_is_near_a_threshold_is_worked_out(sides, seed):
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(1, 60, 2))
+    values = gaussian_filter(rng.random(shape), 3).astype(np.float32)
+    values[:1, :1] = threshold = np.float32(0.5)
+    where = tuple(slice(5, 5 + side) for side in sides)
+    known = LocalMap((700, 700), where, values, enlarged=True)
+    expected = known.full() > threshold
+    np.testing.assert_array_equal(known.above(threshold).full(), expected)
+    level = float(np.median(values))
+    np.testing.assert_array_equal(known.above(level).full(), known.full() > level)
+
+
+def test_a_mask_above_a_threshold_takes_the_memory_of_what_is_in_it():
+    values = np.zeros((100, 100), np.float32)
+    values[40:44, 60:63] = 0.9
+    window = slice(0, 20_000), slice(0, 20_000)
+    mask = LocalMap((20_000, 20_000), window, values, enlarged=True).above(0.5)
+    assert mask.any()
+    assert mask.inside.size < 2_000_000
+    nothing = LocalMap((90, 90), (slice(0, 90),) * 2, 0 * values, enlarged=True)
+    assert not nothing.above(0.5).any()
 
 
 def test_what_is_enlarged_lies_between_its_values(coarse):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from napari_simpleclick import Click, Predictor, load_weights, networks
+from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.intensity import Window
 from napari_simpleclick.inference import ObjectState, ZoomIn
 from napari_simpleclick.inference.devices import (
@@ -53,9 +54,34 @@ def test_a_broken_pixel_does_not_poison_the_result(predictor, value):
     assert abs(broken - clean).mean() < 0.05
 
 
-def test_an_image_of_nothing_but_nan(predictor):
+def test_an_image_that_shows_nothing_is_refused(predictor):
     predictor.set_image(np.full((30, 30), np.nan))
+    with pytest.raises(UserError, match="holds no numbers"):
+        predictor.predict([Click(3, 3)])
+    assert np.isfinite(predictor.predict([Click(3, 3)], np.ones((30, 30)))).all()
+    predictor.set_image(np.full((30, 30), 7.0))
     assert np.isfinite(predictor.predict([Click(3, 3)])).all()
+    with pytest.raises(UserError, match="no contrast"):
+        next(predictor.replay([Click(3, 3)]))
+
+
+def test_prompts_may_come_one_by_one(predictor):
+    image = np.zeros((60, 60), np.uint8)
+    image[20:40, 20:40] = 200
+    predictor.set_image(image)
+    clicks = [Click(30, 30), Click(5, 5, positive=False)]
+    expected = predictor.predict(clicks)
+    np.testing.assert_array_equal(predictor.predict(one for one in clicks), expected)
+    assert len(list(predictor.replay(one for one in clicks))) == 2
+
+
+def test_what_a_predictor_cannot_take_is_a_sentence(predictor):
+    with pytest.raises(UserError, match="is no window"):
+        predictor.set_image(np.eye(30), (0, 100))
+    with pytest.raises(UserError, match="no first look 'x'; choose published or"):
+        Predictor(DiskNetwork(), first_look="x")
+    with pytest.raises(UserError, match="-1 threads"):
+        Predictor(DiskNetwork(), threads=-1)
 
 
 @pytest.mark.parametrize("side", [8400, pytest.param(16384, marks=pytest.mark.slow)])

@@ -12,6 +12,7 @@ from napari_simpleclick.inference.prompt_pixels import (
     CERTAINTY,
     MOST_SCRIBBLE_CLICKS,
     as_clicks,
+    corners_of,
     pixels_of,
     settle,
     start_of,
@@ -57,7 +58,8 @@ def test_clicks_on_a_scribble_are_apart_and_few():
     assert len(as_clicks(line, SHAPE, 0.1)) == MOST_SCRIBBLE_CLICKS
     assert as_clicks(line, SHAPE, 99) == (Click(5, 25, False),)
     assert as_clicks(Scribble(((5, 5), (5, 5))), SHAPE, 7) == (Click(5, 5),)
-    assert as_clicks(Scribble(((5, -60), (5, 9))), SHAPE, 999) == (Click(5, 9),)
+    (beyond,) = as_clicks(Scribble(((5, -60), (5, 9))), SHAPE, 999)
+    assert (beyond.row, beyond.column) == pytest.approx((5, 4.25))
 
 
 def test_a_lasso_is_its_deepest_place():
@@ -136,3 +138,15 @@ def test_prompts_on_oblong_pixels(predictor):
     stroke = Scribble(((5, 10), (5, 70)))
     answer = predictor.predict([Box(2, 5, 30, 75), stroke])
     assert answer.shape == (40, 80) and (answer[5, 10:71] == 1).all()
+
+
+def test_what_is_drawn_far_beyond_the_image_is_right_on_it():
+    near = Lasso(((-50, 10), (90, 10), (90, 30), (-50, 30)))
+    far = Lasso(((-1e12, 10), (1e12, 10), (1e12, 30), (-1e12, 30)))
+    for one, other in zip(pixels_of(near, SHAPE), pixels_of(far, SHAPE), strict=True):
+        np.testing.assert_array_equal(one, other)
+    line = Scribble(((20, 1e12), (20, -1e12)))
+    rows, columns = pixels_of(line, SHAPE)
+    assert set(rows) == {20} and columns.tolist() == list(range(SHAPE[1]))
+    assert len(as_clicks(line, SHAPE, 5)) > 5
+    assert {0, SHAPE[1] - 1} == {round(one.column) for one in corners_of(line, SHAPE)}

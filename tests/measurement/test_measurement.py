@@ -272,3 +272,7 @@ def test_labels_may_be_any_number(high):
     labels[3, 15:18, 20:25] = 7
     found = {one.label: one.voxels for one in measure(labels, names={7: "a"})}
     assert found == {7: 15, high: 56}
+
+
+def test_a_mask_without_pixels_has_no_objects():
+    assert measure(np.zeros((0, 5), int)) == []

@@ -6,6 +6,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QLineEdit, QMenu
 
+from napari_simpleclick import Click
 from napari_simpleclick.annotation import ObjectStyle
 
 FIRST, SECOND = (12, 30, 30), (12, 60, 90)
@@ -103,6 +104,23 @@ def test_an_object_is_named_by_typing(hand):
     hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     QTest.qWait(50)
     assert rows(hand)[1][0] == "Object 2"
+
+
+def test_an_answer_leaves_a_name_that_is_being_typed(hand):
+    table = hand.panel.objects
+    choose(hand, 1)
+    QTest.mouseDClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place(hand, 1))
+    QTest.qWait(50)
+    editor = table.findChild(QLineEdit)
+    QTest.keyClicks(editor, "left ")
+    count = len(hand.answers)
+    hand.workflow.click(hand.canvas.current_plane(), Click(40, 40))
+    hand.wait(count + 1)
+    QTest.qWait(50)
+    QTest.keyClicks(editor, "femur")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    QTest.qWait(50)
+    assert hand.canvas.session.objects.style(2).name == "left femur"
 
 
 def test_a_colour_shows_in_the_mask_and_can_be_undone(hand):

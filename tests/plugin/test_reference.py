@@ -51,6 +51,16 @@ def test_the_score_appears_after_each_click(open_window, discs):
     assert layer.visible
 
 
+def test_the_mask_itself_is_no_reference(open_window, discs):
+    hand = open_window(discs)
+    hand.click(12, 60, 90)
+    hand.wait(1)
+    box = hand.panel.sections["reference"]
+    box.choice.reset_choices()
+    box.choice.value = hand.viewer.layers[hand.canvas.mask.name]
+    assert "the mask itself" in box.score.text()
+
+
 def test_a_reference_of_another_shape_is_named(open_window, discs):
     hand = open_window(discs)
     other = hand.viewer.add_labels(np.ones((5, 6), np.uint8), name="other")

@@ -101,6 +101,13 @@ def test_a_labels_layer_is_gone_on_with(hand, organs):
     assert not hand.troubles
 
 
+def test_the_mask_that_is_worked_on_is_listed_once(hand, organs):
+    choice = hand.panel.mask_choice
+    choice.refill()
+    listed = [choice.itemText(row) for row in range(choice.count())]
+    assert listed.count(hand.canvas.mask.name) == 1
+
+
 def test_a_layer_on_another_grid_is_asked_about(hand, organs):
     offer(hand, organs[::2], scale=(2, 1, 1))
     box = hand.panel.mask_choice.question

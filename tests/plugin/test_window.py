@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QApplication
 from napari_simpleclick.plugin import em_sample, mri_sample
 from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.key_table import KeyTable
+from napari_simpleclick.plugin.layers.camera import grid_of
 
 
 def test_panel_without_an_image_says_what_to_do(make_napari_viewer, qtbot):
@@ -99,6 +100,39 @@ def test_clicks_and_mask_follow_an_image_that_is_moved(open_window, discs):
     hand.click(0, 30, 30)
     hand.wait(1)
     np.testing.assert_allclose(hand.canvas.points[True].data, [[0, 30, 30]], atol=1)
+
+
+def test_pixels_changed_in_place_are_what_is_clicked_on(open_window, discs):
+    hand = open_window(discs.copy())
+    hand.viewer.dims.set_point(0, 12)
+    hand.settle()
+    image = hand.canvas.image
+    hand.click(12, 60, 90)
+    hand.wait(1)
+    assert hand.canvas.mask.data[12, 60, 90]
+    hand.workflow.undo()
+    image.data[:] = discs[:, :, ::-1]
+    image.refresh()
+    hand.click(12, 60, 30)
+    hand.wait(2)
+    found = hand.canvas.mask.data[12] > 0
+    disc = discs[12, :, ::-1] > 120
+    disc[:, 60:] = False
+    assert (found & disc).sum() > 0.8 * (found | disc).sum()
+
+
+def test_clicks_in_a_grid_of_pictures_are_refused_aloud(open_window, discs):
+    hand = open_window(discs)
+    grid_of(hand.viewer).enabled = True
+    assert "turn the grid off" in hand.troubles.pop()
+    hand.settle()
+    hand.click(0, 30, 30)
+    QTest.qWait(50)
+    assert not any(len(layer.data) for layer in hand.canvas.points.values())
+    grid_of(hand.viewer).enabled = False
+    hand.settle()
+    hand.click(0, 30, 30)
+    hand.wait(1)
 
 
 def test_menu_opens_the_panel(make_napari_viewer):

@@ -455,3 +455,60 @@ def test_what_cannot_be_written_is_told(tmp_path):
     recorder.flush()
     assert recorder.trouble() is not None
     recorder.close()
+
+
+class Crowded(SessionDatabase):
+    """A file on a disk that is full at times, before a prompt or before its event."""
+
+    is_full = False
+
+    def add_prompt(self, *what, **how):
+        if self.is_full and random.random() < 0.5:
+            raise OSError(28, "No space left on device")
+        return super().add_prompt(*what, **how)
+
+    def append(self, *what):
+        if self.is_full:
+            raise OSError(28, "No space left on device")
+        super().append(*what)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_full_disk_took_is_in_copies_and_is_written_when_there_is_room(
+    tmp_path, seed
+):
+    store, copy = Crowded(tmp_path / "a.simpleclick"), tmp_path / "copy.simpleclick"
+    session, mask = Session(), np.zeros(SHAPE, np.uint16)
+    recorder = SessionWriter(session, lambda: store)
+    person = Person(session, mask, seed)
+    for full in (False, True, False, True):
+        recorder.flush()
+        store.is_full = full
+        for _ in range(40):
+            person.act()
+        recorder.flush()
+        assert (recorder.trouble() is not None) is full
+        recorder.copy(copy).result()
+        reading, again = read(copy)
+        assert (again == mask).all()
+        assert state(reading.session) == state(session)
+    with pytest.raises(OSError, match="No space left"):
+        recorder.copy(store.path).result()
+    store.is_full = False
+    recorder.close()
+    reading, again = read(store.path)
+    assert (again == mask).all()
+    assert state(reading.session) == state(session)
+
+
+def test_a_folder_that_comes_late_gets_the_whole_session(tmp_path):
+    path = tmp_path / "late" / "a.simpleclick"
+    recorder = SessionWriter(Session(), lambda: SessionDatabase(path))
+    recorder.session.give_style(1, ObjectStyle("femur"))
+    recorder.flush()
+    path.parent.mkdir()
+    recorder.session.give_style(1, ObjectStyle("tibia"))
+    recorder.flush()
+    assert recorder.trouble() is None
+    recorder.close()
+    assert read(path)[0].session.objects.name(1) == "tibia"

@@ -1,5 +1,6 @@
 """Who does tasks, and what happens when they die."""
 
+import gc
 import os
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.tasks.pool import LostWorkersError, TaskPool, open_pool
-from tests.clusters import cluster, end_process, refuse
+from tests.clusters import cluster, end_process, interrupt_itself, refuse
 
 KEPT = "All that was done is kept."
 
@@ -65,3 +66,24 @@ def test_a_scheduler_that_dies_is_one_sentence(tmp_path, caplog):
     told = f"scheduler at '{one.address}' does not answer any more. {KEPT}"
     assert told in str(caught.value)
     assert caplog.text == ""
+
+
+@needs_signals
+def test_ctrl_c_is_left_to_the_one_who_waits(caplog):
+    with pytest.raises(KeyboardInterrupt), open_pool(2, kept=KEPT) as pool:
+        for _ in pool.finished([(interrupt_itself,)] * 2):
+            raise KeyboardInterrupt
+    assert caplog.messages == [f"Interrupted. {KEPT}"]
+
+
+def test_an_address_that_nobody_is_at_is_one_sentence(monkeypatch):
+    pytest.importorskip("distributed")
+    odd = []
+    monkeypatch.setattr(sys, "unraisablehook", odd.append)
+    with (
+        pytest.raises(UserError, match="No Dask scheduler answers at 'nonsense'"),
+        open_pool(scheduler="nonsense"),
+    ):
+        pass
+    gc.collect()
+    assert odd == []

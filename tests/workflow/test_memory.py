@@ -43,7 +43,7 @@ def test_clicks_on_a_large_image_make_no_map_of_floats(viewport, traced):
 
 def test_the_answers_of_both_ways_are_the_same():
     predictor = Predictor(DiskNetwork(), device="cpu", precision="float32")
-    predictor.set_image(np.zeros((700, 900), np.uint8))
+    predictor.set_image(np.eye(700, 900, dtype=np.uint8))
     clicks = [Click(130, 130), Click(400, 800), Click(140, 150, positive=False)]
     probability, state = None, ObjectState()
     for count, expected in enumerate(predictor.replay(clicks), start=1):

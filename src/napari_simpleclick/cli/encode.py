@@ -26,7 +26,7 @@ from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
     from napari_simpleclick.inference.encoding import EncoderSettings
-    from napari_simpleclick.inference.feature_store import FeatureStore, limit_of
+    from napari_simpleclick.inference.feature_store import FeatureStore
     from napari_simpleclick.tasks.pool import TaskPool
     from napari_simpleclick.workflow.encode_volume import VolumeSlices
 

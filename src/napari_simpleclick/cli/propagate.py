@@ -101,6 +101,7 @@ def propagate(
         PropagationSettings,
     )
     from napari_simpleclick.tasks.pool import open_pool
+    from napari_simpleclick.workflow.propagate_volumes import each_once
     from napari_simpleclick.workflow.volume_list import (
         find_annotated,
         is_list,
@@ -112,7 +113,7 @@ def propagate(
     usual = {"axis": axis, "index": slice_, "label": label, "low": low, "high": high}
     several = len(volumes) > 1 or any(map(is_list, (*volumes, *filter(None, [mask]))))
     if several:
-        work = find_annotated(volumes, mask, usual)
+        work = each_once(find_annotated(volumes, mask, usual))
     else:
         _check_one(mask, axis, jobs, scheduler)
         work = [AnnotatedVolume(volumes[0], mask, **usual)]  # type: ignore[arg-type]
@@ -192,15 +193,16 @@ def _propagate_one(
             report=lambda _: bar.advance(task),
         )
     seconds = time.perf_counter() - started
-    if out is not None:
-        volume_files.write_carried(out, image, result)
-    if report is not None:
-        summary = volume_files.summarised(result, seconds, settings.weights)
-        text = json.dumps(summary, indent=2)
-        if str(report) == "-":
-            typer.echo(text)
-        else:
-            report.write_text(text + "\n")
+    try:
+        if out is not None:
+            volume_files.write_carried(out, image, result)
+    finally:  # a full disk may still hold the small one of the two
+        if report is not None:
+            summary = volume_files.summarised(result, seconds, settings.weights)
+            if str(report) == "-":
+                typer.echo(json.dumps(summary, indent=2))
+            else:
+                volume_files.write_report(report, summary)
     told = volume_files.described(result)
     if out is not None:
         saved(out, told, aside=str(report) == "-")

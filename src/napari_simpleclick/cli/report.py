@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -58,8 +59,7 @@ def report(
     )
 
     check_writable(output, KINDS)
-    if session is not None and not session.exists():
-        raise UserError(f"There is no session '{session}'; check the name.")
+    _check_named(weights, session)
     read = read_placed_labels(mask)
     axes = read.axes()
     if axes.time is not None and time is None:
@@ -95,6 +95,21 @@ def report(
     )
     write_case_report(output, case)
     saved(output, f"{len(objects)} object{'s' * (len(objects) != 1)}")
+
+
+def _check_named(weights: str | None, session: Path | None) -> None:
+    """Refuse to name files that are something else."""
+    from napari_simpleclick.sessions.database import SessionDatabase, import_copy
+    from napari_simpleclick.weights import spec_of
+
+    if weights is not None:
+        spec_of(weights)
+    if session is not None:
+        with TemporaryDirectory() as place:
+            copy = Path(place) / session.name
+            import_copy(session, copy)
+            with SessionDatabase(copy):
+                pass
 
 
 def _facts(

@@ -10,7 +10,7 @@ from napari_simpleclick.exports import coco, imagej, nnunet, rtstruct, yolo, zar
 from napari_simpleclick.exports.writing import AlreadyThereError
 from napari_simpleclick.images.error_text import reason
 from napari_simpleclick.images.files import write_labels
-from napari_simpleclick.images.whole_files import check_not_read
+from napari_simpleclick.images.whole_files import check_not_read, made_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,8 +140,8 @@ def export(
     if as_classes or kind.only_classes:
         case = case.as_classes()
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        kind.write(case, target, replace)
+        with made_folder(target.parent):
+            kind.write(case, target, replace)
     except OSError as error:
         raise UserError(
             f"'{target}' cannot be written ({error.strerror or reason(error)}); choose "

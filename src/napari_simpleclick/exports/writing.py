@@ -24,8 +24,8 @@ class AlreadyThereError(UserError):
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file as :func:`.whole_files.write_whole` does, and make its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole_files.write_whole(path, write)
+    with whole_files.made_folder(path.parent):
+        whole_files.write_whole(path, write)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -21,6 +21,7 @@ from napari_simpleclick.images.formats.ngff import (
 )
 from napari_simpleclick.images.label_names import names_of
 from napari_simpleclick.images.optional_packages import require
+from napari_simpleclick.images.whole_files import END
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +124,8 @@ def _write_labels(
 ) -> None:
     """Write a group of labels under another name first, then add it to the list."""
     group = owner / "labels"
-    new, old = (group / f".{os.getpid()}-{part}-{name}" for part in ("new", "old"))
+    end = name[-END:]
+    new, old = (group / f".{os.getpid()}-{part}-{end}" for part in ("new", "old"))
     place = group / name
     group.mkdir(exist_ok=True)
     try:
@@ -176,8 +178,7 @@ def _new_store(case: ExportCase, target: Path) -> None:
         raise UserError(
             f"'{target}' is there already and no OME-Zarr image; give another name."
         )
-    partial = target.with_name(f".{os.getpid()}-{target.name}")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{os.getpid()}-{target.name[-END:]}")
     try:
         labels = write_image(case, partial)
         _add(replaced(case, labels=labels), partial, USUAL_NAME)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from napari_simpleclick.exports.writing import write_json
 from napari_simpleclick.images.optional_packages import require
@@ -56,7 +59,11 @@ def write_sizes(
             zarr_format=kind,
             **more,
         )
-        written[...] = array
+        sides = written.chunks
+        begins = map(range, [0] * array.ndim, array.shape, sides)
+        for corner in product(*begins):  # one by one: none is in work after an error
+            chunk = tuple(map(slice, corner, np.add(corner, sides)))
+            written[chunk] = array[chunk]
 
 
 def describe(folder: Path, content: dict[str, Any], version: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
+from errno import ENAMETOOLONG
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,12 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.error_text import reason
 from napari_simpleclick.images.format import Format, all_formats
 from napari_simpleclick.images.image_file import ImageFile
-from napari_simpleclick.images.label_maps import label_numbers, labels_of, smallest_type
+from napari_simpleclick.images.label_maps import (
+    label_numbers,
+    labels_of,
+    smallest_type,
+    whole_numbers,
+)
 from napari_simpleclick.images.label_names import (
     check_beside,
     path_beside,
@@ -21,7 +26,11 @@ from napari_simpleclick.images.label_names import (
 )
 from napari_simpleclick.images.masks import put_onto
 from napari_simpleclick.images.source import Source
-from napari_simpleclick.images.whole_files import check_not_read
+from napari_simpleclick.images.whole_files import (
+    behind_links,
+    check_not_read,
+    write_whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -262,20 +271,22 @@ def check_writable(
     Raises
     ------
     UserError
-        If the kind is not supported, the folder cannot be written to, or it is a file
-        that it is made from.
+        If the kind is not supported, the folder cannot be written to, the name is too
+        long for it, or it is a file that it is made from.
     """
     if suffix_of(path) not in kinds:
         raise UserError(f"'{path}' cannot be written; use {', '.join(kinds)}.")
-    if path.is_dir():
-        raise UserError(f"'{path}' is a folder; give a file name.")
-    check_not_read(path, read)
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".write-test-"):
+        if path.is_dir():
+            raise UserError(f"'{path}' is a folder; give a file name.")
+        check_not_read(path, read)
+        folder = behind_links(path).parent
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".write-test-"):
             pass
     except OSError as error:
+        what = "a shorter name" if error.errno == ENAMETOOLONG else "another folder"
         raise UserError(
-            f"'{path}' cannot be written ({error.strerror}); choose another folder."
+            f"'{path}' cannot be written ({error.strerror}); choose {what}."
         ) from error
 
 
@@ -293,8 +304,8 @@ def write_labels(
         Target; one of `WRITABLE`. PNG holds (H, W) only; if there is no other label
         than 1, as 0 and 255 so that it can be seen.
     labels : ndarray
-        Integers, their axes in the order of a layer (see `Source.to_layer`); stored as
-        the smallest type that holds them.
+        Whole numbers of any type, (H, W) or more, their axes in the order of a layer
+        (see `Source.to_layer`); stored as the smallest type that holds them.
     source : Source or None
         The image they were drawn on. NIfTI, NRRD, MHA and DICOM overlay its file; TIFF
         is as in the viewer. None: a layer of its own, with pixels of 1 mm.
@@ -305,9 +316,9 @@ def write_labels(
     Raises
     ------
     UserError
-        If the target cannot be written or is the image itself, the shape is not that of
-        the source, a volume is to become a PNG, or there is something else where names
-        are to be written.
+        If the target cannot be written or is the image itself, the labels are no whole
+        numbers, such as probabilities, the shape is not that of the source, a volume is
+        to become a PNG, or there is something else where names are to be written.
     ImportError
         If the format needs a package that is not installed.
 
@@ -327,11 +338,27 @@ def write_labels(
     beside = path_beside(path) if names else None
     if beside is not None:
         check_beside(beside)
-    labels = np.asarray(labels)
+    labels = _checked(labels)
     if source is None:
         count = labels.ndim
         source = Source.of_layer(labels.shape, (1.0,) * count, (0.0,) * count)
     _write(path, labels.astype(smallest_type(labels)), source, names)
+
+
+def _checked(labels: Array) -> NDArray[Any]:
+    """Give labels as integers, or refuse them."""
+    array = np.asarray(labels)
+    if array.ndim < 2:
+        raise UserError(
+            f"The labels have the shape {array.shape}; a mask has at least two axes."
+        )
+    whole = whole_numbers(array)
+    if whole is None:
+        raise UserError(
+            f"The labels ({array.dtype}) are no whole numbers; of probabilities give "
+            "the mask, such as 'probability > 0.49'."
+        )
+    return whole
 
 
 def _write(
@@ -340,22 +367,19 @@ def _write(
     chosen = next(one for one in FORMATS if suffix_of(path) in one.written)
     assert chosen.write is not None
     beside = path_beside(path) if names else None
-    partial, partial_beside = (
-        one.with_name(f".{os.getpid()}-{one.name}") for one in (path, beside or path)
-    )
     labels, source = source.without_single_axes(labels)
     if not chosen.as_shown:
         source = source.with_affine()
         labels = source.to_file(labels)
-    try:
-        chosen.write(partial, labels, source, names)
+    write = chosen.write
+
+    def write_both(partial: Path) -> None:
+        write(partial, labels, source, names)
         if beside is not None:
-            write_beside(partial_beside, names)
-            partial_beside.replace(beside)
-        partial.replace(path)
+            write_whole(beside, lambda there: write_beside(there, names))
+
+    try:
+        write_whole(path, write_both)
     except OSError as error:
         why = error.strerror or reason(error)
         raise UserError(f"'{path}' cannot be written ({why}).") from error
-    finally:
-        for one in (partial, partial_beside):
-            one.unlink(missing_ok=True)

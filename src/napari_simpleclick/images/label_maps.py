@@ -30,6 +30,19 @@ BRIGHT = 128
 """Gray from which an object of a lossy mask can be told from its background."""
 
 
+MANY = 64
+"""Labels that there may be on a few slices whatever they look like."""
+
+LOOKED_AT = 5
+"""Slices by which a scan is told from labels."""
+
+COMMON = 0.1
+"""Part of the pixels that only the air of a scan has, or a large object."""
+
+SCATTERED = 0.5
+"""Part of the neighbours that are alike in labels, and fewer in scans."""
+
+
 def labels_of(file: ImageFile) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Give the labels that a file holds.
 
@@ -159,7 +172,7 @@ def label_numbers(array: NDArray[Any], path: Path) -> NDArray[Any]:
     Raises
     ------
     UserError
-        If it holds other values than whole numbers.
+        If it holds other values than whole numbers, or looks like a scan.
     """
     labels = whole_numbers(array)
     if labels is None:
@@ -167,7 +180,64 @@ def label_numbers(array: NDArray[Any], path: Path) -> NDArray[Any]:
             f"'{path}' holds other values than whole numbers; give a mask, whose "
             "values are labels."
         )
+    if looks_like_scan(labels):
+        raise UserError(
+            f"'{path}' looks like an image: its many values are scattered from pixel "
+            "to pixel, as grays are; give a mask, whose values are labels."
+        )
     return labels
+
+
+def looks_like_scan(labels: NDArray[Any]) -> bool:
+    """Tell the gray values of an image from the labels of many objects.
+
+    The number of labels says little: there are maps of ten thousands of nuclei. But
+    objects hang together, and grays change from pixel to pixel. So on a few slices the
+    neighbours are looked at that both belong to something: of labels more than half are
+    alike, even where cells of four pixels fill a slice (nuclei of 20 pixels: three of
+    four); of CT, MR, ultrasound and electron microscopy fewer than half, mostly a
+    tenth. Values that many pixels have, such as the air of a scan, do not count; nor do
+    labels of single pixels that lie apart, as points do, of which nothing is known.
+
+    Parameters
+    ----------
+    labels : ndarray
+        Integers of any shape.
+
+    Returns
+    -------
+    bool
+        Whether they are more likely an image's.
+    """
+    planes = _planes(labels)
+    values, codes, counts = np.unique(planes, return_inverse=True, return_counts=True)
+    if len(values) <= MANY:
+        return False
+    counted = (values != 0) & (counts <= COMMON * planes.size)
+    codes = codes.reshape(planes.shape)
+    alike = [_alike(np.moveaxis(codes, axis, -1), counted) for axis in (-1, -2)]
+    return max(alike) < SCATTERED
+
+
+def _planes(array: NDArray[Any]) -> NDArray[Any]:
+    """Give a few slices along the two longest axes."""
+    if array.ndim < 3:
+        return np.atleast_2d(array)
+    *short, last, longest = np.argsort(array.shape)
+    for axis in short:
+        length = array.shape[axis]
+        places = (np.arange(LOOKED_AT) + 0.5) * length / LOOKED_AT
+        array = array.take(np.unique(places.astype(int)), axis=axis)
+    return np.moveaxis(array, (last, longest), (-2, -1))
+
+
+def _alike(codes: NDArray[Any], counted: NDArray[np.bool_]) -> float:
+    """Give the part of neighbours that are alike; 1 if few have any neighbour."""
+    one, other = codes[..., 1:], codes[..., :-1]
+    both = counted[one] & counted[other]
+    if 2 * both.sum() < counted[codes].sum():
+        return 1.0
+    return float((one == other)[both].mean())
 
 
 def as_classes(

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import nibabel
 
 from napari_simpleclick.errors import UserError
+from napari_simpleclick.images.error_text import reason
 from napari_simpleclick.images.formats.ngff import about_group
 from napari_simpleclick.images.optional_packages import require
 
@@ -133,11 +134,14 @@ def check_beside(path: Path) -> None:
     UserError
         If there is such a file.
     """
-    if path.exists() and _read_beside(path) is None:
+    try:
+        if path.exists() and _read_beside(path) is None:
+            raise UserError("it is something else")
+    except (OSError, UserError) as error:
         raise UserError(
             f"'{path}' is there already and is no list of labels, so it is not "
             "replaced; save the mask under another name."
-        )
+        ) from error
 
 
 def write_beside(path: Path, names: Sequence[LabelName]) -> None:
@@ -185,10 +189,12 @@ def read_label_names(path: Path) -> tuple[LabelName, ...]:
     Returns
     -------
     tuple of LabelName
-        Empty if there are no names.
+        Empty if there are no names, or the file beside it is something else's.
 
     Raises
     ------
+    UserError
+        If the file of names is damaged.
     ImportError
         If the format needs a package that is not installed.
     """
@@ -206,13 +212,27 @@ def read_label_names(path: Path) -> tuple[LabelName, ...]:
 
 
 def _read_beside(path: Path) -> tuple[LabelName, ...] | None:
-    """Read a file of names; None if it is something else."""
+    """Read a file of names; None if it is something else.
+
+    Whole JSON without labels that have numbers is another program's, and so is text
+    without a row of ITK-SNAP.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, is broken JSON, or its labels have other fields than ours.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix == JSON:
-            return tuple(LabelName(**one) for one in json.loads(text)["labels"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+            return _of_json(json.loads(text))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        if path.suffix != JSON and isinstance(error, UnicodeDecodeError):
+            return None
+        raise UserError(
+            f"The names of labels in '{path}' cannot be read ({reason(error)}); mend "
+            "the file, or move it away."
+        ) from error
     rows = [(*map(int, row[:4]), row[4]) for row in ROW.findall(text)]
     if not rows:
         return None
@@ -221,6 +241,18 @@ def _read_beside(path: Path) -> tuple[LabelName, ...] | None:
         for label, red, green, blue, name in rows
         if label and max(red, green, blue) < 256
     )
+
+
+def _of_json(content: Any) -> tuple[LabelName, ...] | None:
+    """Give the names in JSON; None if it is about something else."""
+    labels = content.get("labels") if isinstance(content, dict) else None
+    if not isinstance(labels, list):
+        return None
+    if not all(
+        isinstance(one, dict) and {"label", "name"} <= set(one) for one in labels
+    ):
+        return None
+    return tuple(LabelName(**one) for one in labels)
 
 
 def _read_nifti(path: Path) -> tuple[LabelName, ...]:

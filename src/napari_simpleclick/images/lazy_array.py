@@ -198,6 +198,10 @@ class Unchanged:
         state = path.stat()
         return state.st_mtime_ns, state.st_size
 
+    def seen(self, path: Path) -> tuple[int, int]:
+        """Give when a file was last written, in ns, and how long it was, in bytes."""
+        return self._seen[path]
+
     def check(self, *paths: Path) -> None:
         """Refuse to read on when one of the files is another one by now.
 

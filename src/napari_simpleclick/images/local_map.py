@@ -16,8 +16,8 @@ Span = tuple[int, int]
 NOWHERE: Window = (slice(0, 0), slice(0, 0))
 """A window that holds nothing."""
 
-STRIPE_PX = 2**20
-"""Pixels of an enlarged map that are worked out at a time."""
+ROUNDING = 1e-5
+"""What a value between others may lie beyond them, as a share of the largest."""
 
 CACHED_PX = 2**18
 """Pixels of labels that are searched at a time, so that they stay in the cache."""
@@ -120,13 +120,45 @@ class LocalMap:
         """Give the mask of what is above a threshold, at full resolution."""
         if not self.enlarged:
             return LocalMap(self.shape, self.where, self.inside > threshold)
-        height, width = self.size
-        mask, columns = np.empty(self.size, bool), np.arange(width)
-        pace = max(1, STRIPE_PX // width)
-        for start in range(0, height, pace):
-            rows = np.arange(start, min(height, start + pace))
-            mask[rows[0] : rows[-1] + 1] = self._enlarged(rows, columns) > threshold
-        return LocalMap(self.shape, self.where, mask)
+        return self._enlarged_above(threshold)
+
+    def _enlarged_above(self, threshold: float) -> LocalMap:
+        """Work out only what lies between values on both sides of the threshold."""
+        tops, lefts = (
+            _between(np.arange(side), side, coarse)[0]
+            for side, coarse in zip(self.size, self.inside.shape, strict=True)
+        )
+        slack = ROUNDING * float(np.abs(self.inside).max(initial=0))
+        over = np.asarray(self._pooled(np.minimum) > threshold + slack)
+        some = ~np.asarray(self._pooled(np.maximum) <= threshold - slack)
+        maybe = some & ~over
+        rows, columns = (
+            np.flatnonzero(np.asarray(some.any(axis=axis))[cells])
+            for axis, cells in ((1, tops), (0, lefts))
+        )
+        if not (rows.size and columns.size):
+            return LocalMap(self.shape, NOWHERE, np.zeros((0, 0), bool))
+        rows, columns = (np.arange(at[0], at[-1] + 1) for at in (rows, columns))
+        mask = np.empty((len(rows), len(columns)), bool)
+        cells = lefts[columns]
+        for band in np.split(rows, np.flatnonzero(np.diff(tops[rows])) + 1):
+            part = mask[band[0] - rows[0] : band[-1] + 1 - rows[0]]
+            part[:] = over[tops[band[0]], cells]
+            near = np.flatnonzero(maybe[tops[band[0]], cells])
+            if near.size:
+                part[:, near] = self._enlarged(band, columns[near]) > threshold
+        down, across = (
+            slice(span.start + int(at[0]), span.start + int(at[-1]) + 1)
+            for span, at in zip(self.where, (rows, columns), strict=True)
+        )
+        return LocalMap(self.shape, (down, across), mask)
+
+    def _pooled(self, extreme: np.ufunc) -> NDArray[Any]:
+        """Give the extreme of each coarse value and those after it."""
+        cells = self.inside.copy()
+        extreme(cells[:-1], cells[1:], out=cells[:-1])
+        extreme(cells[:, :-1], cells[:, 1:], out=cells[:, :-1])
+        return cells
 
     def astype(self, dtype: Any) -> LocalMap:
         """Give it with another number type."""
@@ -209,7 +241,9 @@ class LocalMap:
         """Work out rows and columns of the window from the coarse values."""
         top, bottom, down = _between(rows, self.size[0], self.inside.shape[0])
         left, right, across = _between(columns, self.size[1], self.inside.shape[1])
-        coarse = self.inside
+        first = int(top.min())
+        coarse = self.inside[first : int(bottom.max()) + 1]
+        top, bottom = top - first, bottom - first
         lines = coarse[:, left] * (1 - across) + coarse[:, right] * across
         down = down[:, None]
         return np.asarray(lines[top] * (1 - down) + lines[bottom] * down, np.float32)

@@ -64,7 +64,7 @@ class Plane:
             if not 0 <= here < length:
                 raise UserError(
                     f"Slice {here} is out of range: axis {axis} has slices 0 to "
-                    f"{length - 1}."
+                    f"{length - 1}; go to one of these."
                 )
             index.append(here)
         return cls((first, second), tuple(index))

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_simpleclick.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
+
+
+END = 16
+"""Letters at the end of a name that a partial file keeps: its suffixes are there."""
+
+
+def behind_links(path: Path) -> Path:
+    """Give the file that a link leads to; any other path leads to itself."""
+    return Path(os.path.realpath(path))
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -18,7 +28,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     Parameters
     ----------
     path : Path
-        The file; its folder is there.
+        The file; its folder is there. Of a link, the file that it leads to is written.
     write : callable
         Takes the path that is written to, which ends as ``path`` does.
 
@@ -27,12 +37,39 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     OSError
         If it cannot be written; nothing is left of it then.
     """
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
+    target = behind_links(path)
+    token = f"{os.getpid()}-{os.urandom(4).hex()}"  # names may be as long as they can
+    partial = target.with_name(f".{token}-{path.name[-END:]}")
     try:
         write(partial)
-        partial.replace(path)
+        partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it; what stays empty goes again after an error.
+
+    Parameters
+    ----------
+    folder : Path
+        It may be there.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for one in missing:
+            with suppress(OSError):  # of one that is not empty, or was not made
+                one.rmdir()
+        raise
 
 
 def check_not_read(path: Path, read: Sequence[Path]) -> None:

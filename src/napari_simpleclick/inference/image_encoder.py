@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, get_args
 
 import numpy as np
 import torch
@@ -25,12 +25,13 @@ from napari_simpleclick.inference.devices import (
     spare_threads,
 )
 from napari_simpleclick.inference.features import LIMIT_BYTES
+from napari_simpleclick.inference.first_look import FirstLook
 from napari_simpleclick.inference.object_state import ObjectState
 from napari_simpleclick.inference.shown_image import ShownImage
 from napari_simpleclick.weights.errors import enough_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from napari_simpleclick.images.viewport import Viewport
     from napari_simpleclick.inference.crops import Crop
     from napari_simpleclick.inference.feature_store import FeatureStore
-    from napari_simpleclick.inference.first_look import FirstLook
     from napari_simpleclick.networks import Network
     from napari_simpleclick.prompts import Prompt
 
@@ -62,6 +62,15 @@ class ImageEncoder:
         store: FeatureStore | None = None,
         first_look: FirstLook = "published",
     ) -> None:
+        if threads is not None and threads < 1:
+            raise UserError(
+                f"A network cannot compute on {threads} threads; give 1 or more."
+            )
+        if first_look not in get_args(FirstLook):
+            raise UserError(
+                f"There is no first look '{first_look}'; choose "
+                f"{' or '.join(get_args(FirstLook))}."
+            )
         self.device = choose_device(device)
         self.dtype = choose_precision(precision, self.device)
         self.flip = flip
@@ -105,7 +114,8 @@ class ImageEncoder:
         Raises
         ------
         UserError
-            If it is not one gray or RGB image, or a spacing is not positive.
+            If it is not one gray or RGB image, the window is none, or a spacing is not
+            positive.
         """
         shown = ShownImage(np.asarray(image), window, spacing)
         self._asked = CropQuestions(self._network, self.zoom, shown)
@@ -172,7 +182,7 @@ class ImageEncoder:
 
     def encode(
         self,
-        prompts: Sequence[Prompt] = (),
+        prompts: Iterable[Prompt] = (),
         prior: ArrayLike | LocalMap | None = None,
         state: ObjectState | None = None,
     ) -> None:
@@ -185,7 +195,7 @@ class ImageEncoder:
             by default the next prompt is the first. Where the next one will be is not
             known: if it makes the crop another one, that is encoded when it comes.
         """
-        view, size = self._next_look(prompts, prior, state)
+        view, size = self._next_look(tuple(prompts), prior, state)
         with self._computing():
             self._questions.features(view, size)
 

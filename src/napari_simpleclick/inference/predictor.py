@@ -13,7 +13,7 @@ from napari_simpleclick.inference.prompt_pixels import settle, start_of
 from napari_simpleclick.prompts import Box, Lasso, Scribble, check_prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -61,14 +61,14 @@ class Predictor(ImageEncoder):
     Raises
     ------
     UserError
-        If the device or precision is not available, or the network cannot take crops of
-        any aspect ratio and is to.
+        If the device, precision or first look is not available, there is no thread, or
+        the network cannot take crops of any aspect ratio and is to.
     """
 
     @overload
     def predict(
         self,
-        prompts: Sequence[Prompt],
+        prompts: Iterable[Prompt],
         prior: ArrayLike | None = ...,
         *,
         focus: ArrayLike | None = ...,
@@ -77,7 +77,7 @@ class Predictor(ImageEncoder):
     @overload
     def predict(
         self,
-        prompts: Sequence[Prompt],
+        prompts: Iterable[Prompt],
         prior: ArrayLike | None = ...,
         *,
         state: ObjectState,
@@ -86,7 +86,7 @@ class Predictor(ImageEncoder):
 
     def predict(
         self,
-        prompts: Sequence[Prompt],
+        prompts: Iterable[Prompt],
         prior: ArrayLike | None = None,
         *,
         state: ObjectState | None = None,
@@ -96,7 +96,7 @@ class Predictor(ImageEncoder):
 
         Parameters
         ----------
-        prompts : sequence of Click, Box, Scribble or Lasso
+        prompts : iterable of Click, Box, Scribble or Lasso
             All prompts on this object, oldest first. Every network takes all kinds: a
             box becomes a half certain prior and a click in its middle, a lasso a prior
             and a click at its deepest place, a scribble some clicks. What lies on a
@@ -124,8 +124,8 @@ class Predictor(ImageEncoder):
         Raises
         ------
         UserError
-            If there is no prompt, one outside the image, a box without an area, or a
-            prior of another shape.
+            If there is no prompt, one outside the image, a box without an area, a
+            prior of another shape, or a first prompt on an image without a number.
         ValueError
             If there is no image yet.
 
@@ -143,7 +143,7 @@ class Predictor(ImageEncoder):
         return full if state is None else (full, now)
 
     def predict_local(
-        self, prompts: Sequence[Prompt], prior: LocalMap | None, state: ObjectState
+        self, prompts: Iterable[Prompt], prior: LocalMap | None, state: ObjectState
     ) -> tuple[LocalMap, ObjectState]:
         """Predict as :meth:`predict` does, without a map of all of a large image.
 
@@ -175,14 +175,16 @@ class Predictor(ImageEncoder):
 
     def _predict(
         self,
-        prompts: Sequence[Prompt],
+        prompts: Iterable[Prompt],
         prior: ArrayLike | LocalMap | None,
         state: ObjectState | None,
         focus: ArrayLike | None,
     ) -> tuple[LocalMap, ObjectState]:
         """Predict, and remember the state for who does not keep it."""
-        image = self._questions.image
+        image, prompts = self._questions.image, tuple(prompts)
         check_prompts(prompts, image.shape)
+        if prior is None:
+            image.check_numbers()
         before = None if prior is None else image.prior(prior)
         if state is None:
             state = ObjectState() if before is None else self._state
@@ -190,12 +192,12 @@ class Predictor(ImageEncoder):
         answer, self._state = self._answer(prompts, before, seen, state, focus is None)
         return answer, self._state
 
-    def magnified(self, clicks: Sequence[Click]) -> list[CropAnswer]:
+    def magnified(self, clicks: Iterable[Click]) -> list[CropAnswer]:
         """Answer first clicks at each magnification, none of them chosen.
 
         Parameters
         ----------
-        clicks : sequence of Click
+        clicks : iterable of Click
             On an object without a mask, px of the image.
 
         Returns
@@ -212,7 +214,7 @@ class Predictor(ImageEncoder):
             If there is no image yet.
         """
         questions = self._questions
-        image = questions.image
+        image, clicks = questions.image, tuple(clicks)
         check_prompts(clicks, image.shape)
         corners = questions.corners(image.prompts(clicks))
         with self._computing():
@@ -262,13 +264,13 @@ class Predictor(ImageEncoder):
         return result, ObjectState(crops[best], memory, state.viewport)
 
     def replay(
-        self, prompts: Sequence[Prompt], prior: ArrayLike | None = None
+        self, prompts: Iterable[Prompt], prior: ArrayLike | None = None
     ) -> Iterator[NDArray[np.float32]]:
         """Predict after each of several prompts, each answer the prior of the next.
 
         Parameters
         ----------
-        prompts : sequence of Click, Box, Scribble or Lasso
+        prompts : iterable of Click, Box, Scribble or Lasso
             Prompts on one object, oldest first.
         prior : array_like or None
             (H, W) probability or mask to start from.
@@ -281,10 +283,13 @@ class Predictor(ImageEncoder):
         Raises
         ------
         UserError
-            As :meth:`predict` does, before the first prediction.
+            As :meth:`predict` does, before the first prediction; or the image has no
+            contrast.
         """
+        prompts = tuple(prompts)
         if self._asked is not None:
             check_prompts(prompts, self._asked.image.shape)
+            self._asked.image.check_contrast()
         state = ObjectState()
         for count in range(1, len(prompts) + 1):
             answer, state = self.predict(prompts[:count], prior, state=state)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.inference.shapes import depth
 from napari_simpleclick.prompts import Box, Click, Lasso, Scribble
+from napari_simpleclick.prompts.lines import outline_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -56,24 +57,34 @@ def pixels_of(prompt: Prompt, shape: Shape) -> Pixels:
         row, column = round(prompt.row), round(prompt.column)
         place = min(max(row, 0), shape[0] - 1), min(max(column, 0), shape[1] - 1)
         return np.array(place[:1]), np.array(place[1:])
-    if isinstance(prompt, Box):
-        corners = _rounded(
-            ((prompt.row_min, prompt.column_min), (prompt.row_max, prompt.column_max))
-        )
-    else:
-        corners = _rounded(prompt.points)
+    lines = [_rounded(points) for points in _lines(prompt, shape)]
+    corners = np.concatenate([*lines, np.empty((0, 2), np.int32)])
+    if not corners.size:
+        return np.empty(0, np.intp), np.empty(0, np.intp)
     low = np.clip(corners.min(0), 0, shape)
     high = np.clip(corners.max(0) + 1, 0, shape)
     drawn = np.zeros(np.maximum(high - low, 0), np.uint8)
-    line = [np.ascontiguousarray((corners - low)[:, ::-1])]  # OpenCV: column, row
-    if isinstance(prompt, Box) or not drawn.size:
+    drawn_in = [np.ascontiguousarray((line - low)[:, ::-1]) for line in lines]
+    if isinstance(prompt, Box) or not drawn.size:  # OpenCV: column, row
         drawn[:] = 1
     elif isinstance(prompt, Lasso):
-        cv2.fillPoly(drawn, line, 1)
+        cv2.fillPoly(drawn, drawn_in, 1)
     else:
-        cv2.polylines(drawn, line, False, 1)
+        cv2.polylines(drawn, drawn_in, False, 1)
     rows, columns = np.nonzero(drawn)
     return rows + low[0], columns + low[1]
+
+
+def _lines(prompt: Box | Scribble | Lasso, shape: Shape) -> list[Sequence[Point]]:
+    """Give the lines to be drawn, without what is far from the image."""
+    if isinstance(prompt, Scribble):
+        return [part.points for part in prompt.clipped(shape)]
+    room = max(shape)
+    if isinstance(prompt, Lasso):
+        return [outline_within(prompt.points, -room, 2 * room)]
+    ends = (prompt.row_min, prompt.column_min), (prompt.row_max, prompt.column_max)
+    (top, left), (bottom, right) = np.clip(ends, -room, 2 * room).tolist()
+    return [((top, left), (bottom, right))]
 
 
 def as_clicks(prompt: Prompt, shape: Shape, spacing_px: float) -> tuple[Click, ...]:
@@ -103,23 +114,26 @@ def as_clicks(prompt: Prompt, shape: Shape, spacing_px: float) -> tuple[Click, .
         return (*_box_corners(prompt, shape), _middle(prompt, shape))
     if isinstance(prompt, Lasso):
         return (_deepest(*pixels_of(prompt, shape)),)
-    spacing = max(spacing_px, prompt.length_px / (MOST_SCRIBBLE_CLICKS - 1))
-    count = int(prompt.length_px / spacing + 1e-6)
+    parts = prompt.clipped(shape)
+    length = sum(part.length_px for part in parts)
+    spacing = max(spacing_px, length / (MOST_SCRIBBLE_CLICKS - 1))
+    places = [place for part in parts for place in _along(part, spacing)]
+    places = places[:: -(-len(places) // MOST_SCRIBBLE_CLICKS) or 1]
+    return tuple(Click(*place, prompt.positive) for place in places)
+
+
+def _along(line: Scribble, spacing: float) -> tuple[Point, ...]:
+    """Give points along a line; the middle of a short one."""
+    count = int(line.length_px / spacing + 1e-6)
     if count:
-        places = prompt.evenly_spaced(prompt.length_px / count)
-    else:
-        places = (
-            prompt.evenly_spaced(prompt.length_px / 2 or 1)[1:2] or prompt.points[:1]
-        )
-    found = Scribble(tuple(places)).clipped(shape).points
-    found = found or prompt.clipped(shape).points[:1]
-    return tuple(Click(*place, prompt.positive) for place in found)
+        return line.evenly_spaced(line.length_px / count)
+    return line.evenly_spaced(line.length_px / 2 or 1)[1:2] or line.points[:1]
 
 
 def corners_of(prompt: Prompt, shape: Shape) -> tuple[Click, ...]:
     """Give clicks that a crop has to hold, for all of a prompt to lie in it."""
     if isinstance(prompt, Scribble):
-        places = prompt.clipped(shape).points
+        places = [place for part in prompt.clipped(shape) for place in part.points]
         return tuple(Click(*place, prompt.positive) for place in places)
     if isinstance(prompt, Box):
         return (_middle(prompt, shape),)
@@ -226,4 +240,4 @@ def _deepest(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Click:
 
 
 def _rounded(points: Sequence[Point]) -> NDArray[np.int32]:
-    return np.asarray(np.rint(np.array(points)), np.int32)
+    return np.asarray(np.rint(np.reshape(points, (-1, 2))), np.int32)

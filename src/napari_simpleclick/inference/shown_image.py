@@ -22,6 +22,67 @@ if TYPE_CHECKING:
     from napari_simpleclick.prompts import Prompt
 
 
+PROBES_PER_AXIS = 64
+"""So many rows and columns of an image that shows something nearly always tell so."""
+
+
+def check_numbers(image: NDArray[Any], what: str) -> None:
+    """Refuse an image of which nothing is known.
+
+    Parameters
+    ----------
+    image : ndarray
+        (H, W) or (H, W, 3).
+    what : str
+        What the sentence calls it.
+
+    Raises
+    ------
+    UserError
+        If none of its pixels holds a finite number.
+    """
+    if image.dtype.kind == "f" and not any(
+        np.isfinite(part).any() for part in (_few(image), image)
+    ):
+        raise UserError(
+            f"{what} holds no numbers, so there is nothing to be seen on it; choose "
+            "another."
+        )
+
+
+def check_contrast(image: NDArray[Any], window: Window, what: str) -> None:
+    """Refuse an image that is the same everywhere, as a network is shown it.
+
+    Parameters
+    ----------
+    image : ndarray
+        (H, W) or (H, W, 3).
+    window : Window
+        Intensities that become black and white.
+    what : str
+        What the sentence calls it.
+
+    Raises
+    ------
+    UserError
+        If it is, or none of its pixels holds a finite number.
+    """
+    check_numbers(image, what)
+    for part in (_few(image), image):
+        shown = window.apply(part).reshape(part.shape[0] * part.shape[1], -1)
+        if (shown != shown[0]).any():
+            return
+    raise UserError(
+        f"{what} has no contrast: its pixels look all the same; choose another, or "
+        "other intensities for black and white."
+    )
+
+
+def _few(image: NDArray[Any]) -> NDArray[Any]:
+    rows, columns = (max(1, side // PROBES_PER_AXIS) for side in image.shape[:2])
+    return image[::rows, ::columns]
+
+
 class ShownImage:
     """An image, and what lies on it among its square pixels.
 
@@ -46,20 +107,38 @@ class ShownImage:
     Raises
     ------
     UserError
-        If it is not one gray or RGB image, or a spacing is not positive.
+        If it is not one gray or RGB image, the window is none, or a spacing is not
+        positive.
     """
 
     def __init__(
         self, image: NDArray[Any], window: Window | None, spacing: tuple[float, float]
     ) -> None:
         check_image(image)
+        if window is not None and not isinstance(window, Window):
+            raise UserError(f"{window!r} is no window; give one as Window(0, 100).")
+        self._image = image
         self.shape: tuple[int, int] = (image.shape[0], image.shape[1])
         self.grid = SquareGrid.covering(self.shape, spacing)
         self.window = window or default_window(image)
-        self._squared = image
+        self._squared, self._own_window = image, self.window
         if self.grid is not None:
             self._squared = self.grid.there(image, self.window.apply)
             self.window = Window(0.0, 1.0)
+
+    def check_numbers(self) -> None:
+        """Refuse an image of which nothing is known.
+
+        Raises
+        ------
+        UserError
+            If none of its pixels holds a number.
+        """
+        check_numbers(self._image, "The image")
+
+    def check_contrast(self) -> None:
+        """Refuse an image that shows nothing, as :func:`check_contrast` does."""
+        check_contrast(self._image, self._own_window, "The image")
 
     @property
     def square(self) -> tuple[int, int]:

@@ -99,7 +99,8 @@ def measure(
         surface,
     )
     found = []
-    for place, box in enumerate(ndimage.find_objects(array), start=1):
+    boxes = ndimage.find_objects(array) if array.size else ()
+    for place, box in enumerate(boxes, start=1):
         if box is None:
             continue
         mask, number = array[box] == place, int(numbers[place])

@@ -13,7 +13,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.plugin import keys
 from napari_simpleclick.plugin.drawing import Drawing
 from napari_simpleclick.plugin.keys import Action
-from napari_simpleclick.plugin.layers.camera import camera_of
+from napari_simpleclick.plugin.layers.camera import camera_of, grid_of
 from napari_simpleclick.plugin.layers.canvas import LayerCanvas
 from napari_simpleclick.plugin.layers.cut_stroke import CutStroke
 from napari_simpleclick.plugin.layers.masked_image import KEY
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from napari_simpleclick.workflow.session_file import RestoredSession
 
 STROKE = "Draw across the object, from beyond one edge to beyond the other; Esc stops."
+
+SIDE_BY_SIDE = "Clicks do nothing while pictures lie side by side; turn the grid off."
 
 HELD = "Predict what was clicked with {}."
 
@@ -95,6 +97,7 @@ class Controller:
         viewer.layers.events.removed.connect(self._on_layer_removed)
         for event in self._view_events():
             event.connect(self._on_view)
+        grid_of(viewer).events.enabled.connect(self._on_grid)
         flow.autosave.restored.connect(self._on_restored)
         flow.queue.held.connect(self._on_held)
 
@@ -203,6 +206,7 @@ class Controller:
         self.workflow.close()
         self._leave_canvas()
         self.viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        grid_of(self.viewer).events.enabled.disconnect(self._on_grid)
         for event in self._view_events():
             event.disconnect(self._on_view)
         self.mouse.close()
@@ -328,6 +332,7 @@ class Controller:
             self.engine.forget()
         self._check_shape()
         self.workflow.encode_ahead.renew()
+        self.workflow.autosave.know_pixels()
 
     def _view_events(self) -> tuple[Any, ...]:
         """Events of the viewer after which another part of a slice may be seen."""
@@ -350,7 +355,12 @@ class Controller:
             )
 
     def _wants_clicks(self) -> bool:
-        return self.canvas is not None and not self.cut.waits
+        aside = grid_of(self.viewer).enabled or self.cut.waits
+        return self.canvas is not None and not aside
+
+    def _on_grid(self) -> None:
+        if self.canvas is not None and grid_of(self.viewer).enabled:
+            self._complain(SIDE_BY_SIDE)
 
     def begin_cut(self, label: int, all_slices: bool) -> None:
         """Cut an object along the next stroke; if one is waited for, do not."""

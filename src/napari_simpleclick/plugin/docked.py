@@ -1,9 +1,24 @@
-"""A widget that notices when napari takes it out of its dock."""
+"""A widget that lives in one of napari's docks."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QWidget
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+
+def without_proxy(viewer: Viewer) -> Viewer:
+    """Give the viewer itself, whose layers are always the same objects.
+
+    What napari gives to dock widgets wraps each layer anew, so that none of them is the
+    one that another part of the window holds.
+    """
+    found: Viewer = getattr(viewer, "__wrapped__", viewer)
+    return found
 
 
 class Docked(QWidget):  # type: ignore[misc]

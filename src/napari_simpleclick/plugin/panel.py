@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 
 from napari_simpleclick.plugin import settings
 from napari_simpleclick.plugin.controller import Controller
-from napari_simpleclick.plugin.docked import Docked
+from napari_simpleclick.plugin.docked import Docked, without_proxy
 from napari_simpleclick.plugin.key_button import KeyButton
 from napari_simpleclick.plugin.keys import TABLE, Action
 from napari_simpleclick.plugin.layers.click_markers import COLOURS
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 NO_IMAGE = "Open an image: drop a file into the window. Or try a sample:"
 FIRST_CLICK = "Click on the object. Right-click on what does not belong to it."
-STOPPED = "A layer of this tool was removed, so clicks do nothing now."
+STOPPED = "Clicks do nothing now: layers of this tool were removed, or do not fit."
 TROUBLE = "border-left: 3px solid #e5484d; padding-left: 6px;"
 """The words stay in the colour of the theme, to be read in each."""
 
@@ -71,7 +71,8 @@ class Panel(Docked):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         TABLE.load()
-        self.controller = controller = Controller(napari_viewer)
+        viewer = without_proxy(napari_viewer)
+        self.controller = controller = Controller(viewer)
         self.image_choice = create_widget(
             annotation=Image, name="image", options={"choices": self._images}
         )
@@ -91,7 +92,7 @@ class Panel(Docked):
         self.offer, self.objects = OfferBanner(controller), ObjectsSection(controller)
         self.object_tools = ObjectTools(controller, self.objects)
         self.mask_choice = MaskLayerChoice(controller)
-        self.samples = SampleButtons(napari_viewer)
+        self.samples = SampleButtons(viewer)
         self.views, self.save_mask = ViewButtons(controller), SaveMask(controller)
         self.export = ExportButton(controller)
         self.tour, self.help = Tour(controller), Help()
@@ -120,10 +121,10 @@ class Panel(Docked):
 
     def _images(self, _: Any) -> list[Image]:
         """Images that can be clicked on, without those that this tool has made."""
-        layers = self.controller.viewer.layers
-        found = [getattr(layer, "__wrapped__", layer) for layer in layers]
         return [
-            one for one in found if isinstance(one, Image) and OURS not in one.metadata
+            one
+            for one in self.controller.viewer.layers
+            if isinstance(one, Image) and OURS not in one.metadata
         ]
 
     def _reset_images(self) -> None:
@@ -152,8 +153,7 @@ class Panel(Docked):
             self.image_choice.value = image
 
     def _selected(self) -> Any:
-        layer = self.controller.viewer.layers.selection.active
-        return getattr(layer, "__wrapped__", layer)
+        return self.controller.viewer.layers.selection.active
 
     def showEvent(self, event: Any) -> None:
         """Find the viewer's images as soon as the panel has a window."""

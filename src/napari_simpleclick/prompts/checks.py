@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.prompts.kinds import Box, Click, Lasso
-from napari_simpleclick.prompts.lines import is_inside
+from napari_simpleclick.prompts.kinds import Box, Click, Lasso, Scribble
+from napari_simpleclick.prompts.lines import is_inside, signed_area
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,8 +29,8 @@ def check_prompts(prompts: Iterable[Prompt], shape: tuple[int, int]) -> None:
     Raises
     ------
     UserError
-        If there is no prompt, one lies outside, a box or a lasso has no area or a
-        scribble no point.
+        If there is no prompt, one is something else or lies outside, a box or a lasso
+        has no area or a scribble no point.
     """
     count = 0
     for prompt in prompts:
@@ -48,11 +50,20 @@ def _check(prompt: Prompt, shape: tuple[int, int]) -> None:
             )
     elif isinstance(prompt, Box):
         _check_box(prompt, shape, size)
+    elif not isinstance(prompt, Lasso | Scribble):
+        raise UserError(
+            f"{prompt!r} is no prompt; give a Click, a Box, a Scribble or a Lasso."
+        )
+    elif not all(map(math.isfinite, chain(*prompt.points))):
+        raise UserError(
+            f"The {type(prompt).__name__.lower()} has a point that is no place; give "
+            "finite numbers for rows and columns."
+        )
     elif isinstance(prompt, Lasso):
         _check_lasso(prompt, shape, size)
     elif not prompt.points:
         raise UserError("The scribble is empty; draw a line on the object.")
-    elif not prompt.clipped(shape).points:
+    elif not prompt.clipped(shape):
         raise UserError(f"The scribble is outside {size}; draw it on the image.")
 
 
@@ -69,7 +80,7 @@ def _check_box(box: Box, shape: tuple[int, int], size: str) -> None:
 
 
 def _check_lasso(lasso: Lasso, shape: tuple[int, int], size: str) -> None:
-    if not lasso.area_px:
+    if not (signed_area(lasso.points) or lasso.area_px):
         raise UserError("The lasso has no area; draw it around the object.")
     corners = list(zip(*lasso.points, strict=True))
     if any(

@@ -11,7 +11,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.prompts.lines import Point, is_inside, walk_along
+from napari_simpleclick.prompts.lines import (
+    Point,
+    area_around,
+    as_points,
+    lines_inside,
+    walk_along,
+)
 from napari_simpleclick.prompts.text import read_line, read_numbers, split_sign
 
 if TYPE_CHECKING:
@@ -122,6 +128,10 @@ class Scribble:
     points: tuple[Point, ...]
     positive: bool = True
 
+    def __post_init__(self) -> None:
+        """Take points of any kind, such as those of an array."""
+        object.__setattr__(self, "points", as_points(self.points))
+
     @classmethod
     def parse(cls, text: str) -> Scribble:
         """Read ``ROW,COLUMN;ROW,COLUMN;…``, with a leading minus for a negative one.
@@ -159,10 +169,10 @@ class Scribble:
         count = max(1, round(length / distance_px))
         return (*walk_along(self.points, length / count, count), self.points[-1])
 
-    def clipped(self, shape: tuple[int, int]) -> Scribble:
-        """Leave out the points that do not lie on an image of (height, width) px."""
-        points = tuple(point for point in self.points if is_inside(point, shape))
-        return Scribble(points, self.positive)
+    def clipped(self, shape: tuple[int, int]) -> tuple[Scribble, ...]:
+        """Give the parts of the line that lie on an image of (height, width) px."""
+        parts = lines_inside(self.points, shape)
+        return tuple(Scribble(points, self.positive) for points in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +188,10 @@ class Lasso:
 
     points: tuple[Point, ...]
 
+    def __post_init__(self) -> None:
+        """Take points of any kind, such as those of an array."""
+        object.__setattr__(self, "points", as_points(self.points))
+
     @classmethod
     def parse(cls, text: str) -> Lasso:
         """Read ``ROW,COLUMN;ROW,COLUMN;…``.
@@ -192,11 +206,7 @@ class Lasso:
     @property
     def area_px(self) -> float:
         """Area inside, px; parts that the line goes around twice count twice."""
-        ends = (*self.points[1:], *self.points[:1])
-        twice = sum(
-            a[0] * b[1] - a[1] * b[0] for a, b in zip(self.points, ends, strict=True)
-        )
-        return abs(twice) / 2
+        return area_around(self.points)
 
 
 Prompt = Click | Box | Scribble | Lasso

@@ -3,19 +3,159 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
 Point = tuple[float, float]
 """Row and column, px."""
 
 
+def as_points(points: Iterable[Iterable[float]]) -> tuple[Point, ...]:
+    """Give the points of a line, such as those of an (N, 2) array, as they are kept.
+
+    Raises
+    ------
+    UserError
+        If they are something else.
+    """
+    try:
+        return tuple((float(row), float(column)) for row, column in points)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{points!r} is no line; give points such as [(10, 20), (30, 25)], row and "
+            "column each."
+        ) from error
+
+
 def is_inside(point: Point, shape: tuple[int, int]) -> bool:
     """Whether a point lies on an image of (height, width) px."""
     return all(-0.5 <= at < side - 0.5 for at, side in zip(point, shape, strict=True))
+
+
+def lines_inside(
+    points: Sequence[Point], shape: tuple[int, int]
+) -> Iterator[tuple[Point, ...]]:
+    """Cut off what of a line does not lie on an image of (height, width) px.
+
+    Yields
+    ------
+    tuple of tuple of float
+        A part that does: its corners, and where it comes from or goes over the edge.
+    """
+    part: list[Point] = []
+    for one, other in pairwise(points if len(points) != 1 else (*points, *points)):
+        ends = _inside(one, other, shape)
+        if part and (ends is None or ends[0] != part[-1]):
+            yield tuple(part)
+            part = []
+        if ends is not None:
+            part += ends if not part else ends[1:]
+    if part:
+        yield tuple(part) if len(points) != 1 else (part[0],)
+
+
+def _inside(
+    one: Point, other: Point, shape: tuple[int, int]
+) -> tuple[Point, Point] | None:
+    """Give the ends of what of a straight line lies on an image; None for nothing."""
+    enters, leaves = 0.0, 1.0
+    highest = [math.nextafter(side - 0.5, 0) for side in shape]
+    for a, b, high in zip(one, other, highest, strict=True):
+        if a == b:
+            if not -0.5 <= a <= high:
+                return None
+            continue
+        shares = sorted(((-0.5 - a) / (b - a), (high - a) / (b - a)))
+        enters, leaves = max(enters, shares[0]), min(leaves, shares[1])
+    if enters > leaves:
+        return None
+    ends = []
+    for share in (enters, leaves):
+        at = one if share == 0 else other if share == 1 else _between(one, other, share)
+        row, column = (
+            min(max(a, -0.5), high) for a, high in zip(at, highest, strict=True)
+        )
+        ends.append((row, column))
+    return ends[0], ends[1]
+
+
+def _between(one: Point, other: Point, share: float) -> Point:
+    row, column = (a * (1 - share) + b * share for a, b in zip(one, other, strict=True))
+    return row, column
+
+
+def outline_within(
+    points: Sequence[Point], low: float, high: float
+) -> tuple[Point, ...]:
+    """Cut a closed line off at a square from ``low`` to ``high`` along both axes.
+
+    Returns
+    -------
+    tuple of tuple of float
+        A closed line around the same places of the square; it may go along its edge.
+    """
+    kept = list(points)
+    for axis in (0, 1):
+        for limit, way in ((high, 1), (low, -1)):
+            found: list[Point] = []
+            for one, other in zip([*kept[-1:], *kept[:-1]], kept, strict=True):
+                inside = [way * (at[axis] - limit) <= 0 for at in (one, other)]
+                if inside[0] != inside[1]:
+                    share = (limit - one[axis]) / (other[axis] - one[axis])
+                    found.append(_between(one, other, share))
+                if inside[1]:
+                    found.append(other)
+            kept = found
+    return tuple(kept)
+
+
+def signed_area(points: Sequence[Point]) -> float:
+    """Area in a closed line, less what it goes around the other way."""
+    ends = (*points[1:], *points[:1])
+    return sum(a[0] * b[1] - a[1] * b[0] for a, b in zip(points, ends, strict=True)) / 2
+
+
+def area_around(points: Sequence[Point]) -> float:
+    """Area that a closed line goes around, either way; twice where it does so twice."""
+    ends = (*points[1:], *points[:1])
+    edges = [
+        pair for pair in zip(points, ends, strict=True) if pair[0][0] != pair[1][0]
+    ]
+    area = 0.0
+    for low, high in pairwise(sorted({row for row, _ in points})):
+        here = [
+            (_column(*edge, low), _column(*edge, high), edge[0][0] < edge[1][0])
+            for edge in edges
+            if min(edge[0][0], edge[1][0]) <= low
+            and high <= max(edge[0][0], edge[1][0])
+        ]
+        area += (high - low) * _width_around(here)
+    return area
+
+
+def _column(one: Point, other: Point, row: float) -> float:
+    return _between(one, other, (row - one[0]) / (other[0] - one[0]))[1]
+
+
+def _width_around(edges: Sequence[tuple[float, float, bool]]) -> float:
+    """Mean width between edges: columns above and below, and whether down."""
+    cuts = {0.0, 1.0}
+    for (a, b, _), (c, d, _) in combinations(edges, 2):
+        if (a - c) * (b - d) < 0:
+            cuts.add((a - c) / (a - c - b + d))
+    width = 0.0
+    for first, last in pairwise(sorted(cuts)):
+        share, turns = (first + last) / 2, 0
+        found = sorted((a * (1 - share) + b * share, down) for a, b, down in edges)
+        for (at, down), (after, _) in pairwise(found):
+            turns += 1 if down else -1
+            width += (last - first) * abs(turns) * (after - at)
+    return width
 
 
 def walk_along(points: tuple[Point, ...], step: float, count: int) -> Iterable[Point]:

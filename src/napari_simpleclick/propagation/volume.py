@@ -118,7 +118,8 @@ def propagate_mask(
     Raises
     ------
     UserError
-        If shapes do not fit, a number is out of range, or nothing is annotated.
+        If shapes do not fit, a number is out of range, nothing is annotated in the
+        range, or an annotated slice has no contrast.
 
     Examples
     --------
@@ -188,8 +189,15 @@ def propagate_labels(
     Raises
     ------
     UserError
-        If shapes do not fit, a number is out of range, or nothing is annotated.
+        If shapes do not fit, a number is out of range, nothing is annotated in the
+        range, or an annotated slice has no contrast.
     """
+    if not 0 <= least_confidence <= 1:
+        raise UserError(
+            f"The least confidence cannot be {least_confidence}; give 0 to 1."
+        )
+    volume = volume if hasattr(volume, "shape") else np.asarray(volume)
+    labels = np.asarray(labels)
     shape = tuple(int(side) for side in volume.shape[:3])
     planes = _planes(shape, axis)
     full, annotated = _annotations(labels, shape, axis, index, planes)
@@ -214,6 +222,11 @@ def propagate_labels(
             )
             first = start == starts[0]
             legs.append(Leg(label, propagation, low if first else start, high))
+    if not legs:
+        raise UserError(
+            f"No annotated slice lies within the range {low} to {high}; give a range "
+            f"with one of {_listed(annotated)}."
+        )
     view_px = predictor.input_side if predictor.encodes_once else None
     result = full.copy()
     confidence: dict[int, dict[int, float]] = {label: {} for label in annotated}
@@ -229,6 +242,14 @@ def propagate_labels(
         endings[leg.label] += leg.propagation.endings
     confidence = {label: dict(sorted(one.items())) for label, one in confidence.items()}
     return PropagatedLabels(result, annotated, confidence, endings)
+
+
+def _listed(annotated: dict[int, tuple[int, ...]]) -> str:
+    """First and last annotated slice of any object."""
+    numbers = sorted({one for own in annotated.values() for one in own})
+    if len(numbers) < 5:
+        return ", ".join(map(str, numbers))
+    return f"the {len(numbers)} from {numbers[0]} to {numbers[-1]}"
 
 
 def _annotated_mask(

@@ -17,8 +17,9 @@ from napari_simpleclick.images.source import Source
 from napari_simpleclick.images.whole_files import write_whole
 from napari_simpleclick.inference.modes import Mode, ModeName, for_volumes
 from napari_simpleclick.propagation.volume import PropagatedLabels, propagate_labels
-from napari_simpleclick.propagation.walk import LEAST_CONFIDENCE
+from napari_simpleclick.propagation.walk import LEAST_CONFIDENCE, Ending
 from napari_simpleclick.weights import load_weights
+from napari_simpleclick.weights.store import checksum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,7 +206,8 @@ def propagate_file(
 ) -> VolumeReport:
     """Go through a volume, and write its labels and a report beside them.
 
-    The report comes first: where there are labels, it is known what they are of.
+    The report comes first: where there are labels, it is known what they are of. It is
+    completed by what tells this file of labels from any other.
 
     Parameters
     ----------
@@ -232,16 +234,31 @@ def propagate_file(
         result = carry(predictor, read, work, settings.least_confidence)
         seconds = time.perf_counter() - started
     summary = {**summarised(result, seconds, settings.weights), **about}
-    text = json.dumps(summary, indent=2) + "\n"
-    try:
-        write_whole(report_path(out), lambda path: path.write_text(text))
-    except OSError as error:
-        raise UserError(
-            f"'{report_path(out)}' cannot be written ({error.strerror})."
-        ) from error
+    write_report(report_path(out), summary)
     write_carried(out, image, result)
+    write_report(report_path(out), {**summary, "labels": told_of_labels(out)})
     warnings = (*image.warnings, *told, *filter(None, [slower]))
     return VolumeReport(described(result), warnings)
+
+
+def told_of_labels(out: Path) -> dict[str, Any]:
+    """Tell a file of labels from any other, also from a part of it."""
+    return {"bytes": out.stat().st_size, "sha256": checksum(out)}
+
+
+def write_report(path: Path, summary: dict[str, Any]) -> None:
+    """Write what was found.
+
+    Raises
+    ------
+    UserError
+        If it cannot be written; an old file stays as it was then.
+    """
+    text = json.dumps(summary, indent=2) + "\n"
+    try:
+        write_whole(path, lambda partial: partial.write_text(text))
+    except OSError as error:
+        raise UserError(f"'{path}' cannot be written ({error.strerror}).") from error
 
 
 def _chosen(labels: NDArray[Any], label: int | None) -> NDArray[Any]:
@@ -267,7 +284,10 @@ def described(result: PropagatedLabels) -> str:
     if len(result.annotated) > 1:
         count = f"{len(result.annotated)} objects, {count}"
     if len(filled) == 1:
-        return f"{count}slice {filled[0]} alone; no neighbour was sure enough"
+        alone = f"{count}slice {filled[0]} alone"
+        ends = [end for own in result.endings.values() for _, end in own]
+        tried = any(end is not Ending.RANGE for end in ends)
+        return f"{alone}; no neighbour was sure enough" if tried else alone
     return f"{count}{len(filled)} slices from {filled[0]} to {filled[-1]}"
 
 

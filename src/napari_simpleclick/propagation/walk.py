@@ -15,6 +15,7 @@ from napari_simpleclick.images.intensity import Window, default_window
 from napari_simpleclick.inference import ObjectState
 from napari_simpleclick.inference.crops import Crop
 from napari_simpleclick.inference.shapes import depth
+from napari_simpleclick.inference.shown_image import check_contrast
 from napari_simpleclick.prompts import Click
 from napari_simpleclick.propagation.motion import follow
 from napari_simpleclick.propagation.voting import Voters, Votes
@@ -160,11 +161,17 @@ class Walk:
             One per slice, in the order of walking. What is sent back in its place, such
             as less of it, is gone on from. Afterwards ``ending`` says why there are no
             more.
+
+        Raises
+        ------
+        UserError
+            If the annotated slice has no contrast.
         """
         self.ending = Ending.RANGE
         if stop == self.start:
             return
         picture = self.slices.read(self.start)
+        check_contrast(picture, self._window, f"Slice {self.start}")
         mask, confidence = self._mask, 1.0
         onward = 1 if stop > self.start else -1
         for index in range(self.start + onward, stop + onward, onward):

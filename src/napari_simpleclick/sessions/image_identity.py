@@ -26,6 +26,10 @@ BLOCK_BYTES = 64 * 1024
 """Of a file, read at its beginning, middle and end."""
 
 
+OTHERS = "other_contents"
+"""Key of digests of other pixels that the same layer had at some time."""
+
+
 @dataclass(frozen=True)
 class ImageIdentity:
     """What tells an image from others.
@@ -89,6 +93,18 @@ class ImageIdentity:
             "file": self.file,
         }
 
+    def known_to(self, about: dict[str, Any]) -> dict[str, Any]:
+        """Give what a session file says once it has been worked on with this image.
+
+        Parameters
+        ----------
+        about : dict
+            What it says so far; images that it knows stay known.
+        """
+        known = {key: value for key, value in self.about().items() if value is not None}
+        others = {about.get("content"), *about.get(OTHERS, ())} - {None, self.content}
+        return {**known, OTHERS: sorted(others)}
+
     def is_that_of(self, about: dict[str, Any]) -> bool:
         """Whether a session belongs to this image.
 
@@ -104,7 +120,7 @@ class ImageIdentity:
         if about.get("content") is None:  # version 0.1
             same = about.get("digest") == self.middle_slice
             return same and (not self.middle_blank or self._is_at(about.get("path")))
-        same = about["content"] == self.content
+        same = self.content in (about["content"], *about.get(OTHERS, ()))
         return same and (not self.blank or about["file"] == self.file)
 
     def _is_at(self, path: str | None) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from napari_simpleclick.annotation.history import Edit
@@ -12,6 +13,7 @@ from napari_simpleclick.annotation.mask_options import MaskOptions
 from napari_simpleclick.annotation.packing import pack_mask
 from napari_simpleclick.annotation.requests import Request
 from napari_simpleclick.prompts import prompt_to_json
+from napari_simpleclick.sessions.database import SessionDatabase
 from napari_simpleclick.sessions.encoding import (
     OPTIONS,
     VIEWPORT,
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 
     from napari_simpleclick.annotation.placed_prompt import PlacedPrompt, PlacedPrompts
     from napari_simpleclick.annotation.session import Session
-    from napari_simpleclick.sessions.database import SessionDatabase
+    from napari_simpleclick.sessions.image_identity import ImageIdentity
+
+Ids: TypeAlias = "WeakKeyDictionary[PlacedPrompt, int]"
 
 WORTH_A_FILE = (
     "asked",
@@ -41,6 +45,8 @@ WORTH_A_FILE = (
 
 class SessionWriter:
     """Writes what happens in a session to its file, in a thread of its own.
+
+    What cannot be written, as on a full disk, is kept, and tried again with each event.
 
     Parameters
     ----------
@@ -68,10 +74,12 @@ class SessionWriter:
         self.begun = self._closed = False
         self._open_store = open_store
         self._store: SessionDatabase | None = None
-        self._ids: WeakKeyDictionary[PlacedPrompt, int] = WeakKeyDictionary(ids or {})
+        self._ids: Ids = WeakKeyDictionary(ids or {})
         self._settings = {"chosen": session.label, "options": session.options}
         self._thread = ThreadPoolExecutor(1, "session")
+        self._pending: deque[tuple[str, Any]] = deque()
         self._trouble: Exception | None = None
+        self._is_new = ids is None
         session.happened.connect(self._on_event)
         if ids is not None:
             self._begin()
@@ -104,7 +112,7 @@ class SessionWriter:
         return self._open_store is not None
 
     def trouble(self) -> Exception | None:
-        """Tell why nothing is written any more; None if all is well."""
+        """Tell why something could not be written so far; None if all is well."""
         return self._trouble
 
     def put_about(self, about: dict[str, Any]) -> None:
@@ -112,8 +120,13 @@ class SessionWriter:
         if self.begun and not self._closed:
             self._thread.submit(self._put_about, about)
 
+    def know(self, image: ImageIdentity) -> None:
+        """Have the session found by another image as well."""
+        if self.begun and not self._closed:
+            self._thread.submit(self._know, image)
+
     def copy(self, path: Path) -> Future[None]:
-        """Write a copy of the file as it will be after all events up to now."""
+        """Write a copy with all events up to now, also with those that are waiting."""
         return self._thread.submit(self._copy, path)
 
     def flush(self) -> None:
@@ -143,6 +156,7 @@ class SessionWriter:
             self._trouble = error
 
     def _close(self) -> None:
+        self._catch_up()
         if self._store is not None:
             self._store.close()
 
@@ -151,40 +165,69 @@ class SessionWriter:
             with suppress(OSError, ValueError):
                 self._store.put_about(about)
 
+    def _know(self, image: ImageIdentity) -> None:
+        if self._store is not None:
+            with suppress(OSError, ValueError):
+                self._store.put_about(image.known_to(self._store.about()))
+
     def _copy(self, path: Path) -> None:
         if self._store is None:
             raise OSError("The session has no file, so there is nothing to copy.")
+        self._catch_up()
         self._store.copy(path)
+        if self._pending:
+            if path.samefile(self._store.path):
+                raise self._trouble or OSError("It is that file.")
+            known: Ids = WeakKeyDictionary(self._ids)
+            with closing(SessionDatabase(path)) as copy:
+                for kind, what in self._pending:
+                    _append(copy, kind, what, known)
 
     def _write(self, kind: str, what: Any) -> None:
-        if self._store is None or self._trouble is not None:
-            return  # with a hole, what follows would be misread
+        self._pending.append((kind, what))
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Write what waits in its order: after a hole, all would be misread."""
+        if self._store is None and self._is_new and self._pending:
+            self._open()  # a file that was there may have been gone on with elsewhere
+        if self._store is None:
+            return
         try:
-            change = what.change if isinstance(what, Edit) else None
-            packed = change.packed if change is not None else None
-            if kind in ("undone", "redone", "retracted"):
-                what, packed = None, None  # the file knows which
-            self._store.append(kind, self._json(self._store, what), packed)
+            while self._pending:
+                _append(self._store, *self._pending[0], self._ids)
+                self._pending.popleft()
         except Exception as error:
             self._trouble = error
+        else:
+            self._trouble = None
 
-    def _json(self, store: SessionDatabase, what: Any) -> Any:
-        """Make a JSON value of an event; prompts are written when first seen."""
 
-        def ids(prompts: PlacedPrompts) -> list[int]:
-            for placed in prompts:
-                if placed not in self._ids:
-                    base = None if placed.base is None else pack_mask(placed.base)
-                    value = prompt_to_json(placed.prompt)
-                    seen = VIEWPORT.dump_python(placed.viewport, mode="json")
-                    id_ = store.add_prompt(placed.order, value, base, seen)
-                    self._ids[placed] = id_
-            return [self._ids[placed] for placed in prompts]
+def _append(store: SessionDatabase, kind: str, what: Any, ids: Ids) -> None:
+    """Write an event to a file that has prompts of these ids."""
+    change = what.change if isinstance(what, Edit) else None
+    packed = change.packed if change is not None else None
+    if kind in ("undone", "redone", "retracted"):
+        what, packed = None, None  # the file knows which
+    store.append(kind, _json(store, what, ids), packed)
 
-        if isinstance(what, Edit):
-            return encode_edit(what, ids)
-        if isinstance(what, Request):
-            return encode_request(what, ids)
-        if isinstance(what, MaskOptions):
-            return OPTIONS.dump_python(what, mode="json")
-        return what
+
+def _json(store: SessionDatabase, what: Any, known: Ids) -> Any:
+    """Make a JSON value of an event; prompts are written when first seen."""
+
+    def ids(prompts: PlacedPrompts) -> list[int]:
+        for placed in prompts:
+            if placed not in known:
+                base = None if placed.base is None else pack_mask(placed.base)
+                value = prompt_to_json(placed.prompt)
+                seen = VIEWPORT.dump_python(placed.viewport, mode="json")
+                known[placed] = store.add_prompt(placed.order, value, base, seen)
+        return [known[placed] for placed in prompts]
+
+    if isinstance(what, Edit):
+        return encode_edit(what, ids)
+    if isinstance(what, Request):
+        return encode_request(what, ids)
+    if isinstance(what, MaskOptions):
+        return OPTIONS.dump_python(what, mode="json")
+    return what

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import signal
 import threading
 import time
 from concurrent.futures import (
@@ -12,17 +14,20 @@ from concurrent.futures import (
     Executor,
     Future,
     ProcessPoolExecutor,
+    ThreadPoolExecutor,
     wait,
 )
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait as wait_for
 from typing import TYPE_CHECKING, Any
 
 from napari_simpleclick.errors import MissingPackageError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from multiprocessing.connection import Connection
 
 PATIENCE_S = 10.0
 """How long a Dask scheduler may take to answer, seconds."""
@@ -174,6 +179,14 @@ class _SharedPool(TaskPool):
         )
 
 
+class _Processes(_SharedPool):
+    """Workers on this computer, which leave Ctrl-C to the process that starts them."""
+
+    def _submit(self, task: Task) -> Future[Any]:
+        with _interrupts_held_back():
+            return super()._submit(task)
+
+
 class _Cluster(_SharedPool):
     """Workers behind a Dask scheduler; one that dies is replaced by another one."""
 
@@ -254,42 +267,93 @@ def open_pool(jobs: int = 1, scheduler: str = "", kept: str = "") -> Iterator[Ta
     MissingPackageError
         If Dask's distributed scheduler is not installed.
     """
-    if scheduler:
-        with _dask_client(scheduler) as client:
-            yield _Cluster(client, scheduler, kept)
-    elif jobs == 1:
-        yield TaskPool()
-    else:
-        pool = ProcessPoolExecutor(jobs, get_context("spawn"), watch_parent)
-        try:
-            yield _SharedPool(pool, jobs, kept)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    try:
+        if scheduler:
+            with _dask_client(scheduler) as client:
+                yield _Cluster(client, scheduler, kept)
+        elif jobs == 1:
+            yield TaskPool()
+        else:
+            with _processes(jobs) as executor:
+                yield _Processes(executor, jobs, kept)
+    except KeyboardInterrupt:
+        if kept:
+            logger.warning("Interrupted. %s", kept)
+        raise
 
 
-def watch_parent() -> None:
-    """End this process when the one that started it is gone, even if killed."""
+@contextmanager
+def _processes(jobs: int) -> Iterator[Executor]:
+    """Start processes; what they are at is given up if this one is broken off."""
+    context = get_context("spawn")
+    held, holds = context.Pipe(duplex=False)
+    executor = ProcessPoolExecutor(jobs, context, watch_parent, (held,))
+    try:
+        yield executor
+    except KeyboardInterrupt:
+        holds.close()
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+        held.close()
+        holds.close()
 
-    def wait() -> None:
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Put Ctrl-C off; a process that is started meanwhile never gets it.
+
+    Windows cannot; there a process ignores it once it has begun.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def watch_parent(held: Connection) -> None:
+    """End this process when the one that started it is gone or gives up.
+
+    Parameters
+    ----------
+    held : Connection
+        Whose other end that one closes when it gives up.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def wait_for_end() -> None:
         parent = parent_process()
         if parent is not None:
-            parent.join()
+            wait_for([parent.sentinel, held])
             os._exit(1)
 
-    threading.Thread(target=wait, daemon=True).start()
+    threading.Thread(target=wait_for_end, daemon=True).start()
 
 
 @contextmanager
 def _dask_client(address: str) -> Iterator[Any]:
     try:
-        from distributed import Client
+        from distributed import Client, Security
+        from distributed.comm import connect
     except ImportError as error:
         raise MissingPackageError(
             "A Dask scheduler needs the package 'distributed'; install it with "
             "pip install 'napari-simpleclick[cluster]'."
         ) from error
+
+    async def reach() -> None:
+        """See whether anybody answers; a client would leave half of itself behind."""
+        how = Security().get_connection_args("client")
+        await (await connect(address, timeout=PATIENCE_S, **how)).close()
+
     with _quiet():
         try:
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(asyncio.run, reach()).result()
             client = Client(address, timeout=PATIENCE_S, set_as_default=False)
         except (OSError, ValueError) as error:
             raise UserError(

@@ -118,6 +118,15 @@ class Autosave:
             finish, failed=self.failed.emit, title="Saving the session"
         )
 
+    def know_pixels(self) -> None:
+        """Have the session found by pixels that took the place of others as well."""
+        canvas = self.canvas
+        if canvas is not None and canvas.recorder.begun:
+            image, recorder = canvas.about_image(), canvas.recorder
+            self._executor.start(
+                lambda: recorder.know(image.identity()), failed=self.failed.emit
+            )
+
     def _on_event(self) -> None:
         """Withdraw the offer, and see whether the event gets written."""
         canvas = self.canvas

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 
@@ -36,6 +37,9 @@ REMEMBERED = 8
 
 TIMED_CLICKS = 3
 """Clicks whose time is measured."""
+
+SAMPLED = 512
+"""Rows and columns of a slice by which pixels that were changed in place are seen."""
 
 ACCELERATED = "OpenVINO computes."
 
@@ -306,10 +310,13 @@ class PredictionEngine:
         if self._outdated or view.source is not self._source:
             self._latest.clear()
             self.shown, self._source, self._outdated = None, view.source, False
-        if self.shown != (plane, view.look, spacing):
+        shown = plane, view.look, spacing, _sample(view.source, plane)
+        if self.shown != shown:
+            if self.shown is not None and self.shown[:-1] == shown[:-1]:
+                self._latest.clear()  # the pixels were changed in place
             picture = view.read(plane)
             self.predictor.set_image(picture, view.window(), spacing)
-            self.shown = plane, view.look, spacing
+            self.shown = shown
             self._size = picture.shape[0], picture.shape[1]
         return self._size
 
@@ -331,6 +338,15 @@ class PredictionEngine:
         else:
             prompts = [step.prompt for step in known.steps]
             self.predictor.encode(prompts, known.local, known.state)
+
+
+def _sample(source: Any, plane: Plane) -> int:
+    """Tell pixels from others, by some of a slice; 0 for what is not in memory."""
+    if not isinstance(source, np.ndarray):
+        return 0
+    pixels = plane.read(source)
+    step = 1 + max(pixels.shape[0], pixels.shape[1]) // SAMPLED
+    return crc32(pixels[::step, ::step].tobytes())
 
 
 def _ends(steps: PlacedPrompts) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +18,7 @@ from napari_simpleclick.propagation.volume_files import (
     VolumeReport,
     propagate_file,
     report_path,
+    told_of_labels,
 )
 from napari_simpleclick.weights import find_card, locate_weights
 from napari_simpleclick.weights.store import checksum
@@ -117,20 +119,40 @@ def propagate_volumes(
         yield VolumeOutcome(volume, out, outcome.value, outcome.error)
 
 
+def each_once(work: Sequence[AnnotatedVolume]) -> list[AnnotatedVolume]:
+    """Leave out what is given again, however its files are named."""
+    found: dict[AnnotatedVolume, AnnotatedVolume] = {}
+    for one in work:
+        found.setdefault(in_full(one), one)
+    return list(found.values())
+
+
 def sorted_out(
     work: Sequence[AnnotatedVolume], settings: PropagationSettings, folder: Path
 ) -> tuple[list[VolumeLeft], list[VolumeOutcome]]:
-    """Tell what is left from what was done before, or cannot be done."""
+    """Tell what is left from what was done before, or cannot be done.
+
+    What was done before keeps its name, whatever is to be done beside it now.
+    """
     left: list[VolumeLeft] = []
     known: list[VolumeOutcome] = []
-    home = _home(work)
-    names = case_names(tuple(one.volume for one in work), home)
-    told = _told(settings)
+    named: list[tuple[AnnotatedVolume, str, dict[str, Any]]] = []
+    names = case_names(tuple(one.volume for one in work), _home(work))
+    told, written = _told(settings), _written(folder)
     for one, name in zip(work, names, strict=True):
-        kind = files.suffix_of(one.volume) if one.volume.is_file() else ""
-        out = folder / f"{name}{kind if kind in files.VOLUMES else USUAL_SUFFIX}"
         try:
-            about = {"settings": {**told, **_told_of(one)}}
+            named.append((one, name, {**told, **_told_of(one)}))
+        except (UserError, OSError) as error:
+            known.append(
+                VolumeOutcome(one.volume, _out(folder, name, one), None, error)
+            )
+    alike = Counter(_text(about) for _, _, about in named)
+    for one, name, about in named:
+        before = written.get(_text(about), [])
+        if name not in before and len(before) == alike[_text(about)] == 1:
+            (name,) = before
+        out = _out(folder, name, one)
+        try:
             finished = _is_finished(out, about)
         except (UserError, OSError) as error:
             known.append(VolumeOutcome(one.volume, out, error=error))
@@ -138,8 +160,37 @@ def sorted_out(
         if finished:
             known.append(VolumeOutcome(one.volume, out))
         else:
-            left.append(VolumeLeft(one, out, about))
+            left.append(VolumeLeft(one, out, {"settings": about}))
     return left, known
+
+
+def _out(folder: Path, name: str, work: AnnotatedVolume) -> Path:
+    """Labels are of the kind of their volume, if it holds any."""
+    kind = files.suffix_of(work.volume) if work.volume.is_file() else ""
+    return folder / f"{name}{kind if kind in files.VOLUMES else USUAL_SUFFIX}"
+
+
+def _written(folder: Path) -> dict[str, list[str]]:
+    """Find the names in a folder that have a report, by its settings as text."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(folder.glob("*.json")):
+        report = _read_report(path)
+        if report is not None:
+            found.setdefault(_text(report["settings"]), []).append(path.stem)
+    return found
+
+
+def _read_report(path: Path) -> dict[str, Any] | None:
+    """Read a report; None if it is something else."""
+    try:
+        report: dict[str, Any] = json.loads(path.read_text())
+        return report if isinstance(report["settings"], dict) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _text(settings: dict[str, Any]) -> str:
+    return json.dumps(settings, sort_keys=True)
 
 
 def _home(work: Sequence[AnnotatedVolume]) -> Path:
@@ -152,34 +203,41 @@ def _home(work: Sequence[AnnotatedVolume]) -> Path:
     return min(folders)
 
 
-def _is_finished(out: Path, about: dict[str, Any]) -> bool:
+def _is_finished(out: Path, settings: dict[str, Any]) -> bool:
     """Tell whether labels are there, and are those that would come out again.
 
     Raises
     ------
     UserError
-        If there is something else.
+        If there is something else, or a report of something else.
     """
-    if not out.exists():
+    path = report_path(out)
+    there = [one for one in (out, path) if one.exists()]
+    if not there:
         return False
-    try:
-        known = json.loads(report_path(out).read_text())["settings"]
-    except (OSError, ValueError, KeyError, TypeError):
+    report = _read_report(path)
+    elsewhere = "move it away, or choose another folder."
+    if report is None:
         raise UserError(
-            f"'{out}' is there already, and was not made by such a run; move it away, "
-            "or choose another folder."
-        ) from None
-    if known != about["settings"]:
+            f"'{there[-1]}' is there already, and was not made by such a run; "
+            f"{elsewhere}"
+        )
+    known = report["settings"]
+    if known != settings:
         changed = sorted(
             name
-            for name in known.keys() | about["settings"].keys()
-            if known.get(name) != about["settings"].get(name)
+            for name in known.keys() | settings.keys()
+            if known.get(name) != settings.get(name)
         )
         raise UserError(
-            f"'{out}' was made with another {' and '.join(changed)}; move it away, or "
-            "choose another folder."
+            f"'{there[0]}' was made with another {' and '.join(changed)}; {elsewhere}"
         )
-    return True
+    if out.exists() and report.get("labels") not in (None, told_of_labels(out)):
+        raise UserError(
+            f"'{out}' is not as it was written, but changed, replaced or cut off; "
+            f"{elsewhere}"
+        )
+    return out.exists()
 
 
 def _told(settings: PropagationSettings) -> dict[str, Any]:

@@ -123,6 +123,9 @@ class Review:
         session.objects.check_unlocked(stack.label)
         session.requests.withdraw(stack.label)
         holds = set(np.flatnonzero(canvas.areas(stack)).tolist())
+        if not holds:
+            self.status.emit("The object is on no slice yet, so it ends nowhere.")
+            return
         annotated = self.propagator.profile().annotated - {here}
         cleared = [
             index

@@ -125,8 +125,7 @@ def read_session(path: Path, image: SessionImage) -> RestoredSession:
         reading, mask = SessionReader(store), empty_mask(tuple(about["mask"]))
         for _ in reading.play(mask):
             pass
-        known = {k: v for k, v in identity.about().items() if v is not None}
-        store.put_about({**known, "declined": False})
+        store.put_about({**identity.known_to(about), "declined": False})
     except BaseException as error:
         if store is not None:
             store.close()

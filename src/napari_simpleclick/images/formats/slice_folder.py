@@ -51,6 +51,18 @@ def find(folder: Path) -> list[Path]:
     return [] if column is None else [files[i] for i in np.argsort(numbers[:, column])]
 
 
+def are_slices(files: list[Path]) -> bool:
+    """Whether there are files, and the first is no volume itself."""
+    if not files:
+        return False
+    if files[0].suffix.lower() not in TIFF:
+        return True
+    try:
+        return len(tiff.header(files[0])[0]) == 2
+    except Exception:  # a damaged slice, as it will be told when it is read
+        return True
+
+
 def _pictures(folder: Path) -> list[Path]:
     return [
         path
@@ -93,7 +105,7 @@ def read(folder: Path) -> ImageFile:
     Raises
     ------
     UserError
-        If a slice is damaged, of another size, or a stack itself.
+        If a slice is damaged, or of another size.
     """
     files = find(folder)
     headers = [_header(path) for path in files]
@@ -138,10 +150,6 @@ def _check_sizes(
             f"The slices of '{folder}' differ in size: '{files[0].name}' is "
             f"{_times(shapes[0])}, '{files[odd].name}' is {_times(shapes[odd])} pixels;"
             " put those of one size into a folder of their own."
-        )
-    if len(shapes[0]) != 2:
-        raise UserError(
-            f"'{files[0]}' is a stack itself; open the files of '{folder}' one by one."
         )
 
 
@@ -228,5 +236,5 @@ FORMAT = Format(
     name="folder of slices",
     rank=5,
     read=lambda folder: [read(folder)],
-    is_folder=lambda folder: bool(find(folder)),
+    is_folder=lambda folder: are_slices(find(folder)),
 )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -74,7 +76,14 @@ def find_stack(path: Path, file: tifffile.TiffFile) -> Stack:
         Named in warnings.
     file : tifffile.TiffFile
         The open file.
+
+    Raises
+    ------
+    UserError
+        If it has no page.
     """
+    if not len(file.pages):
+        raise UserError("it has no page; copy it again")
     found = list(file.series)
     damage = _incomplete(path, file, found)
     flat = [one for one in found if one.kind != "ome" and len(one) == 1]

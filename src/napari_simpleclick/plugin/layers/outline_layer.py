@@ -130,5 +130,5 @@ class OutlineLayer:
             edge_width=self._width_px * share,
             **{name: getattr(canvas.mask, name) for name in (*MOVES, "axis_labels")},
         )
-        self._layer, self._image = getattr(layer, "__wrapped__", layer), image
+        self._layer, self._image = layer, image
         layers.selection.active = active

@@ -87,7 +87,7 @@ class ProbabilityLayer:
     ) -> None:
         image, layers = canvas.image, self._viewer.layers
         active = layers.selection.active
-        layer = self._viewer.add_image(
+        self._layer = self._viewer.add_image(
             data,
             name=f"{image.name} probability",
             colormap=COLOURS,
@@ -97,7 +97,6 @@ class ProbabilityLayer:
             metadata={OURS: True},
             **look,
         )
-        self._layer = getattr(layer, "__wrapped__", layer)
         layers.move(layers.index(self._layer), layers.index(canvas.mask))
         layers.selection.active = active
 

@@ -180,8 +180,7 @@ class PromptShapes:
         """Give the layer; the person's choice of a layer stays as it is."""
         if self.layer is None:
             active = self._viewer.layers.selection.active
-            made = self._make()
-            self.layer = getattr(made, "__wrapped__", made)  # not napari's proxy
+            self.layer = self._make()
             if active is not None:
                 self._viewer.layers.selection.active = active
             self.layer.events.data.connect(self._on_data)

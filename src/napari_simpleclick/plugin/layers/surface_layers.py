@@ -56,13 +56,12 @@ def _show_in_3d(canvas: LayerCanvas, surfaces: Surfaces) -> None:
 
 
 def _added(canvas: LayerCanvas, label: int, mesh: Mesh, surfaces: Surfaces) -> Any:
-    layer = canvas.viewer.add_surface(
+    return canvas.viewer.add_surface(
         _data(mesh, surfaces),
         shading="smooth",
         metadata={LABEL_KEY: (canvas.mask, label)},
         **{name: getattr(canvas.mask, name) for name in (*MOVES, "axis_labels")},
     )
-    return getattr(layer, "__wrapped__", layer)
 
 
 def _data(

@@ -35,6 +35,9 @@ ROWS = 2, 6
 
 SWATCH_PX = 12
 
+LOOK = Qt.ItemDataRole.UserRole + 1
+"""Role of what an item looks like."""
+
 
 class ObjectsSection(QTableWidget):  # type: ignore[misc]
     """One row per object: whether it is shown, colour and name, voxels, slices, class.
@@ -171,10 +174,15 @@ class ObjectsSection(QTableWidget):  # type: ignore[misc]
             if item.text() != text:
                 item.setText(text)
         first = self.item(row, 0)
-        first.setData(Qt.ItemDataRole.UserRole, label)
+        colour = object_colour(canvas.session, label)
         shown = Qt.CheckState.Unchecked if style.hidden else Qt.CheckState.Checked
+        look = repr((label, style, colour))
+        if first.data(LOOK) == look and first.checkState() == shown:
+            return  # what is set anew, be it the same, undoes what is being typed
+        first.setData(LOOK, look)
+        first.setData(Qt.ItemDataRole.UserRole, label)
         first.setCheckState(shown)
-        first.setIcon(_swatch(object_colour(canvas.session, label), style.locked))
+        first.setIcon(_swatch(colour, style.locked))
         kind = f", {style.category}" if style.category else ""
         locked = "; it is locked" if style.locked else ""
         first.setToolTip(f"Number {label} in the mask{kind}{locked}")

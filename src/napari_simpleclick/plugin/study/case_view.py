@@ -70,8 +70,7 @@ class CaseView:
         if picture.ndim == 2:  # as the robot sees it
             window = default_window(picture)
             look["contrast_limits"] = (window.low, max(window.high, window.low + 1e-6))
-        image = viewer.add_image(picture, **look)
-        self._image = getattr(image, "__wrapped__", image)  # not napari's proxy
+        self._image = viewer.add_image(picture, **look)
         if self.ringed:
             self._ring = viewer.add_shapes(
                 [_ring(self._truth == 1)],

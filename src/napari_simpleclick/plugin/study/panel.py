@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.plugin.docked import Docked
+from napari_simpleclick.plugin.docked import Docked, without_proxy
 from napari_simpleclick.plugin.links import link
 from napari_simpleclick.plugin.sections.section import QWIDGETSIZE_MAX
 from napari_simpleclick.plugin.study.case_view import CaseView
@@ -54,7 +54,7 @@ class StudyPanel(Docked):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
-        self.viewer = napari_viewer
+        self.viewer = without_proxy(napari_viewer)
         self.study: Study | None = None
         self.panel: Panel | None = None
         self.case_view: CaseView | None = None
