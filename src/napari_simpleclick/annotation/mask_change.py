@@ -76,16 +76,21 @@ class MaskChange:
         flat = np.ravel_multi_index(indices, shape).astype(np.int64)
         old = np.broadcast_to(np.asarray(before), flat.shape)
         new = np.broadcast_to(np.asarray(after), flat.shape)
-        order = np.argsort(flat, kind="stable")
-        places = flat[order]
-        differ = places[1:] != places[:-1]
-        first = order[np.concatenate([[True], differ])] if flat.size else order
-        last = order[np.concatenate([differ, [True]])] if flat.size else order
-        places = flat[first]
-        steps = np.diff(places, prepend=0)
+        if not (flat[1:] > flat[:-1]).all():
+            order = np.argsort(flat, kind="stable")
+            differ = np.diff(flat[order]) != 0
+            first = order[np.concatenate([[True], differ])]
+            last = order[np.concatenate([differ, [True]])]
+            flat, old, new = flat[first], old[first], new[last]
+        return cls._of_places(shape, Voxels(flat, old, new))
+
+    @classmethod
+    def _of_places(cls, shape: tuple[int, ...], voxels: Voxels) -> MaskChange:
+        """Pack voxels that are in order."""
+        steps = np.diff(voxels.indices, prepend=0)
         if not steps.size or steps.max() < 2**32:
             steps = steps.astype(np.uint32)
-        return cls(tuple(shape), pack(steps, old[first], new[last]))
+        return cls(tuple(shape), pack(steps, voxels.before, voxels.after))
 
     @classmethod
     def joined(cls, changes: Sequence[MaskChange]) -> MaskChange | None:
@@ -176,8 +181,8 @@ class MaskChange:
         found = np.isin(before, list(labels)) | np.isin(after, list(labels))
         if not found.any():
             return None
-        places = np.unravel_index(indices[found], self.shape)
-        return MaskChange.of(self.shape, places, before[found], after[found])
+        chosen = Voxels(indices[found], before[found], after[found])
+        return MaskChange._of_places(self.shape, chosen)
 
     def without(self, labels: Collection[int]) -> MaskChange | None:
         """Give the change but for what :meth:`of_any` gives; None if that is all."""
@@ -185,8 +190,8 @@ class MaskChange:
         kept = ~(np.isin(before, list(labels)) | np.isin(after, list(labels)))
         if not kept.any():
             return None
-        places = np.unravel_index(indices[kept], self.shape)
-        return MaskChange.of(self.shape, places, before[kept], after[kept])
+        chosen = Voxels(indices[kept], before[kept], after[kept])
+        return MaskChange._of_places(self.shape, chosen)
 
     @classmethod
     def between(cls, old: NDArray[Any], new: Any) -> MaskChange | None:
@@ -210,8 +215,8 @@ class MaskChange:
                 after.append(other[differ])
         if not flat:
             return None
-        places = np.unravel_index(np.concatenate(flat), old.shape)
-        return cls.of(old.shape, places, np.concatenate(before), np.concatenate(after))
+        parts = map(np.concatenate, (flat, before, after))
+        return cls._of_places(old.shape, Voxels(*parts))
 
     def fits(self, dtype: np.dtype[Any]) -> bool:
         """Whether an integer type can hold all labels after the change."""
@@ -226,4 +231,8 @@ class MaskChange:
     def apply(self, mask: NDArray[Any], undo: bool = False) -> None:
         """Make the change in a mask, or take it back."""
         indices, before, after = self.voxels()
-        mask[np.unravel_index(indices, self.shape)] = before if undo else after
+        values = before if undo else after
+        if mask.flags.c_contiguous:
+            mask.reshape(-1)[indices] = values
+        else:
+            mask[np.unravel_index(indices, self.shape)] = values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.annotation.mask_change import MaskChange
+
+TABLE = 1 << 20
+"""Labels below this are counted in a table; larger ones are sorted."""
 
 
 class VoxelCounts:
@@ -25,10 +28,10 @@ class VoxelCounts:
         places = np.unravel_index(indices, change.shape)
         way = -1 if undo else 1
         for labels, sign in ((before, -way), (after, way)):
-            found, numbers = np.unique(labels, return_inverse=True)
-            for label, number in zip(
-                found.tolist(), np.bincount(numbers).tolist(), strict=True
-            ):
+            found, numbers, counts = _numbered(labels)
+            if not found.any():
+                continue
+            for label, number in zip(found.tolist(), counts.tolist(), strict=True):
                 if label:
                     self._voxels[label] = self._voxels.get(label, 0) + sign * number
             for axis, side in enumerate(change.shape):
@@ -54,8 +57,8 @@ class VoxelCounts:
         if change is not None:
             _, before, after = change.voxels()
             for labels, sign in ((before, -1), (after, 1)):
-                found = zip(*np.unique(labels, return_counts=True), strict=True)
-                for label, number in found:
+                found, _, counts = _numbered(labels)
+                for label, number in zip(found, counts, strict=True):
                     old = numbers.get(int(label), 0)
                     numbers[int(label)] = old + sign * int(number)
         return {label for label, number in numbers.items() if label and number > 0}
@@ -69,3 +72,20 @@ class VoxelCounts:
         if label not in self._counts:
             return np.zeros(0, np.int64)
         return self._counts[label][axis].copy()
+
+
+def _numbered(
+    labels: NDArray[Any],
+) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:
+    """Find the labels, the number of each voxel's among them, and how often each is.
+
+    That is what NumPy's ``unique`` tells, which sorts all voxels for it.
+    """
+    if not labels.size or labels.min() < 0 or labels.max() >= TABLE:
+        return np.unique(labels, return_inverse=True, return_counts=True)
+    labels = labels.astype(np.intp, copy=False)
+    counts = np.bincount(labels)
+    found = np.flatnonzero(counts)
+    table = np.zeros(len(counts), np.intp)
+    table[found] = np.arange(len(found))
+    return found, table[labels], counts[found]

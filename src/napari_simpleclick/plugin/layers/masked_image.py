@@ -255,7 +255,8 @@ class MaskedImage(DisplayedImage):
         box = tuple(slice(int(a[0]), int(a[-1]) + 1) for a in filled)
         inside = np.nonzero(labels[box] == label)
         indices = tuple(i + a[0] for i, a in zip(inside, filled, strict=True))
-        return MaskChange.of(labels.shape, indices, label, 0)
+        kind = labels.dtype.type
+        return MaskChange.of(labels.shape, indices, kind(label), kind(0))
 
     def grid(self) -> Grid:
         """Tell where the voxels of the labels are."""
