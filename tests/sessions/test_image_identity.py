@@ -28,6 +28,14 @@ def old_about(data, ndim, path=None):
     return {"digest": digest, "path": path}
 
 
+def test_a_session_that_met_other_pixels_is_found_by_either():
+    images = [ImageIdentity.of(volume(place), 3, None) for place in (3, 20, 33)]
+    about = images[0].about()
+    for image in (images[1], images[0]):
+        about.update(image.known_to(about))
+        assert [one.is_that_of(about) for one in images] == [True, True, False]
+
+
 def test_an_image_is_known_by_its_pixels_wherever_it_lies(tmp_path):
     data = volume(3, 20, 33)
     np.save(tmp_path / "a.npy", data)

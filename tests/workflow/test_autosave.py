@@ -263,6 +263,19 @@ def test_another_image_gets_no_offer(open_recorded, balls):
     assert open_recorded(balls + 1).offers == [None, None]
 
 
+def test_pixels_that_took_the_place_of_others_get_the_offer_too(open_recorded, balls):
+    first = open_recorded()
+    work(first)
+    first.canvas.image.data = balls[::-1].copy()
+    before = state(first)
+    leave(first)
+    for data in (balls[::-1], balls):
+        second = open_recorded(data)
+        second.workflow.restore(second.offers[-1].path)
+        assert state(second) == before
+        leave(second)
+
+
 def test_a_removed_mask_layer_is_offered_back(open_recorded):
     person = open_recorded()
     work(person)
