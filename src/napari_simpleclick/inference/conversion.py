@@ -181,14 +181,14 @@ class Conversion:
 
         folder, half = self._folder, self.precision != "f32"
         folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
+        unfinished = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
         try:
             for name, model in zip(FILES, models, strict=True):
-                openvino.save_model(model, partial / name, compress_to_fp16=half)
+                openvino.save_model(model, unfinished / name, compress_to_fp16=half)
             shutil.rmtree(folder, ignore_errors=True)
-            partial.replace(folder)
+            unfinished.replace(folder)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(unfinished, ignore_errors=True)
         others = [one for one in folder.parent.iterdir() if one.is_dir()]
         for old in sorted(others, key=lambda one: one.stat().st_mtime)[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.prompts.kinds import Box, Click, Lasso, Scribble
-from napari_simpleclick.prompts.lines import is_inside, signed_area
+from napari_simpleclick.prompts.lines import encloses, is_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,7 +80,7 @@ def _check_box(box: Box, shape: tuple[int, int], size: str) -> None:
 
 
 def _check_lasso(lasso: Lasso, shape: tuple[int, int], size: str) -> None:
-    if not (signed_area(lasso.points) or lasso.area_px):
+    if not encloses(lasso.points):
         raise UserError("The lasso has no area; draw it around the object.")
     corners = list(zip(*lasso.points, strict=True))
     if any(

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.prompts.lines import (
     Point,
-    area_around,
     as_points,
     lines_inside,
     walk_along,
@@ -205,8 +204,12 @@ class Lasso:
 
     @property
     def area_px(self) -> float:
-        """Area inside, px; parts that the line goes around twice count twice."""
-        return area_around(self.points)
+        """Area inside, px; parts that the line goes around the other way count less."""
+        ends = (*self.points[1:], *self.points[:1])
+        twice = sum(
+            a[0] * b[1] - a[1] * b[0] for a, b in zip(self.points, ends, strict=True)
+        )
+        return abs(twice) / 2
 
 
 Prompt = Click | Box | Scribble | Lasso

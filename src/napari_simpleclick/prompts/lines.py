@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from itertools import combinations, pairwise
+from collections import Counter
+from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from napari_simpleclick.errors import UserError
@@ -114,48 +116,19 @@ def outline_within(
     return tuple(kept)
 
 
-def signed_area(points: Sequence[Point]) -> float:
-    """Area in a closed line, less what it goes around the other way."""
-    ends = (*points[1:], *points[:1])
-    return sum(a[0] * b[1] - a[1] * b[0] for a, b in zip(points, ends, strict=True)) / 2
+def encloses(points: Sequence[Point]) -> bool:
+    """Whether a closed line goes around anything, be it in parts either way.
 
-
-def area_around(points: Sequence[Point]) -> float:
-    """Area that a closed line goes around, either way; twice where it does so twice."""
-    ends = (*points[1:], *points[:1])
-    edges = [
-        pair for pair in zip(points, ends, strict=True) if pair[0][0] != pair[1][0]
-    ]
-    area = 0.0
-    for low, high in pairwise(sorted({row for row, _ in points})):
-        here = [
-            (_column(*edge, low), _column(*edge, high), edge[0][0] < edge[1][0])
-            for edge in edges
-            if min(edge[0][0], edge[1][0]) <= low
-            and high <= max(edge[0][0], edge[1][0])
-        ]
-        area += (high - low) * _width_around(here)
-    return area
-
-
-def _column(one: Point, other: Point, row: float) -> float:
-    return _between(one, other, (row - one[0]) / (other[0] - one[0]))[1]
-
-
-def _width_around(edges: Sequence[tuple[float, float, bool]]) -> float:
-    """Mean width between edges: columns above and below, and whether down."""
-    cuts = {0.0, 1.0}
-    for (a, b, _), (c, d, _) in combinations(edges, 2):
-        if (a - c) * (b - d) < 0:
-            cuts.add((a - c) / (a - c - b + d))
-    width = 0.0
-    for first, last in pairwise(sorted(cuts)):
-        share, turns = (first + last) / 2, 0
-        found = sorted((a * (1 - share) + b * share, down) for a, b, down in edges)
-        for (at, down), (after, _) in pairwise(found):
-            turns += 1 if down else -1
-            width += (last - first) * abs(turns) * (after - at)
-    return width
+    It does not if it runs back the way that it came, or along one straight line.
+    """
+    edges = Counter(zip(points, (*points[1:], *points[:1]), strict=True))
+    left = [(a, b) for a, b in edges if edges[a, b] != edges[b, a]]
+    if not left:
+        return False
+    first = left[0][0]
+    far = max((b for _, b in left), key=partial(math.dist, first))
+    down, across = far[0] - first[0], far[1] - first[1]
+    return any(down * (b[1] - first[1]) != across * (b[0] - first[0]) for _, b in left)
 
 
 def walk_along(points: tuple[Point, ...], step: float, count: int) -> Iterable[Point]:
