@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from napari_simpleclick import networks
+from napari_simpleclick.networks.encode_once import EncodeOnceConfig
 from napari_simpleclick.networks.encode_once.encoder import FrozenNorm
+from napari_simpleclick.networks.encode_once.exposure import darken
 from napari_simpleclick.weights import WeightsError, load_encoder
 
 
@@ -57,6 +59,47 @@ def test_folded_norms_change_nothing_but_rounding(network):
         folded(image, prompt), network(image, prompt), atol=1e-4, rtol=0
     )
     assert any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
+
+
+def on_black(brightness, share):
+    """An image of which a share, at the top, is black."""
+    image = torch.full((1, 3, 100, 100), brightness)
+    image[:, :, : round(100 * share)] = 0.0
+    return image
+
+
+def test_what_lies_on_black_is_darkened_to_one_brightness():
+    shown = darken(torch.cat([on_black(0.6, 0.5), on_black(0.5, 0.4)]), 0.33)
+    torch.testing.assert_close(shown[0, :, 50:], torch.full((3, 50, 100), 0.33))
+    torch.testing.assert_close(shown[1, :, 40:], torch.full((3, 60, 100), 0.33))
+    assert not shown[:, :, :40].any()
+
+
+def test_what_is_dark_or_has_little_background_stays():
+    for image in (on_black(0.25, 0.5), on_black(0.6, 0.0), on_black(0.6, 0.1)):
+        torch.testing.assert_close(darken(image, 0.33), image)
+    half = darken(on_black(0.6, 0.2), 0.33)[0, 0, -1, -1].item()
+    assert 0.33 < half < 0.6
+
+
+def test_all_black_and_all_white_stay_numbers():
+    for image in (on_black(1.0, 1.0), on_black(1.0, 0.0), on_black(1.0, 0.5)):
+        shown = darken(image, 0.33)
+        assert shown.isfinite().all()
+        assert shown.min() >= 0
+        assert shown.max() <= 1
+
+
+@torch.no_grad()
+def test_a_bright_scan_is_seen_as_a_darker_one(network):
+    scan = torch.zeros(1, 3, 64, 64)
+    scan[:, :, 16:48, 8:56] = 0.5 + 0.4 * torch.rand(1, 1, 32, 48)
+    darker = scan**1.5
+    for shown, same in zip(network.encode(scan), network.encode(darker), strict=True):
+        torch.testing.assert_close(shown, same, atol=0.02, rtol=0.02)
+    plain = EncodeOnceConfig(image_size=(64, 64), brightness=None).build().eval()
+    plain.load_state_dict(network.state_dict())
+    assert not torch.allclose(plain.encode(scan)[0], plain.encode(darker)[0], atol=0.02)
 
 
 def test_statistics_stay_as_they_are_while_training(network):

@@ -150,6 +150,7 @@ def test_files_of_encode_once_networks(tmp_path):
     again, found = load_weights(tmp_path / "b.safetensors")
     assert found.network == "encode-once-lite0"
     assert again.config.image_size == (448, 448)
+    assert (loaded.config.brightness, again.config.brightness) == (0.33, None)
     for one, other in zip(again.parameters(), loaded.parameters(), strict=True):
         assert torch.equal(one, other)
 
@@ -160,6 +161,10 @@ def test_unusable_files_of_encode_once_networks(tmp_path):
     save_file(state, path, {"image_size": "small"})
     with pytest.raises(WeightsError, match="says 'small' where its input size"):
         load_weights(path)
+    for told in ("bright", "1.5", "nan"):
+        save_file(state, path, {"brightness": told})
+        with pytest.raises(WeightsError, match=f"says '{told}' where a brightness"):
+            load_weights(path)
     fewer = {k: v for k, v in state.items() if not k.startswith("encoder._blocks.3.")}
     save_file(fewer, path)
     with pytest.raises(WeightsError, match="its encoder is none of lite0, lite1"):

@@ -36,7 +36,7 @@ def recognise(
     state : mapping of str to Tensor
         State dict.
     about : mapping
-        Metadata; only the input size is taken from it.
+        Metadata; the input size and the brightness are taken from it.
 
     Returns
     -------
@@ -46,7 +46,8 @@ def recognise(
     Raises
     ------
     UserError
-        A part of a sentence, if its encoder is none of those known.
+        A part of a sentence, if its encoder is none of those known, or the metadata
+        are not to be understood.
     """
     if "decoder.prompt.levels.0.0.weight" not in state:
         return None
@@ -56,7 +57,9 @@ def recognise(
         scaling = VARIANTS[config.encoder]
         found = (len(blocks), 0 if last is None else last.shape[0])
         if found == (scaling.blocks, scaling.last):
-            return replace(config, image_size=_size(about.get("image_size", "448x448")))
+            size = _size(about.get("image_size", "448x448"))
+            brightness = _brightness(about.get("brightness"))
+            return replace(config, image_size=size, brightness=brightness)
     raise UserError(f"its encoder is none of {', '.join(VARIANTS)}")
 
 
@@ -67,6 +70,19 @@ def _size(told: str) -> tuple[int, int]:
     except ValueError:
         raise UserError(f"it says '{told}' where its input size should be") from None
     return height, width
+
+
+def _brightness(told: str | None) -> float | None:
+    """Read a brightness, such as 0.33; files without one show images as they are."""
+    if told is None:
+        return None
+    try:
+        brightness = float(told)
+    except ValueError:
+        brightness = 0.0
+    if not 0 < brightness < 1:
+        raise UserError(f"it says '{told}' where a brightness in (0, 1) should be")
+    return brightness
 
 
 FAMILY = Family(

@@ -7,11 +7,12 @@ parameters answers the prompt from its maps.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_simpleclick.networks.encode_once.decoder import Decoder
 from napari_simpleclick.networks.encode_once.encoder import Encoder
+from napari_simpleclick.networks.encode_once.exposure import darken
 from napari_simpleclick.networks.folding import with_folded_norms
 from napari_simpleclick.networks.network import (
     EncodedPrompt,
@@ -42,9 +43,13 @@ class EncodeOnceConfig(NetworkConfig):
     ----------
     encoder : {"lite0", "lite1", "lite2"}
         Size of the encoder.
+    brightness : float or None
+        Mean brightness, in (0, 1), that what lies on a black background is darkened to;
+        None leaves every image as it is.
     """
 
     encoder: str = "lite0"
+    brightness: float | None = 0.33
 
     @property
     def spec(self) -> NetworkSpec:
@@ -62,9 +67,18 @@ class EncodeOnceConfig(NetworkConfig):
         """Build a network with fresh weights, in training mode."""
         return EncodeOnce(self)
 
+    def is_variant(self, other: NetworkConfig) -> bool:
+        """Whether another configuration is this one but for how an image is shown."""
+        if isinstance(other, EncodeOnceConfig):
+            other = replace(other, brightness=self.brightness)
+        return super().is_variant(other)
+
     def metadata(self) -> dict[str, str]:
-        """Tell the input size, which no tensor does."""
-        return {"image_size": "x".join(map(str, self.image_size))}
+        """Tell the input size and the brightness, which no tensor does."""
+        size = {"image_size": "x".join(map(str, self.image_size))}
+        if self.brightness is None:
+            return size
+        return {**size, "brightness": str(self.brightness)}
 
 
 class EncodeOnce(Network):
@@ -104,6 +118,8 @@ class EncodeOnce(Network):
 
     def encode(self, image: Tensor) -> Features:
         """Give maps at 1/2 to 1/32 of an image (B,3,H,W) in [0, 1]."""
+        if self.config.brightness is not None:
+            image = darken(image, self.config.brightness)
         return tuple(self.encoder(image))
 
     def decode(self, features: Features, prompt: EncodedPrompt) -> Tensor:
