@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_simpleclick.annotation.packing import pack, unpack
+from napari_simpleclick.annotation.runs import Runs, Voxels
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.local_map import LocalMap
 
@@ -21,37 +22,24 @@ if TYPE_CHECKING:
     from napari_simpleclick.images.planes import Plane
 
 
-class Voxels(NamedTuple):
-    """The voxels of a change.
-
-    Parameters
-    ----------
-    indices : ndarray
-        (N,) int64, unique and ascending, into the mask in C order.
-    before, after : ndarray
-        (N,) labels.
-    """
-
-    indices: NDArray[np.int64]
-    before: NDArray[Any]
-    after: NDArray[Any]
+LONG = 16
+"""Voxels of a usual run, from which on runs are written one by one."""
 
 
 @dataclass(frozen=True, eq=False)
 class MaskChange:
-    """A change of a mask, packed.
+    """A change of a mask.
 
     Parameters
     ----------
     shape : tuple of int
         Of the mask.
-    packed : bytes
-        Three arrays, see :func:`pack`: the first index and the distances from each
-        index to the next, the labels before, and those after.
+    content : bytes or Runs
+        What changed; the bytes are those of :attr:`packed`.
     """
 
     shape: tuple[int, ...]
-    packed: bytes
+    content: bytes | Runs
 
     @classmethod
     def of(
@@ -82,24 +70,19 @@ class MaskChange:
             first = order[np.concatenate([[True], differ])]
             last = order[np.concatenate([differ, [True]])]
             flat, old, new = flat[first], old[first], new[last]
-        return cls._of_places(shape, Voxels(flat, old, new))
-
-    @classmethod
-    def _of_places(cls, shape: tuple[int, ...], voxels: Voxels) -> MaskChange:
-        """Pack voxels that are in order."""
-        steps = np.diff(voxels.indices, prepend=0)
-        if not steps.size or steps.max() < 2**32:
-            steps = steps.astype(np.uint32)
-        return cls(tuple(shape), pack(steps, voxels.before, voxels.after))
+        return cls(tuple(shape), Runs.of(Voxels(flat, old, new)))
 
     @classmethod
     def joined(cls, changes: Sequence[MaskChange]) -> MaskChange | None:
         """Take several changes, made one after the other, as one; None for none."""
         if len(changes) < 2:
             return changes[0] if changes else None
+        shape = changes[0].shape
+        runs = Runs.joined([change.runs() for change in changes])
+        if runs is not None:
+            return cls(shape, runs)
         parts = [change.voxels() for change in changes]
         indices, before, after = map(np.concatenate, zip(*parts, strict=True))
-        shape = changes[0].shape
         return cls.of(shape, np.unravel_index(indices, shape), before, after)
 
     @classmethod
@@ -159,68 +142,93 @@ class MaskChange:
             indices[axis] = indices[axis] + span.start
         return cls.of(labels.shape, tuple(indices), now[changed], values)
 
-    def voxels(self) -> Voxels:
-        """Unpack.
+    @classmethod
+    def in_box(
+        cls, shape: tuple[int, ...], corner: Sequence[int], old: NDArray[Any], new: Any
+    ) -> MaskChange | None:
+        """Tell in what new labels differ from old ones; None if in nothing.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the mask.
+        corner : sequence of int
+            First index of the box in it, on each axis.
+        old : ndarray
+            The labels in the box before.
+        new : array_like
+            Those after, of the same shape; read slice by slice along the first axis.
+        """
+        found = []
+        for index in range(old.shape[0]):
+            runs = Runs.between(old[index], np.asarray(new[index]))
+            if runs.starts.size:
+                inside = np.unravel_index(runs.starts, old.shape[1:])
+                there = [np.full(len(runs.starts), index), *inside]
+                places = tuple(k + c for k, c in zip(there, corner, strict=True))
+                starts = np.ravel_multi_index(places, shape).astype(np.int64)
+                found.append(runs._replace(starts=starts))
+        joined = Runs.joined(found) if found else None
+        return None if joined is None else cls(tuple(shape), joined)
+
+    @classmethod
+    def between(cls, old: NDArray[Any], new: Any) -> MaskChange | None:
+        """Tell in what all labels differ from old ones, as :meth:`in_box` does."""
+        return cls.in_box(old.shape, (0,) * old.ndim, old, new)
+
+    @property
+    def packed(self) -> bytes:
+        """Three arrays, see :func:`pack`.
+
+        They are the first index and the distances from each index to the next, the
+        labels before, and those after.
+        """
+        if isinstance(self.content, bytes):
+            return self.content
+        indices, before, after = self.voxels()
+        steps = np.diff(indices, prepend=0)
+        if not steps.size or steps.max() < 2**32:
+            steps = steps.astype(np.uint32)
+        return pack(steps, before, after)
+
+    def runs(self) -> Runs:
+        """Give the voxels in runs.
 
         Raises
         ------
         UserError
             If the bytes are not those of a change of a mask of this shape.
         """
-        steps, before, after = unpack(self.packed, 3)
+        if isinstance(self.content, Runs):
+            return self.content
+        steps, before, after = unpack(self.content, 3)
         indices = np.cumsum(steps, dtype=np.int64)
         if not indices.shape == before.shape == after.shape or (
             indices.size and not 0 <= indices[0] <= indices[-1] < math.prod(self.shape)
         ):
             raise UserError("A recorded change does not fit the mask; it is damaged.")
-        return Voxels(indices, before, after)
+        return Runs.of(Voxels(indices, before, after))
+
+    def voxels(self) -> Voxels:
+        """Give the voxels one by one; raises what :meth:`runs` raises."""
+        return self.runs().voxels()
 
     def of_any(self, labels: Collection[int]) -> MaskChange | None:
         """Give that part of the change by which some objects lose or gain pixels."""
-        indices, before, after = self.voxels()
-        found = np.isin(before, list(labels)) | np.isin(after, list(labels))
-        if not found.any():
-            return None
-        chosen = Voxels(indices[found], before[found], after[found])
-        return MaskChange._of_places(self.shape, chosen)
+        runs = self.runs()
+        return self._part(_is_of(labels, runs), runs)
 
     def without(self, labels: Collection[int]) -> MaskChange | None:
         """Give the change but for what :meth:`of_any` gives; None if that is all."""
-        indices, before, after = self.voxels()
-        kept = ~(np.isin(before, list(labels)) | np.isin(after, list(labels)))
-        if not kept.any():
-            return None
-        chosen = Voxels(indices[kept], before[kept], after[kept])
-        return MaskChange._of_places(self.shape, chosen)
+        runs = self.runs()
+        return self._part(~_is_of(labels, runs), runs)
 
-    @classmethod
-    def between(cls, old: NDArray[Any], new: Any) -> MaskChange | None:
-        """Tell in what new labels differ from old ones; None if in nothing.
-
-        Parameters
-        ----------
-        old : ndarray
-            The labels before.
-        new : array_like
-            Those after, of the same shape; read slice by slice along the first axis.
-        """
-        flat, before, after = [], [], []
-        size = math.prod(old.shape[1:])
-        for index in range(old.shape[0]):
-            one, other = np.ravel(old[index]), np.ravel(np.asarray(new[index]))
-            differ = np.flatnonzero(one != other)
-            if differ.size:
-                flat.append(differ + index * size)
-                before.append(one[differ])
-                after.append(other[differ])
-        if not flat:
-            return None
-        parts = map(np.concatenate, (flat, before, after))
-        return cls._of_places(old.shape, Voxels(*parts))
+    def _part(self, chosen: NDArray[np.bool_], runs: Runs) -> MaskChange | None:
+        return MaskChange(self.shape, runs.where(chosen)) if chosen.any() else None
 
     def fits(self, dtype: np.dtype[Any]) -> bool:
         """Whether an integer type can hold all labels after the change."""
-        after, limits = self.voxels().after, np.iinfo(dtype)
+        after, limits = self.runs().after, np.iinfo(dtype)
         return bool((after >= limits.min).all() and (after <= limits.max).all())
 
     def is_made(self, mask: NDArray[Any]) -> bool:
@@ -230,9 +238,21 @@ class MaskChange:
 
     def apply(self, mask: NDArray[Any], undo: bool = False) -> None:
         """Make the change in a mask, or take it back."""
-        indices, before, after = self.voxels()
-        values = before if undo else after
-        if mask.flags.c_contiguous:
-            mask.reshape(-1)[indices] = values
-        else:
-            mask[np.unravel_index(indices, self.shape)] = values
+        runs = self.runs()
+        labels = runs.before if undo else runs.after
+        if not mask.flags.c_contiguous:
+            places = np.unravel_index(runs.voxels().indices, self.shape)
+            mask[places] = np.repeat(labels, runs.lengths)
+            return
+        flat = mask.reshape(-1)
+        if len(labels) * LONG > runs.lengths.sum():
+            flat[runs.voxels().indices] = np.repeat(labels, runs.lengths)
+            return
+        ends = runs.starts + runs.lengths
+        for start, end, label in zip(runs.starts, ends, labels, strict=True):
+            flat[start:end] = label
+
+
+def _is_of(labels: Collection[int], runs: Runs) -> NDArray[np.bool_]:
+    wanted = list(labels)
+    return np.isin(runs.before, wanted) | np.isin(runs.after, wanted)

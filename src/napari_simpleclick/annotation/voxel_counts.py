@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +11,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_simpleclick.annotation.mask_change import MaskChange
-
-TABLE = 1 << 20
-"""Labels below this are counted in a table; larger ones are sorted."""
 
 
 class VoxelCounts:
@@ -24,21 +22,20 @@ class VoxelCounts:
 
     def follow(self, change: MaskChange, undo: bool = False) -> None:
         """Count a change, or count it back."""
-        indices, before, after = change.voxels()
-        places = np.unravel_index(indices, change.shape)
+        runs = change.runs().lines(change.shape[-1])
+        places = np.unravel_index(runs.starts, change.shape)
         way = -1 if undo else 1
-        for labels, sign in ((before, -way), (after, way)):
-            found, numbers, counts = _numbered(labels)
-            if not found.any():
-                continue
-            for label, number in zip(found.tolist(), counts.tolist(), strict=True):
+        for labels, sign in ((runs.before, -way), (runs.after, way)):
+            found, numbers, counts = _numbered(labels, runs.lengths)
+            for label, count in zip(found.tolist(), counts.tolist(), strict=True):
                 if label:
-                    self._voxels[label] = self._voxels.get(label, 0) + sign * number
+                    self._voxels[label] = self._voxels.get(label, 0) + sign * count
             for axis, side in enumerate(change.shape):
-                flat = np.bincount(
-                    numbers * side + places[axis], minlength=len(found) * side
-                )
-                rows = flat.reshape(len(found), side)
+                size = (len(found), side)
+                if axis < len(change.shape) - 1:
+                    rows = _rows(numbers, places[axis], runs.lengths, size)
+                else:
+                    rows = _lines(numbers, places[axis], runs.lengths, size)
                 for label, row in zip(found.tolist(), rows, strict=True):
                     if label:
                         self._of(label, change.shape)[axis] += sign * row
@@ -55,9 +52,9 @@ class VoxelCounts:
         """Objects that will have voxels after a change that was not counted yet."""
         numbers = self._voxels.copy()
         if change is not None:
-            _, before, after = change.voxels()
-            for labels, sign in ((before, -1), (after, 1)):
-                found, _, counts = _numbered(labels)
+            runs = change.runs()
+            for labels, sign in ((runs.before, -1), (runs.after, 1)):
+                found, _, counts = _numbered(labels, runs.lengths)
                 for label, number in zip(found, counts, strict=True):
                     old = numbers.get(int(label), 0)
                     numbers[int(label)] = old + sign * int(number)
@@ -75,17 +72,33 @@ class VoxelCounts:
 
 
 def _numbered(
-    labels: NDArray[Any],
-) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:
-    """Find the labels, the number of each voxel's among them, and how often each is.
+    labels: NDArray[Any], lengths: NDArray[np.int64]
+) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.int64]]:
+    """Find the labels, each run's number among them, and how many voxels each has."""
+    found, numbers = np.unique(labels, return_inverse=True)
+    counts = np.bincount(numbers, lengths, len(found))
+    return found, numbers, counts.astype(np.int64)
 
-    That is what NumPy's ``unique`` tells, which sorts all voxels for it.
-    """
-    if not labels.size or labels.min() < 0 or labels.max() >= TABLE:
-        return np.unique(labels, return_inverse=True, return_counts=True)
-    labels = labels.astype(np.intp, copy=False)
-    counts = np.bincount(labels)
-    found = np.flatnonzero(counts)
-    table = np.zeros(len(counts), np.intp)
-    table[found] = np.arange(len(found))
-    return found, table[labels], counts[found]
+
+def _rows(
+    numbers: NDArray[np.intp],
+    places: NDArray[np.intp],
+    counts: NDArray[np.int64],
+    size: tuple[int, int],
+) -> NDArray[np.int64]:
+    """Add up counts by number and place."""
+    flat = np.bincount(numbers * size[1] + places, counts, math.prod(size))
+    return flat.astype(np.int64).reshape(size)
+
+
+def _lines(
+    numbers: NDArray[np.intp],
+    starts: NDArray[np.intp],
+    lengths: NDArray[np.int64],
+    size: tuple[int, int],
+) -> NDArray[np.int64]:
+    """Count by number and place, for runs along a line."""
+    ones, longer = np.ones_like(lengths), (size[0], size[1] + 1)
+    begun = _rows(numbers, starts, ones, longer)
+    ended = _rows(numbers, starts + lengths, ones, longer)
+    return np.cumsum(begun - ended, axis=1)[:, :-1]

@@ -78,7 +78,7 @@ class Before:
             return replace(gone, propagated=notes, order=order)
         if not action.makes_objects:
             return EditState(propagated=self._propagated((label,)))
-        new = sorted(set(change.voxels().after.tolist()) - {0, label})
+        new = sorted(set(change.runs().after.tolist()) - {0, label})
         lost = {
             where: ()
             for where, mask in self._clicked.items()

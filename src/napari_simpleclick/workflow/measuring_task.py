@@ -78,8 +78,8 @@ class Task:
         """Measure what is to be measured; it takes time."""
         wanted = set(self.outdated)
         for change in self.changes:
-            _, before, after = change.voxels()
-            wanted |= {int(k) for part in (before, after) for k in np.unique(part)}
+            runs = change.runs()
+            wanted |= {*runs.before.tolist(), *runs.after.tolist()}
         wanted.discard(0)
         return self, {label: tuple(self._measure(label)) for label in sorted(wanted)}
 

@@ -78,12 +78,9 @@ def reshape(
         new = cut(part, action, box)
     else:
         new = _WHOLE[action.kind](part, action)
-    differ = np.nonzero(new != part)
-    if not differ[0].size:
-        return None
-    places = tuple(at + side.start for at, side in zip(differ, box, strict=True))
-    after = new[differ].astype(part.dtype)
-    return MaskChange.of(labels.shape, places, part[differ], after)
+    corner = [side.start for side in box]
+    new = new.astype(part.dtype, copy=False)
+    return MaskChange.in_box(labels.shape, corner, part, new)
 
 
 def _box(labels: Labels, action: ObjectAction) -> Box | None:
@@ -97,7 +94,8 @@ def _box(labels: Labels, action: ObjectAction) -> Box | None:
     inner = labels[tuple(limits)]
     filled = [np.zeros(side, bool) for side in inner.shape]
     for index in range(inner.shape[0]):  # a mask may be larger than memory
-        found = np.isin(inner[index], wanted)
+        one = len(wanted) == 1
+        found = inner[index] == wanted[0] if one else np.isin(inner[index], wanted)
         if found.any():
             filled[0][index] = True
             for axis in range(found.ndim):

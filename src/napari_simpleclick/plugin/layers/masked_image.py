@@ -253,10 +253,9 @@ class MaskedImage(DisplayedImage):
         if not filled[0].size:
             return None
         box = tuple(slice(int(a[0]), int(a[-1]) + 1) for a in filled)
-        inside = np.nonzero(labels[box] == label)
-        indices = tuple(i + a[0] for i, a in zip(inside, filled, strict=True))
-        kind = labels.dtype.type
-        return MaskChange.of(labels.shape, indices, kind(label), kind(0))
+        part = labels[box]
+        corner = [side.start for side in box]
+        return MaskChange.in_box(labels.shape, corner, part, part * (part != label))
 
     def grid(self) -> Grid:
         """Tell where the voxels of the labels are."""
