@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from napari_simpleclick.images.planes import Plane
 
 
+AT_ONCE = 1 << 19
+"""Voxels that are compared at a time."""
+
 LONG = 16
 """Voxels of a usual run, from which on runs are written one by one."""
 
@@ -157,15 +160,17 @@ class MaskChange:
         old : ndarray
             The labels in the box before.
         new : array_like
-            Those after, of the same shape; read slice by slice along the first axis.
+            Those after, of the same shape; read in pieces along the first axis.
         """
         found = []
-        for index in range(old.shape[0]):
-            runs = Runs.between(old[index], np.asarray(new[index]))
+        step = max(1, AT_ONCE // max(1, math.prod(old.shape[1:])))
+        for first in range(0, old.shape[0], step):
+            piece = old[first : first + step]
+            runs = Runs.between(piece, np.asarray(new[first : first + step]))
             if runs.starts.size:
-                inside = np.unravel_index(runs.starts, old.shape[1:])
-                there = [np.full(len(runs.starts), index), *inside]
-                places = tuple(k + c for k, c in zip(there, corner, strict=True))
+                inside = np.unravel_index(runs.starts, piece.shape)
+                origin = (corner[0] + first, *corner[1:])
+                places = tuple(k + c for k, c in zip(inside, origin, strict=True))
                 starts = np.ravel_multi_index(places, shape).astype(np.int64)
                 found.append(runs._replace(starts=starts))
         joined = Runs.joined(found) if found else None
