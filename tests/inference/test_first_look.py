@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from napari_simpleclick import Click, Predictor, networks
+from napari_simpleclick import Click, Predictor
 from napari_simpleclick.images import Viewport
 from napari_simpleclick.inference import Crop, ObjectState, ZoomIn
-from napari_simpleclick.inference.answer_features import NAMES, CropAnswer
-from napari_simpleclick.inference.chooser import MOST_STABLE, Chooser
 from napari_simpleclick.inference.first_look import magnifications
+from napari_simpleclick.inference.stability import CropAnswer, most_stable
 from tests.helpers import DiskNetwork
 
 INPUT = 64
@@ -227,25 +226,20 @@ def blob(side, radius, sure):
     rows, columns = np.mgrid[:INPUT, :INPUT] - INPUT / 2 + 0.5
     inside = np.hypot(rows, columns) * side / INPUT < radius
     probability = np.where(inside, sure, 0.05).astype(np.float32)
-    return CropAnswer(crop, probability, (INPUT / 2, INPUT / 2))
+    return CropAnswer(crop, probability)
 
 
-@pytest.mark.parametrize("chooser", [MOST_STABLE, "learned"])
-def test_an_answer_that_is_sure_and_agrees_with_its_neighbours_is_chosen(chooser):
-    if chooser == "learned":
-        chooser = Chooser.of(networks.build("encode-once-lite0"))
-        assert chooser is not MOST_STABLE
-        assert set(chooser.weights) <= set(NAMES)
+def test_the_most_decided_answer_is_chosen():
     answers = [blob(128, 6, 0.6), blob(256, 40, 0.9), blob(512, 40, 0.65)]
-    assert chooser.choose(answers) == 1
-    assert chooser.choose(answers[:1] + answers[2:] + answers[1:2]) == 2
+    assert most_stable(answers) == 1
+    assert most_stable(answers[:1] + answers[2:] + answers[1:2]) == 2
 
 
 def test_of_two_answers_as_good_the_larger_square_wins():
-    assert MOST_STABLE.choose([blob(256, 40, 0.9), blob(512, 40, 0.9)]) == 1
+    assert most_stable([blob(256, 40, 0.9), blob(512, 40, 0.9)]) == 1
 
 
 def test_nothing_found_is_no_reason_to_fail():
     answers = [blob(256, 40, 0.1), blob(512, 40, 0.9)]
-    assert MOST_STABLE.choose(answers) == 1
-    assert MOST_STABLE.choose([answers[0]] * 2) == 1
+    assert most_stable(answers) == 1
+    assert most_stable([answers[0]] * 2) == 1

@@ -10,7 +10,6 @@ from scipy.special import expit
 from torch.nn import functional
 
 from napari_simpleclick.images.local_map import LocalMap
-from napari_simpleclick.inference.answer_features import CropAnswer
 from napari_simpleclick.inference.crops import Crop, map_click, resize_local
 from napari_simpleclick.inference.focus import (
     ANSWER_ABOVE,
@@ -19,6 +18,7 @@ from napari_simpleclick.inference.focus import (
     focus_crop,
 )
 from napari_simpleclick.inference.prompt_pixels import as_clicks, corners_of
+from napari_simpleclick.inference.stability import CropAnswer
 from napari_simpleclick.networks import CropPrompts
 from napari_simpleclick.networks.disks import DISK_RADIUS_PX
 from napari_simpleclick.prompts import Box, Click
@@ -59,11 +59,9 @@ class Asked(NamedTuple):
 
     @property
     def seen(self) -> CropAnswer:
-        """The answer as a chooser looks at it."""
+        """The probability, and where it was looked for."""
         probability = self.answer.logits.sigmoid()[0, 0].cpu().numpy()
-        click = next((one for one in self.clicks if one.positive), self.clicks[0])
-        place = map_click(click, self.crop, probability.shape)
-        return CropAnswer(self.crop, probability, place)
+        return CropAnswer(self.crop, probability)
 
 
 class CropQuestions:

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from napari_simpleclick.errors import UserError
-from napari_simpleclick.inference.chooser import Chooser
 from napari_simpleclick.inference.crop_choice import CropChoice
 from napari_simpleclick.inference.crop_network import CropNetwork
 from napari_simpleclick.inference.crop_questions import CropQuestions
@@ -84,7 +83,6 @@ class ImageEncoder:
             )
         self.threads = threads or spare_threads()
         self.openvino_threads = threads or cores()
-        self._chooser = Chooser.of(network)
         self._state = ObjectState()
         self._network = CropNetwork(
             network, self.device, self.dtype, flip, features_bytes, store

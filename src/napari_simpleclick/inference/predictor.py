@@ -10,6 +10,7 @@ from napari_simpleclick.images.local_map import LocalMap
 from napari_simpleclick.inference.image_encoder import ImageEncoder
 from napari_simpleclick.inference.object_state import ObjectState
 from napari_simpleclick.inference.prompt_pixels import settle, start_of
+from napari_simpleclick.inference.stability import most_stable
 from napari_simpleclick.prompts import Box, Lasso, Scribble, check_prompts
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_simpleclick.inference.answer_features import CropAnswer
+    from napari_simpleclick.inference.stability import CropAnswer
     from napari_simpleclick.prompts import Click, Prompt
 
 SETTLED_AFTER = 10
@@ -253,7 +254,7 @@ class Predictor(ImageEncoder):
             ]
             best = 0
             if len(answers) > 1:
-                best = self._chooser.choose([one.seen for one in answers])
+                best = most_stable([one.seen for one in answers])
             squared = questions.probability(answers[best], start, late)
         result = image.back(squared)
         if any(isinstance(prompt, Scribble) for prompt in prompts):

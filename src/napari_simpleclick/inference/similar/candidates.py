@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_simpleclick.inference.answer_features import CERTAIN, POSSIBLE
 from napari_simpleclick.inference.crops import THRESHOLD, Crop, resize_crop
 from napari_simpleclick.inference.devices import limited_threads
 from napari_simpleclick.inference.features import LIMIT_BYTES, FeatureCache
 from napari_simpleclick.inference.shapes import depth
+from napari_simpleclick.inference.stability import CERTAIN, POSSIBLE
 from napari_simpleclick.networks import CropPrompts
 from napari_simpleclick.weights.errors import enough_memory
 
