@@ -90,6 +90,16 @@ def test_runs_that_go_on_in_the_next_line_are_counted_where_they_are():
         assert (counts.areas(2, axis) == mask.sum(axis=others) // 2).all()
 
 
+def test_a_change_of_nothing_is_counted_and_made():
+    nothing = MaskChange.of(SHAPE, np.nonzero(np.zeros(SHAPE)), 0, 1)
+    counts, mask = VoxelCounts(), np.zeros(SHAPE, np.uint16)
+    for one in (nothing, MaskChange(SHAPE, nothing.packed)):
+        counts.follow(one)
+        one.apply(mask)
+    assert counts.labels() == set()
+    assert not mask.any()
+
+
 def test_parts_that_overlap_are_joined_in_the_order_of_their_making():
     mask = np.zeros(SHAPE, np.uint16)
     parts = [

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from napari_simpleclick.annotation.mask_change import MaskChange
@@ -26,19 +27,33 @@ class VoxelCounts:
         places = np.unravel_index(runs.starts, change.shape)
         way = -1 if undo else 1
         for labels, sign in ((runs.before, -way), (runs.after, way)):
-            found, numbers, counts = _numbered(labels, runs.lengths)
-            for label, count in zip(found.tolist(), counts.tolist(), strict=True):
+            for label, chosen in _grouped(labels):
                 if label:
-                    self._voxels[label] = self._voxels.get(label, 0) + sign * count
-            for axis, side in enumerate(change.shape):
-                size = (len(found), side)
-                if axis < len(change.shape) - 1:
-                    rows = _rows(numbers, places[axis], runs.lengths, size)
-                else:
-                    rows = _lines(numbers, places[axis], runs.lengths, size)
-                for label, row in zip(found.tolist(), rows, strict=True):
-                    if label:
-                        self._of(label, change.shape)[axis] += sign * row
+                    where = [at[chosen] for at in places]
+                    self._add(label, where, runs.lengths[chosen], sign, change.shape)
+
+    def _add(
+        self,
+        label: int,
+        places: list[NDArray[np.intp]],
+        lengths: NDArray[np.int64],
+        sign: int,
+        shape: tuple[int, ...],
+    ) -> None:
+        """Add runs along the last axis to an object, or take them away."""
+        count = sign * int(lengths.sum())
+        self._voxels[label] = self._voxels.get(label, 0) + count
+        *across, along = self._of(label, shape)
+        for counts, at in zip(across, places, strict=False):
+            first = int(at.min())
+            row = np.bincount(at - first, lengths).astype(np.int64)
+            counts[first : first + len(row)] += sign * row
+        first, end = int(places[-1].min()), int((places[-1] + lengths).max())
+        begun, ended = (
+            np.bincount(at - first, minlength=end - first + 1)
+            for at in (places[-1], places[-1] + lengths)
+        )
+        along[first:end] += sign * np.cumsum(begun - ended)[:-1]
 
     def _of(self, label: int, shape: tuple[int, ...]) -> list[NDArray[np.int64]]:
         empty = [np.zeros(side, np.int64) for side in shape]
@@ -54,10 +69,9 @@ class VoxelCounts:
         if change is not None:
             runs = change.runs()
             for labels, sign in ((runs.before, -1), (runs.after, 1)):
-                found, _, counts = _numbered(labels, runs.lengths)
-                for label, number in zip(found, counts, strict=True):
-                    old = numbers.get(int(label), 0)
-                    numbers[int(label)] = old + sign * int(number)
+                for label, chosen in _grouped(labels):
+                    count = sign * int(runs.lengths[chosen].sum())
+                    numbers[label] = numbers.get(label, 0) + count
         return {label for label, number in numbers.items() if label and number > 0}
 
     def voxels(self, label: int) -> int:
@@ -71,34 +85,10 @@ class VoxelCounts:
         return self._counts[label][axis].copy()
 
 
-def _numbered(
-    labels: NDArray[Any], lengths: NDArray[np.int64]
-) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.int64]]:
-    """Find the labels, each run's number among them, and how many voxels each has."""
-    found, numbers = np.unique(labels, return_inverse=True)
-    counts = np.bincount(numbers, lengths, len(found))
-    return found, numbers, counts.astype(np.int64)
-
-
-def _rows(
-    numbers: NDArray[np.intp],
-    places: NDArray[np.intp],
-    counts: NDArray[np.int64],
-    size: tuple[int, int],
-) -> NDArray[np.int64]:
-    """Add up counts by number and place."""
-    flat = np.bincount(numbers * size[1] + places, counts, math.prod(size))
-    return flat.astype(np.int64).reshape(size)
-
-
-def _lines(
-    numbers: NDArray[np.intp],
-    starts: NDArray[np.intp],
-    lengths: NDArray[np.int64],
-    size: tuple[int, int],
-) -> NDArray[np.int64]:
-    """Count by number and place, for runs along a line."""
-    ones, longer = np.ones_like(lengths), (size[0], size[1] + 1)
-    begun = _rows(numbers, starts, ones, longer)
-    ended = _rows(numbers, starts + lengths, ones, longer)
-    return np.cumsum(begun - ended, axis=1)[:, :-1]
+def _grouped(labels: NDArray[Any]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Give each label, and where it is."""
+    order = np.argsort(labels, kind="stable")
+    found, first = np.unique(labels[order], return_index=True)
+    ends = [*first[1:], len(order)]
+    for label, start, end in zip(found.tolist(), first, ends, strict=False):
+        yield label, order[start:end]
