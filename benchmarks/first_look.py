@@ -78,9 +78,7 @@ def tiled(
     return np.tile(image, (times, times, *(1,) * (image.ndim - 2))), large
 
 
-def measure(
-    data: Path, weights: str, objects: int, seed: int
-) -> dict[str, list[list[float]]]:
+def measure(data: Path, weights: str, objects: int, seed: int) -> Looks:
     """Click on objects of all sets, and of ssTEM in tiled sections."""
     network, _ = load_weights(weights)
     predictor = Predictor(network, threads=1)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from napari_simpleclick.annotation.object_slice import Mask
     from napari_simpleclick.images.planes import Plane
 
-
 AT_ONCE = 1 << 19
 """Voxels that are compared at a time."""
 
@@ -52,7 +51,7 @@ class MaskChange:
         before: ArrayLike,
         after: ArrayLike,
     ) -> MaskChange:
-        """Pack a change.
+        """Note a change.
 
         Parameters
         ----------

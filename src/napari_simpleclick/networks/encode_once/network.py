@@ -68,10 +68,10 @@ class EncodeOnceConfig(NetworkConfig):
         return EncodeOnce(self)
 
     def is_variant(self, other: NetworkConfig) -> bool:
-        """Whether another configuration is this one but for how an image is shown."""
-        if isinstance(other, EncodeOnceConfig):
-            other = replace(other, brightness=self.brightness)
-        return super().is_variant(other)
+        """Whether another configuration differs in input size and brightness only."""
+        if not isinstance(other, EncodeOnceConfig):
+            return False
+        return super().is_variant(replace(other, brightness=self.brightness))
 
     def metadata(self) -> dict[str, str]:
         """Tell the input size and the brightness, which no tensor does."""
