@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from napari_simpleclick import Click, Predictor
-from napari_simpleclick.images import Viewport
+from napari_simpleclick.images import Viewport, Window
 from napari_simpleclick.inference import Crop, ObjectState, ZoomIn
 from napari_simpleclick.inference.first_look import magnifications
 from napari_simpleclick.inference.stability import CropAnswer, most_stable
-from tests.helpers import DiskNetwork
+from tests.helpers import DiskNetwork, PartNetwork
 
 INPUT = 64
 SHAPE = (400, 500)
@@ -119,6 +120,67 @@ def test_later_clicks_zoom_in_around_the_mask_as_ever(predictor):
     _, state = predictor.predict(clicks, probability, state=state)
     zoom = ZoomIn((INPUT, INPUT))
     assert state.crop == zoom.around(probability > 0.5, clicks)
+
+
+def bright(side, shape=(600, 700)):
+    """Show a bright square in the middle of an image, and tell where it is."""
+    image = np.zeros(shape, np.uint8)
+    low = [length // 2 - side // 2 for length in shape]
+    inside = np.s_[low[0] : low[0] + side, low[1] : low[1] + side]
+    image[inside] = 200
+    predictor = Predictor(PartNetwork(0.4), device="cpu", precision="float32")
+    predictor.set_image(image, Window(0, 255))
+    return predictor, image > 0
+
+
+SEEN = Viewport(100, 500, 150, 550)
+
+
+def test_a_small_object_in_a_view_is_looked_at_again_from_close_by():
+    predictor, truth = bright(30)
+    probability, state = asked(predictor, [Click(300, 350)], SEEN)
+    assert state.crop is not None
+    assert state.crop.height == state.crop.width
+    assert state.crop.height == pytest.approx(4 * 30, abs=16)  # a pixel seen is two
+    assert ((probability > 0.5) == truth).all()
+
+
+def test_a_second_look_starts_from_the_first():
+    predictor, _ = bright(30)
+    priors = []
+    decode = predictor.encoder._network.decode
+    predictor.encoder._network.decode = lambda features, prompt: (
+        priors.append(float(prompt[0, 0].max())),
+        decode(features, prompt),
+    )[1]
+    asked(predictor, [Click(300, 350)], SEEN)
+    assert priors == [0.0, pytest.approx(expit(4.0))]
+
+
+@pytest.mark.parametrize(
+    ("side", "shape", "seen"),
+    [
+        (100, (600, 700), SEEN),
+        (30, (600, 700), None),
+        (10, (200, 220), Viewport(-0.5, 199.5, -0.5, 219.5)),
+        (0, (600, 700), SEEN),
+    ],
+    ids=["large", "no view", "small image", "nothing found"],
+)
+def test_other_first_answers_take_one_look(side, shape, seen):
+    predictor, _ = bright(side, shape)
+    click = Click(shape[0] // 2, shape[1] // 2)
+    probability, state = asked(predictor, [click], seen)
+    assert state.crop == predictor.first_crop(seen)[0]
+    assert (probability > 0.5).any() == (side > 0)
+
+
+def test_a_second_look_holds_the_clicks():
+    predictor, _ = bright(30)
+    clicks = [Click(300, 350), Click(200, 350)]
+    _, state = asked(predictor, clicks, SEEN)
+    assert state.crop != predictor.first_crop(SEEN)[0]
+    assert all(state.crop.holds(click) for click in clicks)
 
 
 def test_the_view_counts_as_long_as_there_is_no_object(predictor):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_simpleclick.inference.first_look import (
     FirstLook,
+    closer,
     crop_of_view,
     magnifications,
     moved_to,
@@ -80,14 +81,43 @@ class CropChoice:
         first = moved_to(self.first(view, shape), clicks, shape)
         return self.zoom.choose(focus, clicks, shape, current, first)
 
-    def compares(self, focus: LocalMap | None, view: Viewport | None) -> bool:
-        """Whether :meth:`magnified` crops are compared: at a first look without a view.
+    def is_first(self, focus: LocalMap | None) -> bool:
+        """Whether this is a first look: there is no object yet.
 
         Parameters
         ----------
-        focus, view
+        focus
             As of :meth:`one`.
         """
-        if self.first_look != "magnifications" or view is not None:
-            return False
         return focus is None or not focus.above(self.zoom.threshold).any()
+
+    def compares(self, view: Viewport | None) -> bool:
+        """Whether a first look compares :meth:`magnified` crops: not with a view.
+
+        Parameters
+        ----------
+        view
+            As of :meth:`one`.
+        """
+        return self.first_look == "magnifications" and view is None
+
+    def closer(
+        self,
+        found: LocalMap,
+        clicks: Sequence[Click],
+        shape: tuple[int, int],
+        seen: Crop | None,
+    ) -> Crop | None:
+        """Choose the crop of a second look, if the first shows a small object.
+
+        Parameters
+        ----------
+        found : LocalMap
+            Probability after the first look.
+        clicks, shape
+            As of :meth:`one`.
+        seen : Crop or None
+            The crop of the first look.
+        """
+        known = found.above(self.zoom.threshold)
+        return closer(known, clicks, seen, shape, self.input_side)

@@ -14,6 +14,7 @@ from napari_simpleclick.inference.crops import Crop
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from napari_simpleclick.images.local_map import LocalMap
     from napari_simpleclick.images.viewport import Viewport
     from napari_simpleclick.prompts import Click
 
@@ -29,6 +30,9 @@ CLOSEST = 4.0
 
 NEARLY_WHOLE = 0.75
 """A square with more than this share of the image's longer side says nothing new."""
+
+CLOSER_SIDES = 4
+"""Side of the square of a second look over the longer side of what the first found."""
 
 SMALL_IMAGE = 1.15
 """An image whose longer side is no longer than this many network inputs is shown as a
@@ -122,6 +126,46 @@ def moved_to(
     side = max(crop.height, crop.width, round(2 * reach))
     row, column = ((min(at) + max(at)) / 2 for at in (rows, columns))
     return square(row, column, side, shape)
+
+
+def closer(
+    found: LocalMap,
+    clicks: Iterable[Click],
+    seen: Crop | None,
+    shape: tuple[int, int],
+    input_side: int,
+) -> Crop | None:
+    """Choose the square of a second look at an object that a view shows to be small.
+
+    Parameters
+    ----------
+    found : LocalMap
+        (H, W) bool, what was found in the view.
+    clicks : iterable of Click
+        Those on the object.
+    seen : Crop or None
+        What the network was shown of the view; None for the whole image.
+    shape : tuple of int
+        (H, W) of the image.
+    input_side : int
+        Longer side of the network's input, px.
+
+    Returns
+    -------
+    Crop or None
+        None where the square would hardly be smaller than what was seen, and for an
+        image that is hardly reduced.
+    """
+    extent = found.box()
+    if extent is None or max(shape) <= SMALL_IMAGE * input_side:
+        return None
+    side = CLOSER_SIDES * (1 + max(last - first for first, last in extent))
+    side = max(round(input_side / CLOSEST), side)
+    whole = seen or Crop.whole(shape)
+    if side > NEARLY_WHOLE * max(whole.height, whole.width):
+        return None
+    row, column = (0.5 * (first + last) for first, last in extent)
+    return moved_to(square(row, column, side, shape), clicks, shape)
 
 
 def magnifications(

@@ -245,24 +245,30 @@ class Predictor(ImageEncoder):
                 focus = LocalMap.whole((drawn > 0).astype(np.float32))
         corners, view = questions.corners(asked), image.view(state.viewport)
         crops = [self._choice.one(focus, corners, shape, state.crop, view)]
-        if several and self._choice.compares(focus, view):
+        first = several and self._choice.is_first(focus)
+        if first and self._choice.compares(view):
             crops = self._choice.magnified(corners, shape)
         late = prior is not None and len(prompts) > SETTLED_AFTER
         with self._computing():
             answers = [
                 questions.ask(asked, start, crop, state.memory) for crop in crops
             ]
-            best = 0
-            if len(answers) > 1:
-                best = most_stable([one.seen for one in answers])
-            squared = questions.probability(answers[best], start, late)
+            best = most_stable([one.seen for one in answers]) if answers[1:] else 0
+            crop, chosen = crops[best], answers[best]
+            squared = questions.probability(chosen, start, late)
+            closer = None
+            if first and view is not None:
+                closer = self._choice.closer(squared, corners, shape, crop)
+            if closer is not None:
+                crop, memory = closer, chosen.answer.memory
+                chosen = questions.ask(asked, squared, closer, memory)
+                squared = questions.probability(chosen, squared, late)
         result = image.back(squared)
         if any(isinstance(prompt, Scribble) for prompt in prompts):
             whole = result.full()
             settle(whole, prompts)
             result = LocalMap.whole(whole)
-        memory = answers[best].answer.memory
-        return result, ObjectState(crops[best], memory, state.viewport)
+        return result, ObjectState(crop, chosen.answer.memory, state.viewport)
 
     def replay(
         self, prompts: Iterable[Prompt], prior: ArrayLike | None = None
