@@ -200,7 +200,7 @@ def test_a_bug_is_not_the_persons_mistake(monkeypatch, bug):
 @pytest.mark.parametrize(
     ("trouble", "sentence"),
     [
-        (OSError(28, "No space left on device", "a.nii"), "'a.nii': No space left"),
+        (OSError(28, "No space left on device", "a.nii"), "'a.nii' cannot be used (No space left on device); "),
         (MemoryError("Two cases at once need more."), "Two cases at once need more."),
         (MemoryError(), "There is not enough memory"),
     ],

@@ -54,6 +54,11 @@ def test_a_broken_pixel_does_not_poison_the_result(predictor, value):
     assert abs(broken - clean).mean() < 0.05
 
 
+def test_rows_of_different_lengths_are_refused(predictor):
+    with pytest.raises(UserError, match="different lengths"):
+        predictor.set_image([[1, 2], [3]])
+
+
 def test_an_image_that_shows_nothing_is_refused(predictor):
     predictor.set_image(np.full((30, 30), np.nan))
     with pytest.raises(UserError, match="holds no numbers"):

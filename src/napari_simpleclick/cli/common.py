@@ -139,8 +139,9 @@ def _told(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return str(error) or "There is not enough memory; close other programs."
     if isinstance(error, OSError) and error.strerror:
-        where = f"'{error.filename}': " if error.filename else ""
-        return f"{where}{error.strerror}."
+        what = f"'{error.filename}'" if error.filename else "A file"
+        why = f"cannot be used ({error.strerror})"
+        return f"{what} {why}; mend that, or choose another."
     return str(error) if isinstance(error, OSError) else ""
 
 

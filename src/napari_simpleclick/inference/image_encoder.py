@@ -115,7 +115,14 @@ class ImageEncoder:
             If it is not one gray or RGB image, the window is none, or a spacing is not
             positive.
         """
-        shown = ShownImage(np.asarray(image), window, spacing)
+        try:
+            pixels = np.asarray(image)
+        except ValueError as error:
+            raise UserError(
+                "The rows of this image have different lengths; give an array of "
+                "shape (H, W) or (H, W, 3)."
+            ) from error
+        shown = ShownImage(pixels, window, spacing)
         self._asked = CropQuestions(self._network, self.zoom, shown)
         self._state = ObjectState()
 
