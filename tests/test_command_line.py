@@ -200,7 +200,10 @@ def test_a_bug_is_not_the_persons_mistake(monkeypatch, bug):
 @pytest.mark.parametrize(
     ("trouble", "sentence"),
     [
-        (OSError(28, "No space left on device", "a.nii"), "'a.nii' cannot be used (No space left on device); "),
+        (
+            OSError(28, "No space left on device", "a.nii"),
+            "'a.nii' cannot be used (No space left on device); mend",
+        ),
         (MemoryError("Two cases at once need more."), "Two cases at once need more."),
         (MemoryError(), "There is not enough memory"),
     ],

@@ -10,7 +10,7 @@ from napari_simpleclick.errors import UserError
 if TYPE_CHECKING:
     from napari_simpleclick.workflow.canvas import Canvas
 
-ONE_SLICE = "There is only one slice, so there is nothing to go through."
+ONE_SLICE = "There is only one slice, so there are no others to show or to go to."
 
 
 def displayed(canvas: Canvas, axis: int | None = None) -> tuple[ObjectStack, int]:
