@@ -25,8 +25,8 @@ def em_sample() -> list[tuple[Any, dict[str, Any], str]]:
     from napari_simpleclick.samples import EM_SCALE_NM, sample_path
 
     array = read_image(sample_path("em.tif")).array
-    look = {"name": "EM neurons", "scale": EM_SCALE_NM, "units": ("nm",) * 3}
-    return [(array, look, "image")]
+    place = {"scale": EM_SCALE_NM, "units": ("nm",) * 3, "axis_labels": tuple("zyx")}
+    return [(array, {"name": "EM neurons", **place}, "image")]
 
 
 def brain_sample() -> list[tuple[Any, dict[str, Any], str]]:
