@@ -145,6 +145,23 @@ def test_a_small_object_in_a_view_is_looked_at_again_from_close_by():
     assert ((probability > 0.5) == truth).all()
 
 
+def test_the_best_magnification_is_looked_at_again_too():
+    predictor = Predictor(
+        PartNetwork(0.4),
+        device="cpu",
+        precision="float32",
+        first_look="magnifications",
+    )
+    image = np.zeros((600, 700), np.uint8)
+    image[290:310, 340:360] = 200
+    predictor.set_image(image, Window(0, 255))
+    clicks = [Click(300, 350)]
+    probability, state = predictor.predict(clicks, state=ObjectState())
+    assert state.crop.height == pytest.approx(4 * 20, abs=16)
+    assert state.crop not in magnifications(clicks, image.shape, 192)
+    assert ((probability > 0.5) == (image > 0)).all()
+
+
 def test_a_second_look_starts_from_the_first():
     predictor, _ = bright(30)
     priors = []

@@ -257,7 +257,7 @@ class Predictor(ImageEncoder):
             crop, chosen = crops[best], answers[best]
             squared = questions.probability(chosen, start, late)
             closer = None
-            if first and view is not None:
+            if first and (view is not None or answers[1:]):
                 closer = self._choice.closer(squared, corners, shape, crop)
             if closer is not None:
                 crop, memory = closer, chosen.answer.memory
