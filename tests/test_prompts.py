@@ -195,7 +195,3 @@ def test_each_kind_reads_its_own_form():
 def test_other_forms_are_refused_with_the_right_one(kind, text):
     with pytest.raises(UserError, match=f"not a {kind.__name__.lower()}; write ROW"):
         kind.parse(text)
-
-
-def test_area_of_a_lasso():
-    assert Lasso(((0, 0), (0, 4), (3, 4), (3, 0))).area_px == 12

@@ -202,15 +202,6 @@ class Lasso:
         """
         return cls(read_line(text, "lasso"))
 
-    @property
-    def area_px(self) -> float:
-        """Area inside, px; parts that the line goes around the other way count less."""
-        ends = (*self.points[1:], *self.points[:1])
-        twice = sum(
-            a[0] * b[1] - a[1] * b[0] for a, b in zip(self.points, ends, strict=True)
-        )
-        return abs(twice) / 2
-
 
 Prompt = Click | Box | Scribble | Lasso
 """What a session holds, and what a network may be asked with."""
