@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from skimage.io import imsave
 
 from napari_simpleclick import Predictor, UserError
-from napari_simpleclick.evaluation import find_cases, finding
+from napari_simpleclick.evaluation import CaseOptions, find_cases, finding
 from napari_simpleclick.evaluation.finding import measure_finding
 from napari_simpleclick.evaluation.result import CaseResult, Result
 from napari_simpleclick.evaluation.worker import RobotSettings
@@ -87,6 +88,28 @@ def test_images_are_examples_as_a_whole(images):
     """Three objects are on the first image, which has four."""
     result = measure_finding(robots(images), images, RobotSettings(), 3)
     assert result.find.examples == 4
+
+
+def test_objects_that_were_not_drawn_are_neither_right_nor_wrong(images):
+    drawn = [case for case in images if case.name == "0" or case.instance in (1, 4)]
+    everything = measure_finding(robots(images), images, RobotSettings(), 4).find
+    found = measure_finding(robots(drawn), drawn, RobotSettings(), 4).find
+    assert (found.objects, found.right, found.recall) == (4, 4, 1)
+    assert found.proposed - found.right == everything.proposed - everything.right
+    few = [case for case in images if case.name != "0" or case.instance == 2]
+    again = measure_finding(robots(few), few, RobotSettings(), 4).find
+    assert again == everything.model_copy(
+        update={name: getattr(again, name) for name in ("seconds", "seconds_learning")}
+    )
+
+
+def test_what_is_mostly_ignored_is_neither_right_nor_wrong(images):
+    everything = measure_finding(robots(images), images, RobotSettings(), 4).find
+    unknown = CaseOptions(ignore=4)
+    cases = [replace(case, options=unknown) for case in images if case.instance != 4]
+    found = measure_finding(robots(cases), cases, RobotSettings(), 3).find
+    assert (found.objects, found.right) == (6, 6)
+    assert found.proposed <= everything.proposed - 2
 
 
 def test_no_image_left_is_refused(images):

@@ -174,6 +174,7 @@ def evaluate(
 
     from napari_simpleclick.evaluation.case_options import CaseOptions
     from napari_simpleclick.evaluation.datasets import find_cases
+    from napari_simpleclick.evaluation.finding import divided
     from napari_simpleclick.evaluation.report import write_report
     from napari_simpleclick.evaluation.run import (
         choose_cases,
@@ -196,6 +197,8 @@ def evaluate(
     cases = find_cases(dataset, root, options)
     if teaching is None:
         cases = choose_cases(cases, limit, seed)
+    if find is not None:
+        divided(cases, find)
     try:
         chosen = RobotSettings(
             weights=weights,
