@@ -84,6 +84,16 @@ def test_a_negative_background_is_one(stack):
     assert "5 objects found" in result.output
 
 
+def test_negative_marks_beside_a_background_of_zeros_stay(stack):
+    signed = stack.astype(np.int16)
+    signed[1, 20:60, 10:60] = -7  # where one would be found
+    tifffile.imwrite("signed.tif", signed, metadata={"axes": "ZYX"})
+    result = run("--examples", "signed.tif", "-o", "all.tif")
+    assert "4 objects found" in result.output
+    labels = tifffile.imread("all.tif")
+    assert (labels[signed != 0] == signed[signed != 0]).all()
+
+
 @pytest.mark.parametrize("value", [0.5, np.nan])
 def test_examples_that_are_no_labels_are_refused(stack, value):
     soft = np.where(stack == 1, value, stack).astype(np.float32)

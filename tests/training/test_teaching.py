@@ -242,6 +242,41 @@ def test_contradictions_are_left_out_and_named():
     )
 
 
+def test_of_three_masks_that_contradict_each_other_none_is_learned_from():
+    wide, narrow, again = (disc(1, radius=radius) for radius in (30, 24, 29.9))
+    narrow = replace(narrow, origin=Origin("1.png", 2))
+    small = replace(disc(1, radius=18), origin=Origin("1.png", 3))
+    found = sort_out([wide, narrow, small])
+    assert found.examples == ()
+    assert len(found.left_out) == 2
+    found = sort_out([wide, again, narrow])
+    assert found.examples == ()
+    assert len(found.left_out) == 1
+
+
+def test_an_example_that_is_given_twice_counts_once():
+    one, other = disc(1), disc(2)
+    found = sort_out([one, other, one])
+    assert set(found.examples) == {one, other} and len(found.examples) == 2
+
+
+def test_images_without_names_are_told_apart():
+    labels = np.zeros((80, 100), int)
+    labels[10:40, 10:50] = 1
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 255, (80, 100)) for _ in range(2)]
+    wider = np.pad(labels, ((0, 0), (0, 30)))
+    examples = [
+        *examples_of(images[0], labels),
+        *examples_of(images[1], labels),
+        *examples_of(np.pad(images[1], ((0, 0), (0, 30))), wider),
+    ]
+    assert sort_out(examples).examples == tuple(examples)
+    smaller = labels * (np.arange(80) < 32)[:, None]
+    twice = [*examples_of(images[0], labels), *examples_of(images[0] + 0, smaller)]
+    assert sort_out(twice).examples == ()
+
+
 def test_the_same_mask_twice_counts_once():
     first, second = disc(1), disc(1)
     found = sort_out([first, second])

@@ -132,6 +132,19 @@ def test_what_was_rejected_is_not_proposed_again(person):
         assert not (mask & refused.mask(person.mask.shape)).any()
 
 
+def test_what_was_rejected_as_one_kind_may_be_another(person):
+    similar, session = person.workflow.similar, person.canvas.session
+    for kind in ("mito", "nuc"):
+        for label in (1, 2, 3):
+            session.give_style(label, ObjectStyle(f"{kind} {label}"))
+        similar.find()
+        assert similar.waiting().open == 2
+        similar.reject()
+        similar.reject()
+    similar.find()
+    assert similar.waiting().open == 0
+
+
 def test_next_and_previous_go_round(person):
     similar = person.workflow.similar
     similar.find()

@@ -97,16 +97,21 @@ class SimilarRun:
         self.kinds = {
             label: kind_of(objects.style(label).name) for label in objects.labels()
         }
-        self.rejected = objects.proposals.rejected()
+        self.rejected = self._rejected()
         self.total = len(self.planes) + 2 * min(
             MOST_EXAMPLE_SLICES, len(self.example_planes)
         )
+
+    def _rejected(self) -> list[Proposal]:
+        """What a person has rejected as an object of this kind, or before kinds."""
+        rejected = self._objects.proposals.rejected()
+        return [one for one in rejected if not one.kind or one.kind == self.kind]
 
     def left(self) -> list[Proposal]:
         """Give what was found that no verdict and no new object has taken since."""
         shape = self.planes[0].size(self.labels.shape)
         refused: dict[Plane, list[Mask]] = {}
-        for one in self._objects.proposals.rejected():
+        for one in self._rejected():
             if one not in self.rejected:  # these were left out by the search
                 refused.setdefault(one.plane, []).append(one.mask(shape))
 

@@ -142,16 +142,17 @@ def find_similar(
     for done, _ in enumerate(finder.learn(lessons), start=1):
         report(done, total)
     result = marked.astype(np.uint64 if marked.min() >= 0 else np.int64)
+    has_zeros = bool((marked == 0).any())  # or else what is negative is free
     found: list[FoundObject] = []
     for number, plane in searched.items():
         here = result[plane.indexer]
         picture = Picture(plane.read(flat.array), None, spacing)
-        for one in finder.find(picture, here > 0):
+        for one in finder.find(picture, _taken(here, has_zeros)):
             if one.score < least_score:
                 break
             label = int(result.max()) + 1 if not found else found[-1].label + 1
             part = here[one.box.slices]
-            free = one.mask & (part <= 0)
+            free = one.mask & ~_taken(part, has_zeros)
             if free.any():
                 part[free] = label
                 area = int(np.count_nonzero(free))
@@ -161,6 +162,11 @@ def find_similar(
     count = sum(len(one.objects) for one in lessons)
     file = replace(file, warnings=(*file.warnings, *told))
     return SimilarMask(result.reshape(file.shape), file, found, count)
+
+
+def _taken(labels: NDArray[Any], has_zeros: bool) -> NDArray[np.bool_]:
+    """Tell where something is marked that has to stay."""
+    return np.asarray(labels != 0 if has_zeros else labels > 0)
 
 
 def _planes(file: ImageFile, axis: int | None) -> dict[int, Plane]:

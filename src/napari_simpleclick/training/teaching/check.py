@@ -12,7 +12,7 @@ import numpy as np
 from napari_simpleclick.evaluation.annotator import annotate
 from napari_simpleclick.evaluation.metrics import clicks_needed
 from napari_simpleclick.inference import Predictor
-from napari_simpleclick.training.teaching.examples import Example, Origin
+from napari_simpleclick.training.teaching.examples import Example, Origin, by_slice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,10 +101,7 @@ def split_in_halves(
     tuple of list of Example
         Both halves, each in random order.
     """
-    slices: dict[object, list[Example]] = {}
-    for one in examples:
-        slices.setdefault((one.origin.image, one.origin.plane), []).append(one)
-    halves = _dealt(list(slices.values()), rng)
+    halves = _dealt(by_slice(examples), rng)
     if 3 * min(map(len, halves)) < len(examples):
         halves = _dealt([[one] for one in examples], rng)
     for half in halves:

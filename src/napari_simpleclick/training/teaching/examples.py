@@ -155,20 +155,47 @@ def sort_out(examples: Iterable[Example]) -> Sorted:
     examples : iterable of Example
         As a person has accepted them.
     """
-    usable, told = [], []
+    usable: dict[int, Example] = {}
+    told: list[str] = []
     for example in examples:
         reason = _unusable(example)
         if reason:
             told.append(f"{_capital(str(example.origin))} {reason}.")
         else:
-            usable.append(example)
-    slices: dict[tuple[str, str], list[Example]] = defaultdict(list)
-    for example in usable:
-        slices[example.origin.image, example.origin.plane].append(example)
+            usable.pop(id(example), None)  # given twice, it is one all the same
+            usable[id(example)] = example
     gone: set[int] = set()
-    for group in slices.values():
+    for group in by_slice(usable.values()):
         told += _contradictions(group, gone)
-    return Sorted(tuple(one for one in usable if id(one) not in gone), tuple(told))
+    kept = tuple(one for key, one in usable.items() if key not in gone)
+    return Sorted(kept, tuple(told))
+
+
+def by_slice(examples: Iterable[Example]) -> list[list[Example]]:
+    """Put examples of one slice together.
+
+    They have one origin; images that nobody has named are told apart by their pixels.
+    """
+    found: dict[tuple[str, str], list[list[Example]]] = defaultdict(list)
+    for example in examples:
+        groups = found[example.origin.image, example.origin.plane]
+        for group in groups:
+            if _same_image(group[0], example):
+                group.append(example)
+                break
+        else:
+            groups.append([example])
+    return [group for groups in found.values() for group in groups]
+
+
+def _same_image(first: Example, second: Example) -> bool:
+    one, other = first.image, second.image
+    if one is other or one.shape != other.shape:
+        return one is other
+    if first.origin.image != Origin.image:
+        return True
+    floats = one.dtype.kind == other.dtype.kind == "f"
+    return np.array_equal(one, other, equal_nan=floats)
 
 
 def bounds(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
@@ -193,17 +220,18 @@ def _unusable(example: Example) -> str:
 
 def _contradictions(group: Sequence[Example], gone: set[int]) -> list[str]:
     """Note what has to go of the examples of a slice, and say why."""
-    told = []
+    told: list[str] = []
+    repeated: set[int] = set()
     boxes = [bounds(example.mask) for example in group]
     for (first, box), (second, other) in combinations(
         zip(group, boxes, strict=True), 2
     ):
-        if id(first) in gone or not _meet(box, other):
+        if id(first) in repeated or not _meet(box, other):
             continue
         shared = int((first.mask & second.mask).sum())
         overlap = shared / int((first.mask | second.mask).sum())
         if overlap > SAME_MASK:
-            gone.add(id(first))
+            repeated.add(id(first))
         elif overlap > SAME_OBJECT:
             gone |= {id(first), id(second)}
             told.append(
@@ -211,6 +239,7 @@ def _contradictions(group: Sequence[Example], gone: set[int]) -> list[str]:
                 "place with different masks, so neither is learned from; delete the "
                 "wrong one."
             )
+    gone |= repeated
     return told
 
 
