@@ -103,7 +103,7 @@ class SimilarRun:
         )
 
     def _rejected(self) -> list[Proposal]:
-        """What a person has rejected as an object of this kind, or before kinds."""
+        """Give what a person has rejected as one of this kind, or of none."""
         rejected = self._objects.proposals.rejected()
         return [one for one in rejected if not one.kind or one.kind == self.kind]
 
