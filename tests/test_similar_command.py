@@ -136,6 +136,14 @@ def test_one_slice_or_the_unmarked_ones_alone(stack):
             "without clicks or --prior",
         ),
         (
+            ("--examples", "some.tif", "--box", "1,2,30,40", "--json"),
+            "without clicks or --prior, --box",
+        ),
+        (
+            ("--examples", "some.tif", "--mode", "exact", "--json"),
+            "--mode and --first-look",
+        ),
+        (
             ("--examples", "some.tif", "--slice", "7", "--json"),
             "there are slices 0 to 1",
         ),
@@ -145,6 +153,20 @@ def test_mistakes_end_in_a_sentence(stack, words, sentence):
     result = run(*words)
     assert result.exit_code == 2
     assert sentence in " ".join(result.stderr.split())
+
+
+def test_slices_that_hold_nothing_are_counted_and_the_surest_is_named(stack):
+    result = run("--examples", "some.tif", "--least-score", "1", "-o", "all.tif")
+    told = "0 objects found on 2 slices, from 3 examples; the surest has 0."
+    assert told in " ".join(result.stdout.split())
+
+
+def test_an_image_without_numbers_is_refused(stack):
+    nothing = np.full(stack.shape, np.nan, np.float32)
+    tifffile.imwrite("stack.tif", nothing, metadata={"axes": "ZYX"})
+    result = run("--examples", "some.tif", "-o", "all.tif")
+    assert result.exit_code == 2
+    assert "'stack.tif' holds no numbers" in result.stderr
 
 
 def test_too_few_examples_end_in_a_sentence(stack):

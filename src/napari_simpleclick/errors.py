@@ -11,5 +11,13 @@ class UserError(ValueError):
     """
 
 
+def sentence_of(error: OSError) -> str:
+    """Say what a file or a disk has prevented, and what to do."""
+    if not error.strerror:
+        return str(error)
+    what = f"'{error.filename}'" if error.filename else "A file"
+    return f"{what} cannot be used ({error.strerror}); mend that, or choose another."
+
+
 class MissingPackageError(UserError, ImportError):
     """A package that only some tasks need is not installed; says how to install it."""

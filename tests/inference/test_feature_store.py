@@ -126,7 +126,7 @@ def test_the_size_is_that_of_the_environment(tmp_path, monkeypatch):
     assert FeatureStore(tmp_path).limit_bytes == 4 * 10**9
     monkeypatch.setenv(LIMIT_VARIABLE, "0.5")
     assert FeatureStore(tmp_path).limit_bytes == 5 * 10**8
-    for wrong in ("much", "-1", "nan", "inf"):
+    for wrong in ("much", "-1", "nan", "inf", "1e300"):
         monkeypatch.setenv(LIMIT_VARIABLE, wrong)
         with pytest.raises(UserError, match="number of gigabytes"):
             FeatureStore(tmp_path).write(KEY, b"")

@@ -7,6 +7,7 @@ import torch
 
 from napari_simpleclick import Click, Predictor, networks
 from napari_simpleclick.inference import ZoomIn
+from napari_simpleclick.inference.encoding import packed
 from napari_simpleclick.networks import CropPrompts
 from tests.helpers import DiskNetwork, PartNetwork
 
@@ -94,6 +95,17 @@ def test_features_of_before_are_gone_on_with():
     assert predictor.accelerate() == ""
     assert predictor.encoder.is_accelerated
     assert abs(answers(predictor) - before).mean() < 0.02
+
+
+def test_a_store_holds_what_pytorch_computes():
+    network = build("encode-once-lite0")
+    predictor = predictor_of(network, precision="bfloat16")
+    predictor.set_image(IMAGE)
+    pixels = predictor.first_pixels()
+    before = packed(predictor, pixels)
+    assert predictor.accelerate() == ""
+    assert predictor.encoder.is_accelerated
+    assert packed(predictor, pixels) == before
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -12,7 +12,7 @@ import pytest
 import tifffile
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from napari_simpleclick import Click, Predictor, UserError, load_weights, networks
@@ -184,6 +184,48 @@ def test_files_of_other_versions_are_refused(tmp_path, told, sentence):
     save_file({"out.bias": torch.zeros(1)}, path, {"taught": told})
     with pytest.raises(UserError, match=sentence):
         load_weights(path)
+
+
+@pytest.mark.parametrize("harm", ["one number", "no number", "card", "base"])
+def test_damaged_files_are_refused(taught, tmp_path, harm):
+    path = tmp_path / "mine.safetensors"
+    taught.save(path)
+    load_weights(path)
+    tensors = load_file(path)
+    with safe_open(path, "pt") as file:
+        about = file.metadata()
+    name = min(tensors)
+    if harm == "one number":
+        tensors[name].view(-1)[0] += 1
+    elif harm == "no number":
+        tensors[name].view(-1)[0] = torch.nan
+        del about["tensors_sha256"]  # as of earlier versions
+    elif harm == "card":
+        about["card"] = "{}"
+    else:
+        told = json.loads(about["taught"])
+        told["base"]["file"] = 7
+        about["taught"] = json.dumps(told)
+    save_file(tensors, path, about)
+    with pytest.raises(UserError, match=r"mine.safetensors' is damaged: .*; "):
+        load_weights(path)
+
+
+def test_files_without_a_digest_are_taken_as_they_are(taught, tmp_path):
+    path = tmp_path / "mine.safetensors"
+    taught.save(path)
+    with safe_open(path, "pt") as file:
+        about = file.metadata()
+    del about["tensors_sha256"]
+    save_file(load_file(path), path, about)
+    assert load_weights(path)[1].name == "mine"
+
+
+def test_too_little_time_is_told_as_that(taught):
+    told = replace(taught, adopted=False, batches=0, seconds=4.0).summary
+    assert told.startswith(
+        "Nothing could be learned from 6 objects in 4 seconds; allow"
+    )
 
 
 def test_what_does_not_help_is_not_adopted(tmp_path):
@@ -459,6 +501,26 @@ def test_a_volume_is_read_slice_by_slice(tmp_path):
     }
     few = read_examples(*paths, most=4).examples
     assert sorted(one.origin.label for one in few) == [1, 1, 2, 2]
+
+
+def test_what_is_not_read_is_told(tmp_path):
+    from skimage.io import imsave
+
+    labels = np.zeros((40, 60), np.uint8)
+    labels[5:15, 5:15], labels[20:22, 30:32] = 1, 2
+    for number in range(3):
+        for kind in ("images", "masks"):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            if kind == "images" or not number:
+                path = tmp_path / kind / f"{number}.png"
+                imsave(path, labels, check_contrast=False)
+    found = read_examples(tmp_path / "images", tmp_path / "masks")
+    assert len(found.examples) == 1
+    assert found.told == [
+        "2 of 3 images have no mask and are left out, such as '1.png'.",
+        "1 object has fewer than 12 pixels on a slice of '0.png', and is left out "
+        "there.",
+    ]
 
 
 def test_parts_are_objects_if_asked_for(tmp_path):

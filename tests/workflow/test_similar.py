@@ -8,7 +8,8 @@ from napari_simpleclick.sessions import SessionDatabase, SessionReader
 from napari_simpleclick.sessions.object_count import count_objects
 from napari_simpleclick.weights import find_card
 from napari_simpleclick.workflow.engine import PredictionEngine
-from napari_simpleclick.workflow.similar_run import kind_of, name_like
+from napari_simpleclick.workflow.similar_examples import kind_of
+from napari_simpleclick.workflow.similar_run import name_like
 from tests.executors import HeldExecutor
 from tests.helpers import PartNetwork
 
@@ -352,6 +353,28 @@ def test_what_is_accepted_is_of_the_kind_that_was_looked_for(person):
     session.give_style(session.label, ObjectStyle("nucleus 1"))
     person.workflow.similar.accept()
     assert session.objects.name(session.label) == "mito 4"
+
+
+def test_an_empty_object_stands_for_the_kind_before(person):
+    session, similar = person.canvas.session, person.workflow.similar
+    for label in (1, 2, 3):
+        session.give_style(label, ObjectStyle(f"mito {label}"))
+    person.workflow.new_object()
+    assert similar.waiting().examples == 3
+    similar.find()
+    assert similar.waiting().open == 2
+
+
+def test_too_few_of_a_kind_are_told_as_that(person):
+    session, similar = person.canvas.session, person.workflow.similar
+    session.give_style(3, ObjectStyle("nuc 1"))
+    assert similar.waiting().examples == 1
+    similar.find()
+    assert "there are 1 named like 'nuc'; choose" in person.troubles[0][0]
+    session.give_style(3, ObjectStyle(""))
+    session.give_style(1, ObjectStyle("mito"))
+    similar.find()
+    assert "there are 2 without a name; choose" in person.troubles[1][0]
 
 
 def test_names_of_a_kind():

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 import time
 from pathlib import Path
 
@@ -24,7 +25,11 @@ from napari_simpleclick.training.teaching.job import TeachReport
 from napari_simpleclick.weights import catalogue
 from napari_simpleclick.workflow.engine import PredictionEngine
 from napari_simpleclick.workflow.replay import replay_session
-from napari_simpleclick.workflow.teaching import AGAIN_AFTER, OFFERED_AT
+from napari_simpleclick.workflow.teaching import (
+    AGAIN_AFTER,
+    BROKEN_OFF,
+    OFFERED_AT,
+)
 from napari_simpleclick.workflow.teaching_process import TeachingProcess
 from tests.executors import HeldExecutor
 from tests.fake_teaching import FakeProcess, write_taught_file
@@ -210,6 +215,39 @@ def test_a_full_disk_loses_nothing(person, monkeypatch):
     assert "make room, and learn again" in person.troubles[0][0]
     assert person.workflow.models.engine is before
     assert person.workflow.teaching.process is None
+
+
+def test_what_cannot_be_loaded_is_not_said_to_be_learned(person, tmp_path, monkeypatch):
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(b"damaged")
+    monkeypatch.setattr(FakeProcess, "result_file", damaged)
+    before = person.workflow.models.engine
+    annotate(person, 0, 5)
+    person.workflow.teaching.start()
+    assert person.workflow.teaching.sentence == BROKEN_OFF
+    assert person.workflow.teaching.process is None
+    assert person.workflow.models.engine is before
+    assert len(person.troubles) == 1
+
+
+def test_a_copy_that_does_not_fit_leaves_the_one_before(
+    tmp_path, taught_file, monkeypatch
+):
+    session, other = tmp_path / "a.simpleclick", tmp_path / "b.simpleclick"
+    keep_taught(taught_file, session)
+    copy_taught(session, other)
+
+    def full(source, target):
+        target.write_bytes(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(
+        "napari_simpleclick.sessions.taught_files.shutil.copyfile", full
+    )
+    with pytest.raises(UserError, match=r"'b.simpleclick' lacks what was learned"):
+        copy_taught(session, other)
+    assert find_taught(other, taught_name(taught_file))
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_cancelling_and_closing_end_it(open_image, spots, process):
@@ -451,6 +489,14 @@ def test_a_process_says_what_is_wrong_and_leaves_nothing():
     assert folder.exists()
     process.clear()
     assert not folder.exists()
+
+
+def test_a_full_disk_for_the_objects_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    process = TeachingProcess(examples, "encode-once", "taught", 5)
+    with pytest.raises(UserError, match=r"cannot be written where they are learned"):
+        list(process.run())
+    process.clear()
 
 
 @pytest.mark.slow

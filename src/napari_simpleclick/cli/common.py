@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from napari_simpleclick.errors import UserError
+from napari_simpleclick.errors import UserError, sentence_of
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -138,11 +138,7 @@ def _told(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return str(error) or "There is not enough memory; close other programs."
-    if isinstance(error, OSError) and error.strerror:
-        what = f"'{error.filename}'" if error.filename else "A file"
-        why = f"cannot be used ({error.strerror})"
-        return f"{what} {why}; mend that, or choose another."
-    return str(error) if isinstance(error, OSError) else ""
+    return sentence_of(error) if isinstance(error, OSError) else ""
 
 
 def _bug(error: Exception) -> str:

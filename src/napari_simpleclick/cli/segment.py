@@ -120,10 +120,13 @@ def segment(
     numbers what looks like them, on --slice or on all slices.
     """
     if similar or examples is not None:
-        if not similar or examples is None or click or prior is not None:
+        prompted = click or scribble or any(x is not None for x in (box, lasso, prior))
+        looked = mode != "fast" or first_look != "magnifications"
+        if not similar or examples is None or prompted or looked:
             raise UserError(
                 "Similar objects are found with --find-similar and --examples LABELS "
-                "together, and without clicks or --prior."
+                "together, and without clicks or --prior, --box, --lasso, --scribble, "
+                "--mode and --first-look."
             )
         searched = axis, slice_, weights, least_score, whole_slices
         _find_similar(image, examples, searched, out, as_json)
@@ -197,9 +200,12 @@ def _find_similar(
     if out is not None:
         source = Source.of_file(result.file)
         files.write_labels(out, source.to_layer(result.labels), source)
-        slices = len({one.slice_index for one in result.found})
-        told = f"{len(result.found)} objects found on {slices} slices"
-        saved(out, f"{told}, from {result.examples} examples", aside=as_json)
+        found, slices = len(result.found), result.searched
+        told = f"{found} objects found on {slices} slice{'s' * (slices != 1)}"
+        told += f", from {result.examples} examples"
+        if not found and result.surest is not None:
+            told += f"; the surest has {result.surest - 0.005:.2f}, see --least-score"
+        saved(out, told, aside=as_json)
     if as_json:
         report = {
             "found": [one._asdict() for one in result.found],

@@ -126,6 +126,12 @@ class CropNetwork:
         other.flip = False
         return other
 
+    def by_pytorch(self) -> CropNetwork:
+        """Give one of the same memory that computes as before it was accelerated."""
+        other = copy(self)
+        other._computes = self._network
+        return other
+
     @property
     def is_accelerated(self) -> bool:
         """Whether OpenVINO computes, wherever it can."""

@@ -42,7 +42,9 @@ class EncoderSettings:
 
 
 def packed(predictor: Predictor, pixels: Pixels) -> bytes:
-    """Work out the features of a crop as they lie in a store.
+    """Work out the features of a crop as they lie in a store: those of PyTorch.
+
+    OpenVINO's are others in their last digits, and take twice the room.
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ def packed(predictor: Predictor, pixels: Pixels) -> bytes:
         See :func:`napari_simpleclick.inference.feature_files.pack`.
     """
     memory, threads = enough_memory("encoding"), limited_threads(predictor.threads)
-    encoder = predictor.encoder
+    encoder = predictor.encoder.by_pytorch()
     with memory, torch.inference_mode(), threads:
         return pack(encoder.compute(pixels), encoder.stored_key(pixels))
 

@@ -215,7 +215,7 @@ def limit_of(gigabytes: str | float, name: str) -> int:
         limit = float(gigabytes)
     except ValueError:
         limit = 0.0
-    if not 0 < limit < float("inf"):
+    if not 0 < limit * 1e9 < float("inf"):
         raise UserError(f"{name} is '{gigabytes}'; give a number of gigabytes above 0.")
     return int(limit * 1e9)
 

@@ -26,6 +26,13 @@ PROBES_PER_AXIS = 64
 """So many rows and columns of an image that shows something nearly always tell so."""
 
 
+def has_numbers(image: NDArray[Any]) -> bool:
+    """Whether any pixel of an image (H, W) or (H, W, 3) holds a finite number."""
+    return image.dtype.kind != "f" or any(
+        np.isfinite(part).any() for part in (_few(image), image)
+    )
+
+
 def check_numbers(image: NDArray[Any], what: str) -> None:
     """Refuse an image of which nothing is known.
 
@@ -41,9 +48,7 @@ def check_numbers(image: NDArray[Any], what: str) -> None:
     UserError
         If none of its pixels holds a finite number.
     """
-    if image.dtype.kind == "f" and not any(
-        np.isfinite(part).any() for part in (_few(image), image)
-    ):
+    if not has_numbers(image):
         raise UserError(
             f"{what} holds no numbers, so there is nothing to be seen on it; choose "
             "another."

@@ -12,6 +12,8 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from napari_simpleclick.errors import UserError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -51,14 +53,7 @@ def keep_taught(path: Path, session: Path) -> Path:
         If it cannot be written; nothing is left of it then.
     """
     target = _path(session, taught_name(path))
-    partial = target.with_suffix(".part")
-    try:
-        shutil.copyfile(path, partial)
-        os.replace(partial, target)
-    except OSError:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise
+    _copy(path, target)
     return target
 
 
@@ -70,11 +65,25 @@ def find_taught(session: Path, name: str) -> Path | None:
 
 
 def copy_taught(session: Path, target: Path) -> None:
-    """Copy all taught weights of a session to those of another file of it."""
+    """Copy all taught weights of a session to those of another file of it.
+
+    Raises
+    ------
+    UserError
+        If one cannot be written; what was there before still is.
+    """
     for path in _files(session):
         name = path.name.removeprefix(f"{session.stem}.").removesuffix(SUFFIX)
-        if path.resolve() != _path(target, name).resolve():
-            shutil.copyfile(path, _path(target, name))
+        copy = _path(target, name)
+        if path.resolve() == copy.resolve():
+            continue
+        try:
+            _copy(path, copy)
+        except OSError as error:
+            raise UserError(
+                f"'{target.name}' lacks what was learned ({error.strerror or error}); "
+                "make room, and save it again."
+            ) from error
 
 
 def delete_taught(session: Path) -> None:
@@ -82,6 +91,18 @@ def delete_taught(session: Path) -> None:
     for path in _files(session):
         with suppress(OSError):
             path.unlink()
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy a file; one of that name stays whole until then."""
+    partial = target.with_suffix(".part")
+    try:
+        shutil.copyfile(path, partial)
+        os.replace(partial, target)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
 
 
 def _path(session: Path, name: str) -> Path:

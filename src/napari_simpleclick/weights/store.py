@@ -151,7 +151,7 @@ def _read(
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read a file; that of taught weights together with those before."""
     from napari_simpleclick.weights.checkpoints import read_checkpoint
-    from napari_simpleclick.weights.taught import complete, lesson_of
+    from napari_simpleclick.weights.taught import check_whole, complete, lesson_of
 
     state, about = read_checkpoint(path, shapes_only=shapes_only)
     lesson = lesson_of(about, path)
@@ -160,6 +160,8 @@ def _read(
     before, told = read_checkpoint(
         _locate_base(lesson.base, path), shapes_only=shapes_only
     )
+    if not shapes_only:
+        check_whole(state, about, path)
     return complete(state, before, path), {**told, **about}
 
 
@@ -201,8 +203,14 @@ def _describe(path: Path, kind: str, about: dict[str, Any]) -> Card:
     """Card of a file that was loaded by path; official files are remembered."""
     if "card" in about:
         known = {field.name for field in fields(Card)}
-        told = json.loads(about["card"]).items()
-        return Card(**{k: v for k, v in told if k in known} | {"file": path.name})
+        try:
+            told = json.loads(about["card"]).items()
+            return Card(**{k: v for k, v in told if k in known} | {"file": path.name})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise WeightsError(
+                f"'{path}' is damaged: its model card cannot be read; take another "
+                "copy, or make it again."
+            ) from error
     for card in catalogue().values():
         if card.file == path.name and card.network == kind:
             seen = _remembered().get(card.name, {})

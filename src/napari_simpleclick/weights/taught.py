@@ -5,9 +5,10 @@ It holds the tensors that have changed, and says which weights they belong to.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,9 @@ KEY = "taught"
 
 VERSION = 1
 """Of that entry; raised when a field changes its meaning."""
+
+DIGEST = "tensors_sha256"
+"""Entry of a file's metadata with the SHA-256 of its tensors."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,8 @@ def lesson_of(about: Mapping[str, Any], path: Path) -> Lesson | None:
             known = {field.name for field in fields(Lesson)}
             values = {name: value for name, value in told.items() if name in known}
             base = Base(**values.pop("base"))
+            if not all(isinstance(text, str) for text in astuple(base)):
+                raise TypeError(base)
             return Lesson(base=base, objects=tuple(values.pop("objects")), **values)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(
@@ -119,6 +125,42 @@ def lesson_of(about: Mapping[str, Any], path: Path) -> Lesson | None:
         f"'{path}' was taught by another version of this program (format {version}, "
         f"not {VERSION}); teach again."
     )
+
+
+def check_whole(
+    state: Mapping[str, Tensor], about: Mapping[str, Any], path: Path
+) -> None:
+    """Refuse tensors that are not those that were written.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        The tensors.
+    about : mapping
+        Metadata of the file; of earlier versions it has no digest.
+    path : Path
+        Named in errors.
+
+    Raises
+    ------
+    WeightsError
+        If they are others, or no numbers.
+    """
+    finite = all(bool(tensor.isfinite().all()) for tensor in state.values())
+    if not finite or about.get(DIGEST, _digest(state)) != _digest(state):
+        raise WeightsError(
+            f"'{path}' is damaged: its numbers are not those that were learned; teach "
+            "again, or take another copy."
+        )
+
+
+def _digest(state: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def complete(
@@ -169,7 +211,7 @@ def save_taught(
     """
     check_not_read(path, [Path(lesson.base.file)])
     changed = {
-        name: tensor.detach().half().contiguous()
+        name: tensor.detach().half().cpu().contiguous()
         for name, tensor in network.state_dict().items()
         if name in before
         and not torch.equal(tensor.cpu(), before[name].to(tensor.dtype))
@@ -177,7 +219,8 @@ def save_taught(
     told = json.dumps({"version": VERSION, **asdict(lesson)})
     partial = path.with_name(f"{path.name}.part")
     try:
-        save_file(changed, partial, {KEY: told, "card": json.dumps(asdict(card))})
+        about = {KEY: told, "card": json.dumps(asdict(card)), DIGEST: _digest(changed)}
+        save_file(changed, partial, about)
         os.replace(partial, path)
     except Exception as error:
         partial.unlink(missing_ok=True)

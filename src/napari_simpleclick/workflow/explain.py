@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_simpleclick.errors import UserError
+from napari_simpleclick.errors import UserError, sentence_of
 
 REPORT_TO = "https://github.com/napari-simpleclick/napari-simpleclick/issues"
 
@@ -23,11 +23,10 @@ def explain(error: BaseException) -> str:
     Parameters
     ----------
     error : BaseException
-        A :class:`UserError`, a MemoryError or an OSError with a text are shown as they
-        are.
+        A :class:`UserError` or a MemoryError with a text are shown as they are.
     """
     if is_explained(error):
-        return str(error)
+        return sentence_of(error) if isinstance(error, OSError) else str(error)
     if isinstance(error, MemoryError):
         return "There is not enough memory; close other programs or crop the image."
     text = str(error).strip().partition("\n")[0].rstrip(".")
@@ -47,6 +46,6 @@ def in_context(what: str, error: Exception) -> Exception:
     """
     if not is_explained(error):
         return error
-    told = UserError(f"{what}: {str(error).rstrip('.')}.")
+    told = UserError(f"{what}: {explain(error).rstrip('.')}.")
     told.__cause__ = error
     return told

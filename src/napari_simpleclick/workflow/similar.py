@@ -12,7 +12,11 @@ from napari_simpleclick.annotation import Edit, Proposal, ProposalStates, Verdic
 from napari_simpleclick.annotation.proposals import FOUND, LEAST_SCORE
 from napari_simpleclick.errors import UserError
 from napari_simpleclick.workflow.nearest_slices import nearest_first
-from napari_simpleclick.workflow.similar_examples import example_planes, examples_of
+from napari_simpleclick.workflow.similar_examples import (
+    example_planes,
+    examples_of,
+    wanted_kind,
+)
 from napari_simpleclick.workflow.verdicts import accept, proposal_under, reject
 
 if TYPE_CHECKING:
@@ -124,11 +128,7 @@ class Similar:
             self.run.stopped = True
 
     def _begin(self, canvas: Canvas, here: Plane, everywhere: bool) -> None:
-        from napari_simpleclick.workflow.similar_run import (
-            SimilarRun,
-            kind_of,
-            search,
-        )
+        from napari_simpleclick.workflow.similar_run import SimilarRun, search
 
         engine = self._models.engine
         if engine is None or self.run is not None or canvas is not self.canvas:
@@ -136,7 +136,7 @@ class Similar:
         session = canvas.session
         try:
             planes = nearest_first(canvas, here) if everywhere else [here]
-            kind = kind_of(session.objects.style(session.label).name)
+            kind = wanted_kind(session)
             examples = example_planes(canvas, here)
             self.run = run = SimilarRun(canvas, engine, planes, examples, kind)
         except Exception as error:

@@ -10,16 +10,34 @@ from napari_simpleclick.annotation import Verdict
 from napari_simpleclick.workflow.nearest_slices import nearest_first
 
 if TYPE_CHECKING:
+    from napari_simpleclick.annotation import Session
     from napari_simpleclick.images import Plane
     from napari_simpleclick.workflow.canvas import Canvas
 
 
+def kind_of(name: str) -> str:
+    """Tell the kind of object that a name stands for: "mito" for "Mito 12"."""
+    return name.rstrip("0123456789 ._-#").casefold()
+
+
+def wanted_kind(session: Session) -> str:
+    """Tell the kind of the current object; while it is empty, of the last one."""
+    objects, label = session.objects, session.label
+    begun = {where.label for where, placed in objects.prompts.items() if placed}
+    begun |= set(objects.voxel_counts.labels())
+    if label not in begun and not objects.style(label).name:
+        label = max(begun, default=label)
+    return kind_of(objects.style(label).name)
+
+
 def examples_of(canvas: Canvas) -> int:
     """Count the objects to learn from, each on each slice where it was clicked on."""
-    objects = canvas.session.objects
+    objects, kind = canvas.session.objects, wanted_kind(canvas.session)
     prompted = [where.label for where, placed in objects.prompts.items() if placed]
-    painted = objects.voxel_counts.labels() - set(prompted)
-    return len(prompted) + len(painted)
+    painted = set(objects.voxel_counts.labels()) - set(prompted)
+    return sum(
+        kind_of(objects.style(label).name) == kind for label in (*prompted, *painted)
+    )
 
 
 def example_planes(canvas: Canvas, here: Plane) -> list[Plane]:

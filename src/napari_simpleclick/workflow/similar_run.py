@@ -22,6 +22,7 @@ from napari_simpleclick.inference.similar import (
 from napari_simpleclick.inference.similar.views import TAKEN
 from napari_simpleclick.workflow.mask_array import release
 from napari_simpleclick.workflow.shared_predictor import Stopped
+from napari_simpleclick.workflow.similar_examples import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,8 +36,13 @@ MOST_EXAMPLE_SLICES = 6
 """Slices that are learned from; each costs as much as one that is searched."""
 
 TOO_FEW = (
-    "Find similar needs three objects to learn from; click on one more, or accept a "
-    "propagated slice."
+    "Find similar needs three objects to learn from, and there are {}; click on more, "
+    "or accept propagated slices."
+)
+
+TOO_FEW_OF_A_KIND = (
+    "Find similar needs three objects of one kind to learn from, and there are {} "
+    "{}; choose an object of another kind in the list, or click on more of these."
 )
 
 
@@ -162,8 +168,14 @@ class SimilarRun:
             if len(found) == MOST_EXAMPLE_SLICES:
                 break
         if self.examples < FEWEST_EXAMPLES:
-            raise UserError(TOO_FEW)
+            raise UserError(self._too_few())
         return found
+
+    def _too_few(self) -> str:
+        if set(self.kinds.values()) <= {self.kind}:
+            return TOO_FEW.format(self.examples)
+        named = f"named like '{self.kind}'" if self.kind else "without a name"
+        return TOO_FEW_OF_A_KIND.format(self.examples, named)
 
 
 def search(run: SimilarRun) -> Iterator[None]:
@@ -192,11 +204,6 @@ def search(run: SimilarRun) -> Iterator[None]:
             yield
     except Stopped:
         return
-
-
-def kind_of(name: str) -> str:
-    """Tell the kind of object that a name stands for: "mito" for "Mito 12"."""
-    return name.rstrip("0123456789 ._-#").casefold()
 
 
 def name_like(kind: str, names: Sequence[str]) -> str:

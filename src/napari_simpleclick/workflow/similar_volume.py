@@ -12,6 +12,7 @@ from napari_simpleclick.errors import UserError
 from napari_simpleclick.images.files import ImageFile, read_image, read_labels
 from napari_simpleclick.images.planes import Plane
 from napari_simpleclick.inference import Predictor
+from napari_simpleclick.inference.shown_image import has_numbers
 from napari_simpleclick.inference.similar import (
     Answers,
     ExampleSlice,
@@ -66,12 +67,18 @@ class SimilarMask:
         Slice by slice, the surest first.
     examples : int
         Objects on slices that were learned from.
+    searched : int
+        Slices that were searched.
+    surest : float or None
+        Highest score, also of what is less sure than was asked for.
     """
 
     labels: NDArray[np.integer]
     file: ImageFile
     found: list[FoundObject]
     examples: int
+    searched: int
+    surest: float | None
 
 
 def find_similar(
@@ -122,6 +129,11 @@ def find_similar(
             "labels of the same size."
         )
     planes = _planes(flat, axis)
+    if not any(has_numbers(plane.read(flat.array)) for plane in planes.values()):
+        raise UserError(
+            f"'{image}' holds no numbers, so there is nothing to be seen on it; choose "
+            "another."
+        )
     holding = {
         n: plane for n, plane in planes.items() if (plane.read(marked) > 0).any()
     }
@@ -144,10 +156,12 @@ def find_similar(
     result = marked.astype(np.uint64 if marked.min() >= 0 else np.int64)
     has_zeros = bool((marked == 0).any())  # or else what is negative is free
     found: list[FoundObject] = []
+    scores: list[float] = []
     for number, plane in searched.items():
         here = result[plane.indexer]
         picture = Picture(plane.read(flat.array), None, spacing)
         for one in finder.find(picture, _taken(here, has_zeros)):
+            scores.append(one.score)
             if one.score < least_score:
                 break
             label = int(result.max()) + 1 if not found else found[-1].label + 1
@@ -161,7 +175,8 @@ def find_similar(
         report(done, total)
     count = sum(len(one.objects) for one in lessons)
     file = replace(file, warnings=(*file.warnings, *told))
-    return SimilarMask(result.reshape(file.shape), file, found, count)
+    told_last = len(searched), max(scores, default=None)
+    return SimilarMask(result.reshape(file.shape), file, found, count, *told_last)
 
 
 def _taken(labels: NDArray[Any], has_zeros: bool) -> NDArray[np.bool_]:

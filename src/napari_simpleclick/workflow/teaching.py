@@ -52,6 +52,8 @@ OTHER_MODEL = (
 
 CANCELLED = "Cancelled; nothing has changed."
 
+BROKEN_OFF = "Learning was broken off; nothing has changed."
+
 
 class Teaching:
     """Offers to learn, has it done in another process, and lets it answer.
@@ -273,8 +275,8 @@ class Teaching:
         if path is None:
             self.failed.emit(
                 UserError(
-                    "What this session had learned is not beside it any more; it goes "
-                    "on with the weights before, and can learn again."
+                    "What this session had learned is not beside it any more, or is "
+                    "damaged; it goes on with the weights before, and can learn again."
                 )
             )
             return
@@ -325,7 +327,6 @@ class Teaching:
         if process is not self.process or report is None:
             process.clear()
             return
-        self._say(canvas, report.text)
         if canvas is self.canvas:
             self.left_out = (*objects.lost, *report.left_out)
         if report.kind == "done" and process.result is not None:
@@ -333,17 +334,20 @@ class Teaching:
             return
         process.clear()
         self.process = None
+        if report.kind == "failed":
+            self._say(canvas, BROKEN_OFF)
+            self.failed.emit(RuntimeError(f"{report.text}\n{report.details}"))
+        else:
+            self._say(canvas, report.text)
         if report.kind == "refused":
             self.failed.emit(UserError(report.text))
-        elif report.kind == "failed":
-            self.failed.emit(RuntimeError(f"{report.text}\n{report.details}"))
         self.changed.emit()
 
     def _on_error(self, process: TeachingProcess, error: Exception) -> None:
         process.clear()
         if process is self.process:
             self.process = None
-            self._say(self.pupil, "Learning was broken off; nothing has changed.")
+            self._say(self.pupil, BROKEN_OFF)
             self.failed.emit(error)
             self.changed.emit()
 
@@ -420,8 +424,9 @@ class Teaching:
         self.changed.emit()
 
     def _on_not_loaded(self, process: TeachingProcess | None, error: Exception) -> None:
-        if process is self.process:
+        if process is not None and process is self.process:
             self.process = None
+            self._say(self.pupil, BROKEN_OFF)
         self.failed.emit(error)
         self.changed.emit()
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_simpleclick.errors import UserError
+from napari_simpleclick.errors import UserError, sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,9 +72,9 @@ class TeachingProcess:
         Raises
         ------
         OSError
-            If the folder of the job cannot be written, or the process not started.
+            If the process cannot be started.
         UserError
-            If the process is killed.
+            If the folder of the job cannot be written, or the process is killed.
         RuntimeError
             If it ends without a word in another way.
         """
@@ -84,8 +84,15 @@ class TeachingProcess:
             write_job,
         )
 
-        self._folder = folder = Path(tempfile.mkdtemp(prefix="napari-simpleclick-"))
-        write_job(folder, self._gather(), *self._settings)
+        examples = self._gather()
+        try:
+            self._folder = folder = Path(tempfile.mkdtemp(prefix="napari-simpleclick-"))
+            write_job(folder, examples, *self._settings)
+        except OSError as error:
+            raise UserError(
+                "The objects cannot be written where they are learned from: "
+                f"{sentence_of(error)}"
+            ) from error
         if self._stopped:
             return
         self._process = process = _start(folder)

@@ -43,7 +43,8 @@ def accept(canvas: Canvas, number: int) -> int:
     UserError
         If other objects leave less than half of it, or there is no number left.
     """
-    from napari_simpleclick.workflow.similar_run import kind_of, name_like
+    from napari_simpleclick.workflow.similar_examples import kind_of
+    from napari_simpleclick.workflow.similar_run import name_like
 
     session, objects = canvas.session, canvas.session.objects
     one = objects.proposals.find(number)

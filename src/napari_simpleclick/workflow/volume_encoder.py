@@ -71,7 +71,11 @@ class VolumeRun:
     def sentence(self) -> str:
         """How far it has come."""
         if self.done == self.total:
-            return f"All {self.total} slices are encoded, also for the next time."
+            return (
+                f"All {self.total} slices are encoded as they looked, also for the "
+                "next time; with other intensities or along another axis, press it "
+                "again."
+            )
         return f"{self.done} of {self.total} slices are encoded; press it to go on."
 
 

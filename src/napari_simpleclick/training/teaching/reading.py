@@ -118,6 +118,12 @@ def _pairs(images: Path, masks: Path, told: list[str]) -> list[tuple[Path, Path]
             pairs.append((candidates[0], mask))
         else:
             told.append(f"There is no image for '{mask.name}'; it is left out.")
+    unmarked = [one[0].name for stem, one in of_images.items() if stem not in of_masks]
+    if pairs and unmarked:
+        told.append(
+            f"{len(unmarked)} of {len(of_images)} images have no mask and are left "
+            f"out, such as '{unmarked[0]}'."
+        )
     if not pairs:
         raise UserError(
             f"No file in '{masks}' has the name of an image in '{images}'; name masks "
@@ -177,6 +183,7 @@ class _Entry(NamedTuple):
 def _entries(pair: _Pair, told: list[str]) -> Iterator[_Entry]:
     """Objects of an image that are large enough, slice by slice."""
     file, labels = pair.read(told)
+    small = 0
     for plane in _planes(file, pair.axis):
         numbers = pair.numbers(labels, plane)
         _, first = np.unique(label_parts(numbers, connectivity=2), return_index=True)
@@ -184,6 +191,13 @@ def _entries(pair: _Pair, told: list[str]) -> Iterator[_Entry]:
         for label, count in zip(*np.unique(numbers, return_counts=True), strict=True):
             if label and count >= MIN_OBJECT_PX:
                 yield _Entry(pair, plane, int(label), pieces[int(label)])
+            small += bool(label) and count < MIN_OBJECT_PX
+    if small:
+        told.append(
+            f"{small} object{'s have' if small > 1 else ' has'} fewer than "
+            f"{MIN_OBJECT_PX} pixels on a slice of '{pair.mask.name}', and "
+            f"{'are' if small > 1 else 'is'} left out there."
+        )
 
 
 def _examples(entries: list[_Entry]) -> Iterator[Example]:

@@ -66,6 +66,11 @@ class TaughtModel:
     def summary(self) -> str:
         """What was learned, in a sentence."""
         count, before, after = len(self.objects), self.before, self.after
+        if not self.batches:
+            return (
+                f"Nothing could be learned from {count} objects in {self.seconds:.0f} "
+                "seconds; allow more time, and teach again."
+            )
         if not self.adopted:
             compared = (
                 _compared(after, before) or f"{after.clicks:.1f} clicks, as before"
