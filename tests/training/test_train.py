@@ -444,7 +444,7 @@ def test_recipes_that_are_compared_differ_in_their_samples_alone():
 def test_ready_configs_can_be_read_by_name():
     names = ready_configs()
     assert {"bundled-2", "fine-tune", "sbd-xtiny", "encode-once-1"} <= set(names)
-    assert len(names) == 31
+    assert len(names) == 32
     for name in names:
         assert read_config(Path(name)).stages
     published = read_config(Path("coco-lvis-base"))
