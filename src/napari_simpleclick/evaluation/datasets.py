@@ -80,7 +80,7 @@ class Case:
         UserError
             If a file cannot be read, the two differ in size, or the slice is none.
         """
-        image, labels = self._read()
+        image, labels = self.load_labels()
         truth = np.asarray(labels == self.instance, np.int32)
         truth[labels == IGNORED] = IGNORED
         return image, truth
@@ -93,7 +93,7 @@ class Case:
         UserError
             As :meth:`load` does.
         """
-        labels = self._read()[1]
+        labels = self.load_labels()[1]
         return [int(label) for label in np.unique(labels[labels > 0])]
 
     @property
@@ -101,7 +101,21 @@ class Case:
         """Name of the image, without the slice."""
         return self.name.partition(" axis ")[0] if self.axis is not None else self.name
 
-    def _read(self) -> tuple[NDArray[Any], Labels]:
+    def load_labels(self) -> tuple[NDArray[Any], Labels]:
+        """Read the image, as :meth:`load` does, and all of its objects.
+
+        Returns
+        -------
+        image : ndarray
+            (H, W) or (H, W, 3).
+        labels : ndarray
+            (H, W) integer: 0 background, -1 ignored.
+
+        Raises
+        ------
+        UserError
+            As :meth:`load` does.
+        """
         layout = LAYOUTS[self.layout]
         image = layout.image(self.image)
         labels = layout.read_labels(self.mask, self.image)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -175,13 +174,13 @@ class _Image(NamedTuple):
     @classmethod
     def of(cls, group: Sequence[Case]) -> _Image:
         """Read the image of some cases."""
-        labels = [case.instance for case in group]
-        rest = [one for one in group[0].labels_there() if one not in labels]
-        loaded = [replace(group[0], instance=one).load() for one in (*labels, *rest)]
-        masks = [truth == 1 for _, truth in loaded]
-        image, truth = loaded[0]
-        split = len(labels)
-        return cls(Picture(image), masks[:split], masks[split:], truth == IGNORED)
+        image, labels = group[0].load_labels()
+        wanted = [case.instance for case in group]
+        rest = sorted({*np.unique(labels[labels > 0]).tolist()} - {*wanted})
+        masks, others = (
+            [np.asarray(labels == one) for one in part] for part in (wanted, rest)
+        )
+        return cls(Picture(image), masks, others, np.asarray(labels == IGNORED))
 
     @property
     def example(self) -> ExampleSlice:
