@@ -175,8 +175,9 @@ def find_similar(
         report(done, total)
     count = sum(len(one.objects) for one in lessons)
     file = replace(file, warnings=(*file.warnings, *told))
-    told_last = len(searched), max(scores, default=None)
-    return SimilarMask(result.reshape(file.shape), file, found, count, *told_last)
+    surest = max(scores, default=None)
+    result = result.reshape(file.shape)
+    return SimilarMask(result, file, found, count, len(searched), surest)
 
 
 def _taken(labels: NDArray[Any], has_zeros: bool) -> NDArray[np.bool_]:
