@@ -370,11 +370,11 @@ def test_too_few_of_a_kind_are_told_as_that(person):
     session.give_style(3, ObjectStyle("nuc 1"))
     assert similar.waiting().examples == 1
     similar.find()
-    assert "there are 1 named like 'nuc'; choose" in person.troubles[0][0]
+    assert "has 1 named like 'nuc'; choose" in person.troubles[0][0]
     session.give_style(3, ObjectStyle(""))
     session.give_style(1, ObjectStyle("mito"))
     similar.find()
-    assert "there are 2 without a name; choose" in person.troubles[1][0]
+    assert "has 2 without a name; choose" in person.troubles[1][0]
 
 
 def test_names_of_a_kind():

@@ -36,13 +36,13 @@ MOST_EXAMPLE_SLICES = 6
 """Slices that are learned from; each costs as much as one that is searched."""
 
 TOO_FEW = (
-    "Find similar needs three objects to learn from, and there are {}; click on more, "
-    "or accept propagated slices."
+    "Find similar needs three objects to learn from, and has {}; click on more, or "
+    "accept propagated slices."
 )
 
 TOO_FEW_OF_A_KIND = (
-    "Find similar needs three objects of one kind to learn from, and there are {} "
-    "{}; choose an object of another kind in the list, or click on more of these."
+    "Find similar needs three objects of one kind to learn from, and has {} {}; "
+    "choose an object of another kind in the list, or click on more of these."
 )
 
 

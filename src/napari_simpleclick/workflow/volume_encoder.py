@@ -71,10 +71,10 @@ class VolumeRun:
     def sentence(self) -> str:
         """How far it has come."""
         if self.done == self.total:
+            what = f"All {self.total} slices are" if self.total > 1 else "The slice is"
             return (
-                f"All {self.total} slices are encoded as they looked, also for the "
-                "next time; with other intensities or along another axis, press it "
-                "again."
+                f"{what} encoded, also for the next time; after a change of "
+                "intensities or axis, press it again."
             )
         return f"{self.done} of {self.total} slices are encoded; press it to go on."
 
